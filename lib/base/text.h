@@ -1,0 +1,60 @@
+#ifndef ATTUNE_LIB_BASE_TEXT_H_
+#define ATTUNE_LIB_BASE_TEXT_H_
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace attune {
+
+// Longest id of a customer, in bytes.
+inline constexpr size_t kMaxCustomerIdBytes = 256;
+// Longest request_id and correlation_id, in bytes.
+inline constexpr size_t kMaxRequestIdBytes = 128;
+// Longest name that a strategy may declare, in bytes.
+inline constexpr size_t kMaxNameBytes = 64;
+// Longest string value of a feature or an attribute, in bytes.
+inline constexpr size_t kMaxStringValueBytes = 1024;
+// Most elements of a string_list value.
+inline constexpr size_t kMaxListElements = 64;
+
+// True for well-formed UTF-8 (RFC 3629: no surrogates, no overlong forms).
+bool IsValidUtf8(std::string_view text);
+
+// What is wrong with an id from outside, as a sentence without the id itself; nullopt when it is
+// 1 to `max_bytes` bytes of UTF-8 without control characters.
+std::optional<std::string> IdProblem(std::string_view id, size_t max_bytes);
+
+// True for a letter a-z followed by letters a-z, digits and underscores; at most kMaxNameBytes.
+bool IsName(std::string_view text);
+
+// Text from outside, made safe to print in a message or a log: cut to `max_bytes`, control
+// characters and bytes that aren't UTF-8 escaped, and quoted.
+std::string Quoted(std::string_view text, size_t max_bytes = 80);
+
+// The candidate that `text` was most likely meant to be, by edit distance; empty when none is close.
+template <typename Range>
+std::string ClosestName(std::string_view text, const Range& candidates);
+
+// Levenshtein's distance of two short texts, cut off at `limit`: what is farther returns limit + 1.
+size_t EditDistance(std::string_view a, std::string_view b, size_t limit);
+
+template <typename Range>
+std::string ClosestName(std::string_view text, const Range& candidates) {
+  const size_t limit = text.size() < 4 ? 1 : 1 + text.size() / 4;
+  size_t best_distance = limit + 1;
+  std::string best;
+  for (const auto& candidate : candidates) {
+    const size_t distance = EditDistance(text, candidate, limit);
+    if (distance < best_distance) {
+      best_distance = distance;
+      best = std::string(candidate);
+    }
+  }
+  return best;
+}
+
+}  // namespace attune
+
+#endif  // ATTUNE_LIB_BASE_TEXT_H_

@@ -1,0 +1,161 @@
+#ifndef ATTUNE_LIB_STORAGE_STATE_STORE_H_
+#define ATTUNE_LIB_STORAGE_STATE_STORE_H_
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "lib/base/hash.h"
+
+namespace attune::storage {
+
+// Where a customer's state lies: a keyed hash of the customer's id, so that neither the store's keys
+// nor its files' boundaries tell an id. The key of the hash belongs to the store and never changes.
+using CustomerKey = Hash128;
+
+// Which state of a record somebody has seen. Opaque above the store.
+struct RecordVersion {
+  // Grows with every commit of the record; 0: there is no record.
+  uint64_t number = 0;
+  // The store's own note that makes a commit without contention cheap.
+  uint64_t token = 0;
+};
+
+// A customer's record as loaded. Reuse one object for many loads: its buffer stays.
+struct Record {
+  bool found = false;
+  RecordVersion version;
+  std::string bytes;  // empty unless found
+};
+
+// What an event of the log is about. Stored: never renumber.
+enum class EventType : uint8_t {
+  kDecision = 1,  // payload: attune.storage.v1.DecisionEvent
+};
+
+// An event to be appended to the log.
+struct Event {
+  EventType type = EventType::kDecision;
+  std::string_view payload;
+};
+
+// An event of the log as read.
+struct LogEntry {
+  uint64_t position = 0;
+  CustomerKey customer{};
+  EventType type = EventType::kDecision;
+  std::string payload;
+};
+
+// A change of one customer's state together with the events that it caused; written as a whole or
+// not at all.
+struct CustomerCommit {
+  CustomerKey key{};
+  // As loaded; {0, token of the load} when the load found nothing.
+  RecordVersion expected;
+  // The new record; not looked at when `keep_record` is set.
+  std::string_view bytes;
+  bool keep_record = false;
+  absl::Span<const Event> events;
+};
+
+// What a commit did.
+struct CommitReceipt {
+  uint64_t version = 0;         // the record's new version number
+  uint64_t first_position = 0;  // of the first of its events; 0 without events
+};
+
+// How much a commit must survive before it is acknowledged.
+enum class Durability {
+  kProcess,  // the process being killed
+  kPower,    // power loss
+};
+
+// What the store says about itself, for metrics.
+struct StoreStats {
+  uint64_t customers_estimate = 0;
+  uint64_t log_entries_estimate = 0;
+  uint64_t live_bytes = 0;       // of files on disk
+  uint64_t memtable_bytes = 0;
+  uint64_t block_cache_bytes = 0;
+  uint64_t cache_hits = 0;       // since start
+  uint64_t cache_misses = 0;     // since start
+  uint64_t compaction_pending_bytes = 0;
+  uint64_t written_bytes = 0;    // since start, with write-ahead log, flush and compaction
+  bool write_stopped = false;    // by back-pressure or after an error
+  uint64_t conflicts = 0;        // commits that were refused with ABORTED, since start
+};
+
+// The state of all customers and the log of what happened to them. Thread-safe.
+//
+// Errors of every method, besides those it names: UNAVAILABLE (can't be read or written now: retry),
+// DATA_LOSS (what is stored is damaged; page somebody), RESOURCE_EXHAUSTED (disk full, size limits).
+//
+// The interface fits a store that is shared over a network as well: no call spans two customers
+// atomically, and nothing above it may know which store it talks to.
+class StateStore {
+ public:
+  virtual ~StateStore() = default;
+
+  // Pure; the same id has the same key as long as the store lives.
+  virtual CustomerKey KeyOf(std::string_view customer_id) const = 0;
+
+  // Reads the customer's record; "not there" is `found == false`, no error.
+  virtual absl::Status Load(const CustomerKey& key, Record& record) const = 0;
+
+  // Load for many at once. REQUIRES: keys.size() == records.size().
+  virtual absl::Status LoadMany(absl::Span<const CustomerKey> keys,
+                                absl::Span<Record> records) const = 0;
+
+  // Writes the record and appends the events if the customer's version is still `expected`.
+  // ABORTED: it is not; load again and decide again. With kPower the call may take as long as a disk
+  // write and must not be made from a thread that serves decisions.
+  virtual absl::StatusOr<CommitReceipt> Commit(const CustomerCommit& commit,
+                                               Durability durability) = 0;
+
+  // Commit for many customers with one write; each one succeeds or fails on its own, in order.
+  // REQUIRES: no customer occurs twice. The result has one element per commit.
+  virtual std::vector<absl::StatusOr<CommitReceipt>> CommitMany(
+      absl::Span<const CustomerCommit> commits, Durability durability) = 0;
+
+  // Returns when everything that was committed before the call survives power loss.
+  virtual absl::Status Sync() = 0;
+
+  // Removes the customer's record and every event of the customer, and returns when that survives
+  // power loss. Returns the number of events removed and whether there was a record. May take
+  // seconds: it reads the whole log.
+  struct Erased {
+    bool record = false;
+    int64_t events = 0;
+  };
+  virtual absl::StatusOr<Erased> Erase(const CustomerKey& key) = 0;
+
+  // Calls `visit` for the events from position `from` on, in order of their positions (which grow
+  // but have gaps), until it returns false or there are no more. OUT_OF_RANGE: events after `from`
+  // have left the log by retention; the message says from where it can be read.
+  virtual absl::Status ReadLog(uint64_t from,
+                               const std::function<bool(const LogEntry&)>& visit) const = 0;
+
+  // The event at this position, or nullopt when the log does not hold it (any more).
+  virtual absl::StatusOr<std::optional<LogEntry>> ReadLogAt(uint64_t position) const = 0;
+
+  // Drops the oldest events until the log's estimated size is at most `max_bytes`.
+  virtual absl::Status TrimLog(uint64_t max_bytes) = 0;
+
+  // Named blobs: strategies, models, dictionaries. Reads see the last write; writes survive power
+  // loss when they return. Names are at most 256 bytes, blobs at most 256 MiB.
+  virtual absl::StatusOr<std::optional<std::string>> GetBlob(std::string_view name) const = 0;
+  virtual absl::Status PutBlob(std::string_view name, std::string_view bytes) = 0;
+
+  virtual StoreStats Stats() const = 0;
+};
+
+}  // namespace attune::storage
+
+#endif  // ATTUNE_LIB_STORAGE_STATE_STORE_H_
