@@ -67,8 +67,9 @@ struct CustomerCommit {
 
 // What a commit did.
 struct CommitReceipt {
-  uint64_t version = 0;         // the record's new version number
-  uint64_t first_position = 0;  // of the first of its events; 0 without events
+  // The record's new version number. It is also the log position of the commit's first event; its
+  // other events have the positions that follow.
+  uint64_t version = 0;
 };
 
 // How much a commit must survive before it is acknowledged.

@@ -1,0 +1,70 @@
+#ifndef ATTUNE_LIB_ARBITRATION_ARBITRATION_H_
+#define ATTUNE_LIB_ARBITRATION_ARBITRATION_H_
+
+#include <limits>
+#include <vector>
+
+#include "absl/types/span.h"
+#include "lib/candidates/rejection.h"
+#include "lib/catalog/catalog.h"
+#include "lib/context/decision_context.h"
+#include "lib/scoring/scoring.h"
+
+namespace attune::arbitration {
+
+// Most treatments that one ranking may hold.
+inline constexpr int kMaxRanked = 100;
+// Most context weights of one strategy.
+inline constexpr int kMaxContextWeights = 1000;
+
+// One situation that raises or lowers one group.
+struct ContextWeight {
+  int group = 0;  // index into Catalog::groups
+  context::ChannelSet channels;
+  context::IntentSet intents;
+  double percent = 0;  // -100 … 1000
+};
+
+// How a strategy ranks. Immutable once built, thread-safe.
+struct Settings {
+  int max_treatments = 3;              // 1 … kMaxRanked
+  int max_per_group = kMaxRanked;      // 1 … kMaxRanked
+  double min_propensity = 0;           // 0 … 1
+  double min_priority = -std::numeric_limits<double>::infinity();
+  std::vector<ContextWeight> context_weights;
+};
+
+// A treatment in the ranking.
+struct RankedTreatment {
+  int scored = 0;             // index into ScoredCandidates::scored
+  int treatment = 0;          // index into Catalog::treatments
+  double context_weight = 1;  // 0 or more
+  double priority = 0;        // propensity x context weight x value - cost
+  // The chance with which this treatment is put on top for this customer in this context.
+  double selection_probability = 0;
+};
+
+// The ranking, best first, and why the other scored treatments are not in it.
+struct ArbitrationResult {
+  std::vector<RankedTreatment> ranked;
+  std::vector<candidates::Rejection> rejected;  // ascending by treatment
+  // Priorities of all scored candidates, parallel to ScoredCandidates::scored.
+  std::vector<double> priority;
+
+  // Scratch: kept for its capacity.
+  std::vector<double> group_weight;
+  std::vector<int> group_count;
+  std::vector<int> heap;
+  std::vector<candidates::Reason> reason;
+};
+
+// Ranks by priority; ties by value, then by name of the treatment. At most
+// `context.max_treatments`, at most `max_per_group` of one group. `result` is overwritten; its
+// capacity is reused.
+void Arbitrate(const Settings& settings, const catalog::Catalog& catalog,
+               const context::DecisionContext& context, const scoring::ScoredCandidates& candidates,
+               ArbitrationResult& result);
+
+}  // namespace attune::arbitration
+
+#endif  // ATTUNE_LIB_ARBITRATION_ARBITRATION_H_

@@ -1,0 +1,25 @@
+#ifndef ATTUNE_LIB_CANDIDATES_CANDIDATES_H_
+#define ATTUNE_LIB_CANDIDATES_CANDIDATES_H_
+
+#include <vector>
+
+#include "lib/candidates/rejection.h"
+#include "lib/catalog/catalog.h"
+#include "lib/context/decision_context.h"
+
+namespace attune::candidates {
+
+// The treatments that could be used at all. Both lists ascend; together they hold every treatment.
+struct CandidateSet {
+  std::vector<int> kept;  // indexes into Catalog::treatments
+  std::vector<Rejection> rejected;
+};
+
+// Keeps the treatments that the request asks for, that the channel can carry and that are valid at
+// the moment of the decision. `result` is overwritten; its capacity is reused.
+void SelectCandidates(const catalog::Catalog& catalog, const context::DecisionContext& context,
+                      CandidateSet& result);
+
+}  // namespace attune::candidates
+
+#endif  // ATTUNE_LIB_CANDIDATES_CANDIDATES_H_

@@ -1,0 +1,54 @@
+#include "lib/candidates/rejection.h"
+
+namespace attune::candidates {
+
+std::string_view ReasonName(Reason reason) {
+  switch (reason) {
+    case Reason::kNotRequested:
+      return "not_requested";
+    case Reason::kNoContentForChannel:
+      return "no_content_for_channel";
+    case Reason::kNotYetValid:
+      return "not_yet_valid";
+    case Reason::kNoLongerValid:
+      return "no_longer_valid";
+    case Reason::kChannelNotApplicable:
+      return "channel_not_applicable";
+    case Reason::kIntentNotApplicable:
+      return "intent_not_applicable";
+    case Reason::kScoreNotFinite:
+      return "score_not_finite";
+    case Reason::kBelowMinPropensity:
+      return "below_min_propensity";
+    case Reason::kBelowMinPriority:
+      return "below_min_priority";
+    case Reason::kGroupLimitReached:
+      return "group_limit_reached";
+    case Reason::kOutranked:
+      return "outranked";
+  }
+  return "unknown";
+}
+
+std::string_view ReasonStage(Reason reason) {
+  switch (reason) {
+    case Reason::kNotRequested:
+    case Reason::kNoContentForChannel:
+    case Reason::kNotYetValid:
+    case Reason::kNoLongerValid:
+      return "candidates";
+    case Reason::kChannelNotApplicable:
+    case Reason::kIntentNotApplicable:
+      return "policy";
+    case Reason::kScoreNotFinite:
+      return "scoring";
+    case Reason::kBelowMinPropensity:
+    case Reason::kBelowMinPriority:
+    case Reason::kGroupLimitReached:
+    case Reason::kOutranked:
+      return "arbitration";
+  }
+  return "unknown";
+}
+
+}  // namespace attune::candidates

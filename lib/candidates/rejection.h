@@ -1,0 +1,52 @@
+#ifndef ATTUNE_LIB_CANDIDATES_REJECTION_H_
+#define ATTUNE_LIB_CANDIDATES_REJECTION_H_
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+namespace attune::candidates {
+
+// Why a treatment is not in the ranking. Stored: never renumber.
+enum class Reason : uint8_t {
+  // candidates
+  kNotRequested = 1,          // the request is restricted to other treatments
+  kNoContentForChannel = 2,   // the channel can't carry it
+  kNotYetValid = 3,
+  kNoLongerValid = 4,
+  // policy
+  kChannelNotApplicable = 10,
+  kIntentNotApplicable = 11,
+  // scoring
+  kScoreNotFinite = 20,       // the model gave NaN or infinity
+  // arbitration
+  kBelowMinPropensity = 30,
+  kBelowMinPriority = 31,
+  kGroupLimitReached = 32,    // better treatments of its group fill the group's places
+  kOutranked = 33,            // good enough, but others were better and the places are taken
+};
+
+// Every reason, in the order of the stages: for metrics and documentation.
+inline constexpr Reason kAllReasons[] = {
+    Reason::kNotRequested,         Reason::kNoContentForChannel, Reason::kNotYetValid,
+    Reason::kNoLongerValid,        Reason::kChannelNotApplicable, Reason::kIntentNotApplicable,
+    Reason::kScoreNotFinite,       Reason::kBelowMinPropensity,  Reason::kBelowMinPriority,
+    Reason::kGroupLimitReached,    Reason::kOutranked,
+};
+// One more than the largest value of a Reason.
+inline constexpr int kReasonLimit = 34;
+
+// "intent_not_applicable"
+std::string_view ReasonName(Reason reason);
+// The stage that rejects for this reason: "candidates", "policy", "scoring" or "arbitration".
+std::string_view ReasonStage(Reason reason);
+
+// A treatment that was dropped.
+struct Rejection {
+  int treatment = 0;  // index into Catalog::treatments
+  Reason reason = Reason::kNotRequested;
+};
+
+}  // namespace attune::candidates
+
+#endif  // ATTUNE_LIB_CANDIDATES_REJECTION_H_

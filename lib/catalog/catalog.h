@@ -1,0 +1,62 @@
+#ifndef ATTUNE_LIB_CATALOG_CATALOG_H_
+#define ATTUNE_LIB_CATALOG_CATALOG_H_
+
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "lib/context/context_schema.h"
+
+namespace attune::catalog {
+
+// Most treatments of one strategy.
+inline constexpr int kMaxTreatments = 10'000;
+
+// What a channel shows for a treatment: fields by name, in the order of their names.
+using Content = std::vector<std::pair<std::string, std::string>>;
+
+// A kind of treatment.
+struct Group {
+  std::string name;
+  uint32_t number = 0;  // in the store's NameDictionary
+};
+
+// One way to treat a customer, compiled.
+struct Treatment {
+  std::string name;
+  uint32_t number = 0;  // in the store's NameDictionary
+  int group = 0;        // index into Catalog::groups
+  int model = 0;        // index into the strategy's models
+  double value = 0;     // of the good outcome, in the strategy's currency
+  double cost = 0;      // of showing the treatment, in the same currency
+  int name_rank = 0;    // position among the catalog's treatments when sorted by name
+  // Validity, Unix microseconds: from inclusive, until exclusive.
+  int64_t valid_from_us = std::numeric_limits<int64_t>::min();
+  int64_t valid_until_us = std::numeric_limits<int64_t>::max();
+  // Channels and intents that the treatment makes sense for.
+  context::ChannelSet channels;
+  context::IntentSet intents;  // with the bit of kUnknownIntent when it needs none
+  // By index of the channel; absent: the channel can't carry the treatment.
+  std::vector<std::optional<Content>> content;
+};
+
+// Everything that can be offered. Immutable once built, thread-safe.
+struct Catalog {
+  std::vector<Group> groups;
+  std::vector<Treatment> treatments;  // in the order of the strategy
+
+  // By name of the treatment: its index in `treatments`.
+  absl::flat_hash_map<std::string, int> index;
+
+  // Index of the treatment; -1 when there is none of that name.
+  int Find(std::string_view name) const;
+};
+
+}  // namespace attune::catalog
+
+#endif  // ATTUNE_LIB_CATALOG_CATALOG_H_

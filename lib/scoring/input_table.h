@@ -1,0 +1,100 @@
+#ifndef ATTUNE_LIB_SCORING_INPUT_TABLE_H_
+#define ATTUNE_LIB_SCORING_INPUT_TABLE_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/types/span.h"
+#include "lib/catalog/catalog.h"
+#include "lib/context/context_schema.h"
+#include "lib/context/decision_context.h"
+#include "lib/context/value.h"
+#include "lib/context/value_schema.h"
+
+namespace attune::scoring {
+
+// What a model may look at.
+struct Input {
+  enum class Source {
+    kCustomer,        // customer.<feature>
+    kAttribute,       // context.attributes.<attribute>
+    kChannel,         // context.channel
+    kIntent,          // context.intent, "" when it is not known
+    kTreatmentName,   // treatment.name
+    kTreatmentGroup,  // treatment.group
+  };
+  Source source = Source::kCustomer;
+  int slot = 0;  // of a feature or an attribute
+  ValueType type = ValueType::kString;
+
+  // The same for every candidate of a decision?
+  bool of_treatment() const {
+    return source == Source::kTreatmentName || source == Source::kTreatmentGroup;
+  }
+  friend bool operator==(const Input&, const Input&) = default;
+};
+
+// The names that inputs are made of: what the strategy declares. Outlives whatever is made with it.
+struct InputNames {
+  const ValueSchema& features;
+  const context::ContextSchema& context;
+  const catalog::Catalog& catalog;
+
+  // The input of that name. On an unknown name: nullopt, and `problem` says what would be right.
+  std::optional<Input> Find(std::string_view name, std::string& problem) const;
+  // The name of the input, as Find takes it.
+  std::string NameOf(const Input& input) const;
+};
+
+// The inputs of one decision, encoded once for all models: numbers, and categories as small integers.
+// Reused from decision to decision.
+struct InputFrame {
+  // The value of each numeric input; a bool is 0 or 1, a timestamp the days from it to the moment of
+  // the decision.
+  std::vector<double> numeric;
+  // The category of each categorical input; 0: not listed by any model.
+  std::vector<int32_t> category;
+  // The categories of the elements of each multi-valued input.
+  std::vector<std::vector<int32_t>> categories;
+};
+
+// Which inputs the models of one strategy read, and how categories are numbered. Models add what
+// they need while they are created; from then on the table is immutable and thread-safe.
+class InputTable {
+ public:
+  // The index in InputFrame::numeric. REQUIRES: the input is bool, int, double or timestamp and not
+  // of the treatment.
+  int AddNumeric(const Input& input);
+  // The index in InputFrame::category, or, for a string list, in InputFrame::categories.
+  // REQUIRES: the input is a string, bool, int or string list and not of the treatment.
+  int AddCategorical(const Input& input);
+  // The number, above 0, of a category of the input that AddCategorical returned this index for.
+  // `category` is text: `true`, `12`, `fiber`; false when it can't be a value of the input's type.
+  bool AddCategory(const Input& input, int index, std::string_view category, int32_t& number);
+
+  // Encodes one decision. REQUIRES: `features` has one value per declared feature.
+  void Fill(const context::ContextSchema& schema, const context::DecisionContext& context,
+            absl::Span<const ValueRef> features, InputFrame& frame) const;
+
+ private:
+  struct Vocabulary {
+    Input input;
+    int32_t size = 1;  // 0 is "not listed"
+    int32_t of_bool[2] = {0, 0};
+    absl::flat_hash_map<int64_t, int32_t> of_int;
+    absl::flat_hash_map<std::string, int32_t> of_string;
+  };
+  static int32_t Lookup(const Vocabulary& vocabulary, const ValueRef& value);
+
+  std::vector<Input> numeric_;
+  std::vector<Vocabulary> categorical_;  // single-valued
+  std::vector<Vocabulary> multi_valued_;
+};
+
+}  // namespace attune::scoring
+
+#endif  // ATTUNE_LIB_SCORING_INPUT_TABLE_H_

@@ -1,0 +1,31 @@
+#ifndef ATTUNE_LIB_STRATEGY_STRATEGY_H_
+#define ATTUNE_LIB_STRATEGY_STRATEGY_H_
+
+#include <memory>
+#include <string>
+
+#include "lib/arbitration/arbitration.h"
+#include "lib/catalog/catalog.h"
+#include "lib/context/context_schema.h"
+#include "lib/context/value_schema.h"
+#include "lib/scoring/model.h"
+
+namespace attune::strategy {
+
+// Everything a strategist wrote, checked and compiled. One version of it never changes; decisions
+// hold a reference while they run. Immutable, thread-safe.
+struct Strategy {
+  std::string name;
+  // name@hash, the hash being that of the strategy file and of every model file.
+  std::string version;
+  std::string currency;
+  ValueSchema features;
+  context::ContextSchema context;
+  catalog::Catalog catalog;
+  scoring::ModelSet models;
+  arbitration::Settings arbitration;
+};
+
+}  // namespace attune::strategy
+
+#endif  // ATTUNE_LIB_STRATEGY_STRATEGY_H_
