@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
+#include "lib/base/absl_strings.h"
 #include "lib/context/context_schema.h"
 
 namespace attune::catalog {
@@ -51,7 +51,7 @@ struct Catalog {
   std::vector<Treatment> treatments;  // in the order of the strategy
 
   // By name of the treatment: its index in `treatments`.
-  absl::flat_hash_map<std::string, int> index;
+  StringMap<int> index;
 
   // Index of the treatment; -1 when there is none of that name.
   int Find(std::string_view name) const;

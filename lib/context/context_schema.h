@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
+#include "lib/base/absl_strings.h"
 #include "lib/context/value_schema.h"
 
 namespace attune::context {
@@ -39,7 +39,7 @@ class NameTable {
 
  private:
   std::vector<NamedEntry> entries_;
-  absl::flat_hash_map<std::string_view, int> index_;  // views into entries_
+  StringViewMap<int> index_;  // views into entries_
 };
 
 // An intent as an index: 0 when it is not known, else 1 + its index in ContextSchema::intents.

@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
+#include "lib/base/absl_strings.h"
 #include "absl/status/status.h"
 #include "absl/types/span.h"
 #include "lib/context/value.h"
@@ -58,7 +58,7 @@ class ValueSchema {
   std::vector<ValueDeclaration> declarations_;
   std::vector<ValueRef> defaults_;
   std::vector<int> slot_of_number_;
-  absl::flat_hash_map<std::string_view, int> slot_of_name_;  // views into declarations_
+  StringViewMap<int> slot_of_name_;  // views into declarations_
 };
 
 // `value` as the declared type: itself, or an int as a double; false when it is another type.

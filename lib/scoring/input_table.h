@@ -9,6 +9,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/types/span.h"
+#include "lib/base/absl_strings.h"
 #include "lib/catalog/catalog.h"
 #include "lib/context/context_schema.h"
 #include "lib/context/decision_context.h"
@@ -86,7 +87,7 @@ class InputTable {
     int32_t size = 1;  // 0 is "not listed"
     int32_t of_bool[2] = {0, 0};
     absl::flat_hash_map<int64_t, int32_t> of_int;
-    absl::flat_hash_map<std::string, int32_t> of_string;
+    StringMap<int32_t> of_string;
   };
   static int32_t Lookup(const Vocabulary& vocabulary, const ValueRef& value);
 

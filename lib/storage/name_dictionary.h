@@ -7,9 +7,10 @@
 #include <string_view>
 #include <vector>
 
-#include "absl/container/flat_hash_map.h"
+
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "lib/base/absl_strings.h"
 #include "lib/storage/state_store.h"
 
 namespace attune::storage {
@@ -44,7 +45,7 @@ class NameDictionary {
  private:
   struct Namespace {
     std::vector<std::string> names;
-    absl::flat_hash_map<std::string, uint32_t> numbers;
+    StringMap<uint32_t> numbers;
   };
   std::array<Namespace, kNameKinds> namespaces_;
   bool changed_ = false;

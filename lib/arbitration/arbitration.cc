@@ -1,0 +1,86 @@
+#include "lib/arbitration/arbitration.h"
+
+#include <algorithm>
+
+namespace attune::arbitration {
+namespace {
+
+using candidates::Reason;
+
+void WeighGroups(const Settings& settings, const catalog::Catalog& catalog,
+                 const context::DecisionContext& context, std::vector<double>& group_weight) {
+  group_weight.assign(catalog.groups.size(), 0.0);
+  for (const ContextWeight& weight : settings.context_weights) {
+    if (weight.channels[static_cast<size_t>(context.channel)] &&
+        weight.intents[static_cast<size_t>(context.intent)]) {
+      group_weight[static_cast<size_t>(weight.group)] += weight.percent;
+    }
+  }
+  for (double& weight : group_weight) weight = std::max(0.0, 1.0 + weight / 100.0);
+}
+
+}  // namespace
+
+void Arbitrate(const Settings& settings, const catalog::Catalog& catalog,
+               const context::DecisionContext& context,
+               const scoring::ScoredCandidates& candidates, ArbitrationResult& result) {
+  const std::vector<scoring::ScoredCandidate>& scored = candidates.scored;
+  result.ranked.clear();
+  result.rejected.clear();
+  result.priority.resize(scored.size());
+  result.reason.assign(scored.size(), Reason::kOutranked);
+  result.heap.clear();
+  WeighGroups(settings, catalog, context, result.group_weight);
+  const auto treatment_of = [&](int index) -> const catalog::Treatment& {
+    return catalog.treatments[static_cast<size_t>(scored[static_cast<size_t>(index)].treatment)];
+  };
+  for (size_t i = 0; i < scored.size(); ++i) {
+    const catalog::Treatment& treatment = treatment_of(static_cast<int>(i));
+    const double weight = result.group_weight[static_cast<size_t>(treatment.group)];
+    result.priority[i] = scored[i].propensity * weight * treatment.value - treatment.cost;
+    if (scored[i].propensity < settings.min_propensity) {
+      result.reason[i] = Reason::kBelowMinPropensity;
+    } else if (result.priority[i] < settings.min_priority) {
+      result.reason[i] = Reason::kBelowMinPriority;
+    } else {
+      result.heap.push_back(static_cast<int>(i));
+    }
+  }
+  const auto ranks_after = [&](int a, int b) {
+    const double priority_a = result.priority[static_cast<size_t>(a)];
+    const double priority_b = result.priority[static_cast<size_t>(b)];
+    if (priority_a != priority_b) return priority_a < priority_b;
+    const catalog::Treatment& treatment_a = treatment_of(a);
+    const catalog::Treatment& treatment_b = treatment_of(b);
+    if (treatment_a.value != treatment_b.value) return treatment_a.value < treatment_b.value;
+    return treatment_a.name_rank > treatment_b.name_rank;
+  };
+  // A heap, because only the few best of possibly thousands are wanted in order.
+  std::make_heap(result.heap.begin(), result.heap.end(), ranks_after);
+  result.group_count.assign(catalog.groups.size(), 0);
+  while (!result.heap.empty() &&
+         result.ranked.size() < static_cast<size_t>(context.max_treatments)) {
+    std::pop_heap(result.heap.begin(), result.heap.end(), ranks_after);
+    const int best = result.heap.back();
+    result.heap.pop_back();
+    const auto i = static_cast<size_t>(best);
+    const auto group = static_cast<size_t>(treatment_of(best).group);
+    if (result.group_count[group] >= settings.max_per_group) {
+      result.reason[i] = Reason::kGroupLimitReached;
+      continue;
+    }
+    ++result.group_count[group];
+    result.reason[i] = Reason{};
+    result.ranked.push_back(
+        {best, scored[i].treatment, result.group_weight[group], result.priority[i], 0.0});
+  }
+  // Without exploration the best treatment is put on top for certain.
+  if (!result.ranked.empty()) result.ranked.front().selection_probability = 1.0;
+  for (size_t i = 0; i < scored.size(); ++i) {
+    if (result.reason[i] != Reason{}) {
+      result.rejected.push_back({scored[i].treatment, result.reason[i]});
+    }
+  }
+}
+
+}  // namespace attune::arbitration

@@ -1,0 +1,166 @@
+#include "lib/scoring/input_table.h"
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "lib/base/text.h"
+
+namespace attune::scoring {
+namespace {
+
+constexpr std::string_view kCustomerPrefix = "customer.";
+constexpr std::string_view kAttributePrefix = "context.attributes.";
+constexpr double kMicrosPerDay = 86'400.0 * 1e6;
+
+struct FixedInput {
+  std::string_view name;
+  Input::Source source;
+};
+constexpr FixedInput kFixedInputs[] = {
+    {"context.channel", Input::Source::kChannel},
+    {"context.intent", Input::Source::kIntent},
+    {"treatment.name", Input::Source::kTreatmentName},
+    {"treatment.group", Input::Source::kTreatmentGroup},
+};
+
+std::optional<Input> FindDeclared(const ValueSchema& schema, Input::Source source,
+                                  std::string_view prefix, std::string_view name,
+                                  std::string& problem) {
+  const int slot = schema.SlotOf(name);
+  if (slot >= 0) return Input{source, slot, schema[slot].type};
+  const bool feature = source == Input::Source::kCustomer;
+  problem = absl::StrCat("unknown ", feature ? "feature " : "attribute ", Quoted(name));
+  const std::string closest = ClosestName(name, schema.Names());
+  if (closest.empty()) {
+    absl::StrAppend(&problem, "; declare it under ", feature ? "features" : "attributes");
+  } else {
+    absl::StrAppend(&problem, "; did you mean \"", ToAbsl(prefix), closest, "\"?");
+  }
+  return std::nullopt;
+}
+
+double NumberOf(const ValueRef& value, int64_t now_us) {
+  switch (value.type()) {
+    case ValueType::kDouble:
+      return value.double_value();
+    case ValueType::kTimestamp:
+      // The difference of two doubles, not of two integers: it can't overflow.
+      return (static_cast<double>(now_us) - static_cast<double>(value.timestamp_us())) /
+             kMicrosPerDay;
+    default:
+      return static_cast<double>(value.int_value());  // bool and int
+  }
+}
+
+}  // namespace
+
+std::optional<Input> InputNames::Find(std::string_view name, std::string& problem) const {
+  if (name.starts_with(kCustomerPrefix)) {
+    return FindDeclared(features, Input::Source::kCustomer, kCustomerPrefix,
+                        name.substr(kCustomerPrefix.size()), problem);
+  }
+  if (name.starts_with(kAttributePrefix)) {
+    return FindDeclared(context.attributes, Input::Source::kAttribute, kAttributePrefix,
+                        name.substr(kAttributePrefix.size()), problem);
+  }
+  for (const FixedInput& fixed : kFixedInputs) {
+    if (fixed.name == name) return Input{fixed.source, 0, ValueType::kString};
+  }
+  problem = absl::StrCat("unknown input ", Quoted(name),
+                         "; an input is customer.<feature>, context.attributes.<attribute>, "
+                         "context.channel, context.intent, treatment.name or treatment.group");
+  return std::nullopt;
+}
+
+std::string InputNames::NameOf(const Input& input) const {
+  if (input.source == Input::Source::kCustomer) {
+    return absl::StrCat(ToAbsl(kCustomerPrefix), features[input.slot].name);
+  }
+  if (input.source == Input::Source::kAttribute) {
+    return absl::StrCat(ToAbsl(kAttributePrefix), context.attributes[input.slot].name);
+  }
+  for (const FixedInput& fixed : kFixedInputs) {
+    if (fixed.source == input.source) return std::string(fixed.name);
+  }
+  return "";
+}
+
+int InputTable::AddNumeric(const Input& input) {
+  for (size_t i = 0; i < numeric_.size(); ++i) {
+    if (numeric_[i] == input) return static_cast<int>(i);
+  }
+  numeric_.push_back(input);
+  return static_cast<int>(numeric_.size()) - 1;
+}
+
+int InputTable::AddCategorical(const Input& input) {
+  auto& vocabularies = input.type == ValueType::kStringList ? multi_valued_ : categorical_;
+  for (size_t i = 0; i < vocabularies.size(); ++i) {
+    if (vocabularies[i].input == input) return static_cast<int>(i);
+  }
+  vocabularies.emplace_back().input = input;
+  return static_cast<int>(vocabularies.size()) - 1;
+}
+
+bool InputTable::AddCategory(const Input& input, int index, std::string_view category,
+                             int32_t& number) {
+  auto& vocabularies = input.type == ValueType::kStringList ? multi_valued_ : categorical_;
+  Vocabulary& vocabulary = vocabularies[static_cast<size_t>(index)];
+  int32_t* entry = nullptr;
+  if (input.type == ValueType::kBool) {
+    if (category != "true" && category != "false") return false;
+    entry = &vocabulary.of_bool[category == "true"];
+  } else if (input.type == ValueType::kInt) {
+    int64_t value = 0;
+    if (!absl::SimpleAtoi(ToAbsl(category), &value)) return false;
+    entry = &vocabulary.of_int[value];
+  } else {
+    entry = &vocabulary.of_string[std::string(category)];
+  }
+  if (*entry == 0) *entry = vocabulary.size++;
+  number = *entry;
+  return true;
+}
+
+int32_t InputTable::Lookup(const Vocabulary& vocabulary, const ValueRef& value) {
+  if (value.type() == ValueType::kBool) return vocabulary.of_bool[value.bool_value()];
+  if (value.type() == ValueType::kInt) {
+    const auto it = vocabulary.of_int.find(value.int_value());
+    return it == vocabulary.of_int.end() ? 0 : it->second;
+  }
+  const auto it = vocabulary.of_string.find(value.string_value());
+  return it == vocabulary.of_string.end() ? 0 : it->second;
+}
+
+void InputTable::Fill(const context::ContextSchema& schema,
+                      const context::DecisionContext& context, absl::Span<const ValueRef> features,
+                      InputFrame& frame) const {
+  const auto value_of = [&](const Input& input) {
+    switch (input.source) {
+      case Input::Source::kCustomer:
+        return features[static_cast<size_t>(input.slot)];
+      case Input::Source::kAttribute:
+        return context.attributes[static_cast<size_t>(input.slot)];
+      case Input::Source::kChannel:
+        return ValueRef::String(schema.channels[context.channel].name);
+      default:
+        return ValueRef::String(schema.IntentName(context.intent));
+    }
+  };
+  frame.numeric.resize(numeric_.size());
+  for (size_t i = 0; i < numeric_.size(); ++i) {
+    frame.numeric[i] = NumberOf(value_of(numeric_[i]), context.time_us);
+  }
+  frame.category.resize(categorical_.size());
+  for (size_t i = 0; i < categorical_.size(); ++i) {
+    frame.category[i] = Lookup(categorical_[i], value_of(categorical_[i].input));
+  }
+  frame.categories.resize(multi_valued_.size());
+  for (size_t i = 0; i < multi_valued_.size(); ++i) {
+    frame.categories[i].clear();
+    value_of(multi_valued_[i].input).ForEachElement([&](std::string_view element) {
+      frame.categories[i].push_back(Lookup(multi_valued_[i], ValueRef::String(element)));
+    });
+  }
+}
+
+}  // namespace attune::scoring
