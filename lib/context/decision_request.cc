@@ -1,0 +1,183 @@
+#include "lib/context/decision_request.h"
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "lib/base/absl_strings.h"
+#include "lib/base/text.h"
+
+namespace attune::context {
+namespace {
+
+// Years 1 to 9999, what a Timestamp can hold.
+constexpr int64_t kMinTimestampUs = -62'135'596'800LL * 1'000'000;
+constexpr int64_t kMaxTimestampUs = 253'402'300'800LL * 1'000'000 - 1;
+
+template <typename Names>
+std::string Unknown(std::string_view kind, std::string_view name, const Names& known) {
+  const std::string closest = ClosestName(name.substr(0, kMaxNameBytes), known);
+  return absl::StrCat("is ", Quoted(name), ", which is no ", ToAbsl(kind), " of the strategy",
+                      closest.empty() ? "" : absl::StrCat("; did you mean \"", closest, "\"?"));
+}
+
+void CheckTime(const DecisionRequest& request, const RequestRules& rules, DecisionContext& context,
+               Violations& violations) {
+  const absl::Time time = request.time.value_or(rules.now);
+  context.time_us = absl::ToUnixMicros(time);
+  if (context.time_us < kMinTimeUs || context.time_us > kMaxTimeUs) {
+    violations.Add("time", "must lie between 1970 and 2200");
+  } else if (absl::AbsDuration(time - rules.now) > rules.max_clock_skew) {
+    violations.Add("time", absl::StrCat("is further than ",
+                                        absl::FormatDuration(rules.max_clock_skew),
+                                        " from the server's clock, which reads ",
+                                        absl::FormatTime(absl::RFC3339_sec, rules.now,
+                                                         absl::UTCTimeZone())));
+  }
+}
+
+void CheckAttributes(const DecisionRequest& request, const ValueSchema& schema,
+                     DecisionContext& context, Violations& violations) {
+  context.attributes.assign(schema.defaults().begin(), schema.defaults().end());
+  if (request.attributes.size() > kMaxAttributes) {
+    violations.Add("attributes", absl::StrCat("has ", request.attributes.size(),
+                                              " entries; at most ", kMaxAttributes,
+                                              " are allowed"));
+    return;
+  }
+  for (const auto& [name, given] : request.attributes) {
+    const auto field = [&, name = name] { return absl::StrCat("attributes[", Quoted(name), "]"); };
+    const int slot = schema.SlotOf(name);
+    if (slot < 0) {
+      violations.Add(field(), Unknown("attribute", name, schema.Names()));
+      continue;
+    }
+    ValueRef value = given;
+    if (!ConvertTo(schema[slot].type, value)) {
+      violations.Add(field(), absl::StrCat("must be of type ",
+                                           ToAbsl(ValueTypeName(schema[slot].type)), ", not ",
+                                           ToAbsl(ValueTypeName(given.type()))));
+    } else if (const std::optional<std::string> problem = ValueProblem(value)) {
+      violations.Add(field(), *problem);
+    } else {
+      context.attributes[static_cast<size_t>(slot)] = value;
+    }
+  }
+}
+
+void CheckRestriction(const DecisionRequest& request, const RequestRules& rules,
+                      DecisionContext& context, Violations& violations) {
+  context.restricted = !request.treatment_ids.empty();
+  context.restricted_to.clear();
+  if (request.treatment_ids.size() > kMaxRestriction) {
+    violations.Add("treatment_ids", absl::StrCat("has ", request.treatment_ids.size(),
+                                                 " entries; at most ", kMaxRestriction,
+                                                 " are allowed"));
+    return;
+  }
+  for (size_t i = 0; i < request.treatment_ids.size(); ++i) {
+    const int treatment = rules.find_treatment(request.treatment_ids[i]);
+    if (treatment >= 0) {
+      context.restricted_to.push_back(treatment);
+    } else {
+      violations.Add(absl::StrCat("treatment_ids[", i, "]"),
+                     absl::StrCat("is ", Quoted(request.treatment_ids[i]),
+                                  ", which is no treatment of the strategy"));
+    }
+  }
+  std::sort(context.restricted_to.begin(), context.restricted_to.end());
+  context.restricted_to.erase(
+      std::unique(context.restricted_to.begin(), context.restricted_to.end()),
+      context.restricted_to.end());
+}
+
+}  // namespace
+
+void DecisionRequest::Clear() {
+  customer_id = channel = intent = request_id = {};
+  time.reset();
+  attributes.clear();
+  treatment_ids.clear();
+  max_treatments = 0;
+}
+
+void NormaliseRequest(const DecisionRequest& request, const RequestRules& rules,
+                      DecisionContext& context, Violations& violations) {
+  context.customer_id = request.customer_id;
+  if (const auto problem = IdProblem(request.customer_id, kMaxCustomerIdBytes)) {
+    violations.Add("customer_id", *problem);
+  }
+  context.channel = rules.schema.channels.IndexOf(request.channel);
+  if (context.channel < 0) {
+    violations.Add("channel",
+                   request.channel.empty()
+                       ? "is required: a channel of the strategy"
+                       : Unknown("channel", request.channel, rules.schema.channels.Names()));
+  }
+  context.intent = kUnknownIntent;
+  if (!request.intent.empty()) {
+    const int intent = rules.schema.intents.IndexOf(request.intent);
+    if (intent < 0) {
+      violations.Add("intent", Unknown("intent", request.intent, rules.schema.intents.Names()));
+    }
+    context.intent = intent + 1;
+  }
+  CheckTime(request, rules, context, violations);
+  CheckAttributes(request, rules.schema.attributes, context, violations);
+  if (request.max_treatments < 0 || request.max_treatments > kMaxWantedTreatments) {
+    violations.Add("max_treatments", absl::StrCat("is ", request.max_treatments,
+                                                  "; must be 1 to ", kMaxWantedTreatments,
+                                                  ", or 0 for the strategy's own number"));
+  }
+  context.max_treatments =
+      request.max_treatments > 0 ? request.max_treatments : rules.default_max_treatments;
+  CheckRestriction(request, rules, context, violations);
+  if (!request.request_id.empty()) {
+    if (const auto problem = IdProblem(request.request_id, kMaxRequestIdBytes)) {
+      violations.Add("request_id", *problem);
+    }
+  }
+}
+
+std::optional<std::string> ValueProblem(const ValueRef& value) {
+  const auto text_problem = [](std::string_view text) -> std::optional<std::string> {
+    if (text.size() > kMaxStringValueBytes) {
+      return absl::StrCat("has ", text.size(), " bytes; at most ", kMaxStringValueBytes,
+                          " are allowed");
+    }
+    if (!IsValidUtf8(text)) return "must be valid UTF-8";
+    return std::nullopt;
+  };
+  switch (value.type()) {
+    case ValueType::kBool:
+    case ValueType::kInt:
+      return std::nullopt;
+    case ValueType::kDouble:
+      if (std::isfinite(value.double_value())) return std::nullopt;
+      return "must be finite, not NaN or infinite";
+    case ValueType::kTimestamp:
+      if (value.timestamp_us() >= kMinTimestampUs && value.timestamp_us() <= kMaxTimestampUs) {
+        return std::nullopt;
+      }
+      return "must lie between the years 1 and 9999";
+    case ValueType::kString:
+      return text_problem(value.string_value());
+    case ValueType::kStringList: {
+      std::optional<std::string> problem;
+      size_t elements = 0;
+      value.ForEachElement([&](std::string_view element) {
+        ++elements;
+        if (!problem) problem = text_problem(element);
+      });
+      if (elements > kMaxListElements) {
+        return absl::StrCat("has ", elements, " elements; at most ", kMaxListElements,
+                            " are allowed");
+      }
+      return problem;
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace attune::context

@@ -1,0 +1,251 @@
+#include "lib/decision/decider.h"
+
+#include <algorithm>
+#include <cstring>
+#include <optional>
+
+#include "lib/base/codec.h"
+#include "lib/context/value_codec.h"
+
+namespace attune::decision {
+namespace {
+
+// Somebody always wins a conflict, so a loser rarely loses twice; this bounds the unlucky ones.
+constexpr int kMaxAttempts = 100;
+
+DecisionId MakeId(const HashKey& seed, const storage::CustomerKey& key, int64_t time_us,
+                  uint64_t decision_count, uint64_t request_hash) {
+  std::array<char, sizeof key + 3 * sizeof(uint64_t)> input;
+  char* out = input.data();
+  const auto append = [&out](const void* bytes, size_t size) {
+    std::memcpy(out, bytes, size);
+    out += size;
+  };
+  append(key.data(), key.size());
+  append(&time_us, sizeof time_us);
+  append(&decision_count, sizeof decision_count);
+  append(&request_hash, sizeof request_hash);
+  const uint64_t nonce = KeyedHash64(seed, {input.data(), input.size()});
+  DecisionId id;
+  std::copy_n(key.begin(), 8, id.begin());
+  std::memcpy(id.data() + 8, &nonce, sizeof nonce);
+  return id;
+}
+
+// What two requests with one request_id must have in common, as a hash.
+uint64_t Fingerprint(const HashKey& seed, const strategy::Strategy& strategy,
+                     const context::DecisionContext& context, const DecideOptions& options) {
+  std::string content;
+  PutBytes(content, context.customer_id);
+  PutVarint(content, strategy.context.channels[context.channel].number);
+  PutBytes(content, strategy.context.IntentName(context.intent));
+  PutVarint(content, options.time_given ? static_cast<uint64_t>(context.time_us) + 1 : 0);
+  PutVarint(content, options.explain ? 1 : 0);
+  PutVarint(content, static_cast<uint64_t>(context.max_treatments));
+  PutVarint(content, context.restricted ? context.restricted_to.size() + 1 : 0);
+  for (const int treatment : context.restricted_to) {
+    PutVarint(content, strategy.catalog.treatments[static_cast<size_t>(treatment)].number);
+  }
+  for (int slot = 0; slot < strategy.context.attributes.size(); ++slot) {
+    const ValueRef& value = context.attributes[static_cast<size_t>(slot)];
+    if (value.known()) AppendValue(content, strategy.context.attributes[slot].number, value);
+  }
+  return KeyedHash64(seed, content);
+}
+
+void FillEvent(const strategy::Strategy& strategy, const context::DecisionContext& context,
+               const customer::CustomerState& state, Decision& decision) {
+  attune::storage::v1::DecisionEvent& event = decision.event;
+  const PipelineResult& result = decision.result;
+  const auto number_of = [&](int treatment) {
+    return strategy.catalog.treatments[static_cast<size_t>(treatment)].number;
+  };
+  event.Clear();
+  event.set_decision_id(decision.id.data(), decision.id.size());
+  event.set_time_us(context.time_us);
+  event.set_strategy_version(strategy.version);
+  event.set_channel(strategy.context.channels[context.channel].number);
+  if (context.intent != context::kUnknownIntent) {
+    event.set_intent_plus_one(strategy.context.intents[context.intent - 1].number + 1);
+  }
+  for (int slot = 0; slot < strategy.context.attributes.size(); ++slot) {
+    const ValueRef& value = context.attributes[static_cast<size_t>(slot)];
+    if (value.known()) {
+      AppendValue(*event.mutable_attributes(), strategy.context.attributes[slot].number, value);
+    }
+  }
+  event.set_features(state.features().data(), state.features().size());
+  event.set_decision_count(state.decision_count());
+  for (const scoring::NamedModel& model : strategy.models.models) {
+    event.add_model_versions(model.version);
+  }
+  for (const scoring::ScoredCandidate& scored : result.scored.scored) {
+    const auto& treatment = strategy.catalog.treatments[static_cast<size_t>(scored.treatment)];
+    event.add_scored(treatment.number);
+    event.add_propensity(static_cast<float>(scored.propensity));
+    event.add_model(static_cast<uint32_t>(treatment.model));
+  }
+  for (const arbitration::RankedTreatment& ranked : result.arbitration.ranked) {
+    event.add_ranking(static_cast<uint32_t>(ranked.scored));
+    if (ranked.selection_probability > 0) {
+      event.add_selectable(static_cast<uint32_t>(ranked.scored));
+      event.add_selection_probability(ranked.selection_probability);
+    }
+  }
+  result.ForEachRejection([&](const candidates::Rejection& rejection) {
+    event.add_rejected(number_of(rejection.treatment));
+    event.add_rejected_reason(static_cast<uint32_t>(rejection.reason));
+  });
+  event.set_degradation(decision.degradation);
+  event.set_max_treatments(static_cast<uint32_t>(context.max_treatments));
+  for (const int treatment : context.restricted_to) {
+    event.add_restricted_to(number_of(treatment));
+  }
+}
+
+}  // namespace
+
+// What of a request makes its retry recognisable.
+struct Decider::Request {
+  storage::CustomerKey key{};
+  bool has_id = false;
+  uint64_t hash = 0;
+  uint64_t fingerprint = 0;
+};
+
+absl::Status Decider::Decide(const strategy::Strategy& strategy,
+                             const context::DecisionContext& context,
+                             const DecideOptions& options, EncodeAnswer encode_answer,
+                             Decision& decision) const {
+  decision.times = {};
+  decision.conflicts = 0;
+  StageTimer timer(decision.times);
+  Request request;
+  request.key = store_.KeyOf(context.customer_id);
+  if (!options.request_id.empty() && !options.dry_run) {
+    request.has_id = true;
+    request.hash = KeyedHash64(seed_, options.request_id);
+    request.fingerprint = Fingerprint(seed_, strategy, context, options);
+  }
+  for (int attempt = 0;; ++attempt) {
+    const absl::Status status =
+        DecideOnce(strategy, context, options, request, encode_answer, timer, decision);
+    if (!absl::IsAborted(status)) return status;
+    if (attempt + 1 == kMaxAttempts) {
+      return absl::AbortedError("the customer is being changed by many callers at once; retry");
+    }
+    ++decision.conflicts;
+  }
+}
+
+absl::Status Decider::DecideOnce(const strategy::Strategy& strategy,
+                                 const context::DecisionContext& context,
+                                 const DecideOptions& options, const Request& request,
+                                 EncodeAnswer encode_answer, StageTimer& timer,
+                                 Decision& decision) const {
+  decision.degradation = 0;
+  decision.answered_before = false;
+  customer::CustomerState state;
+  decision.features.resize(static_cast<size_t>(strategy.features.size()));
+  const auto read = [&]() -> absl::Status {
+    if (absl::Status status = store_.Load(request.key, decision.record); !status.ok()) {
+      return status;
+    }
+    auto parsed = customer::CustomerState::Parse(decision.record, context.customer_id);
+    if (!parsed.ok()) return parsed.status();
+    state = *parsed;
+    return strategy.features.Decode(state.features(), absl::MakeSpan(decision.features));
+  };
+  const bool readable = read().ok();
+  if (!readable) {
+    state = customer::CustomerState();
+    std::copy(strategy.features.defaults().begin(), strategy.features.defaults().end(),
+              decision.features.begin());
+    decision.degradation |= kCustomerUnavailable;
+  }
+  decision.unknown_customer = readable && !state.known();
+  if (request.has_id) {
+    const absl::Status status = FindEarlierAnswer(state, request, decision);
+    if (!status.ok() || decision.answered_before) return status;
+  }
+  timer.Finish(Stage::kCustomer);
+
+  RunPipeline(strategy, context, decision.features, timer, decision.result);
+
+  if (!decision.result.scored.rejected.empty()) decision.degradation |= kScoreNotFinite;
+  decision.id = MakeId(seed_, request.key, context.time_us, state.decision_count(), request.hash);
+  if (options.dry_run) return absl::OkStatus();
+  if (!readable) {
+    decision.degradation |= kNotRemembered;
+    return absl::OkStatus();
+  }
+  FillEvent(strategy, context, state, decision);
+  if (request.has_id) {
+    decision.event.set_request_hash(request.hash);
+    decision.event.set_request_fingerprint(request.fingerprint);
+    encode_answer(decision, decision.event.mutable_answer());
+  }
+  absl::Status status = Commit(strategy, context, state, request, decision);
+  timer.Finish(Stage::kDecision);
+  if (absl::IsAborted(status)) return status;
+  if (!status.ok()) decision.degradation |= kNotRemembered;
+  return absl::OkStatus();
+}
+
+absl::Status Decider::FindEarlierAnswer(const customer::CustomerState& state,
+                                        const Request& request, Decision& decision) const {
+  const std::optional<customer::RememberedRequest> earlier = state.FindRequest(request.hash);
+  if (!earlier) return absl::OkStatus();
+  if (earlier->kind != customer::RequestKind::kDecide ||
+      earlier->fingerprint != request.fingerprint) {
+    return absl::AlreadyExistsError(
+        "this request_id was used for this customer with another content; use a new one");
+  }
+  auto entry = store_.ReadLogAt(earlier->version);
+  // An answer that has left the log can't be given again: the decision is made anew.
+  if (!entry.ok() || !*entry) return absl::OkStatus();
+  if (!decision.event.ParseFromString((*entry)->payload)) return absl::OkStatus();
+  decision.answered_before = true;
+  decision.stored_answer = decision.event.answer();
+  return absl::OkStatus();
+}
+
+absl::Status Decider::Commit(const strategy::Strategy& strategy,
+                             const context::DecisionContext& context,
+                             const customer::CustomerState& state, const Request& request,
+                             Decision& decision) const {
+  const PipelineResult& result = decision.result;
+  customer::RecordChange change;
+  change.interaction = customer::Interaction{
+      .kind = customer::InteractionKind::kDecided,
+      .time_ms = context.time_us / 1000,
+      .channel = strategy.context.channels[context.channel].number,
+      .treatment = std::nullopt,
+  };
+  if (!result.arbitration.ranked.empty()) {
+    const auto top = static_cast<size_t>(result.arbitration.ranked.front().treatment);
+    change.interaction->treatment = strategy.catalog.treatments[top].number;
+  }
+  if (request.has_id) {
+    change.request = customer::RememberedRequest{
+        .kind = customer::RequestKind::kDecide,
+        .hash = request.hash,
+        .fingerprint = request.fingerprint,
+        .version = 0,
+    };
+  }
+  customer::EncodeRecord(state, context.customer_id, change, decision.new_record);
+  decision.event_bytes.clear();
+  if (!decision.event.AppendToString(&decision.event_bytes)) {
+    return absl::InternalError("the event can't be serialised");
+  }
+  const storage::Event event{storage::EventType::kDecision, decision.event_bytes};
+  storage::CustomerCommit commit;
+  commit.key = request.key;
+  commit.expected = decision.record.version;
+  commit.bytes = decision.new_record;
+  commit.events = absl::MakeConstSpan(&event, 1);
+  return store_.Commit(commit, storage::Durability::kProcess).status();
+}
+
+}  // namespace attune::decision

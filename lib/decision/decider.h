@@ -1,0 +1,100 @@
+#ifndef ATTUNE_LIB_DECISION_DECIDER_H_
+#define ATTUNE_LIB_DECISION_DECIDER_H_
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "attune/storage/v1/event.pb.h"
+#include "lib/base/hash.h"
+#include "lib/context/decision_context.h"
+#include "lib/customer/customer_record.h"
+#include "lib/decision/decision_pipeline.h"
+#include "lib/storage/state_store.h"
+#include "lib/strategy/strategy.h"
+
+namespace attune::decision {
+
+// Identifies a decision: the first 8 bytes of the customer's key, so that an outcome finds its
+// customer, then 8 bytes that tell the customer's decisions apart. Depends on the seed, the customer,
+// the time, the customer's earlier decisions and the request_id only.
+using DecisionId = Hash128;
+
+// In what way a decision is not as good as it should be. Bits; stored: never renumber.
+enum Degradation : uint32_t {
+  kCustomerUnavailable = 1,  // the record could not be read; declared defaults were used
+  kNotRemembered = 2,        // the decision could not be committed
+  kScoreNotFinite = 4,       // a model failed; its treatments were dropped
+};
+
+struct DecideOptions {
+  bool dry_run = false;
+  // Empty: none.
+  std::string_view request_id;
+  // Whether the request named its time itself and wants an explanation: part of what makes two
+  // requests with one id the same.
+  bool time_given = false;
+  bool explain = false;
+};
+
+// One decision and all memory that making it takes. Reuse it for many decisions. Not thread-safe.
+struct Decision {
+  // The result.
+  DecisionId id{};
+  uint32_t degradation = 0;       // bits of Degradation
+  bool unknown_customer = false;
+  PipelineResult result;
+  std::vector<ValueRef> features;  // as served, one per declared feature; point into `record`
+  StageTimes times;
+  uint64_t conflicts = 0;          // commits that had to be made again
+  // Set when the request_id was answered before: the answer as sent then, and nothing else is set.
+  bool answered_before = false;
+  std::string stored_answer;
+
+  // Memory.
+  storage::Record record;
+  std::string new_record;
+  attune::storage::v1::DecisionEvent event;
+  std::string event_bytes;
+};
+
+// Makes decisions: reads the customer, runs the pipeline, commits the decision with the customer's
+// record, and does so again when somebody else changed the customer in between. Thread-safe.
+class Decider {
+ public:
+  // `store` must outlive the decider. With one seed, one state and one request there is one answer.
+  Decider(storage::StateStore* store, const HashKey& seed) : store_(*store), seed_(seed) {}
+
+  // Writes the answer to the caller, to be stored with the decision, when the request has an id.
+  using EncodeAnswer = absl::FunctionRef<void(const Decision&, std::string*)>;
+
+  // Decides for `context`, which was normalised against `strategy`. A store that can't be read or
+  // written makes a degraded decision, not an error. ALREADY_EXISTS: the request_id was used for
+  // another request. ABORTED: the customer was changed by others too often in a row; retry.
+  absl::Status Decide(const strategy::Strategy& strategy, const context::DecisionContext& context,
+                      const DecideOptions& options, EncodeAnswer encode_answer,
+                      Decision& decision) const;
+
+ private:
+  struct Request;
+
+  absl::Status DecideOnce(const strategy::Strategy& strategy,
+                          const context::DecisionContext& context, const DecideOptions& options,
+                          const Request& request, EncodeAnswer encode_answer, StageTimer& timer,
+                          Decision& decision) const;
+  absl::Status FindEarlierAnswer(const customer::CustomerState& state, const Request& request,
+                                 Decision& decision) const;
+  absl::Status Commit(const strategy::Strategy& strategy, const context::DecisionContext& context,
+                      const customer::CustomerState& state, const Request& request,
+                      Decision& decision) const;
+
+  storage::StateStore& store_;
+  const HashKey seed_;
+};
+
+}  // namespace attune::decision
+
+#endif  // ATTUNE_LIB_DECISION_DECIDER_H_

@@ -1,0 +1,55 @@
+#include "lib/decision/decision_pipeline.h"
+
+#include <chrono>
+
+namespace attune::decision {
+
+std::string_view StageName(Stage stage) {
+  switch (stage) {
+    case Stage::kContext:
+      return "context";
+    case Stage::kCustomer:
+      return "customer";
+    case Stage::kCandidates:
+      return "candidates";
+    case Stage::kPolicy:
+      return "policy";
+    case Stage::kScoring:
+      return "scoring";
+    case Stage::kArbitration:
+      return "arbitration";
+    case Stage::kDecision:
+      return "decision";
+  }
+  return "unknown";
+}
+
+int64_t StageTimer::Now() {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(
+             std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
+
+std::array<int, candidates::kReasonLimit> PipelineResult::RejectedCounts() const {
+  std::array<int, candidates::kReasonLimit> counts{};
+  ForEachRejection([&](const candidates::Rejection& rejection) {
+    ++counts[static_cast<size_t>(rejection.reason)];
+  });
+  return counts;
+}
+
+void RunPipeline(const strategy::Strategy& strategy, const context::DecisionContext& context,
+                 absl::Span<const ValueRef> features, StageTimer& timer, PipelineResult& result) {
+  candidates::SelectCandidates(strategy.catalog, context, result.candidates);
+  timer.Finish(Stage::kCandidates);
+  policy::ApplyPolicies(strategy.catalog, context, result.candidates.kept, result.policy);
+  timer.Finish(Stage::kPolicy);
+  scoring::Score(strategy.models, strategy.catalog, strategy.context, context, features,
+                 result.policy.kept, result.scored);
+  timer.Finish(Stage::kScoring);
+  arbitration::Arbitrate(strategy.arbitration, strategy.catalog, context, result.scored,
+                         result.arbitration);
+  timer.Finish(Stage::kArbitration);
+}
+
+}  // namespace attune::decision

@@ -1,0 +1,80 @@
+#ifndef ATTUNE_LIB_DECISION_DECISION_PIPELINE_H_
+#define ATTUNE_LIB_DECISION_DECISION_PIPELINE_H_
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+#include "absl/types/span.h"
+#include "lib/arbitration/arbitration.h"
+#include "lib/candidates/candidates.h"
+#include "lib/candidates/rejection.h"
+#include "lib/context/decision_context.h"
+#include "lib/context/value.h"
+#include "lib/policy/policy.h"
+#include "lib/scoring/scoring.h"
+#include "lib/strategy/strategy.h"
+
+namespace attune::decision {
+
+// The stages of a decision, in order.
+enum class Stage { kContext, kCustomer, kCandidates, kPolicy, kScoring, kArbitration, kDecision };
+inline constexpr int kStages = 7;
+
+// "context", "customer", "candidates", "policy", "scoring", "arbitration", "decision".
+std::string_view StageName(Stage stage);
+
+// How long each stage took, in nanoseconds.
+struct StageTimes {
+  std::array<int64_t, kStages> nanos{};
+};
+
+// Measures stages that follow each other: each one ends where the next one starts.
+class StageTimer {
+ public:
+  explicit StageTimer(StageTimes& times) : times_(times), last_(Now()) {}
+  // What has passed since the last call (or the construction) was this stage. Adds up, so that a
+  // stage may run more than once.
+  void Finish(Stage stage) {
+    const int64_t now = Now();
+    times_.nanos[static_cast<size_t>(stage)] += now - last_;
+    last_ = now;
+  }
+
+ private:
+  static int64_t Now();
+
+  StageTimes& times_;
+  int64_t last_;
+};
+
+// What each stage of one decision handed to the next. Reused from decision to decision.
+struct PipelineResult {
+  candidates::CandidateSet candidates;
+  policy::PolicyResult policy;
+  scoring::ScoredCandidates scored;
+  arbitration::ArbitrationResult arbitration;
+
+  // Calls `visit(const Rejection&)` for every treatment that is not in the ranking, stage by stage.
+  template <typename Visitor>
+  void ForEachRejection(Visitor visit) const {
+    for (const auto& rejection : candidates.rejected) visit(rejection);
+    for (const auto& rejection : policy.rejected) visit(rejection);
+    for (const auto& rejection : scored.rejected) visit(rejection);
+    for (const auto& rejection : arbitration.rejected) visit(rejection);
+  }
+
+  // How many treatments were rejected, by reason.
+  std::array<int, candidates::kReasonLimit> RejectedCounts() const;
+};
+
+// Decides: a pure function of the strategy, the context and the customer's features. `result` is
+// overwritten; its capacity is reused, so that a decision allocates nothing.
+// REQUIRES: `context` was normalised against this strategy; `features` has one value per declared
+// feature.
+void RunPipeline(const strategy::Strategy& strategy, const context::DecisionContext& context,
+                 absl::Span<const ValueRef> features, StageTimer& timer, PipelineResult& result);
+
+}  // namespace attune::decision
+
+#endif  // ATTUNE_LIB_DECISION_DECISION_PIPELINE_H_

@@ -1,0 +1,141 @@
+#include "lib/decision/explanation.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/time/time.h"
+#include "lib/base/absl_strings.h"
+#include "lib/base/text.h"
+
+namespace attune::decision {
+namespace {
+
+using candidates::Reason;
+
+std::string Time(int64_t unix_us) {
+  return absl::FormatTime(absl::RFC3339_sec, absl::FromUnixMicros(unix_us), absl::UTCTimeZone());
+}
+
+std::string Intent(const strategy::Strategy& strategy, const context::DecisionContext& context) {
+  const std::string_view name = strategy.context.IntentName(context.intent);
+  return name.empty() ? "not known" : std::string(name);
+}
+
+// The number that arbitration compared for this treatment.
+struct Scores {
+  double propensity = 0;
+  double priority = 0;
+};
+Scores ScoresOf(const Decision& decision, int treatment) {
+  const auto& scored = decision.result.scored.scored;
+  const auto it = std::lower_bound(
+      scored.begin(), scored.end(), treatment,
+      [](const scoring::ScoredCandidate& s, int wanted) { return s.treatment < wanted; });
+  if (it == scored.end() || it->treatment != treatment) return {};
+  return {it->propensity,
+          decision.result.arbitration.priority[static_cast<size_t>(it - scored.begin())]};
+}
+
+// The value of an input as people read it.
+std::string InputValue(const strategy::Strategy& strategy,
+                       const context::DecisionContext& context, const Decision& decision,
+                       const catalog::Treatment& treatment, const scoring::Input& input) {
+  const auto slot = static_cast<size_t>(input.slot);
+  switch (input.source) {
+    case scoring::Input::Source::kCustomer: {
+      if (strategy.features[input.slot].is_protected) return "(protected)";
+      const ValueRef& value = decision.features[slot];
+      return absl::StrCat(value.ToString(), value.known() ? "" : " (default)");
+    }
+    case scoring::Input::Source::kAttribute: {
+      const ValueRef& value = context.attributes[slot];
+      return absl::StrCat(value.ToString(), value.known() ? "" : " (default)");
+    }
+    case scoring::Input::Source::kChannel:
+      return strategy.context.channels[context.channel].name;
+    case scoring::Input::Source::kIntent:
+      return Intent(strategy, context);
+    case scoring::Input::Source::kTreatmentName:
+      return treatment.name;
+    case scoring::Input::Source::kTreatmentGroup:
+      return strategy.catalog.groups[static_cast<size_t>(treatment.group)].name;
+  }
+  return "";
+}
+
+}  // namespace
+
+std::string ExplainRejection(const strategy::Strategy& strategy,
+                             const context::DecisionContext& context, const Decision& decision,
+                             const candidates::Rejection& rejection) {
+  const catalog::Treatment& treatment =
+      strategy.catalog.treatments[static_cast<size_t>(rejection.treatment)];
+  const std::string& channel = strategy.context.channels[context.channel].name;
+  const Scores scores = ScoresOf(decision, rejection.treatment);
+  switch (rejection.reason) {
+    case Reason::kNotRequested:
+      return "the request asks for other treatments only";
+    case Reason::kNoContentForChannel:
+      return absl::StrCat("has no content for the channel ", channel);
+    case Reason::kNotYetValid:
+      return absl::StrCat("is valid from ", Time(treatment.valid_from_us),
+                          "; decided for ", Time(context.time_us));
+    case Reason::kNoLongerValid:
+      return absl::StrCat("was valid until ", Time(treatment.valid_until_us),
+                          "; decided for ", Time(context.time_us));
+    case Reason::kChannelNotApplicable:
+      return absl::StrCat("does not apply on the channel ", channel);
+    case Reason::kIntentNotApplicable:
+      return absl::StrCat("does not apply when the intent is ", Intent(strategy, context));
+    case Reason::kScoreNotFinite:
+      return absl::StrCat("the model ",
+                          strategy.models.models[static_cast<size_t>(treatment.model)].version,
+                          " gave a score that is not finite");
+    case Reason::kBelowMinPropensity:
+      return absl::StrFormat("propensity %.4g is below the minimum of %.4g", scores.propensity,
+                             strategy.arbitration.min_propensity);
+    case Reason::kBelowMinPriority:
+      return absl::StrFormat("priority %.4g is below the minimum of %.4g", scores.priority,
+                             strategy.arbitration.min_priority);
+    case Reason::kGroupLimitReached:
+      return absl::StrFormat("priority %.4g; better treatments of its group fill its %d %s",
+                             scores.priority, strategy.arbitration.max_per_group,
+                             strategy.arbitration.max_per_group == 1 ? "place" : "places");
+    case Reason::kOutranked: {
+      const auto& ranked = decision.result.arbitration.ranked;
+      return absl::StrFormat("priority %.4g; the last of the %d ranked has %.4g", scores.priority,
+                             static_cast<int>(ranked.size()),
+                             ranked.empty() ? 0.0 : ranked.back().priority);
+    }
+  }
+  return "";
+}
+
+std::vector<std::string> ExplainRanked(const strategy::Strategy& strategy,
+                                       const context::DecisionContext& context,
+                                       const Decision& decision,
+                                       const arbitration::RankedTreatment& ranked) {
+  const catalog::Treatment& treatment =
+      strategy.catalog.treatments[static_cast<size_t>(ranked.treatment)];
+  const scoring::NamedModel& model = strategy.models.models[static_cast<size_t>(treatment.model)];
+  std::vector<scoring::Contribution> contributions =
+      model.model->Explain(decision.result.scored.frame, ranked.treatment);
+  std::erase_if(contributions, [](const scoring::Contribution& c) { return c.amount == 0; });
+  std::stable_sort(contributions.begin(), contributions.end(),
+                   [](const scoring::Contribution& a, const scoring::Contribution& b) {
+                     return std::fabs(a.amount) > std::fabs(b.amount);
+                   });
+  if (contributions.size() > kMaxReasons) contributions.resize(kMaxReasons);
+  const scoring::InputNames names{strategy.features, strategy.context, strategy.catalog};
+  std::vector<std::string> reasons;
+  for (const scoring::Contribution& c : contributions) {
+    reasons.push_back(absl::StrFormat("%s = %s (%+.2f)", names.NameOf(c.input),
+                                      InputValue(strategy, context, decision, treatment, c.input),
+                                      c.amount));
+  }
+  return reasons;
+}
+
+}  // namespace attune::decision
