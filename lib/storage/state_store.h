@@ -15,9 +15,17 @@
 
 namespace attune::storage {
 
-// Where a customer's state lies: a keyed hash of the customer's id, so that neither the store's keys
-// nor its files' boundaries tell an id. The key of the hash belongs to the store and never changes.
+// Where a customer's state lies: a keyed hash of the customer's id, so that neither the store's
+// keys nor its files' boundaries tell an id. The key of the hash belongs to the store and never
+// changes.
 using CustomerKey = Hash128;
+
+// Largest record of a customer, in bytes.
+inline constexpr size_t kMaxRecordBytes = 1u << 20;
+// Largest payload of an event, in bytes.
+inline constexpr size_t kMaxEventBytes = 1u << 20;
+// Most events of one commit.
+inline constexpr size_t kMaxEventsPerCommit = 1024;
 
 // Which state of a record somebody has seen. Opaque above the store.
 struct RecordVersion {
@@ -68,7 +76,8 @@ struct CustomerCommit {
 // What a commit did.
 struct CommitReceipt {
   // The record's new version number. It is also the log position of the commit's first event; its
-  // other events have the positions that follow.
+  // other events have the positions that follow. With `keep_record` the record keeps the version
+  // that it had, and this is the position only (without events: the version that it has).
   uint64_t version = 0;
 };
 
@@ -82,21 +91,22 @@ enum class Durability {
 struct StoreStats {
   uint64_t customers_estimate = 0;
   uint64_t log_entries_estimate = 0;
-  uint64_t live_bytes = 0;       // of files on disk
+  uint64_t live_bytes = 0;  // of files on disk
   uint64_t memtable_bytes = 0;
   uint64_t block_cache_bytes = 0;
-  uint64_t cache_hits = 0;       // since start
-  uint64_t cache_misses = 0;     // since start
+  uint64_t cache_hits = 0;    // since start
+  uint64_t cache_misses = 0;  // since start
   uint64_t compaction_pending_bytes = 0;
-  uint64_t written_bytes = 0;    // since start, with write-ahead log, flush and compaction
-  bool write_stopped = false;    // by back-pressure or after an error
-  uint64_t conflicts = 0;        // commits that were refused with ABORTED, since start
+  uint64_t written_bytes = 0;  // since start, with write-ahead log, flush and compaction
+  bool write_stopped = false;  // by back-pressure or after an error
+  uint64_t conflicts = 0;      // commits that were refused with ABORTED, since start
 };
 
 // The state of all customers and the log of what happened to them. Thread-safe.
 //
-// Errors of every method, besides those it names: UNAVAILABLE (can't be read or written now: retry),
-// DATA_LOSS (what is stored is damaged; page somebody), RESOURCE_EXHAUSTED (disk full, size limits).
+// Errors of every method, besides those it names: UNAVAILABLE (can't be read or written now:
+// retry), DATA_LOSS (what is stored is damaged; page somebody), RESOURCE_EXHAUSTED (disk full, size
+// limits).
 //
 // The interface fits a store that is shared over a network as well: no call spans two customers
 // atomically, and nothing above it may know which store it talks to.
@@ -115,8 +125,8 @@ class StateStore {
                                 absl::Span<Record> records) const = 0;
 
   // Writes the record and appends the events if the customer's version is still `expected`.
-  // ABORTED: it is not; load again and decide again. With kPower the call may take as long as a disk
-  // write and must not be made from a thread that serves decisions.
+  // ABORTED: it is not; load again and decide again. With kPower the call may take as long as a
+  // disk write and must not be made from a thread that serves decisions.
   virtual absl::StatusOr<CommitReceipt> Commit(const CustomerCommit& commit,
                                                Durability durability) = 0;
 

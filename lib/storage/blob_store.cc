@@ -1,0 +1,199 @@
+#include "lib/storage/blob_store.h"
+
+#include <algorithm>
+#include <memory>
+#include <vector>
+
+#include "absl/container/flat_hash_set.h"
+#include "absl/strings/str_cat.h"
+#include "lib/base/codec.h"
+#include "lib/base/text.h"
+#include "lib/storage/rocksdb_format.h"
+#include "lib/storage/rocksdb_status.h"
+
+namespace attune::storage {
+namespace {
+
+constexpr char kHeaderTag = 'h';
+constexpr char kChunkTag = 'c';
+constexpr size_t kChunkBytes = 128 << 10;
+
+constexpr std::string_view kReading = "read a blob";
+constexpr std::string_view kWriting = "write a blob";
+
+std::string HeaderKey(std::string_view name) {
+  std::string key(1, kHeaderTag);
+  return key.append(name);
+}
+
+std::string GenerationPrefix(uint64_t generation) {
+  std::string key(1, kChunkTag);
+  const auto bytes = EncodeBigEndian(generation);
+  key.append(bytes.data(), bytes.size());
+  return key;
+}
+
+std::string ChunkKey(uint64_t generation, uint32_t index) {
+  std::string key = GenerationPrefix(generation);
+  const auto bytes = EncodeBigEndian(index);
+  key.append(bytes.data(), bytes.size());
+  return key;
+}
+
+absl::Status DamagedBlob(std::string_view name) {
+  return absl::DataLossError(absl::StrCat("the stored blob ", Quoted(name), " is damaged"));
+}
+
+// A view of the database as it is now, for as long as the object lives.
+class Snapshot {
+ public:
+  explicit Snapshot(rocksdb::DB* db) : db_(db) { options_.snapshot = db->GetSnapshot(); }
+  ~Snapshot() { db_->ReleaseSnapshot(options_.snapshot); }
+  Snapshot(const Snapshot&) = delete;
+  Snapshot& operator=(const Snapshot&) = delete;
+
+  const rocksdb::ReadOptions& options() const { return options_; }
+
+ private:
+  rocksdb::DB* const db_;
+  rocksdb::ReadOptions options_;
+};
+
+}  // namespace
+
+BlobStore::BlobStore(rocksdb::DB* db, const ColumnFamilies& families, CommitQueue* queue,
+                     WalSyncer* syncer)
+    : db_(db), families_(families), queue_(queue), syncer_(syncer) {}
+
+absl::Status BlobStore::Open() {
+  absl::flat_hash_set<uint64_t> live;
+  std::vector<uint64_t> orphans;
+  std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator(rocksdb::ReadOptions(), families_.blobs));
+  for (it->Seek(std::string(1, kHeaderTag)); it->Valid(); it->Next()) {
+    const std::optional<Header> header = DecodeHeader(ToView(it->value()));
+    if (!header.has_value()) return DamagedBlob(ToView(it->key()).substr(1));
+    live.insert(header->generation);
+  }
+  if (!it->status().ok()) return ToAbslStatus(it->status(), kReading);
+  // From generation to generation, over the chunks of each.
+  std::string next(1, kChunkTag);
+  for (it->Seek(next); it->Valid() && it->key()[0] == kChunkTag; it->Seek(next)) {
+    if (it->key().size() != 1 + sizeof(uint64_t) + sizeof(uint32_t)) return DamagedBlob("");
+    const auto generation = DecodeBigEndian<uint64_t>(it->key().data() + 1);
+    if (!live.contains(generation)) orphans.push_back(generation);
+    next = GenerationPrefix(generation + 1);
+  }
+  if (!it->status().ok()) return ToAbslStatus(it->status(), kReading);
+  // A store whose disk is full opens all the same; the next one to open it tries again.
+  for (const uint64_t generation : orphans) DropGeneration(generation).IgnoreError();
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::optional<std::string>> BlobStore::Get(std::string_view name) const {
+  const Snapshot snapshot(db_);
+  absl::StatusOr<std::optional<Header>> header = ReadHeader(snapshot.options(), name);
+  if (!header.ok()) return header.status();
+  if (!header->has_value()) return std::nullopt;
+  std::string blob;
+  blob.reserve((*header)->bytes);
+  rocksdb::PinnableSlice chunk;
+  for (uint32_t i = 0; i < (*header)->chunks; ++i) {
+    chunk.Reset();
+    const rocksdb::Status status =
+        db_->Get(snapshot.options(), families_.blobs, ChunkKey((*header)->generation, i), &chunk);
+    if (status.IsNotFound()) return DamagedBlob(name);
+    if (!status.ok()) return ToAbslStatus(status, kReading);
+    blob.append(chunk.data(), chunk.size());
+  }
+  if (blob.size() != (*header)->bytes) return DamagedBlob(name);
+  return blob;
+}
+
+absl::Status BlobStore::Put(std::string_view name, std::string_view bytes) {
+  if (name.empty() || name.size() > kMaxNameBytes) {
+    return absl::InvalidArgumentError(absl::StrCat("the name of a blob has ", name.size(),
+                                                   " bytes; 1 to ", kMaxNameBytes, " are allowed"));
+  }
+  if (bytes.size() > kMaxBlobBytes) {
+    return absl::ResourceExhaustedError(absl::StrCat("blob ", Quoted(name), " has ", bytes.size(),
+                                                     " bytes; at most ", kMaxBlobBytes,
+                                                     " are allowed (max_blob_bytes)"));
+  }
+  Header header;
+  absl::Status status = WriteChunks(bytes, header);
+  if (!status.ok()) {
+    if (header.chunks > 0) DropGeneration(header.generation).IgnoreError();
+    return status;
+  }
+  status = WriteHeader(name, header);
+  if (status.ok()) status = syncer_->Sync();
+  return status;
+}
+
+absl::Status BlobStore::WriteChunks(std::string_view bytes, Header& header) {
+  header.bytes = bytes.size();
+  while (!bytes.empty()) {
+    const std::string_view chunk = bytes.substr(0, kChunkBytes);
+    absl::Status status = queue_->Write([&](rocksdb::WriteBatch& batch) {
+      // The number of the first write belongs to this blob alone.
+      if (header.chunks == 0) header.generation = db_->GetLatestSequenceNumber() + 1;
+      return ToAbslStatus(
+          batch.Put(families_.blobs, ChunkKey(header.generation, header.chunks), ToSlice(chunk)),
+          kWriting);
+    });
+    if (!status.ok()) return status;
+    ++header.chunks;
+    bytes.remove_prefix(chunk.size());
+  }
+  return absl::OkStatus();
+}
+
+absl::Status BlobStore::WriteHeader(std::string_view name, const Header& header) {
+  std::string value;
+  PutFixed(value, header.generation);
+  PutFixed(value, header.chunks);
+  PutFixed(value, header.bytes);
+  return queue_->Write([&](rocksdb::WriteBatch& batch) {
+    absl::StatusOr<std::optional<Header>> earlier = ReadHeader(rocksdb::ReadOptions(), name);
+    if (!earlier.ok()) return earlier.status();
+    if (earlier->has_value() && (*earlier)->chunks > 0) {
+      absl::Status deleted = DeleteGeneration(batch, (*earlier)->generation);
+      if (!deleted.ok()) return deleted;
+    }
+    return ToAbslStatus(batch.Put(families_.blobs, HeaderKey(name), value), kWriting);
+  });
+}
+
+absl::StatusOr<std::optional<BlobStore::Header>> BlobStore::ReadHeader(
+    const rocksdb::ReadOptions& options, std::string_view name) const {
+  std::string value;
+  const rocksdb::Status status = db_->Get(options, families_.blobs, HeaderKey(name), &value);
+  if (status.IsNotFound()) return std::nullopt;
+  if (!status.ok()) return ToAbslStatus(status, kReading);
+  std::optional<Header> header = DecodeHeader(value);
+  if (!header.has_value()) return DamagedBlob(name);
+  return header;
+}
+
+std::optional<BlobStore::Header> BlobStore::DecodeHeader(std::string_view value) {
+  ByteReader reader(value);
+  Header header;
+  header.generation = reader.Fixed<uint64_t>();
+  header.chunks = reader.Fixed<uint32_t>();
+  header.bytes = reader.Fixed<uint64_t>();
+  if (!reader.ok() || !reader.done() || header.bytes > kMaxBlobBytes) return std::nullopt;
+  return header;
+}
+
+absl::Status BlobStore::DropGeneration(uint64_t generation) {
+  return queue_->Write(
+      [&](rocksdb::WriteBatch& batch) { return DeleteGeneration(batch, generation); });
+}
+
+absl::Status BlobStore::DeleteGeneration(rocksdb::WriteBatch& batch, uint64_t generation) const {
+  return ToAbslStatus(batch.DeleteRange(families_.blobs, GenerationPrefix(generation),
+                                        GenerationPrefix(generation + 1)),
+                      kWriting);
+}
+
+}  // namespace attune::storage

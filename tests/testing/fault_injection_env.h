@@ -1,0 +1,108 @@
+#ifndef ATTUNE_TESTS_TESTING_FAULT_INJECTION_ENV_H_
+#define ATTUNE_TESTS_TESTING_FAULT_INJECTION_ENV_H_
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "rocksdb/env.h"
+#include "rocksdb/file_system.h"
+
+namespace attune::testing {
+
+// The system's file system with faults that a test switches on and off. Thread-safe.
+class FaultInjectionFileSystem : public rocksdb::FileSystemWrapper {
+ public:
+  enum class Fault { kNone, kNoSpace, kIoError };
+
+  FaultInjectionFileSystem() : FileSystemWrapper(rocksdb::FileSystem::Default()) {}
+
+  // What every append to a file meets from now on; nothing of it is written.
+  void FailAppends(Fault fault) { append_ = fault; }
+  // What every sync of a file meets from now on.
+  void FailSyncs(Fault fault) { sync_ = fault; }
+
+  int appends_failed() const { return appends_failed_; }
+  int syncs_failed() const { return syncs_failed_; }
+  int syncs() const { return syncs_; }
+
+  const char* Name() const override { return "FaultInjectionFileSystem"; }
+
+  rocksdb::IOStatus NewWritableFile(const std::string& name, const rocksdb::FileOptions& options,
+                                    std::unique_ptr<rocksdb::FSWritableFile>* result,
+                                    rocksdb::IODebugContext* context) override {
+    rocksdb::IOStatus status = target()->NewWritableFile(name, options, result, context);
+    // The information log is nothing that a store depends on.
+    if (status.ok() && name.find("/LOG") == std::string::npos) {
+      *result = std::make_unique<File>(std::move(*result), this);
+    }
+    return status;
+  }
+
+ private:
+  class File : public rocksdb::FSWritableFileOwnerWrapper {
+   public:
+    File(std::unique_ptr<rocksdb::FSWritableFile>&& file, FaultInjectionFileSystem* owner)
+        : FSWritableFileOwnerWrapper(std::move(file)), owner_(owner) {}
+
+    rocksdb::IOStatus Append(const rocksdb::Slice& data, const rocksdb::IOOptions& options,
+                             rocksdb::IODebugContext* context) override {
+      rocksdb::IOStatus fault = Meet(owner_->append_, owner_->appends_failed_);
+      return fault.ok() ? target()->Append(data, options, context) : fault;
+    }
+    rocksdb::IOStatus Append(const rocksdb::Slice& data, const rocksdb::IOOptions& options,
+                             const rocksdb::DataVerificationInfo& verification,
+                             rocksdb::IODebugContext* context) override {
+      rocksdb::IOStatus fault = Meet(owner_->append_, owner_->appends_failed_);
+      return fault.ok() ? target()->Append(data, options, verification, context) : fault;
+    }
+    rocksdb::IOStatus Sync(const rocksdb::IOOptions& options,
+                           rocksdb::IODebugContext* context) override {
+      ++owner_->syncs_;
+      rocksdb::IOStatus fault = Meet(owner_->sync_, owner_->syncs_failed_);
+      return fault.ok() ? target()->Sync(options, context) : fault;
+    }
+    rocksdb::IOStatus Fsync(const rocksdb::IOOptions& options,
+                            rocksdb::IODebugContext* context) override {
+      ++owner_->syncs_;
+      rocksdb::IOStatus fault = Meet(owner_->sync_, owner_->syncs_failed_);
+      return fault.ok() ? target()->Fsync(options, context) : fault;
+    }
+
+   private:
+    static rocksdb::IOStatus Meet(Fault fault, std::atomic<int>& failed) {
+      if (fault == Fault::kNone) return rocksdb::IOStatus::OK();
+      ++failed;
+      return fault == Fault::kNoSpace ? rocksdb::IOStatus::NoSpace("injected: no space left")
+                                      : rocksdb::IOStatus::IOError("injected: I/O error");
+    }
+
+    FaultInjectionFileSystem* const owner_;
+  };
+
+  std::atomic<Fault> append_{Fault::kNone};
+  std::atomic<Fault> sync_{Fault::kNone};
+  std::atomic<int> appends_failed_{0};
+  std::atomic<int> syncs_failed_{0};
+  std::atomic<int> syncs_{0};
+};
+
+// An Env for RocksDbOptions.env on such a file system.
+class FaultInjectionEnv {
+ public:
+  FaultInjectionEnv()
+      : file_system_(std::make_shared<FaultInjectionFileSystem>()),
+        env_(rocksdb::NewCompositeEnv(file_system_)) {}
+
+  rocksdb::Env* env() { return env_.get(); }
+  FaultInjectionFileSystem& file_system() { return *file_system_; }
+
+ private:
+  const std::shared_ptr<FaultInjectionFileSystem> file_system_;
+  const std::unique_ptr<rocksdb::Env> env_;
+};
+
+}  // namespace attune::testing
+
+#endif  // ATTUNE_TESTS_TESTING_FAULT_INJECTION_ENV_H_
