@@ -1,0 +1,428 @@
+#include "lib/strategy/strategy_checker.h"
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_set.h"
+#include "absl/strings/str_cat.h"
+#include "lib/base/absl_strings.h"
+#include "lib/base/text.h"
+#include "lib/strategy/literal.h"
+#include "lib/strategy/suggestion.h"
+
+namespace attune::strategy {
+namespace {
+
+using google::protobuf::RepeatedPtrField;
+
+// Declared names of one kind with the index of their first declaration.
+using NameIndex = StringViewMap<int>;
+
+std::string Element(std::string_view list, int index) {
+  return absl::StrCat(ToAbsl(list), "[", index, "]");
+}
+
+std::string Entry(std::string_view map, std::string_view key) {
+  std::string path = absl::StrCat(ToAbsl(map), "[\"");
+  for (const char c : key) {
+    if (c == '"' || c == '\\') path += '\\';
+    path += c;
+  }
+  return path + "\"]";
+}
+
+std::string Field(std::string_view owner, std::string_view field) {
+  return owner.empty() ? std::string(field) : absl::StrCat(ToAbsl(owner), ".", ToAbsl(field));
+}
+
+// "a treatment", "an intent"
+std::string WithArticle(std::string_view noun) {
+  const bool vowel = std::string_view("aeiou").find(noun[0]) != noun.npos;
+  return absl::StrCat(vowel ? "an " : "a ", ToAbsl(noun));
+}
+
+bool HasControlCharacter(std::string_view text) {
+  return std::any_of(text.begin(), text.end(), [](char c) {
+    return (static_cast<uint8_t>(c) < 0x20 && c != '\n' && c != '\t') || c == 0x7F;
+  });
+}
+
+class Checker {
+ public:
+  Checker(const v1::Strategy& file, YamlDocument& source, IssueList& issues)
+      : file_(file), source_(source), issues_(issues) {}
+
+  bool Check();
+
+ private:
+  template <typename Named>
+  NameIndex CheckNames(const RepeatedPtrField<Named>& entries, std::string_view list,
+                       std::string_view noun, int max);
+  void CheckName(std::string_view owner, std::string_view name, std::string_view noun);
+  void CheckNotEmpty(int size, std::string_view list, std::string_view noun);
+  void CheckDeclarations(const RepeatedPtrField<v1::Declaration>& declarations,
+                         std::string_view list, std::string_view noun);
+  void CheckModels();
+  void CheckTreatment(const v1::Treatment& treatment, const std::string& path);
+  void CheckValidity(const v1::Treatment& treatment, const std::string& path);
+  void CheckContent(const v1::Treatment& treatment, const std::string& path);
+  void CheckFields(const v1::Content& content, const std::string& path);
+  void CheckApplicability(const v1::Treatment& treatment, const std::string& path);
+  void CheckArbitration();
+  void CheckContextWeight(const v1::ContextWeight& weight, const std::string& path);
+
+  // A field of `owner` (a `noun`) that must name something that is declared.
+  void CheckReference(std::string_view owner, std::string_view noun, std::string_view field,
+                      std::string_view name, const NameIndex& declared);
+  // A list of declared names, none of them twice.
+  void CheckReferences(const std::string& path, const RepeatedPtrField<std::string>& names,
+                       std::string_view noun, const NameIndex& declared);
+  void CheckRange(const std::string& path, std::string_view field, double value, double min,
+                  double max);
+
+  // Reports a field that is not written and says whether it is; one that could not be read is
+  // neither missing nor usable.
+  bool IsUsable(std::string_view owner, std::string_view noun, std::string_view field);
+  std::string UnknownName(std::string_view noun, std::string_view name, const NameIndex& declared);
+  void Report(std::string_view path, std::string message) {
+    source_.Report(path, std::move(message), issues_);
+  }
+
+  const v1::Strategy& file_;
+  YamlDocument& source_;
+  IssueList& issues_;
+  bool compilable_ = true;
+  NameIndex groups_, models_, channels_, intents_;
+};
+
+bool Checker::Check() {
+  CheckName("", file_.name(), "strategy");
+  CheckNames(file_.features(), "features", "feature", kMaxFeatures);
+  CheckDeclarations(file_.features(), "features", "feature");
+  CheckNames(file_.attributes(), "attributes", "attribute", kMaxAttributes);
+  CheckDeclarations(file_.attributes(), "attributes", "attribute");
+  channels_ = CheckNames(file_.channels(), "channels", "channel", context::kMaxChannels);
+  CheckNotEmpty(file_.channels_size(), "channels", "channel");
+  intents_ = CheckNames(file_.intents(), "intents", "intent", context::kMaxIntents);
+  groups_ = CheckNames(file_.groups(), "groups", "group", kMaxGroups);
+  CheckNotEmpty(file_.groups_size(), "groups", "group");
+  models_ = CheckNames(file_.models(), "models", "model", kMaxModels);
+  CheckNotEmpty(file_.models_size(), "models", "model");
+  CheckModels();
+  CheckNames(file_.treatments(), "treatments", "treatment", catalog::kMaxTreatments);
+  CheckNotEmpty(file_.treatments_size(), "treatments", "treatment");
+  for (int i = 0; i < std::min(file_.treatments_size(), catalog::kMaxTreatments); ++i) {
+    CheckTreatment(file_.treatments(i), Element("treatments", i));
+  }
+  CheckArbitration();
+  return compilable_;
+}
+
+bool Checker::IsUsable(std::string_view owner, std::string_view noun, std::string_view field) {
+  const std::string path = Field(owner, field);
+  if (source_.HasUnflawed(path)) return true;
+  if (!source_.Has(path)) {
+    Report(path, absl::StrCat(WithArticle(noun), " needs the key \"", ToAbsl(field), "\""));
+  }
+  return false;
+}
+
+void Checker::CheckName(std::string_view owner, std::string_view name, std::string_view noun) {
+  if (IsName(name) || !IsUsable(owner, noun, "name")) return;
+  Report(Field(owner, "name"), absl::StrCat("the name ", Quoted(name),
+                                            " must be lower_snake: a letter a-z, then letters,"
+                                            " digits and underscores, at most ",
+                                            kMaxNameBytes, " bytes"));
+}
+
+template <typename Named>
+NameIndex Checker::CheckNames(const RepeatedPtrField<Named>& entries, std::string_view list,
+                              std::string_view noun, int max) {
+  if (entries.size() > max) {
+    compilable_ = false;
+    Report(list, absl::StrCat(ToAbsl(list), " has ", entries.size(), " entries; at most ", max,
+                              " are allowed"));
+  }
+  NameIndex index;
+  for (int i = 0; i < entries.size(); ++i) {
+    const std::string& name = entries[i].name();
+    CheckName(Element(list, i), name, noun);
+    if (name.empty()) continue;
+    const auto [earlier, is_new] = index.try_emplace(name, i);
+    if (is_new) continue;
+    const int line = source_.LineOf(Field(Element(list, earlier->second), "name"));
+    Report(Field(Element(list, i), "name"),
+           absl::StrCat("duplicate ", ToAbsl(noun), " ", Quoted(name), "; it is declared on line ",
+                        line, " already"));
+  }
+  return index;
+}
+
+void Checker::CheckNotEmpty(int size, std::string_view list, std::string_view noun) {
+  if (size > 0) return;
+  compilable_ = false;
+  if (source_.Has(list) && !source_.HasUnflawed(list)) return;
+  Report(list, absl::StrCat("a strategy needs at least one ", ToAbsl(noun), " under \"",
+                            ToAbsl(list), "\""));
+}
+
+void Checker::CheckDeclarations(const RepeatedPtrField<v1::Declaration>& declarations,
+                                std::string_view list, std::string_view noun) {
+  for (int i = 0; i < declarations.size(); ++i) {
+    const v1::Declaration& declaration = declarations[i];
+    const std::string path = Element(list, i);
+    if (declaration.protected_() && noun != "feature") {
+      source_.ReportKey(Field(path, "protected"), "only features can be protected", issues_);
+    }
+    if (declaration.type() == v1::VALUE_TYPE_UNSPECIFIED) {
+      IsUsable(path, noun, "type");
+      continue;
+    }
+    const absl::StatusOr<OwnedValue> value =
+        ValueOf(declaration.default_(), TypeOf(declaration.type()));
+    if (value.ok()) continue;
+    Report(Field(path, "default"), absl::StrCat("default ", value.status().message()));
+  }
+}
+
+void Checker::CheckModels() {
+  for (int i = 0; i < file_.models_size(); ++i) {
+    if (file_.models(i).file().empty()) IsUsable(Element("models", i), "model", "file");
+  }
+}
+
+std::string Checker::UnknownName(std::string_view noun, std::string_view name,
+                                 const NameIndex& declared) {
+  std::string message = absl::StrCat("unknown ", ToAbsl(noun), " ", Quoted(name));
+  // Issues beyond the kept ones are only counted: not worth a search.
+  if (issues_.errors() >= IssueList::kMaxKept) return message;
+  std::vector<std::string_view> names;
+  for (const auto& [known, index] : declared) names.push_back(known);
+  // The order of a hash table must not decide among equals.
+  std::sort(names.begin(), names.end());
+  return message + Suggestion(name, names);
+}
+
+void Checker::CheckReference(std::string_view owner, std::string_view noun, std::string_view field,
+                             std::string_view name, const NameIndex& declared) {
+  if (declared.contains(name) || !IsUsable(owner, noun, field)) return;
+  Report(Field(owner, field), UnknownName(field, name, declared));
+}
+
+void Checker::CheckReferences(const std::string& path, const RepeatedPtrField<std::string>& names,
+                              std::string_view noun, const NameIndex& declared) {
+  absl::flat_hash_set<std::string> seen;
+  for (int i = 0; i < names.size(); ++i) {
+    const std::string& name = names[i];
+    const bool is_new = seen.insert(name).second;
+    if (is_new && declared.contains(name)) continue;
+    const std::string element = Element(path, i);
+    if (!source_.HasUnflawed(element)) continue;
+    Report(element, is_new ? UnknownName(noun, name, declared)
+                           : absl::StrCat(ToAbsl(noun), " ", Quoted(name), " is listed twice"));
+  }
+}
+
+void Checker::CheckRange(const std::string& path, std::string_view field, double value, double min,
+                         double max) {
+  if (value >= min && value <= max) return;
+  Report(Field(path, field),
+         absl::StrCat(ToAbsl(field), " must be between ", min, " and ", max, ", not ", value));
+}
+
+void Checker::CheckTreatment(const v1::Treatment& treatment, const std::string& path) {
+  CheckReference(path, "treatment", "group", treatment.group(), groups_);
+  CheckReference(path, "treatment", "model", treatment.model(), models_);
+  CheckRange(path, "value", treatment.value(), 0, kMaxMoney);
+  CheckRange(path, "cost", treatment.cost(), 0, kMaxMoney);
+  CheckValidity(treatment, path);
+  CheckContent(treatment, path);
+  CheckApplicability(treatment, path);
+}
+
+void Checker::CheckValidity(const v1::Treatment& treatment, const std::string& path) {
+  if (!treatment.has_valid_from() || !treatment.has_valid_until()) return;
+  const std::string until = Field(path, "valid_until");
+  if (!source_.HasUnflawed(until) || !source_.HasUnflawed(Field(path, "valid_from"))) return;
+  const auto moment = [](const google::protobuf::Timestamp& timestamp) {
+    return std::tuple(timestamp.seconds(), timestamp.nanos());
+  };
+  if (moment(treatment.valid_until()) > moment(treatment.valid_from())) return;
+  Report(until, absl::StrCat("valid_until must be after valid_from (line ",
+                             source_.LineOf(Field(path, "valid_from")),
+                             "); the treatment would never be valid"));
+}
+
+void Checker::CheckContent(const v1::Treatment& treatment, const std::string& path) {
+  const std::string content_path = Field(path, "content");
+  if (treatment.content().empty()) {
+    if (!IsUsable(path, "treatment", "content")) return;
+    Report(content_path, "content needs at least one channel; the treatment can't be shown");
+  }
+  for (const auto& [channel, content] : treatment.content()) {
+    if (!channels_.contains(channel)) {
+      source_.ReportKey(Entry(content_path, channel), UnknownName("channel", channel, channels_),
+                        issues_);
+    }
+    CheckFields(content, Entry(content_path, channel));
+  }
+}
+
+void Checker::CheckFields(const v1::Content& content, const std::string& path) {
+  if (content.fields_size() > kMaxContentFields) {
+    Report(path, absl::StrCat("a content may have at most ", kMaxContentFields, " fields, not ",
+                              content.fields_size()));
+  }
+  for (const auto& [name, value] : content.fields()) {
+    if (!IsName(name)) {
+      source_.ReportKey(Entry(path, name),
+                        absl::StrCat("the name of the field ", Quoted(name),
+                                     " must be lower_snake: a letter a-z, then letters, digits and"
+                                     " underscores, at most ",
+                                     kMaxNameBytes, " bytes"),
+                        issues_);
+    }
+    if (value.size() > kMaxContentValueBytes) {
+      Report(Entry(path, name), absl::StrCat("the text has ", value.size(), " bytes; at most ",
+                                             kMaxContentValueBytes, " are allowed"));
+    } else if (HasControlCharacter(value)) {
+      Report(Entry(path, name), "the text must not contain control characters");
+    }
+  }
+}
+
+void Checker::CheckApplicability(const v1::Treatment& treatment, const std::string& path) {
+  const v1::Applicability& applicability = treatment.applicability();
+  const std::string channels = Field(path, "applicability.channels");
+  CheckReferences(channels, applicability.channels(), "channel", channels_);
+  CheckReferences(Field(path, "applicability.intents"), applicability.intents(), "intent",
+                  intents_);
+  for (int i = 0; i < applicability.channels_size(); ++i) {
+    const std::string& channel = applicability.channels(i);
+    if (!channels_.contains(channel) || treatment.content().contains(channel)) continue;
+    if (!source_.HasUnflawed(Element(channels, i)) || treatment.content().empty()) continue;
+    Report(Element(channels, i),
+           absl::StrCat("channel ", Quoted(channel),
+                        " has no content in this treatment; add it or leave the channel out"));
+  }
+}
+
+void Checker::CheckArbitration() {
+  const v1::Arbitration& arbitration = file_.arbitration();
+  const std::string path = "arbitration";
+  if (arbitration.has_max_treatments()) {
+    CheckRange(path, "max_treatments", arbitration.max_treatments(), 1, arbitration::kMaxRanked);
+  }
+  if (arbitration.has_max_per_group()) {
+    CheckRange(path, "max_per_group", arbitration.max_per_group(), 1, arbitration::kMaxRanked);
+  }
+  CheckRange(path, "min_propensity", arbitration.min_propensity(), 0, 1);
+  const std::string weights = Field(path, "context_weights");
+  if (arbitration.context_weights_size() > arbitration::kMaxContextWeights) {
+    compilable_ = false;
+    Report(weights,
+           absl::StrCat("context_weights has ", arbitration.context_weights_size(),
+                        " entries; at most ", arbitration::kMaxContextWeights, " are allowed"));
+    return;
+  }
+  for (int i = 0; i < arbitration.context_weights_size(); ++i) {
+    CheckContextWeight(arbitration.context_weights(i), Element(weights, i));
+  }
+}
+
+void Checker::CheckContextWeight(const v1::ContextWeight& weight, const std::string& path) {
+  CheckReference(path, "context weight", "group", weight.group(), groups_);
+  CheckReferences(Field(path, "channels"), weight.channels(), "channel", channels_);
+  CheckReferences(Field(path, "intents"), weight.intents(), "intent", intents_);
+  CheckRange(path, "percent", weight.percent(), -100, 1000);
+}
+
+// What the treatments of each group and model can be used for.
+struct Reach {
+  explicit Reach(const Strategy& strategy)
+      : model_used(strategy.models.models.size()),
+        intents(strategy.catalog.groups.size(), std::vector<context::IntentSet>(static_cast<size_t>(
+                                                    strategy.context.channels.size()))) {
+    for (const catalog::Treatment& treatment : strategy.catalog.treatments) {
+      model_used[static_cast<size_t>(treatment.model)] = true;
+      for (size_t channel = 0; channel < treatment.content.size(); ++channel) {
+        if (!treatment.channels[channel]) continue;
+        intents[static_cast<size_t>(treatment.group)][channel] |= treatment.intents;
+        channels.set(channel);
+      }
+      any_intent |= treatment.intents;
+    }
+  }
+
+  // Is there a treatment of the group for one of the channels and one of the intents?
+  bool Meets(const arbitration::ContextWeight& weight) const {
+    const auto& by_channel = intents[static_cast<size_t>(weight.group)];
+    for (size_t channel = 0; channel < by_channel.size(); ++channel) {
+      if (weight.channels[channel] && (by_channel[channel] & weight.intents).any()) return true;
+    }
+    return false;
+  }
+  bool Meets(size_t group) const {
+    const auto& by_channel = intents[group];
+    return std::any_of(by_channel.begin(), by_channel.end(),
+                       [](const context::IntentSet& set) { return set.any(); });
+  }
+
+  std::vector<bool> model_used;
+  std::vector<std::vector<context::IntentSet>> intents;  // by group, then channel
+  context::ChannelSet channels;
+  context::IntentSet any_intent;
+};
+
+}  // namespace
+
+bool CheckStrategy(const v1::Strategy& file, YamlDocument& source, IssueList& issues) {
+  return Checker(file, source, issues).Check();
+}
+
+void WarnOfTheUnused(const v1::Strategy& file, const Strategy& strategy, const YamlDocument& source,
+                     IssueList& issues) {
+  const Reach reach(strategy);
+  const auto warn = [&](std::string_view list, int index, std::string message) {
+    source.Warn(Element(list, index), std::move(message), issues);
+  };
+  for (int i = 0; i < file.models_size(); ++i) {
+    if (reach.model_used[static_cast<size_t>(i)]) continue;
+    warn("models", i, absl::StrCat("no treatment uses the model \"", file.models(i).name(), "\""));
+  }
+  for (int i = 0; i < file.groups_size(); ++i) {
+    if (reach.Meets(static_cast<size_t>(i))) continue;
+    warn("groups", i,
+         absl::StrCat("no treatment belongs to the group \"", file.groups(i).name(), "\""));
+  }
+  for (int i = 0; i < file.channels_size(); ++i) {
+    if (reach.channels[static_cast<size_t>(i)]) continue;
+    warn("channels", i,
+         absl::StrCat("no treatment can be used on the channel \"", file.channels(i).name(), "\""));
+  }
+  for (int i = 0; i < file.intents_size(); ++i) {
+    if (reach.any_intent[static_cast<size_t>(i) + 1]) continue;
+    warn("intents", i,
+         absl::StrCat("no treatment is for the intent \"", file.intents(i).name(), "\""));
+  }
+  for (int i = 0; i < file.arbitration().context_weights_size(); ++i) {
+    const arbitration::ContextWeight& weight =
+        strategy.arbitration.context_weights[static_cast<size_t>(i)];
+    const std::string_view list = "arbitration.context_weights";
+    if (weight.percent == 0) {
+      warn(list, i, "a context weight of 0 percent has no effect");
+    } else if (!reach.Meets(weight)) {
+      warn(list, i,
+           absl::StrCat("no treatment of the group \"",
+                        file.arbitration().context_weights(i).group(),
+                        "\" can be used on these channels with these intents"));
+    }
+  }
+}
+
+}  // namespace attune::strategy

@@ -1,0 +1,198 @@
+#include "lib/strategy/strategy_compiler.h"
+
+#include <algorithm>
+#include <limits>
+#include <map>
+#include <numeric>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_set.h"
+#include "lib/base/absl_strings.h"
+#include "lib/strategy/literal.h"
+
+namespace attune::strategy {
+namespace {
+
+using google::protobuf::RepeatedPtrField;
+using storage::NameKind;
+
+int64_t MicrosOf(const google::protobuf::Timestamp& timestamp) {
+  return timestamp.seconds() * 1'000'000 + timestamp.nanos() / 1'000;
+}
+
+// Compiles one file. Not thread-safe.
+class Compiler {
+ public:
+  Compiler(const v1::Strategy& file, NumberOfName number_of) : file_(file), number_of_(number_of) {}
+
+  std::shared_ptr<Strategy> Compile();
+
+ private:
+  ValueSchema CompileDeclarations(const RepeatedPtrField<v1::Declaration>& declarations,
+                                  NameKind kind);
+  context::NameTable CompileNames(const RepeatedPtrField<v1::Named>& entries, NameKind kind);
+  void CompileGroups(catalog::Catalog& catalog);
+  void CompileTreatments(const context::ContextSchema& context, catalog::Catalog& catalog);
+  catalog::Treatment CompileTreatment(const v1::Treatment& file,
+                                      const context::ContextSchema& context);
+  arbitration::Settings CompileArbitration(const context::ContextSchema& context);
+
+  int GroupOf(std::string_view name) const {
+    const auto found = groups_.find(name);
+    return found == groups_.end() ? 0 : found->second;
+  }
+
+  const v1::Strategy& file_;
+  NumberOfName number_of_;
+  StringViewMap<int> groups_;
+  StringViewMap<int> models_;
+};
+
+std::shared_ptr<Strategy> Compiler::Compile() {
+  auto strategy = std::make_shared<Strategy>();
+  strategy->name = file_.name();
+  strategy->currency = file_.currency();
+  strategy->features = CompileDeclarations(file_.features(), NameKind::kFeature);
+  strategy->context.attributes = CompileDeclarations(file_.attributes(), NameKind::kAttribute);
+  strategy->context.channels = CompileNames(file_.channels(), NameKind::kChannel);
+  strategy->context.intents = CompileNames(file_.intents(), NameKind::kIntent);
+  for (int i = 0; i < file_.models_size(); ++i) models_.try_emplace(file_.models(i).name(), i);
+  CompileGroups(strategy->catalog);
+  CompileTreatments(strategy->context, strategy->catalog);
+  strategy->arbitration = CompileArbitration(strategy->context);
+  return strategy;
+}
+
+ValueSchema Compiler::CompileDeclarations(const RepeatedPtrField<v1::Declaration>& declarations,
+                                          NameKind kind) {
+  std::vector<ValueDeclaration> compiled;
+  absl::flat_hash_set<std::string> seen;
+  for (const v1::Declaration& file : declarations) {
+    if (!seen.insert(file.name()).second) continue;
+    ValueDeclaration& declaration = compiled.emplace_back();
+    declaration.name = file.name();
+    declaration.type = TypeOf(file.type());
+    absl::StatusOr<OwnedValue> value = ValueOf(file.default_(), declaration.type);
+    if (!value.ok()) value = ValueOf(v1::Literal(), declaration.type);
+    ValueRef reference = value->ref();
+    reference.set_known(false);
+    declaration.default_value = OwnedValue(reference);
+    declaration.description = file.description();
+    declaration.is_protected = file.protected_();
+    declaration.number = number_of_(kind, file.name());
+  }
+  return ValueSchema(std::move(compiled));
+}
+
+context::NameTable Compiler::CompileNames(const RepeatedPtrField<v1::Named>& entries,
+                                          NameKind kind) {
+  std::vector<context::NamedEntry> compiled;
+  absl::flat_hash_set<std::string> seen;
+  for (const v1::Named& entry : entries) {
+    if (!seen.insert(entry.name()).second) continue;
+    compiled.push_back({entry.name(), number_of_(kind, entry.name())});
+  }
+  return context::NameTable(std::move(compiled));
+}
+
+void Compiler::CompileGroups(catalog::Catalog& catalog) {
+  for (const v1::Named& group : file_.groups()) {
+    const int index = static_cast<int>(catalog.groups.size());
+    if (!groups_.try_emplace(group.name(), index).second) continue;
+    catalog.groups.push_back({group.name(), number_of_(NameKind::kGroup, group.name())});
+  }
+}
+
+// The channels of that name, or all when there are no names.
+context::ChannelSet ChannelsOf(const RepeatedPtrField<std::string>& names,
+                               const context::ContextSchema& context) {
+  context::ChannelSet set;
+  if (names.empty()) return set.set();
+  for (const std::string& name : names) {
+    const int index = context.channels.IndexOf(name);
+    if (index >= 0) set.set(static_cast<size_t>(index));
+  }
+  return set;
+}
+
+// The intents of that name; all, and the unknown one, when there are no names.
+context::IntentSet IntentsOf(const RepeatedPtrField<std::string>& names,
+                             const context::ContextSchema& context) {
+  context::IntentSet set;
+  if (names.empty()) return set.set();
+  for (const std::string& name : names) {
+    const int index = context.intents.IndexOf(name);
+    if (index >= 0) set.set(static_cast<size_t>(index) + 1);
+  }
+  return set;
+}
+
+catalog::Treatment Compiler::CompileTreatment(const v1::Treatment& file,
+                                              const context::ContextSchema& context) {
+  catalog::Treatment treatment;
+  treatment.name = file.name();
+  treatment.number = number_of_(NameKind::kTreatment, file.name());
+  treatment.group = GroupOf(file.group());
+  const auto model = models_.find(file.model());
+  treatment.model = model == models_.end() ? 0 : model->second;
+  treatment.value = file.value();
+  treatment.cost = file.cost();
+  if (file.has_valid_from()) treatment.valid_from_us = MicrosOf(file.valid_from());
+  if (file.has_valid_until()) treatment.valid_until_us = MicrosOf(file.valid_until());
+  treatment.content.resize(static_cast<size_t>(context.channels.size()));
+  context::ChannelSet with_content;
+  for (const auto& [channel, content] : file.content()) {
+    const int index = context.channels.IndexOf(channel);
+    if (index < 0) continue;
+    const std::map<std::string, std::string> sorted(content.fields().begin(),
+                                                    content.fields().end());
+    treatment.content[static_cast<size_t>(index)].emplace(sorted.begin(), sorted.end());
+    with_content.set(static_cast<size_t>(index));
+  }
+  treatment.channels = ChannelsOf(file.applicability().channels(), context) & with_content;
+  treatment.intents = IntentsOf(file.applicability().intents(), context);
+  return treatment;
+}
+
+void Compiler::CompileTreatments(const context::ContextSchema& context, catalog::Catalog& catalog) {
+  catalog.treatments.reserve(static_cast<size_t>(file_.treatments_size()));
+  for (const v1::Treatment& treatment : file_.treatments()) {
+    const int index = static_cast<int>(catalog.treatments.size());
+    if (!catalog.index.try_emplace(treatment.name(), index).second) continue;
+    catalog.treatments.push_back(CompileTreatment(treatment, context));
+  }
+  std::vector<size_t> by_name(catalog.treatments.size());
+  std::iota(by_name.begin(), by_name.end(), size_t{0});
+  std::sort(by_name.begin(), by_name.end(), [&](size_t a, size_t b) {
+    return catalog.treatments[a].name < catalog.treatments[b].name;
+  });
+  for (size_t rank = 0; rank < by_name.size(); ++rank) {
+    catalog.treatments[by_name[rank]].name_rank = static_cast<int>(rank);
+  }
+}
+
+arbitration::Settings Compiler::CompileArbitration(const context::ContextSchema& context) {
+  const v1::Arbitration& file = file_.arbitration();
+  arbitration::Settings settings;
+  if (file.has_max_treatments()) settings.max_treatments = file.max_treatments();
+  if (file.has_max_per_group()) settings.max_per_group = file.max_per_group();
+  if (file.has_min_propensity()) settings.min_propensity = file.min_propensity();
+  if (file.has_min_priority()) settings.min_priority = file.min_priority();
+  for (const v1::ContextWeight& weight : file.context_weights()) {
+    settings.context_weights.push_back({GroupOf(weight.group()),
+                                        ChannelsOf(weight.channels(), context),
+                                        IntentsOf(weight.intents(), context), weight.percent()});
+  }
+  return settings;
+}
+
+}  // namespace
+
+std::shared_ptr<Strategy> CompileStrategy(const v1::Strategy& file, NumberOfName number_of) {
+  return Compiler(file, number_of).Compile();
+}
+
+}  // namespace attune::strategy

@@ -1,0 +1,23 @@
+#ifndef ATTUNE_LIB_STRATEGY_STRATEGY_COMPILER_H_
+#define ATTUNE_LIB_STRATEGY_STRATEGY_COMPILER_H_
+
+#include <memory>
+
+#include "absl/functional/function_ref.h"
+#include "attune/strategy/v1/strategy.pb.h"
+#include "lib/storage/name_dictionary.h"
+#include "lib/strategy/strategy.h"
+
+namespace attune::strategy {
+
+// Gives a name its number; whoever provides it sees to errors.
+using NumberOfName = absl::FunctionRef<uint32_t(storage::NameKind kind, std::string_view name)>;
+
+// Compiles a strategy file, all but its version and its models. Of a strategy with errors it makes
+// what models can be checked against, and no more: names that are declared twice count once, what
+// is not declared is left out. REQUIRES: CheckStrategy returned true.
+std::shared_ptr<Strategy> CompileStrategy(const v1::Strategy& file, NumberOfName number_of);
+
+}  // namespace attune::strategy
+
+#endif  // ATTUNE_LIB_STRATEGY_STRATEGY_COMPILER_H_

@@ -1,0 +1,138 @@
+#include "lib/strategy/strategy_loader.h"
+
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "attune/strategy/v1/strategy.pb.h"
+#include "lib/base/codec.h"
+#include "lib/base/hash.h"
+#include "lib/base/text.h"
+#include "lib/strategy/model_file.h"
+#include "lib/strategy/source_file.h"
+#include "lib/strategy/strategy_checker.h"
+#include "lib/strategy/strategy_compiler.h"
+#include "lib/strategy/yaml_document.h"
+#include "lib/strategy/yaml_reader.h"
+
+namespace attune::strategy {
+namespace {
+
+constexpr int kFullHashDigits = 64;
+
+// Loads one strategy. Not thread-safe.
+class Loader {
+ public:
+  // The dictionary is copied: a strategy that is refused leaves no names behind.
+  Loader(const std::string& path, const storage::NameDictionary& dictionary, IssueList& issues)
+      : path_(path), dictionary_(dictionary), issues_(issues) {}
+
+  // nullptr when there was an error.
+  std::shared_ptr<const Strategy> Load();
+
+  // With the names of the strategy that was loaded.
+  storage::NameDictionary& dictionary() { return dictionary_; }
+
+ private:
+  bool ReadStrategy();
+  std::shared_ptr<Strategy> Compile();
+  // Reads every model and, unless `strategy` is nullptr, adds it there.
+  void LoadModels(Strategy* strategy);
+  void LoadModel(int index, Strategy* strategy, scoring::InputTable& inputs);
+
+  void Report(std::string_view field, std::string message) {
+    source_->Report(field, std::move(message), issues_);
+  }
+
+  const std::string& path_;
+  storage::NameDictionary dictionary_;
+  IssueList& issues_;
+  std::unique_ptr<YamlDocument> source_;
+  v1::Strategy file_;
+  std::string hashed_;  // what the version is the hash of: each part with its size
+};
+
+bool Loader::ReadStrategy() {
+  absl::StatusOr<std::string> text = ReadFile(path_, kMaxStrategyFileBytes);
+  if (!text.ok()) {
+    issues_.Add({Issue::Severity::kError,
+                 {path_, 0, 0},
+                 absl::StrCat("can't read the strategy: ", text.status().message()),
+                 ""});
+    return false;
+  }
+  PutBytes(hashed_, ContentHash(*text, kFullHashDigits));
+  source_ = YamlDocument::Parse(path_, *std::move(text), issues_);
+  if (source_ == nullptr) return false;
+  ReadMessage(*source_, file_, issues_);
+  return true;
+}
+
+std::shared_ptr<Strategy> Loader::Compile() {
+  return CompileStrategy(file_, [&](storage::NameKind kind, std::string_view name) -> uint32_t {
+    if (!IsName(name)) return 0;
+    const absl::StatusOr<uint32_t> number = dictionary_.Intern(kind, name);
+    if (number.ok()) return *number;
+    Report("", std::string(number.status().message()));
+    return 0;
+  });
+}
+
+void Loader::LoadModel(int index, Strategy* strategy, scoring::InputTable& inputs) {
+  const v1::ModelReference& reference = file_.models(index);
+  const std::string field = absl::StrCat("models[", index, "].file");
+  if (reference.file().empty()) return;  // reported
+  const absl::StatusOr<std::string> path = FindModelFile(path_, reference.file());
+  absl::StatusOr<std::string> text =
+      path.ok() ? ReadFile(*path, kMaxStrategyFileBytes) : path.status();
+  if (!text.ok()) {
+    Report(field, absl::StrCat("the model file ", Quoted(reference.file()), ": ",
+                               text.status().message()));
+    return;
+  }
+  PutBytes(hashed_, reference.name());
+  PutBytes(hashed_, ContentHash(*text, kFullHashDigits));
+  const std::string version = absl::StrCat(reference.name(), "@", ContentHash(*text));
+  if (strategy == nullptr) {
+    ReadModel(*path, *std::move(text), nullptr, inputs, issues_);
+    return;
+  }
+  const scoring::InputNames names{strategy->features, strategy->context, strategy->catalog};
+  strategy->models.models.push_back(
+      {reference.name(), version, ReadModel(*path, *std::move(text), &names, inputs, issues_)});
+}
+
+void Loader::LoadModels(Strategy* strategy) {
+  scoring::InputTable unused;
+  scoring::InputTable& inputs = strategy == nullptr ? unused : strategy->models.inputs;
+  for (int i = 0; i < std::min(file_.models_size(), kMaxModels); ++i) {
+    LoadModel(i, strategy, inputs);
+  }
+}
+
+std::shared_ptr<const Strategy> Loader::Load() {
+  const size_t errors_before = issues_.errors();
+  if (!ReadStrategy()) return nullptr;
+  std::shared_ptr<Strategy> strategy;
+  if (CheckStrategy(file_, *source_, issues_)) strategy = Compile();
+  LoadModels(strategy.get());
+  if (issues_.errors() > errors_before) return nullptr;
+  WarnOfTheUnused(file_, *strategy, *source_, issues_);
+  strategy->version = absl::StrCat(strategy->name, "@", ContentHash(hashed_));
+  return strategy;
+}
+
+}  // namespace
+
+std::shared_ptr<const Strategy> LoadStrategy(const std::string& path,
+                                             storage::NameDictionary& dictionary,
+                                             IssueList& issues) {
+  Loader loader(path, dictionary, issues);
+  std::shared_ptr<const Strategy> strategy = loader.Load();
+  if (strategy != nullptr) dictionary = std::move(loader.dictionary());
+  issues.Sort();
+  return strategy;
+}
+
+}  // namespace attune::strategy
