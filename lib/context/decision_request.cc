@@ -26,7 +26,7 @@ void CheckTime(const DecisionRequest& request, const RequestRules& rules, Decisi
                Violations& violations) {
   const absl::Time time = request.time.value_or(rules.now);
   context.time_us = absl::ToUnixMicros(time);
-  if (context.time_us < kMinTimeUs || context.time_us > kMaxTimeUs) {
+  if (!IsDecidable(time)) {
     violations.Add("time", "must lie between 1970 and 2200");
   } else if (absl::AbsDuration(time - rules.now) > rules.max_clock_skew) {
     violations.Add("time", absl::StrCat("is further than ",
@@ -93,6 +93,10 @@ void CheckRestriction(const DecisionRequest& request, const RequestRules& rules,
 }
 
 }  // namespace
+
+bool IsDecidable(absl::Time time) {
+  return time >= absl::FromUnixMicros(kMinTimeUs) && time <= absl::FromUnixMicros(kMaxTimeUs);
+}
 
 void DecisionRequest::Clear() {
   customer_id = channel = intent = request_id = {};

@@ -24,6 +24,9 @@ inline constexpr int kMaxWantedTreatments = 100;
 inline constexpr int64_t kMinTimeUs = 0;
 inline constexpr int64_t kMaxTimeUs = 7'258'118'400LL * 1'000'000;
 
+// True for the moments that a decision may be made for.
+bool IsDecidable(absl::Time time);
+
 // What a caller asks for, as it came: nothing in it is trusted. Views point into the caller's message.
 struct DecisionRequest {
   std::string_view customer_id;

@@ -1,0 +1,329 @@
+#include "service/customer_service.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "absl/container/flat_hash_set.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "lib/base/absl_strings.h"
+#include "lib/base/text.h"
+#include "lib/context/decision_request.h"
+#include "lib/customer/customer_record.h"
+
+namespace attune::service {
+namespace {
+
+namespace pb = attune::v1;
+
+constexpr int kMaxFeaturePage = 1000;
+constexpr std::string_view kFeaturePath = "features.";
+
+void CheckCustomerId(std::string_view field, std::string_view id, Violations& violations) {
+  if (const auto problem = IdProblem(id, kMaxCustomerIdBytes)) violations.Add(field, *problem);
+}
+
+std::string UnknownFeature(const ValueSchema& features, std::string_view name) {
+  const std::string closest = ClosestName(name.substr(0, kMaxNameBytes), features.Names());
+  return absl::StrCat("the strategy declares no feature ", Quoted(name),
+                      closest.empty() ? "" : absl::StrCat("; did you mean \"", closest, "\"?"));
+}
+
+// What is wrong with a value for the feature; converts an int where a double is declared.
+std::optional<std::string> FeatureProblem(const ValueDeclaration& feature, ValueRef& value) {
+  const ValueType given = value.type();
+  if (!ConvertTo(feature.type, value)) {
+    return absl::StrCat("must be of type ", ToAbsl(ValueTypeName(feature.type)), ", not ",
+                        ToAbsl(ValueTypeName(given)));
+  }
+  return context::ValueProblem(value);
+}
+
+void SortByNumber(std::vector<customer::FeatureEdit>& edits) {
+  std::sort(edits.begin(), edits.end(),
+            [](const auto& a, const auto& b) { return a.number < b.number; });
+}
+
+}  // namespace
+
+CustomerService::CustomerService(const Options& options)
+    : options_(options), writer_(options.store, options.clock, options.seed) {}
+
+absl::Status CustomerService::Get(const pb::CustomerServiceGetRequest& request,
+                                  pb::CustomerServiceGetResponse* response,
+                                  Violations& violations) const {
+  CheckCustomerId("customer_id", request.customer_id(), violations);
+  if (!violations.empty()) return violations.ToStatus();
+  storage::Record record;
+  absl::Status status = options_.store->Load(options_.store->KeyOf(request.customer_id()), record);
+  if (!status.ok()) return status;
+  auto state = customer::CustomerState::Parse(record, request.customer_id());
+  if (!state.ok()) return state.status();
+  if (!state->known()) return absl::NotFoundError("nothing is held about this customer");
+
+  const ValueSchema& schema = strategy().features;
+  std::vector<ValueRef> features(static_cast<size_t>(schema.size()));
+  status = schema.Decode(state->features(), absl::MakeSpan(features));
+  if (!status.ok()) return status;
+  response->mutable_customer()->set_customer_id(request.customer_id());
+  for (int slot = 0; slot < schema.size(); ++slot) {
+    const ValueRef& value = features[static_cast<size_t>(slot)];
+    if (value.known()) {
+      ToProto(value, &(*response->mutable_customer()->mutable_features())[schema[slot].name]);
+    }
+  }
+  response->set_version(record.version.number);
+  if (state->features_time_us() != 0) {
+    ToProto(state->features_time_us(), response->mutable_update_time());
+  }
+  for (const customer::Interaction& interaction : state->History()) {
+    pb::PastDecision* past = response->add_recent_decisions();
+    ToProto(interaction.time_ms * 1000, past->mutable_time());
+    past->set_channel(
+        std::string(options_.names->NameOf(storage::NameKind::kChannel, interaction.channel)));
+    if (interaction.treatment) {
+      past->set_treatment_id(std::string(
+          options_.names->NameOf(storage::NameKind::kTreatment, *interaction.treatment)));
+    }
+  }
+  response->set_decision_count(state->decision_count());
+  return absl::OkStatus();
+}
+
+void CustomerService::ReadFeatures(const pb::Customer& customer, ListBuffers& lists,
+                                   std::vector<customer::FeatureEdit>& edits,
+                                   Violations& violations) const {
+  const ValueSchema& schema = strategy().features;
+  for (const auto& [name, given] : customer.features()) {
+    const auto field = [&, name = std::string_view(name)] {
+      return absl::StrCat("customer.features[", Quoted(name), "]");
+    };
+    const int slot = schema.SlotOf(name);
+    if (slot < 0) {
+      violations.Add(field(), UnknownFeature(schema, name));
+      continue;
+    }
+    customer::FeatureEdit edit{schema[slot].number, ToValueRef(given, lists)};
+    if (edit.value) {
+      if (const auto problem = FeatureProblem(schema[slot], *edit.value)) {
+        violations.Add(field(), *problem);
+      }
+    }
+    edits.push_back(edit);
+  }
+  SortByNumber(edits);
+}
+
+void CustomerService::ApplyMask(const pb::CustomerServiceUpsertRequest& request,
+                                customer::ProfileChange& change, Violations& violations) const {
+  const ValueSchema& schema = strategy().features;
+  absl::flat_hash_set<uint32_t> named;
+  for (int i = 0; i < request.update_mask().paths_size(); ++i) {
+    const std::string& path = request.update_mask().paths(i);
+    if (path == "*" || path == "features") {
+      change.replace = true;
+      continue;
+    }
+    const std::string field = absl::StrCat("update_mask.paths[", i, "]");
+    if (!path.starts_with(kFeaturePath)) {
+      violations.Add(field, absl::StrCat("is ", Quoted(path),
+                                         "; must be features.<name>, features or *"));
+      continue;
+    }
+    const int slot = schema.SlotOf(std::string_view(path).substr(kFeaturePath.size()));
+    if (slot < 0) {
+      violations.Add(field, UnknownFeature(schema, std::string_view(path).substr(
+                                                       kFeaturePath.size())));
+      continue;
+    }
+    named.insert(schema[slot].number);
+  }
+  if (change.replace || !request.has_update_mask()) return;
+  std::erase_if(change.edits,
+                [&](const customer::FeatureEdit& edit) { return !named.contains(edit.number); });
+  for (const customer::FeatureEdit& edit : change.edits) named.erase(edit.number);
+  for (const uint32_t number : named) change.edits.push_back({number, std::nullopt});
+  SortByNumber(change.edits);
+}
+
+absl::Status CustomerService::Upsert(const pb::CustomerServiceUpsertRequest& request,
+                                     pb::CustomerServiceUpsertResponse* response,
+                                     Violations& violations) const {
+  CheckCustomerId("customer.customer_id", request.customer().customer_id(), violations);
+  if (!request.request_id().empty()) {
+    if (const auto problem = IdProblem(request.request_id(), kMaxRequestIdBytes)) {
+      violations.Add("request_id", *problem);
+    }
+  }
+  ListBuffers lists;
+  customer::ProfileChange change;
+  change.customer_id = request.customer().customer_id();
+  ReadFeatures(request.customer(), lists, change.edits, violations);
+  ApplyMask(request, change, violations);
+  if (!violations.empty()) return violations.ToStatus();
+  auto result = writer_.Upsert(change, request.request_id());
+  if (!result.ok()) return result.status();
+  response->set_version(result->version);
+  response->set_created(result->kind == customer::ProfileResult::Kind::kCreated);
+  return absl::OkStatus();
+}
+
+absl::Status CustomerService::Erase(const pb::CustomerServiceEraseRequest& request,
+                                    pb::CustomerServiceEraseResponse* response,
+                                    Violations& violations) const {
+  CheckCustomerId("customer_id", request.customer_id(), violations);
+  if (!violations.empty()) return violations.ToStatus();
+  auto erased = options_.store->Erase(options_.store->KeyOf(request.customer_id()));
+  if (!erased.ok()) return erased.status();
+  response->set_erased(erased->record || erased->events > 0);
+  response->set_erased_decisions(erased->events);
+  return absl::OkStatus();
+}
+
+absl::Status CustomerService::ListFeatures(const pb::CustomerServiceListFeaturesRequest& request,
+                                           pb::CustomerServiceListFeaturesResponse* response,
+                                           Violations& violations) const {
+  const ValueSchema& schema = strategy().features;
+  int start = 0;
+  if (!request.page_token().empty() &&
+      (!absl::SimpleAtoi(request.page_token(), &start) || start < 0 || start > schema.size())) {
+    violations.Add("page_token", "must be a next_page_token from an earlier answer");
+  }
+  if (request.page_size() < 0) violations.Add("page_size", "must not be negative");
+  if (!violations.empty()) return violations.ToStatus();
+  const int wanted = request.page_size() == 0 ? kMaxFeaturePage : request.page_size();
+  const int end = std::min(schema.size(), start + std::min(wanted, kMaxFeaturePage));
+  for (int slot = start; slot < end; ++slot) {
+    const ValueDeclaration& declaration = schema[slot];
+    pb::Feature* feature = response->add_features();
+    feature->set_name(declaration.name);
+    feature->set_type(std::string(ValueTypeName(declaration.type)));
+    ToProto(declaration.default_value.ref(), feature->mutable_default_value());
+    feature->set_description(declaration.description);
+    feature->set_protected_(declaration.is_protected);
+  }
+  if (end < schema.size()) response->set_next_page_token(absl::StrCat(end));
+  response->set_strategy_version(strategy().version);
+  return absl::OkStatus();
+}
+
+absl::Status CustomerService::Batch::SetColumns(
+    const pb::CustomerServiceBatchUpsertRequest& message, Violations& violations) {
+  const ValueSchema& schema = service_.strategy().features;
+  columns_.clear();
+  absl::flat_hash_set<int> seen;
+  for (int i = 0; i < message.feature_names_size(); ++i) {
+    const std::string field = absl::StrCat("feature_names[", i, "]");
+    const int slot = schema.SlotOf(message.feature_names(i));
+    if (slot < 0) {
+      violations.Add(field, UnknownFeature(schema, message.feature_names(i)));
+    } else if (!seen.insert(slot).second) {
+      violations.Add(field, absl::StrCat("names ", Quoted(message.feature_names(i)), " again"));
+    } else {
+      columns_.push_back({slot, static_cast<size_t>(i)});
+    }
+  }
+  if (!violations.empty()) return violations.ToStatus();
+  std::sort(columns_.begin(), columns_.end(), [&](const Column& a, const Column& b) {
+    return schema[a.slot].number < schema[b.slot].number;
+  });
+  column_count_ = static_cast<size_t>(message.feature_names_size());
+  has_columns_ = true;
+  return absl::OkStatus();
+}
+
+std::string CustomerService::Batch::ReadRow(const pb::CustomerRow& row,
+                                            customer::ProfileChange& change) {
+  change.customer_id = row.customer_id();
+  change.edits.clear();
+  change.replace = false;
+  if (const auto problem = IdProblem(row.customer_id(), kMaxCustomerIdBytes)) {
+    return absl::StrCat("customer_id ", *problem);
+  }
+  if (static_cast<size_t>(row.values_size()) != column_count_) {
+    return absl::StrCat("has ", row.values_size(), " values; ", column_count_,
+                        " features were named");
+  }
+  const ValueSchema& schema = service_.strategy().features;
+  for (const Column& column : columns_) {
+    std::optional<ValueRef> value = ToValueRef(row.values(static_cast<int>(column.value)), lists_);
+    if (!value) continue;
+    const ValueDeclaration& feature = schema[column.slot];
+    if (const auto problem = FeatureProblem(feature, *value)) {
+      return absl::StrCat(feature.name, " ", *problem);
+    }
+    change.edits.push_back({feature.number, *value});
+  }
+  return "";
+}
+
+void CustomerService::Batch::Reject(int64_t row_index, std::string_view reason) {
+  result_.set_rejected(result_.rejected() + 1);
+  if (result_.rejected_rows_size() >= kMaxListedRejectedRows) return;
+  pb::RejectedRow* row = result_.add_rejected_rows();
+  row->set_row_index(row_index);
+  row->set_reason(std::string(reason));
+}
+
+absl::Status CustomerService::Batch::Add(const pb::CustomerServiceBatchUpsertRequest& message,
+                                         Violations& violations) {
+  if (message.feature_names_size() > 0) {
+    if (absl::Status status = SetColumns(message, violations); !status.ok()) return status;
+  } else if (!has_columns_) {
+    violations.Add("feature_names", "is required in the first message");
+  }
+  if (message.rows_size() > kMaxRowsPerMessage) {
+    violations.Add("rows", absl::StrCat("has ", message.rows_size(), " entries; at most ",
+                                        kMaxRowsPerMessage, " are allowed in one message"));
+  }
+  if (!violations.empty()) return violations.ToStatus();
+  lists_.clear();
+  row_of_change_.clear();
+  size_t good = 0;
+  for (const pb::CustomerRow& row : message.rows()) {
+    const int64_t row_index = result_.received();
+    result_.set_received(row_index + 1);
+    if (changes_.size() == good) changes_.emplace_back();
+    const std::string problem = ReadRow(row, changes_[good]);
+    if (!problem.empty()) {
+      Reject(row_index, problem);
+      continue;
+    }
+    ++good;
+    row_of_change_.push_back(row_index);
+  }
+  const auto results =
+      service_.writer_.UpsertMany(absl::MakeConstSpan(changes_).subspan(0, good));
+  for (size_t i = 0; i < good; ++i) {
+    if (!results[i].ok()) {
+      // A store that can't be written refuses every row: the stream ends, and the caller retries.
+      if (absl::IsUnavailable(results[i].status()) ||
+          absl::IsResourceExhausted(results[i].status())) {
+        return results[i].status();
+      }
+      Reject(row_of_change_[i], std::string(results[i].status().message()));
+      continue;
+    }
+    switch (results[i]->kind) {
+      case customer::ProfileResult::Kind::kCreated:
+        result_.set_created(result_.created() + 1);
+        break;
+      case customer::ProfileResult::Kind::kUpdated:
+        result_.set_updated(result_.updated() + 1);
+        break;
+      case customer::ProfileResult::Kind::kUnchanged:
+        result_.set_unchanged(result_.unchanged() + 1);
+        break;
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CustomerService::Batch::Finish(pb::CustomerServiceBatchUpsertResponse* response) {
+  if (absl::Status status = service_.options_.store->Sync(); !status.ok()) return status;
+  *response = result_;
+  return absl::OkStatus();
+}
+
+}  // namespace attune::service

@@ -1,0 +1,73 @@
+#ifndef ATTUNE_SERVICE_DECISION_SERVICE_H_
+#define ATTUNE_SERVICE_DECISION_SERVICE_H_
+
+#include <memory>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "attune/v1/decision_service.pb.h"
+#include "lib/base/clock.h"
+#include "lib/base/violations.h"
+#include "lib/context/decision_context.h"
+#include "lib/context/decision_request.h"
+#include "lib/decision/decider.h"
+#include "lib/strategy/strategy.h"
+#include "service/metrics.h"
+#include "service/value_conversion.h"
+
+namespace attune::service {
+
+// attune.v1.DecisionService without its transport: messages in, messages out. Thread-safe.
+class DecisionService {
+ public:
+  struct Options {
+    std::shared_ptr<const strategy::Strategy> strategy;
+    storage::StateStore* store = nullptr;  // outlives the service
+    HashKey seed{};
+    const Clock* clock = nullptr;          // outlives the service
+    // Set in a replay: requests move it. Then `clock` is the same object.
+    ManualClock* replay_clock = nullptr;
+    absl::Duration max_clock_skew = absl::Minutes(5);
+    DecisionMetrics* metrics = nullptr;    // outlives the service
+  };
+  explicit DecisionService(const Options& options);
+
+  // See the service's comments in decision_service.proto. INVALID_ARGUMENT comes with every violation
+  // in `violations`.
+  absl::Status Decide(const attune::v1::DecideRequest& request,
+                      attune::v1::DecideResponse* response, Violations& violations);
+
+ private:
+  // What one decision needs of memory; reused.
+  struct Workspace {
+    context::DecisionRequest request;
+    context::DecisionContext context;
+    decision::Decision decision;
+    ListBuffers lists;
+  };
+  std::unique_ptr<Workspace> TakeWorkspace();
+  void ReturnWorkspace(std::unique_ptr<Workspace> workspace);
+
+  absl::Status DecideWith(const attune::v1::DecideRequest& request, Workspace& workspace,
+                          attune::v1::DecideResponse* response, Violations& violations);
+  void FillRequest(const attune::v1::DecideRequest& request, Workspace& workspace,
+                   Violations& violations) const;
+
+  const Options options_;
+  const decision::Decider decider_;
+
+  absl::Mutex mutex_;
+  std::vector<std::unique_ptr<Workspace>> idle_ ABSL_GUARDED_BY(mutex_);
+};
+
+// The answer's message. `explain` adds why each treatment stands where it does.
+void FillResponse(const strategy::Strategy& strategy, const context::DecisionContext& context,
+                  const decision::Decision& decision, bool explain,
+                  attune::v1::DecideResponse* response);
+
+}  // namespace attune::service
+
+#endif  // ATTUNE_SERVICE_DECISION_SERVICE_H_

@@ -1,0 +1,182 @@
+#include "service/metrics.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_split.h"
+#include "service/version.h"
+
+namespace attune::service {
+namespace {
+
+constexpr const char* kCodeNames[] = {
+    "OK",        "Canceled",      "Unknown",          "InvalidArgument",   "DeadlineExceeded",
+    "NotFound",  "AlreadyExists", "PermissionDenied", "ResourceExhausted", "FailedPrecondition",
+    "Aborted",   "OutOfRange",    "Unimplemented",    "Internal",          "Unavailable",
+    "DataLoss",  "Unauthenticated"};
+
+}  // namespace
+
+DecisionMetrics::DecisionMetrics(telemetry::Registry& registry, const strategy::Strategy& strategy)
+    : strategy_(strategy) {
+  const auto& treatments = strategy.catalog.treatments;
+  const auto channels = static_cast<size_t>(strategy.context.channels.size());
+  const bool by_treatment = channels * treatments.size() <= kMaxTreatmentSeries;
+  on_top_.resize(channels * treatments.size());
+  for (size_t c = 0; c < channels; ++c) {
+    const std::string& channel = strategy.context.channels[static_cast<int>(c)].name;
+    const auto on_top = [&](const std::string& group, const std::string& treatment) {
+      return registry.AddCounter(
+          "attune_decisions_total",
+          "Decisions made, by the treatment on top of the ranking; \"none\" when nothing qualified.",
+          {{"channel", channel}, {"group", group}, {"treatment", treatment}});
+    };
+    empty_.push_back(on_top("none", "none"));
+    for (size_t t = 0; t < treatments.size(); ++t) {
+      if (!treatments[t].content[c]) continue;
+      on_top_[c * treatments.size() + t] =
+          on_top(strategy.catalog.groups[static_cast<size_t>(treatments[t].group)].name,
+                 by_treatment ? treatments[t].name : "_any");
+    }
+  }
+  for (const candidates::Reason reason : candidates::kAllReasons) {
+    rejections_[static_cast<size_t>(reason)] = registry.AddCounter(
+        "attune_rejections_total", "Treatments that were dropped from decisions, by stage and reason.",
+        {{"stage", std::string(candidates::ReasonStage(reason))},
+         {"reason", std::string(candidates::ReasonName(reason))}});
+  }
+  for (int stage = 0; stage < decision::kStages; ++stage) {
+    stages_[static_cast<size_t>(stage)] = registry.AddHistogram(
+        "attune_stage_duration_seconds", "Time that each stage of a decision took.",
+        {{"stage", std::string(decision::StageName(static_cast<decision::Stage>(stage)))}});
+  }
+  const auto degraded = [&](const char* reason) {
+    return registry.AddCounter("attune_degraded_decisions_total",
+                               "Decisions that were safe but not as good as they should be.",
+                               {{"reason", reason}});
+  };
+  customer_unavailable_ = degraded("customer_unavailable");
+  not_remembered_ = degraded("not_remembered");
+  score_not_finite_ = degraded("score_not_finite");
+  unknown_customers_ =
+      registry.AddCounter("attune_unknown_customer_decisions_total",
+                          "Decisions for customers that nothing is held about.");
+  dry_runs_ = registry.AddCounter("attune_dry_run_decisions_total",
+                                  "Decisions that were asked for with dry_run.");
+  answered_again_ =
+      registry.AddCounter("attune_repeated_requests_total",
+                          "Requests with a known request_id that got the earlier answer.");
+  conflicts_ = registry.AddCounter(
+      "attune_commit_conflicts_total",
+      "Decisions that were made again because the customer was changed in between.");
+}
+
+void DecisionMetrics::Count(const context::DecisionContext& context,
+                            const decision::Decision& decision) {
+  const auto& ranked = decision.result.arbitration.ranked;
+  const auto channel = static_cast<size_t>(context.channel);
+  if (ranked.empty()) {
+    empty_[channel]->Increment();
+  } else {
+    on_top_[channel * strategy_.catalog.treatments.size() +
+            static_cast<size_t>(ranked.front().treatment)]
+        ->Increment();
+  }
+  const auto counts = decision.result.RejectedCounts();
+  for (const candidates::Reason reason : candidates::kAllReasons) {
+    const auto i = static_cast<size_t>(reason);
+    if (counts[i] > 0) rejections_[i]->Increment(static_cast<uint64_t>(counts[i]));
+  }
+  for (size_t stage = 0; stage < stages_.size(); ++stage) {
+    stages_[stage]->ObserveNanos(decision.times.nanos[stage]);
+  }
+  if (decision.degradation & decision::kCustomerUnavailable) customer_unavailable_->Increment();
+  if (decision.degradation & decision::kNotRemembered) not_remembered_->Increment();
+  if (decision.degradation & decision::kScoreNotFinite) score_not_finite_->Increment();
+  if (decision.unknown_customer) unknown_customers_->Increment();
+  if (decision.conflicts > 0) conflicts_->Increment(decision.conflicts);
+}
+
+RpcMetrics::RpcMetrics(telemetry::Registry& registry,
+                       const std::vector<std::pair<std::string, std::string>>& methods) {
+  const auto add = [&](const std::string& service, const std::string& name,
+                       const std::string& type) {
+    const telemetry::Labels labels = {
+        {"grpc_service", service}, {"grpc_method", name}, {"grpc_type", type}};
+    Method method;
+    method.started = registry.AddCounter("grpc_server_started_total",
+                                         "Calls that were started, by method.", labels);
+    for (int code = 0; code < kCodes; ++code) {
+      telemetry::Labels with_code = labels;
+      with_code.emplace_back("grpc_code", kCodeNames[code]);
+      method.handled[static_cast<size_t>(code)] =
+          registry.AddCounter("grpc_server_handled_total",
+                              "Calls that were completed, by method and status code.", with_code);
+    }
+    method.handling = registry.AddHistogram(
+        "grpc_server_handling_seconds",
+        "Time from the arrival of a call to the end of its handling, by method.", labels);
+    methods_.push_back(method);
+  };
+  for (const auto& [full_name, type] : methods) {
+    // "/attune.v1.DecisionService/Decide"
+    const std::vector<std::string> parts = absl::StrSplit(full_name, '/');
+    add(parts.size() > 1 ? parts[1] : full_name, parts.size() > 2 ? parts[2] : "", type);
+  }
+  add("unknown", "unknown", "unary");
+}
+
+void RpcMetrics::CountStarted(int method) { Find(method).started->Increment(); }
+
+void RpcMetrics::CountHandled(int method, int code, int64_t nanos) {
+  Method& entry = Find(method);
+  entry.handled[static_cast<size_t>(code >= 0 && code < kCodes ? code : 2)]->Increment();
+  entry.handling->ObserveNanos(nanos);
+}
+
+void AddStoreMetrics(telemetry::Registry& registry, const storage::StateStore* store) {
+  // Scrapes are serialised by the registry, so the snapshot needs no lock of its own.
+  auto stats = std::make_shared<storage::StoreStats>();
+  registry.BeforeScrape([store, stats] { *stats = store->Stats(); });
+  const auto gauge = [&](const char* name, const char* help, auto read) {
+    registry.AddGauge(name, help, [stats, read] { return static_cast<double>(read(*stats)); });
+  };
+  const auto counter = [&](const char* name, const char* help, auto read) {
+    registry.AddCounterFunction(name, help,
+                                [stats, read] { return static_cast<double>(read(*stats)); });
+  };
+  using Stats = storage::StoreStats;
+  gauge("attune_store_customers", "Customers in the store, estimated.",
+        [](const Stats& s) { return s.customers_estimate; });
+  gauge("attune_store_log_entries", "Events in the log, estimated.",
+        [](const Stats& s) { return s.log_entries_estimate; });
+  gauge("attune_store_live_bytes", "Size of the store's live files, in bytes.",
+        [](const Stats& s) { return s.live_bytes; });
+  gauge("attune_store_memtable_bytes", "Memory in write buffers, in bytes.",
+        [](const Stats& s) { return s.memtable_bytes; });
+  gauge("attune_store_block_cache_bytes", "Memory in the block cache, in bytes.",
+        [](const Stats& s) { return s.block_cache_bytes; });
+  counter("attune_store_block_cache_hits_total", "Block reads that the cache answered.",
+          [](const Stats& s) { return s.cache_hits; });
+  counter("attune_store_block_cache_misses_total", "Block reads that went to a file.",
+          [](const Stats& s) { return s.cache_misses; });
+  gauge("attune_store_compaction_pending_bytes", "Bytes that compaction still has to rewrite.",
+        [](const Stats& s) { return s.compaction_pending_bytes; });
+  counter("attune_store_written_bytes_total",
+          "Bytes written by write-ahead log, flush and compaction.",
+          [](const Stats& s) { return s.written_bytes; });
+  gauge("attune_store_write_stopped", "1 while the store can't write, else 0.",
+        [](const Stats& s) { return s.write_stopped ? 1 : 0; });
+  counter("attune_store_conflicts_total",
+          "Commits that were refused because the customer had changed.",
+          [](const Stats& s) { return s.conflicts; });
+}
+
+void AddInfoMetrics(telemetry::Registry& registry, const strategy::Strategy& strategy) {
+  const auto one = [] { return 1.0; };
+  registry.AddGauge("attune_build_info", "The program's version; always 1.", one,
+                    {{"version", kVersion}});
+  registry.AddGauge("attune_strategy_info", "The active strategy; always 1.", one,
+                    {{"strategy", strategy.name}, {"version", strategy.version}});
+}
+
+}  // namespace attune::service

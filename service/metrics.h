@@ -1,0 +1,89 @@
+#ifndef ATTUNE_SERVICE_METRICS_H_
+#define ATTUNE_SERVICE_METRICS_H_
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "lib/candidates/rejection.h"
+#include "lib/context/decision_context.h"
+#include "lib/decision/decider.h"
+#include "lib/storage/state_store.h"
+#include "lib/strategy/strategy.h"
+#include "lib/telemetry/metrics.h"
+
+namespace attune::service {
+
+// What the service counts about decisions. Every label combination is there from the start, with 0.
+// Thread-safe; counting takes no lock.
+class DecisionMetrics {
+ public:
+  // Most combinations of channel and treatment that have series of their own; the treatments of a
+  // larger strategy are counted by group, with treatment "_any".
+  static constexpr size_t kMaxTreatmentSeries = 10'000;
+
+  // `strategy` must outlive the metrics.
+  DecisionMetrics(telemetry::Registry& registry, const strategy::Strategy& strategy);
+
+  // A decision that was made now (not one that was answered again).
+  void Count(const context::DecisionContext& context, const decision::Decision& decision);
+  void CountDryRun() { dry_runs_->Increment(); }
+  void CountAnsweredAgain() { answered_again_->Increment(); }
+
+ private:
+  const strategy::Strategy& strategy_;
+  // By channel x treatment; nullptr where the channel can't carry the treatment.
+  std::vector<telemetry::Counter*> on_top_;
+  std::vector<telemetry::Counter*> empty_;  // by channel
+  std::array<telemetry::Counter*, candidates::kReasonLimit> rejections_{};
+  std::array<telemetry::Histogram*, decision::kStages> stages_{};
+  telemetry::Counter* customer_unavailable_;
+  telemetry::Counter* not_remembered_;
+  telemetry::Counter* score_not_finite_;
+  telemetry::Counter* unknown_customers_;
+  telemetry::Counter* dry_runs_;
+  telemetry::Counter* answered_again_;
+  telemetry::Counter* conflicts_;
+};
+
+// RED metrics of the gRPC methods, under the names that public dashboards expect. Thread-safe once
+// built; counting takes no lock.
+class RpcMetrics {
+ public:
+  // The methods by full name with their type ("unary", "client_stream", "bidi_stream"). Calls of
+  // other methods are counted under grpc_service "unknown".
+  RpcMetrics(telemetry::Registry& registry,
+             const std::vector<std::pair<std::string, std::string>>& methods);
+
+  // `method` is an index into `methods`, or -1.
+  void CountStarted(int method);
+  // `code` is a grpc::StatusCode.
+  void CountHandled(int method, int code, int64_t nanos);
+
+ private:
+  static constexpr int kCodes = 17;
+  struct Method {
+    telemetry::Counter* started = nullptr;
+    std::array<telemetry::Counter*, kCodes> handled{};
+    telemetry::Histogram* handling = nullptr;
+  };
+  Method& Find(int method) {
+    const auto last = methods_.size() - 1;
+    return methods_[method < 0 ? last : std::min(static_cast<size_t>(method), last)];
+  }
+  std::vector<Method> methods_;  // the last one is "unknown"
+};
+
+// Exports what the store says about itself, read once per scrape. `store` must outlive the registry's
+// last scrape.
+void AddStoreMetrics(telemetry::Registry& registry, const storage::StateStore* store);
+
+// Exports the version of the program and of the active strategy.
+void AddInfoMetrics(telemetry::Registry& registry, const strategy::Strategy& strategy);
+
+}  // namespace attune::service
+
+#endif  // ATTUNE_SERVICE_METRICS_H_
