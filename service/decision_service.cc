@@ -114,7 +114,7 @@ DecisionService::DecisionService(const Options& options)
 
 std::unique_ptr<DecisionService::Workspace> DecisionService::TakeWorkspace() {
   {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(mutex_);
     if (!idle_.empty()) {
       std::unique_ptr<Workspace> workspace = std::move(idle_.back());
       idle_.pop_back();
@@ -125,7 +125,7 @@ std::unique_ptr<DecisionService::Workspace> DecisionService::TakeWorkspace() {
 }
 
 void DecisionService::ReturnWorkspace(std::unique_ptr<Workspace> workspace) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(mutex_);
   if (idle_.size() < kMaxIdleWorkspaces) idle_.push_back(std::move(workspace));
 }
 

@@ -6,10 +6,10 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "attune/v1/decision_service.pb.h"
 #include "lib/base/clock.h"
+#include "lib/base/mutex.h"
 #include "lib/base/violations.h"
 #include "lib/context/decision_context.h"
 #include "lib/context/decision_request.h"
@@ -59,7 +59,7 @@ class DecisionService {
   const Options options_;
   const decision::Decider decider_;
 
-  absl::Mutex mutex_;
+  Mutex mutex_;
   std::vector<std::unique_ptr<Workspace>> idle_ ABSL_GUARDED_BY(mutex_);
 };
 

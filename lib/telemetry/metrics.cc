@@ -79,7 +79,7 @@ Registry::Metric& Registry::Find(const std::string& name, const std::string& hel
 
 Counter* Registry::AddCounter(const std::string& name, const std::string& help,
                               const Labels& labels) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(mutex_);
   Metric& metric = Find(name, help, prometheus::MetricType::Counter, labels);
   if (!metric.counter) metric.counter = std::make_unique<Counter>();
   return metric.counter.get();
@@ -87,7 +87,7 @@ Counter* Registry::AddCounter(const std::string& name, const std::string& help,
 
 Histogram* Registry::AddHistogram(const std::string& name, const std::string& help,
                                   const Labels& labels) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(mutex_);
   Metric& metric = Find(name, help, prometheus::MetricType::Histogram, labels);
   if (!metric.histogram) metric.histogram = std::make_unique<Histogram>();
   return metric.histogram.get();
@@ -95,23 +95,23 @@ Histogram* Registry::AddHistogram(const std::string& name, const std::string& he
 
 void Registry::AddGauge(const std::string& name, const std::string& help,
                         std::function<double()> read, const Labels& labels) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(mutex_);
   Find(name, help, prometheus::MetricType::Gauge, labels).read = std::move(read);
 }
 
 void Registry::AddCounterFunction(const std::string& name, const std::string& help,
                                   std::function<double()> read, const Labels& labels) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(mutex_);
   Find(name, help, prometheus::MetricType::Counter, labels).read = std::move(read);
 }
 
 void Registry::BeforeScrape(std::function<void()> refresh) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(mutex_);
   refresh_.push_back(std::move(refresh));
 }
 
 std::vector<prometheus::MetricFamily> Registry::Collect() const {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(mutex_);
   for (const auto& refresh : refresh_) refresh();
   std::vector<prometheus::MetricFamily> collected;
   collected.reserve(families_.size());

@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/synchronization/mutex.h"
 #include "lib/base/absl_strings.h"
+#include "lib/base/mutex.h"
 #include "prometheus/collectable.h"
 #include "prometheus/metric_family.h"
 
@@ -87,7 +87,7 @@ class Registry : public prometheus::Collectable {
   Metric& Find(const std::string& name, const std::string& help, prometheus::MetricType type,
                const Labels& labels) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
-  mutable absl::Mutex mutex_;
+  mutable Mutex mutex_;
   std::deque<Family> families_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::function<void()>> refresh_ ABSL_GUARDED_BY(mutex_);
 };

@@ -1,0 +1,104 @@
+#include "service/options.h"
+
+#include <iostream>
+
+#include "CLI/CLI.hpp"
+#include "absl/strings/str_cat.h"
+#include "service/version.h"
+
+namespace attune::service {
+namespace {
+
+constexpr int kExitUsage = 2;
+
+// A flag that takes a duration as Go and Abseil write it: 300ms, 5s, 2m.
+CLI::Option* AddDuration(CLI::App& app, const std::string& flag, absl::Duration& value,
+                         const std::string& help) {
+  return app
+      .add_option_function<std::string>(
+          flag,
+          [&value, flag](const std::string& text) {
+            if (!absl::ParseDuration(text, &value) || value < absl::ZeroDuration()) {
+              throw CLI::ValidationError(flag, "must be a duration such as 300ms, 5s or 2m");
+            }
+          },
+          help)
+      ->type_name("DURATION")
+      ->default_str(absl::FormatDuration(value));
+}
+
+void AddFlags(CLI::App& app, Options& options) {
+  app.add_option("--strategy", options.strategy, "The strategy file (YAML)")->type_name("FILE");
+  app.add_option("--data_dir", options.data_dir,
+                 "Folder of the state store; created when absent. One process at a time")
+      ->type_name("DIR");
+  app.add_option("--listen", options.listen, "Address of the gRPC server; port 0: any free one")
+      ->type_name("HOST:PORT")
+      ->capture_default_str();
+  app.add_option("--metrics_listen", options.metrics_listen,
+                 "Address of the Prometheus endpoint /metrics; empty: none")
+      ->type_name("HOST:PORT")
+      ->capture_default_str();
+  app.add_option("--threads", options.threads,
+                 "Threads that decide, each with a completion queue; 0: one per two cores")
+      ->check(CLI::Range(0, 256))
+      ->capture_default_str();
+  app.add_option("--block_cache_mb", options.block_cache_mb,
+                 "Memory for the store's data blocks, MiB")
+      ->check(CLI::Range(8, 1 << 20))
+      ->capture_default_str();
+  app.add_option("--log_max_mb", options.log_max_mb,
+                 "How much of the log of decisions is kept, MiB")
+      ->check(CLI::Range(16, 1 << 26))
+      ->capture_default_str();
+  AddDuration(app, "--max_clock_skew", options.max_clock_skew,
+              "How far a request's time may be from the server's clock");
+  AddDuration(app, "--drain_delay", options.drain_delay,
+              "After SIGTERM: how long to report NOT_SERVING before refusing calls");
+  AddDuration(app, "--drain_timeout", options.drain_timeout,
+              "After that: how long calls in flight may take to finish");
+  app.add_option("--seed", options.seed,
+                 "Fix what is drawn at random, so that one state and one request give one answer")
+      ->type_name("NUMBER");
+  app.add_flag("--replay_clock", options.replay_clock,
+               "Let the times of requests drive the clock; for replays of the past");
+  app.add_option("--log_level", options.log_level, "trace, debug, info, warn or error")
+      ->check(CLI::IsMember({"trace", "debug", "info", "warn", "error"}))
+      ->capture_default_str();
+  app.add_flag("--validate_only", options.validate_only,
+               "Check the strategy and the flags, print what is wrong, and exit: 0 or 1");
+  app.add_option("--health_check", options.health_check,
+                 "Ask the server at this address whether it serves, and exit: 0 or 1")
+      ->type_name("HOST:PORT");
+}
+
+}  // namespace
+
+std::optional<int> ParseOptions(int argc, char** argv, Options& options) {
+  CLI::App app(
+      "attuned decides, over gRPC, how to treat a customer now.\n\n"
+      "  attuned --strategy deploy/example/telecom.yaml --data_dir /var/lib/attune\n",
+      "attuned");
+  app.set_version_flag("--version", absl::StrCat("attuned ", kVersion));
+  app.footer(
+      "SIGTERM and SIGINT drain: health reports NOT_SERVING, calls in flight finish, the store "
+      "closes, exit 0.\nExit: 0 done, 1 could not start or is not healthy, 2 wrong flags.");
+  AddFlags(app, options);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    const int status = app.exit(error);
+    return status == 0 ? 0 : kExitUsage;
+  }
+  if (options.health_check.empty() && options.strategy.empty()) {
+    std::cerr << "--strategy is required; see --help\n";
+    return kExitUsage;
+  }
+  if (options.health_check.empty() && !options.validate_only && options.data_dir.empty()) {
+    std::cerr << "--data_dir is required to serve; see --help\n";
+    return kExitUsage;
+  }
+  return std::nullopt;
+}
+
+}  // namespace attune::service

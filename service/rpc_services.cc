@@ -1,0 +1,186 @@
+#include "service/rpc_services.h"
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "lib/base/text.h"
+#include "service/rpc/rpc_status.h"
+#include "spdlog/spdlog.h"
+
+namespace attune::service {
+namespace {
+
+namespace pb = attune::v1;
+using rpc::CallContext;
+using rpc::ReplyOf;
+using rpc::RpcStatus;
+
+RpcStatus ToRpcStatus(absl::Status status, Violations violations) {
+  if (!violations.empty()) return RpcStatus::Invalid(std::move(violations));
+  return RpcStatus(std::move(status));
+}
+
+// One BatchUpsert call.
+class BatchStream : public rpc::ClientStreamOf<pb::CustomerServiceBatchUpsertRequest,
+                                               pb::CustomerServiceBatchUpsertResponse> {
+ public:
+  explicit BatchStream(const CustomerService* customers) : batch_(customers) {}
+
+  RpcStatus OnMessage(CallContext&,
+                      const pb::CustomerServiceBatchUpsertRequest& request) override {
+    Violations violations;
+    absl::Status status = batch_.Add(request, violations);
+    return ToRpcStatus(std::move(status), std::move(violations));
+  }
+
+  RpcStatus OnDone(CallContext&,
+                   ReplyOf<pb::CustomerServiceBatchUpsertResponse> reply) override {
+    return batch_.Finish(&reply.message());
+  }
+
+ private:
+  CustomerService::Batch batch_;
+};
+
+// What one message of a DecideStream asks for.
+RpcStatus DecideOne(DecisionService& decisions, const pb::DecideStreamRequest& request,
+                    pb::DecideStreamResponse& response) {
+  if (!request.correlation_id().empty()) {
+    // Without an id that can be trusted the caller could not match the answer: the stream ends.
+    if (const auto problem = IdProblem(request.correlation_id(), kMaxRequestIdBytes)) {
+      Violations violations;
+      violations.Add("correlation_id", *problem);
+      return RpcStatus::Invalid(std::move(violations));
+    }
+  }
+  response.set_correlation_id(request.correlation_id());
+  Violations violations;
+  absl::Status status =
+      decisions.Decide(request.decide(), response.mutable_decide(), violations);
+  if (!status.ok()) {
+    ToRpcStatus(std::move(status), std::move(violations)).ToProto(*response.mutable_error());
+  }
+  return RpcStatus();
+}
+
+}  // namespace
+
+// Counts calls, and logs what an operator must know of.
+class RpcServices::Observer : public rpc::CallObserver {
+ public:
+  Observer(telemetry::Registry& registry, const std::vector<rpc::MethodInfo>& methods)
+      : metrics_(registry, Names(methods)) {
+    malformed_ = registry.AddCounter("attune_malformed_requests_total",
+                                     "Requests whose bytes were no message of their method.");
+    exceptions_ = registry.AddCounter("attune_handler_exceptions_total",
+                                      "Calls that ended because their handler threw.");
+  }
+
+  void OnStarted(const rpc::MethodInfo& method) override { metrics_.CountStarted(method.index); }
+  void OnHandled(const rpc::MethodInfo& method, absl::StatusCode code,
+                 absl::Duration duration) override {
+    metrics_.CountHandled(method.index, static_cast<int>(code),
+                          absl::ToInt64Nanoseconds(duration));
+  }
+  void OnMalformed(const rpc::MethodInfo&) override { malformed_->Increment(); }
+  void OnException(const rpc::MethodInfo& method, std::string_view what) override {
+    exceptions_->Increment();
+    spdlog::error("{}/{} threw: {}", method.service, method.method, Quoted(what, 200));
+  }
+
+ private:
+  static std::vector<std::pair<std::string, std::string>> Names(
+      const std::vector<rpc::MethodInfo>& methods) {
+    std::vector<std::pair<std::string, std::string>> names;
+    for (const rpc::MethodInfo& method : methods) {
+      names.emplace_back(absl::StrCat("/", method.service, "/", method.method),
+                         std::string(rpc::MethodTypeName(method.type)));
+    }
+    return names;
+  }
+
+  RpcMetrics metrics_;
+  telemetry::Counter* malformed_;
+  telemetry::Counter* exceptions_;
+};
+
+RpcServices::RpcServices(const Options& options, DecisionService& decisions,
+                         const CustomerService& customers)
+    : server_([&] {
+        rpc::RpcServerOptions rpc_options;
+        rpc_options.listen_address = options.listen;
+        rpc_options.completion_queues = options.threads;
+        return rpc_options;
+      }()) {
+  AddDecisionMethods(decisions);
+  AddCustomerMethods(customers);
+}
+
+RpcServices::~RpcServices() = default;
+
+absl::StatusOr<std::unique_ptr<RpcServices>> RpcServices::Start(
+    const Options& options, telemetry::Registry& registry, DecisionService& decisions,
+    const CustomerService& customers) {
+  std::unique_ptr<RpcServices> services(new RpcServices(options, decisions, customers));
+  services->observer_ = std::make_unique<Observer>(registry, services->server_.methods());
+  auto port = services->server_.Start(services->observer_.get());
+  if (!port.ok()) return port.status();
+  services->port_ = *port;
+  return services;
+}
+
+void RpcServices::Drain(absl::Duration delay, absl::Duration timeout) {
+  server_.SetServing("", false);
+  for (const rpc::MethodInfo& method : server_.methods()) {
+    server_.SetServing(method.service, false);
+  }
+  absl::SleepFor(delay);
+  server_.Drain(absl::Now() + timeout);
+}
+
+void RpcServices::AddDecisionMethods(DecisionService& decisions) {
+  server_.AddUnary<pb::DecideRequest, pb::DecideResponse>(
+      "/attune.v1.DecisionService/Decide",
+      [&decisions](CallContext&, const pb::DecideRequest& request,
+                   ReplyOf<pb::DecideResponse> reply) {
+        Violations violations;
+        absl::Status status = decisions.Decide(request, &reply.message(), violations);
+        return ToRpcStatus(std::move(status), std::move(violations));
+      });
+  server_.AddBidiStream<pb::DecideStreamRequest, pb::DecideStreamResponse>(
+      "/attune.v1.DecisionService/DecideStream",
+      [&decisions](CallContext&, const pb::DecideStreamRequest& request,
+                   ReplyOf<pb::DecideStreamResponse> reply) {
+        return DecideOne(decisions, request, reply.message());
+      });
+}
+
+void RpcServices::AddCustomerMethods(const CustomerService& customers) {
+  const auto handler = [&customers](auto method) {
+    return [&customers, method](CallContext&, const auto& request, auto reply) {
+      Violations violations;
+      absl::Status status = (customers.*method)(request, &reply.message(), violations);
+      return ToRpcStatus(std::move(status), std::move(violations));
+    };
+  };
+  // Reads happen in place; what waits for the disk goes to the executor.
+  server_.AddUnary<pb::CustomerServiceGetRequest, pb::CustomerServiceGetResponse>(
+      "/attune.v1.CustomerService/Get", handler(&CustomerService::Get));
+  server_.AddUnary<pb::CustomerServiceListFeaturesRequest,
+                   pb::CustomerServiceListFeaturesResponse>(
+      "/attune.v1.CustomerService/ListFeatures", handler(&CustomerService::ListFeatures));
+  server_.AddBlockingUnary<pb::CustomerServiceUpsertRequest, pb::CustomerServiceUpsertResponse>(
+      "/attune.v1.CustomerService/Upsert", handler(&CustomerService::Upsert));
+  server_.AddBlockingUnary<pb::CustomerServiceEraseRequest, pb::CustomerServiceEraseResponse>(
+      "/attune.v1.CustomerService/Erase", handler(&CustomerService::Erase));
+  server_.AddClientStream<pb::CustomerServiceBatchUpsertRequest,
+                          pb::CustomerServiceBatchUpsertResponse>(
+      "/attune.v1.CustomerService/BatchUpsert", [&customers](CallContext&) {
+        return std::make_unique<BatchStream>(&customers);
+      });
+}
+
+}  // namespace attune::service

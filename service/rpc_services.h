@@ -1,0 +1,51 @@
+#ifndef ATTUNE_SERVICE_RPC_SERVICES_H_
+#define ATTUNE_SERVICE_RPC_SERVICES_H_
+
+#include <memory>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "lib/telemetry/metrics.h"
+#include "service/customer_service.h"
+#include "service/decision_service.h"
+#include "service/metrics.h"
+#include "service/options.h"
+#include "service/rpc/rpc_server.h"
+
+namespace attune::service {
+
+// The gRPC face of the services: which method runs where. Thread-safe.
+class RpcServices {
+ public:
+  // Serves. The services must outlive what is returned. UNAVAILABLE: the address can't be listened
+  // on.
+  static absl::StatusOr<std::unique_ptr<RpcServices>> Start(const Options& options,
+                                                            telemetry::Registry& registry,
+                                                            DecisionService& decisions,
+                                                            const CustomerService& customers);
+
+  int port() const { return port_; }
+
+  // Health says NOT_SERVING, `delay` passes, then calls in flight get `timeout` to finish.
+  void Drain(absl::Duration delay, absl::Duration timeout);
+
+ private:
+  class Observer;
+
+  RpcServices(const Options& options, DecisionService& decisions,
+              const CustomerService& customers);
+  ~RpcServices();
+  friend std::default_delete<RpcServices>;
+
+  void AddDecisionMethods(DecisionService& decisions);
+  void AddCustomerMethods(const CustomerService& customers);
+
+  // In this order: the observer must outlive the server.
+  std::unique_ptr<Observer> observer_;
+  rpc::RpcServer server_;
+  int port_ = 0;
+};
+
+}  // namespace attune::service
+
+#endif  // ATTUNE_SERVICE_RPC_SERVICES_H_

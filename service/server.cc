@@ -1,0 +1,250 @@
+#include "service/server.h"
+
+#include <chrono>
+#include <iostream>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "lib/base/issue.h"
+#include "lib/base/mutex.h"
+#include "lib/storage/name_dictionary.h"
+#include "lib/storage/rocksdb_store.h"
+#include "lib/strategy/strategy_loader.h"
+#include "prometheus/exposer.h"
+#include "service/customer_service.h"
+#include "service/decision_service.h"
+#include "service/metrics.h"
+#include "service/rpc_services.h"
+#include "spdlog/spdlog.h"
+
+namespace attune::service {
+namespace {
+
+constexpr auto kSyncPeriod = std::chrono::seconds(1);
+constexpr int kTrimEverySyncs = 10;
+// Purposes of keys that are derived from the store's secret or from --seed.
+constexpr std::string_view kDecisionKeyPurpose = "attune: key of decision ids and request ids";
+constexpr uint64_t kIdKeySeedOffset = 1;
+
+// Writes what was committed to disk once a second, so that power loss takes at most the last second
+// of decisions, and keeps the log within its size.
+class Housekeeping {
+ public:
+  Housekeeping(storage::StateStore* store, uint64_t log_max_bytes)
+      : store_(*store), log_max_bytes_(log_max_bytes), thread_([this] { Run(); }) {}
+
+  ~Housekeeping() {
+    {
+      MutexLock lock(mutex_);
+      stopping_ = true;
+    }
+    changed_.NotifyAll();
+    thread_.join();
+  }
+
+ private:
+  void Run() {
+    for (int round = 1;; ++round) {
+      {
+        MutexLock lock(mutex_);
+        if (!stopping_) changed_.WaitFor(mutex_, kSyncPeriod);
+        if (stopping_) return;
+      }
+      Report("sync", store_.Sync());
+      if (round % kTrimEverySyncs == 0) Report("log retention", store_.TrimLog(log_max_bytes_));
+    }
+  }
+
+  // Logs the first of a series of failures and the return to normal, not every second the same.
+  void Report(const char* what, const absl::Status& status) {
+    if (!status.ok() && !failing_) {
+      spdlog::error("store, {}: {}", what, std::string(status.message()));
+    }
+    if (status.ok() && failing_) spdlog::info("store, {}: works again", what);
+    failing_ = !status.ok();
+  }
+
+  storage::StateStore& store_;
+  const uint64_t log_max_bytes_;
+  Mutex mutex_;
+  CondVar changed_;
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  bool failing_ = false;  // of the thread
+  std::thread thread_;    // last: it uses the others
+};
+
+absl::StatusOr<std::shared_ptr<const strategy::Strategy>> Load(
+    const std::string& path, storage::NameDictionary& names) {
+  IssueList issues;
+  auto strategy = strategy::LoadStrategy(path, names, issues);
+  issues.Sort();
+  if (strategy == nullptr) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("the strategy has ", issues.errors(),
+                     issues.errors() == 1 ? " error:\n" : " errors:\n", issues.ToString()));
+  }
+  if (issues.warnings() > 0) spdlog::warn("strategy:\n{}", issues.ToString());
+  return strategy;
+}
+
+absl::StatusOr<std::unique_ptr<prometheus::Exposer>> Expose(
+    const std::string& address, const std::shared_ptr<telemetry::Registry>& registry) {
+  std::unique_ptr<prometheus::Exposer> exposer;
+  if (address.empty()) return exposer;
+  try {
+    exposer = std::make_unique<prometheus::Exposer>(address, 1);
+  } catch (const std::exception& error) {
+    return absl::UnavailableError(absl::StrCat(
+        "can't serve metrics on ", address, " (", error.what(),
+        "): is the port taken? Choose another with --metrics_listen, or \"\" for none"));
+  }
+  exposer->RegisterCollectable(registry);
+  return exposer;
+}
+
+class AttuneServer : public Server {
+ public:
+  ~AttuneServer() override { Drain().IgnoreError(); }
+
+  absl::Status Init(const Options& options, const Clock* clock) {
+    options_ = options;
+    if (absl::Status status = OpenStore(); !status.ok()) return status;
+    auto names = storage::NameDictionary::Load(*store_);
+    if (!names.ok()) return names.status();
+    names_ = std::make_unique<storage::NameDictionary>(*std::move(names));
+    auto strategy = Load(options.strategy, *names_);
+    if (!strategy.ok()) return strategy.status();
+    strategy_ = *std::move(strategy);
+    if (absl::Status status = names_->Save(*store_); !status.ok()) return status;
+    MakeServices(clock);
+    auto exposer = Expose(options.metrics_listen, registry_);
+    if (!exposer.ok()) return exposer.status();
+    exposer_ = *std::move(exposer);
+    if (absl::Status status = Listen(); !status.ok()) return status;
+    housekeeping_ = std::make_unique<Housekeeping>(store_.get(), options.log_max_mb << 20);
+    spdlog::info("strategy {}: {} treatments, {} features, {} models", strategy_->version,
+                 strategy_->catalog.treatments.size(), strategy_->features.size(),
+                 strategy_->models.models.size());
+    spdlog::info("serving gRPC on port {}, metrics on port {}", port(), metrics_port());
+    return absl::OkStatus();
+  }
+
+  int port() const override { return rpc_server_->port(); }
+  int metrics_port() const override {
+    return exposer_ == nullptr ? 0 : exposer_->GetListeningPorts().front();
+  }
+  const telemetry::Registry& metrics() const override { return *registry_; }
+
+  absl::Status Drain() override {
+    MutexLock lock(drain_mutex_);
+    if (drained_) return drain_status_;
+    drained_ = true;
+    if (rpc_server_ != nullptr) rpc_server_->Drain(options_.drain_delay, options_.drain_timeout);
+    housekeeping_.reset();
+    exposer_.reset();
+    if (store_ != nullptr) drain_status_ = store_->Sync();
+    // The services speak to the store until the last call has ended.
+    rpc_server_.reset();
+    decisions_.reset();
+    customers_.reset();
+    store_.reset();
+    return drain_status_;
+  }
+
+ private:
+  absl::Status OpenStore() {
+    storage::RocksDbOptions store_options;
+    store_options.path = options_.data_dir;
+    store_options.block_cache_bytes = options_.block_cache_mb << 20;
+    if (options_.seed) store_options.id_key = HashKeyFromSeed(*options_.seed + kIdKeySeedOffset);
+    auto store = storage::OpenRocksDbStore(store_options);
+    if (!store.ok()) return store.status();
+    store_ = *std::move(store);
+    return absl::OkStatus();
+  }
+
+  void MakeServices(const Clock* clock) {
+    if (options_.replay_clock) {
+      clock_ = &replay_clock_;
+    } else {
+      clock_ = clock == nullptr ? &system_clock_ : clock;
+    }
+    decision_metrics_ = std::make_unique<DecisionMetrics>(*registry_, *strategy_);
+    const HashKey seed =
+        options_.seed ? HashKeyFromSeed(*options_.seed) : store_->KeyOf(kDecisionKeyPurpose);
+    decisions_ = std::make_unique<DecisionService>(DecisionService::Options{
+        .strategy = strategy_,
+        .store = store_.get(),
+        .seed = seed,
+        .clock = clock_,
+        .replay_clock = options_.replay_clock ? &replay_clock_ : nullptr,
+        .max_clock_skew =
+            options_.replay_clock ? absl::InfiniteDuration() : options_.max_clock_skew,
+        .metrics = decision_metrics_.get(),
+    });
+    customers_ = std::make_unique<CustomerService>(CustomerService::Options{
+        .strategy = strategy_,
+        .store = store_.get(),
+        .clock = clock_,
+        .seed = seed,
+        .names = names_.get(),
+    });
+    AddStoreMetrics(*registry_, store_.get());
+    AddInfoMetrics(*registry_, *strategy_);
+    telemetry::AddProcessMetrics(*registry_);
+  }
+
+  absl::Status Listen() {
+    auto server = RpcServices::Start(options_, *registry_, *decisions_, *customers_);
+    if (!server.ok()) return server.status();
+    rpc_server_ = *std::move(server);
+    return absl::OkStatus();
+  }
+
+  Options options_;
+  SystemClock system_clock_;
+  ManualClock replay_clock_{absl::UnixEpoch()};
+  const Clock* clock_ = nullptr;
+  std::shared_ptr<telemetry::Registry> registry_ = std::make_shared<telemetry::Registry>();
+  std::unique_ptr<storage::StateStore> store_;
+  std::unique_ptr<storage::NameDictionary> names_;
+  std::shared_ptr<const strategy::Strategy> strategy_;
+  std::unique_ptr<DecisionMetrics> decision_metrics_;
+  std::unique_ptr<DecisionService> decisions_;
+  std::unique_ptr<CustomerService> customers_;
+  std::unique_ptr<RpcServices> rpc_server_;
+  std::unique_ptr<prometheus::Exposer> exposer_;
+  std::unique_ptr<Housekeeping> housekeeping_;
+
+  Mutex drain_mutex_;
+  bool drained_ ABSL_GUARDED_BY(drain_mutex_) = false;
+  absl::Status drain_status_ ABSL_GUARDED_BY(drain_mutex_);
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options, const Clock* clock) {
+  auto server = std::make_unique<AttuneServer>();
+  if (absl::Status status = server->Init(options, clock); !status.ok()) return status;
+  return server;
+}
+
+bool ValidateStrategy(const std::string& path) {
+  storage::NameDictionary names;
+  IssueList issues;
+  const auto strategy = strategy::LoadStrategy(path, names, issues);
+  issues.Sort();
+  std::cerr << issues.ToString();
+  if (strategy == nullptr) {
+    std::cerr << issues.errors() << (issues.errors() == 1 ? " error\n" : " errors\n");
+    return false;
+  }
+  std::cout << strategy->version << " is valid: " << strategy->catalog.treatments.size()
+            << " treatments, " << strategy->features.size() << " features, "
+            << strategy->models.models.size() << " models\n";
+  return true;
+}
+
+}  // namespace attune::service

@@ -1,0 +1,40 @@
+#ifndef ATTUNE_SERVICE_SERVER_H_
+#define ATTUNE_SERVICE_SERVER_H_
+
+#include <memory>
+
+#include "absl/status/statusor.h"
+#include "lib/base/clock.h"
+#include "lib/telemetry/metrics.h"
+#include "service/options.h"
+
+namespace attune::service {
+
+// The whole process: store, strategy, gRPC services, metrics endpoint, housekeeping. Thread-safe.
+class Server {
+ public:
+  // Opens the store, loads the strategy, and serves. Whatever is wrong is an error with a message
+  // that says what to do; nothing is left running then. `clock` is the time of day: nullptr is the
+  // system's; it must outlive the server and is not looked at with options.replay_clock.
+  static absl::StatusOr<std::unique_ptr<Server>> Start(const Options& options,
+                                                       const Clock* clock = nullptr);
+  // Drains.
+  virtual ~Server() = default;
+
+  // The ports that were bound; the metrics port is 0 when there is no endpoint.
+  virtual int port() const = 0;
+  virtual int metrics_port() const = 0;
+  virtual const telemetry::Registry& metrics() const = 0;
+
+  // Stops in this order: health says NOT_SERVING; drain_delay passes; no more calls are accepted and
+  // those in flight finish, at most drain_timeout; housekeeping stops; the store is synced and
+  // closed. OK when all of it went well. Once; later calls return the same.
+  virtual absl::Status Drain() = 0;
+};
+
+// Loads the strategy as Start does, without a store. Prints what is wrong to stderr.
+bool ValidateStrategy(const std::string& path);
+
+}  // namespace attune::service
+
+#endif  // ATTUNE_SERVICE_SERVER_H_
