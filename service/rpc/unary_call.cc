@@ -1,0 +1,67 @@
+#include "service/rpc/unary_call.h"
+
+#include "service/rpc/event_loop.h"
+
+namespace attune::rpc {
+namespace {
+
+RpcStatus TooLate() {
+  return absl::DeadlineExceededError("the deadline had passed before the call was looked at");
+}
+
+}  // namespace
+
+void UnaryCall::Request(grpc::ServerContext* context, void* tag) {
+  writer_.emplace(context);
+  method().service->RequestUnary(method().index_in_service, context, &request_, &*writer_,
+                                 pool().loop().queue(), tag);
+}
+
+void UnaryCall::OnStarted() {
+  grpc::ByteBuffer answer;
+  const RpcStatus status =
+      DeadlinePassed() ? TooLate()
+                       : Answer(method().handler, request_, pool().loop().scratch(), answer);
+  Finish(status, answer, Begin(Event::kFinished));
+}
+
+void UnaryCall::Finish(const RpcStatus& status, const grpc::ByteBuffer& answer, void* tag) {
+  const grpc::Status grpc_status = End(status);
+  if (grpc_status.ok()) {
+    writer_->Finish(answer, grpc_status, tag);
+  } else {
+    writer_->FinishWithError(grpc_status, tag);
+  }
+}
+
+void UnaryCall::OnRecycled() {
+  request_.Clear();
+  writer_.reset();
+}
+
+void BlockingUnaryCall::OnStarted() {
+  if (DeadlinePassed()) {
+    Finish(TooLate(), {}, Begin(Event::kFinished));
+    return;
+  }
+  if (!environment().blocking_calls->TryEnter()) {
+    Finish(RpcStatus::RetryAfter(
+               absl::ResourceExhaustedError("too many calls wait for the disk; try again later"),
+               environment().retry_delay),
+           {}, Begin(Event::kFinished));
+    return;
+  }
+  BeginTask();
+  environment().executor->Post([this](Scratch& scratch) { Run(scratch); });
+}
+
+void BlockingUnaryCall::Run(Scratch& scratch) {
+  grpc::ByteBuffer answer;
+  // It may have waited long in the queue.
+  const RpcStatus status =
+      DeadlinePassed() ? TooLate() : Answer(method().handler, request(), scratch, answer);
+  environment().blocking_calls->Leave();
+  Finish(status, answer, TagOf(Event::kFinished));
+}
+
+}  // namespace attune::rpc

@@ -1,0 +1,47 @@
+#ifndef ATTUNE_SERVICE_RPC_UNARY_CALL_H_
+#define ATTUNE_SERVICE_RPC_UNARY_CALL_H_
+
+#include <optional>
+
+#include "service/rpc/call.h"
+
+namespace attune::rpc {
+
+// A unary call that is answered in place: in the very event in which it came.
+class UnaryCall : public Call {
+ public:
+  using Call::Call;
+
+ protected:
+  void Request(grpc::ServerContext* context, void* tag) override;
+  void OnStarted() override;
+  void OnRecycled() override;
+  // The answer is given before a cancellation could be noticed.
+  bool WatchesCancellation() const override { return false; }
+
+  // Ends the call. `tag` comes back when gRPC has taken the answer.
+  void Finish(const RpcStatus& status, const grpc::ByteBuffer& answer, void* tag);
+
+  grpc::ByteBuffer& request() { return request_; }
+
+ private:
+  grpc::ByteBuffer request_;
+  std::optional<grpc::ServerAsyncResponseWriter<grpc::ByteBuffer>> writer_;
+};
+
+// A unary call whose handler may block: it runs on the executor, unless too many do already.
+class BlockingUnaryCall final : public UnaryCall {
+ public:
+  using UnaryCall::UnaryCall;
+
+ protected:
+  void OnStarted() override;
+  bool WatchesCancellation() const override { return true; }
+
+ private:
+  void Run(Scratch& scratch);
+};
+
+}  // namespace attune::rpc
+
+#endif  // ATTUNE_SERVICE_RPC_UNARY_CALL_H_
