@@ -22,8 +22,8 @@ namespace fs = std::filesystem;
 constexpr size_t kMaxPathBytes = 1024;
 
 bool IsInside(const fs::path& folder, const fs::path& file) {
-  const auto [end, rest] = std::mismatch(folder.begin(), folder.end(), file.begin(), file.end());
-  return end == folder.end() && rest != file.end();
+  return std::mismatch(folder.begin(), folder.end(), file.begin(), file.end()).first ==
+         folder.end();
 }
 
 }  // namespace
@@ -62,7 +62,7 @@ std::unique_ptr<const scoring::Model> ReadModel(const std::string& path, std::st
   if (names == nullptr) return nullptr;
   const auto report = [&](std::string_view field, std::string message) {
     // What could not be read was reported; that it is missing is no news.
-    if (document->Has(field) && !document->HasUnflawed(field)) return;
+    if (document->HasFlawed(field)) return;
     document->Report(field, std::move(message), issues);
   };
   std::unique_ptr<const scoring::Model> model = scoring::CreateModel(file, *names, inputs, report);

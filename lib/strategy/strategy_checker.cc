@@ -88,6 +88,7 @@ class Checker {
   // Reports a field that is not written and says whether it is; one that could not be read is
   // neither missing nor usable.
   bool IsUsable(std::string_view owner, std::string_view noun, std::string_view field);
+  bool IsUndeclared(std::string_view noun, std::string_view name, const NameIndex& declared) const;
   std::string UnknownName(std::string_view noun, std::string_view name, const NameIndex& declared);
   void Report(std::string_view path, std::string message) {
     source_.Report(path, std::move(message), issues_);
@@ -126,7 +127,7 @@ bool Checker::Check() {
 bool Checker::IsUsable(std::string_view owner, std::string_view noun, std::string_view field) {
   const std::string path = Field(owner, field);
   if (source_.HasUnflawed(path)) return true;
-  if (!source_.Has(path)) {
+  if (!source_.Has(path) && !source_.HasFlawed(owner)) {
     Report(path, absl::StrCat(WithArticle(noun), " needs the key \"", ToAbsl(field), "\""));
   }
   return false;
@@ -166,7 +167,7 @@ NameIndex Checker::CheckNames(const RepeatedPtrField<Named>& entries, std::strin
 void Checker::CheckNotEmpty(int size, std::string_view list, std::string_view noun) {
   if (size > 0) return;
   compilable_ = false;
-  if (source_.Has(list) && !source_.HasUnflawed(list)) return;
+  if (source_.HasFlawed(list)) return;
   Report(list, absl::StrCat("a strategy needs at least one ", ToAbsl(noun), " under \"",
                             ToAbsl(list), "\""));
 }
@@ -196,6 +197,13 @@ void Checker::CheckModels() {
   }
 }
 
+bool Checker::IsUndeclared(std::string_view noun, std::string_view name,
+                           const NameIndex& declared) const {
+  if (declared.contains(name)) return false;
+  // When not one declaration could be read, that is the issue. Intents may be absent.
+  return !declared.empty() || (noun == "intent" && !source_.HasFlawed("intents"));
+}
+
 std::string Checker::UnknownName(std::string_view noun, std::string_view name,
                                  const NameIndex& declared) {
   std::string message = absl::StrCat("unknown ", ToAbsl(noun), " ", Quoted(name));
@@ -211,6 +219,7 @@ std::string Checker::UnknownName(std::string_view noun, std::string_view name,
 void Checker::CheckReference(std::string_view owner, std::string_view noun, std::string_view field,
                              std::string_view name, const NameIndex& declared) {
   if (declared.contains(name) || !IsUsable(owner, noun, field)) return;
+  if (!IsUndeclared(field, name, declared)) return;
   Report(Field(owner, field), UnknownName(field, name, declared));
 }
 
@@ -220,7 +229,7 @@ void Checker::CheckReferences(const std::string& path, const RepeatedPtrField<st
   for (int i = 0; i < names.size(); ++i) {
     const std::string& name = names[i];
     const bool is_new = seen.insert(name).second;
-    if (is_new && declared.contains(name)) continue;
+    if (is_new && !IsUndeclared(noun, name, declared)) continue;
     const std::string element = Element(path, i);
     if (!source_.HasUnflawed(element)) continue;
     Report(element, is_new ? UnknownName(noun, name, declared)
@@ -265,7 +274,7 @@ void Checker::CheckContent(const v1::Treatment& treatment, const std::string& pa
     Report(content_path, "content needs at least one channel; the treatment can't be shown");
   }
   for (const auto& [channel, content] : treatment.content()) {
-    if (!channels_.contains(channel)) {
+    if (IsUndeclared("channel", channel, channels_)) {
       source_.ReportKey(Entry(content_path, channel), UnknownName("channel", channel, channels_),
                         issues_);
     }

@@ -66,7 +66,7 @@ bool Loader::ReadStrategy() {
   source_ = YamlDocument::Parse(path_, *std::move(text), issues_);
   if (source_ == nullptr) return false;
   ReadMessage(*source_, file_, issues_);
-  return true;
+  return !source_->HasFlawed("");
 }
 
 std::shared_ptr<Strategy> Loader::Compile() {

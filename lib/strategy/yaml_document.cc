@@ -19,6 +19,7 @@ namespace {
 
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 constexpr std::string_view kStringTag = "tag:yaml.org,2002:str";
+constexpr std::string_view kBlanks = " \t\r\n";
 constexpr size_t kMaxCharacterBytes = 4;
 
 // A stream over text that stays where it is.
@@ -83,6 +84,7 @@ class YamlDocument::Builder : public YAML::EventHandler {
   void OnScalar(const YAML::Mark& mark, const std::string& tag, YAML::anchor_t anchor,
                 const std::string& value) override {
     YamlNode& node = Add(YamlNode::Kind::kScalar, mark, tag, anchor);
+    if (tag != "?") CheckQuotes(mark);
     node.quoted = tag == "!" || tag == kStringTag;
     node.text = value;
   }
@@ -147,6 +149,24 @@ class YamlDocument::Builder : public YAML::EventHandler {
     open_.pop_back();
   }
 
+  // yaml-cpp lets the end of the file close a quote, so that a forgotten quotation mark would
+  // swallow the rest of the file without a word.
+  void CheckQuotes(const YAML::Mark& mark) const {
+    const std::string& text = document_.file_.text();
+    auto at = static_cast<size_t>(std::max(mark.pos, 0));
+    while (at < text.size() && (text[at] == '&' || text[at] == '!')) {  // an anchor or a tag
+      at = text.find_first_not_of(kBlanks, text.find_first_of(kBlanks, at));
+    }
+    if (at >= text.size() || (text[at] != '"' && text[at] != '\'')) return;
+    const char quote = text[at];
+    for (++at; at < text.size(); ++at) {
+      const bool escaped = quote == '"' ? text[at] == '\\' : text.compare(at, 2, "''") == 0;
+      if (!escaped && text[at] == quote) return;
+      if (escaped) ++at;
+    }
+    Fail(mark, "the quotation mark that stands here is never closed");
+  }
+
   // yaml-cpp gives the position of whatever follows a value that isn't there; what precedes it is
   // where a reader looks.
   SourceFile::Position PositionOfNull(const YAML::Mark& mark) const {
@@ -155,7 +175,7 @@ class YamlDocument::Builder : public YAML::EventHandler {
     if (offset < text.size() &&
         std::string_view("~nN").find(text[offset]) != std::string_view::npos)
       return At(mark);
-    offset = text.find_last_not_of(" \t\r\n", offset == 0 ? 0 : offset - 1);
+    offset = text.find_last_not_of(kBlanks, offset == 0 ? 0 : offset - 1);
     return document_.file_.PositionOf(offset == std::string::npos ? 0 : offset);
   }
 
@@ -254,6 +274,11 @@ YamlDocument::Target YamlDocument::Find(std::string_view path) const {
 }
 
 bool YamlDocument::Has(std::string_view path) const { return Find(path).found; }
+
+bool YamlDocument::HasFlawed(std::string_view path) const {
+  const Target target = Find(path);
+  return target.found && nodes_[target.value].flawed;
+}
 
 bool YamlDocument::HasUnflawed(std::string_view path) const {
   const Target target = Find(path);

@@ -53,8 +53,10 @@ class YamlDocument {
     return absl::MakeConstSpan(children_).subspan(nodes_[id].first_child, nodes_[id].child_count);
   }
 
-  // Is something written for this field, and is nothing known to be wrong with it?
+  // Is something written for this field?
   bool Has(std::string_view path) const;
+  // Is it, and was an issue reported about it? Was none?
+  bool HasFlawed(std::string_view path) const;
   bool HasUnflawed(std::string_view path) const;
   // The line of the field's value; of what encloses it when the field is absent.
   int LineOf(std::string_view path) const;
