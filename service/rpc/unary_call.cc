@@ -57,9 +57,15 @@ void BlockingUnaryCall::OnStarted() {
 
 void BlockingUnaryCall::Run(Scratch& scratch) {
   grpc::ByteBuffer answer;
+  RpcStatus status;
   // It may have waited long in the queue.
-  const RpcStatus status =
-      DeadlinePassed() ? TooLate() : Answer(method().handler, request(), scratch, answer);
+  if (DeadlinePassed()) {
+    status = TooLate();
+  } else if (context().cancelled()) {
+    status = absl::CancelledError("the client is gone");
+  } else {
+    status = Answer(method().handler, request(), scratch, answer);
+  }
   environment().blocking_calls->Leave();
   Finish(status, answer, TagOf(Event::kFinished));
 }
