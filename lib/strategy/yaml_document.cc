@@ -41,6 +41,19 @@ bool ConsumePrefix(std::string_view& text, std::string_view prefix) {
   return true;
 }
 
+// What to do about messages of yaml-cpp that tell only its author.
+std::string_view HintFor(std::string_view message) {
+  if (message == YAML::ErrorMsg::UNKNOWN_TOKEN || message == YAML::ErrorMsg::MAP_VALUE) {
+    return "; put text that holds one of : ? , [ ] { } # in quotes, or mend the indentation";
+  }
+  if (message == YAML::ErrorMsg::TAB_IN_INDENTATION) return "; indent with spaces";
+  if (message == YAML::ErrorMsg::END_OF_MAP || message == YAML::ErrorMsg::END_OF_SEQ ||
+      message == YAML::ErrorMsg::BLOCK_ENTRY || message == YAML::ErrorMsg::MAP_KEY) {
+    return "; the indentation may be wrong here or above";
+  }
+  return "";
+}
+
 // Where the first byte stands that is not part of a UTF-8 character.
 size_t FirstInvalidByte(std::string_view text) {
   size_t offset = 0;
@@ -216,7 +229,8 @@ bool YamlDocument::Load(IssueList& issues) {
   } catch (const YAML::Exception& error) {
     SourceFile::Position position;
     if (!error.mark.is_null()) position = {error.mark.line + 1, error.mark.column + 1};
-    return fail(position, absl::StrCat("can't be read as YAML: ", error.msg));
+    return fail(position,
+                absl::StrCat("can't be read as YAML: ", error.msg, ToAbsl(HintFor(error.msg))));
   } catch (const std::exception& error) {
     return fail({}, absl::StrCat("can't be read as YAML: ", error.what()));
   }

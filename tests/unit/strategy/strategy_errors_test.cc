@@ -409,7 +409,9 @@ const ErrorCase kSyntaxCases[] = {
     {"TabAsIndentation",
      "    cost: 1",
      "\tcost: 1",
-     {"s.yaml:21:1: error: can't be read as YAML: illegal tab when looking for indentation"}},
+     {"s.yaml:21:1: error: can't be read as YAML: illegal tab when looking for indentation; indent "
+      "with "
+      "spaces"}},
     {"OpenBracket",
      "intents: [leave]",
      "intents: [leave",
@@ -417,7 +419,19 @@ const ErrorCase kSyntaxCases[] = {
     {"ColonInPlainText",
      "{title: A gift}",
      "\n        title: A gift: for you",
-     {"s.yaml:24:22: error: can't be read as YAML: illegal map value"}},
+     {"s.yaml:24:22: error: can't be read as YAML: illegal map value; put text that holds one of : "
+      "? , "
+      "[ ] { } # in quotes, or mend the indentation"}},
+    {"QuestionMarkInAFlowMap",
+     "{title: A gift}",
+     "{title: A gift?}",
+     {"s.yaml:23:26: error: can't be read as YAML: unknown token; put text that holds one of : ? , "
+      "[ ] { } # in quotes, or mend the indentation"}},
+    {"BadIndentation",
+     "    cost: 1",
+     "   cost: 1",
+     {"s.yaml:21:4: error: can't be read as YAML: end of sequence not found; the indentation may "
+      "be wrong here or above"}},
     {"UnknownAlias",
      "cost: 1",
      "cost: *price",
