@@ -1,0 +1,135 @@
+#include "service/ctl/chunk_reader.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/hash/hash.h"
+#include "absl/strings/str_cat.h"
+#include "lib/base/absl_strings.h"
+#include "lib/base/text.h"
+#include "service/ctl/value_text.h"
+
+namespace attune::ctl {
+namespace {
+
+std::vector<std::string> FeatureNames(const ColumnMapping& mapping) {
+  std::vector<std::string> names;
+  for (const MappedColumn& column : mapping.columns) names.push_back(column.feature);
+  return names;
+}
+
+std::string LineRange(const CsvRow& row) {
+  if (row.last_line == row.line) return "";
+  return absl::StrCat(" (the row takes lines ", row.line, " to ", row.last_line, ")");
+}
+
+}  // namespace
+
+int64_t RecentCustomers::Replace(std::string_view customer_id, int64_t number) {
+  if (newer_.size() >= kRemembered) {
+    older_ = std::exchange(newer_, {});
+    newer_.reserve(kRemembered);
+  }
+  const uint64_t hash = StringViewHash()(customer_id);
+  const auto [entry, is_new] = newer_.try_emplace(hash, number);
+  if (!is_new) return std::exchange(entry->second, number);
+  const auto old = older_.find(hash);
+  return old == older_.end() ? -1 : old->second;
+}
+
+ChunkReader::ChunkReader(const ByteSource& source, CsvReader& rows, const ColumnMapping& mapping,
+                         const ChunkLimits& limits)
+    : source_(source),
+      rows_(rows),
+      mapping_(mapping),
+      limits_(limits),
+      encoder_(FeatureNames(mapping)) {}
+
+absl::Status ChunkReader::Next(int64_t max_rows, ImportChunk& chunk) {
+  chunk.number = next_number_++;
+  const int64_t most = std::min(max_rows, static_cast<int64_t>(limits_.max_rows));
+  size_t rejected_bytes = 0;
+  absl::Status status;
+  while (chunk.rows_read < most && chunk.texts.bytes() + rejected_bytes < limits_.max_text_bytes) {
+    const absl::StatusOr<bool> found = rows_.Next();
+    status = found.status();
+    if (!found.ok() || !*found) break;
+    const CsvRow& row = rows_.row();
+    std::string reason = ProblemOf(row);
+    if (reason.empty()) reason = AddRow(row, chunk);
+    if (!reason.empty()) {
+      rejected_bytes += sizeof(RejectedText) + reason.size() + row.text.size();
+      chunk.rejected.push_back({row.line, row.last_line, std::move(reason), std::string(row.text),
+                                row.problem == CsvProblem::kNone});
+    }
+    ++chunk.rows_read;
+    chunk.last_line = row.last_line;
+  }
+  FinishMessage(chunk);
+  chunk.position = source_.position();
+  return status;
+}
+
+std::string ChunkReader::ProblemOf(const CsvRow& row) const {
+  switch (row.problem) {
+    case CsvProblem::kTextAfterQuote:
+      return absl::StrCat("malformed quotes: text follows the quote that closes field ",
+                          row.field_count + 1, LineRange(row));
+    case CsvProblem::kUnterminatedQuote:
+      return absl::StrCat("malformed quotes: the quote that opens field ", row.field_count + 1,
+                          " is never closed", LineRange(row));
+    case CsvProblem::kTooLong:
+      if (row.last_line != row.line) {
+        return absl::StrCat("the row is too long; is the quote of a field not closed?",
+                            LineRange(row));
+      }
+      return absl::StrCat("the line is too long: ", row.bytes,
+                          " bytes; only its start is kept here");
+    case CsvProblem::kNone:
+      break;
+  }
+  if (row.field_count != mapping_.column_count) {
+    return absl::StrCat("has ", row.field_count, " fields where the header has ",
+                        mapping_.column_count);
+  }
+  if (const auto problem = IdProblem(row.fields[mapping_.id_column], kMaxCustomerIdBytes)) {
+    return absl::StrCat("the customer id ", *problem);
+  }
+  return "";
+}
+
+std::string ChunkReader::AddRow(const CsvRow& row, ImportChunk& chunk) {
+  const std::string_view id = row.fields[mapping_.id_column];
+  encoder_.StartRow(id);
+  for (const MappedColumn& column : mapping_.columns) {
+    const std::string_view text = row.fields[column.column];
+    if (IsEmptyText(column.type, text)) {
+      encoder_.SkipValue();
+      continue;
+    }
+    ValueRef value;
+    if (absl::Status status = ReadValue(column.type, text, list_, value); !status.ok()) {
+      return absl::StrCat("column ", Quoted(column.column_name), ": ", status.message());
+    }
+    encoder_.AddValue(value);
+  }
+  const size_t bytes = encoder_.row_bytes();
+  if (encoder_.header_bytes() + bytes > limits_.max_message_bytes) {
+    return absl::StrCat("the values take ", bytes, " bytes in a message; at most ",
+                        limits_.max_message_bytes - encoder_.header_bytes(), " are allowed");
+  }
+  const bool full = encoder_.rows() >= limits_.max_message_rows ||
+                    encoder_.message_bytes() + bytes > limits_.max_message_bytes;
+  if (full) FinishMessage(chunk);
+  encoder_.FinishRow();
+  chunk.texts.Add(row);
+  const int64_t seen_in = recent_.Replace(id, chunk.number);
+  if (seen_in != chunk.number) chunk.after = std::max(chunk.after, seen_in);
+  return "";
+}
+
+void ChunkReader::FinishMessage(ImportChunk& chunk) {
+  if (encoder_.rows() > 0) chunk.messages.push_back(encoder_.TakeMessage());
+}
+
+}  // namespace attune::ctl

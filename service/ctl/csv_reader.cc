@@ -1,0 +1,215 @@
+#include "service/ctl/csv_reader.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+namespace attune::ctl {
+namespace {
+
+constexpr size_t kReadBytes = 256u << 10;
+
+const char* Find(const char* from, const char* end, char wanted) {
+  const void* found = std::memchr(from, wanted, static_cast<size_t>(end - from));
+  return found == nullptr ? end : static_cast<const char*>(found);
+}
+
+std::string_view Text(const char* from, const char* to) {
+  return {from, static_cast<size_t>(to - from)};
+}
+
+}  // namespace
+
+CsvReader::CsvReader(ByteSource& source, const CsvOptions& options)
+    : source_(source), options_(options), buffer_(options.max_row_bytes + kReadBytes + 1) {
+  ends_plain_field_[static_cast<uint8_t>(options.delimiter)] = true;
+  ends_plain_field_['\n'] = true;
+  begin_ = end_ = buffer_.data();
+  *end_ = '\n';
+}
+
+absl::StatusOr<bool> CsvReader::Next() {
+  if (!started_) {
+    started_ = true;
+    if (absl::Status status = SkipByteOrderMark(); !status.ok()) return status;
+  }
+  while (begin_ != end_ || !at_end_) {
+    Scan scan = ScanRow();
+    if (scan == Scan::kNeedsMore) {
+      // One byte of grace for the CR of a line end.
+      const bool full = static_cast<size_t>(end_ - begin_) > options_.max_row_bytes + 1;
+      if (full) {
+        scan = Scan::kTooLong;
+      } else if (absl::Status status = Refill(); !status.ok()) {
+        return status;
+      }
+    }
+    if (scan == Scan::kTooLong) {
+      if (absl::Status status = TakeTooLongRow(); !status.ok()) return status;
+      return true;
+    }
+    const bool blank = row_.text.empty();
+    if (scan == Scan::kDone && !blank) return true;
+  }
+  return false;
+}
+
+CsvReader::Scan CsvReader::ScanRow() {
+  row_.fields.clear();
+  row_.field_count = 0;
+  row_.problem = CsvProblem::kNone;
+  unquoted_.clear();
+  has_quotes_ = false;
+  const char* cursor = begin_;
+  while (true) {
+    const char* field = cursor;
+    const bool quoted = cursor != end_ && *cursor == '"';
+    if (quoted) {
+      const Scan scan = ScanQuotedField(cursor);
+      if (scan != Scan::kDone || row_.problem != CsvProblem::kNone) return scan;
+    } else {
+      while (!ends_plain_field_[static_cast<uint8_t>(*cursor)]) ++cursor;
+    }
+    if (cursor == end_ && !at_end_) return Scan::kNeedsMore;
+    if (cursor != end_ && *cursor == options_.delimiter) {
+      if (!quoted) AddField(Text(field, cursor));
+      ++cursor;
+      continue;
+    }
+    const char* end = cursor;
+    if (!quoted) {
+      if (end != field && end[-1] == '\r') --end;
+      AddField(Text(field, end));
+    } else if (*cursor == '\r') {
+      ++cursor;  // ScanQuotedField has seen that a line feed or nothing follows
+    }
+    if (static_cast<size_t>(end - begin_) > options_.max_row_bytes) return Scan::kTooLong;
+    FinishRow(end, cursor == end_ ? end_ : cursor + 1);
+    return Scan::kDone;
+  }
+}
+
+CsvReader::Scan CsvReader::ScanQuotedField(const char*& cursor) {
+  has_quotes_ = true;
+  const char* from = cursor + 1;
+  const char* quote = Find(from, end_, '"');
+  const size_t unquoted_from = unquoted_.size();
+  bool doubled = false;
+  while (quote != end_ && quote + 1 != end_ && quote[1] == '"') {
+    // Fields are views into unquoted_: it must not move while the row is scanned.
+    if (unquoted_.capacity() < buffer_.size()) unquoted_.reserve(buffer_.size());
+    unquoted_.append(from, quote + 1);
+    doubled = true;
+    from = quote + 2;
+    quote = Find(from, end_, '"');
+  }
+  if (quote == end_) {
+    if (!at_end_) return Scan::kNeedsMore;
+    const char* end = end_[-1] == '\n' ? end_ - 1 : end_;
+    if (static_cast<size_t>(end - begin_) > options_.max_row_bytes) return Scan::kTooLong;
+    row_.problem = CsvProblem::kUnterminatedQuote;
+    FinishRow(end, end_);
+    return Scan::kDone;
+  }
+  const char* next = quote + 1;
+  if (next == end_ && !at_end_) return Scan::kNeedsMore;
+  const bool carriage_return = next != end_ && *next == '\r';
+  const char* stop = carriage_return ? next + 1 : next;
+  if (stop == end_ && !at_end_) return Scan::kNeedsMore;
+  const bool ends =
+      stop == end_ || *stop == '\n' || (!carriage_return && *stop == options_.delimiter);
+  if (!ends) return TakeRowWithTextAfterQuote(next);
+  if (doubled) {
+    unquoted_.append(from, quote);
+    AddField(std::string_view(unquoted_).substr(unquoted_from));
+  } else {
+    AddField(Text(from, quote));
+  }
+  cursor = next;
+  return Scan::kDone;
+}
+
+CsvReader::Scan CsvReader::TakeRowWithTextAfterQuote(const char* cursor) {
+  const char* line_end = Find(cursor, end_, '\n');
+  if (line_end == end_ && !at_end_) return Scan::kNeedsMore;
+  const char* end = line_end[-1] == '\r' ? line_end - 1 : line_end;
+  if (static_cast<size_t>(end - begin_) > options_.max_row_bytes) return Scan::kTooLong;
+  row_.problem = CsvProblem::kTextAfterQuote;
+  FinishRow(end, line_end == end_ ? end_ : line_end + 1);
+  return Scan::kDone;
+}
+
+void CsvReader::AddField(std::string_view field) {
+  if (row_.fields.size() < options_.max_fields) row_.fields.push_back(field);
+  ++row_.field_count;
+}
+
+void CsvReader::FinishRow(const char* end, const char* next) {
+  row_.text = Text(begin_, end);
+  row_.bytes = end - begin_;
+  row_.line = next_line_;
+  // Only a quoted field can hold line ends.
+  const char* begin = begin_;
+  row_.last_line = next_line_ + (has_quotes_ ? std::count(begin, end, '\n') : 0);
+  next_line_ = row_.last_line + 1;
+  begin_ += next - begin_;
+}
+
+absl::Status CsvReader::TakeTooLongRow() {
+  row_.fields.clear();
+  row_.field_count = 0;
+  row_.problem = CsvProblem::kTooLong;
+  const std::string_view window(begin_, options_.max_row_bytes);
+  if (const size_t line_end = window.rfind('\n'); line_end != std::string_view::npos) {
+    has_quotes_ = true;
+    const char* next = begin_ + line_end + 1;
+    FinishRow(line_end > 0 && begin_[line_end - 1] == '\r' ? next - 2 : next - 1, next);
+    return absl::OkStatus();
+  }
+  excerpt_.assign(begin_, std::min(kExcerptBytes, window.size()));
+  int64_t bytes = 0;
+  while (true) {
+    const char* line_end = Find(begin_, end_, '\n');
+    bytes += line_end - begin_;
+    if (line_end != end_) {
+      begin_ += line_end + 1 - begin_;
+      break;
+    }
+    begin_ = end_;
+    if (at_end_) break;
+    if (absl::Status status = Refill(); !status.ok()) return status;
+  }
+  row_.text = excerpt_;
+  row_.bytes = bytes;
+  row_.line = row_.last_line = next_line_++;
+  return absl::OkStatus();
+}
+
+absl::Status CsvReader::Refill() {
+  const auto left = static_cast<size_t>(end_ - begin_);
+  std::memmove(buffer_.data(), begin_, left);
+  begin_ = buffer_.data();
+  end_ = begin_ + left;
+  const size_t room = std::min(buffer_.size() - 1 - left, kReadBytes);
+  absl::StatusOr<size_t> count = source_.Read(end_, room);
+  if (!count.ok()) return std::move(count).status();
+  at_end_ = *count == 0;
+  end_ += *count;
+  *end_ = '\n';
+  return absl::OkStatus();
+}
+
+absl::Status CsvReader::SkipByteOrderMark() {
+  while (end_ - begin_ < 3 && !at_end_) {
+    if (absl::Status status = Refill(); !status.ok()) return status;
+  }
+  const std::string_view start(begin_, std::min<size_t>(static_cast<size_t>(end_ - begin_), 3));
+  if (start == "\xEF\xBB\xBF") begin_ += 3;
+  if (start.substr(0, 2) == "\xFF\xFE" || start.substr(0, 2) == "\xFE\xFF") {
+    return absl::InvalidArgumentError(
+        "the file is UTF-16; convert it first, for example with: iconv -f UTF-16 -t UTF-8");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace attune::ctl

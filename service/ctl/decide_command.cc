@@ -1,0 +1,215 @@
+#include "service/ctl/decide_command.h"
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "google/protobuf/util/time_util.h"
+#include "service/ctl/json.h"
+#include "service/ctl/table.h"
+#include "service/ctl/value_text.h"
+
+namespace attune::ctl {
+namespace {
+
+using google::protobuf::util::TimeUtil;
+
+constexpr char kFooter[] =
+    R"(The type of an attribute's value is taken from how it is written: true and false are a
+bool, 34 an int, 5.5 a double, 2026-03-01T10:00:00Z a timestamp, [a,b] a string_list,
+anything else a string. In double quotes it is a string in any case: --attribute
+'ticket="5"'.
+
+Exit status: 0 decided (also when no treatment qualified), 1 failure, 2 wrong usage.
+
+Examples:
+  attunectl decide C0000001 --channel ivr --intent report_outage --explain
+  attunectl decide C0000001 --channel app --attribute wait_s=40 --dry_run
+  attunectl decide C0000001 --channel chat --only fast_track --only goodwill_credit --json
+
+)";
+
+struct DecideFlags {
+  v1::DecideRequest request;
+  std::vector<std::string> attributes;
+  std::vector<std::string> only;
+  std::string time;
+};
+
+absl::Status FillRequest(DecideFlags& flags) {
+  for (const std::string& treatment : flags.only) flags.request.add_treatment_ids(treatment);
+  for (const std::string& text : flags.attributes) {
+    const auto [name, value_text] = SplitNameValue(text);
+    absl::StatusOr<v1::Value> value = InferValue(value_text);
+    if (!value.ok()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("--attribute ", name, ": ", value.status().message()));
+    }
+    const bool is_new = flags.request.mutable_attributes()->insert({name, *value}).second;
+    if (!is_new) {
+      return absl::InvalidArgumentError(absl::StrCat("--attribute ", name, " is given twice"));
+    }
+  }
+  if (flags.time.empty()) return absl::OkStatus();
+  v1::Value time;
+  if (absl::Status status = ReadValue(ValueType::kTimestamp, flags.time, time); !status.ok()) {
+    return absl::InvalidArgumentError(absl::StrCat("--time: ", status.message()));
+  }
+  *flags.request.mutable_time() = time.timestamp_value();
+  return absl::OkStatus();
+}
+
+std::string RankingText(const v1::DecideResponse& response, bool explain) {
+  if (response.treatments().empty()) return "No treatment qualified.\n";
+  std::vector<Table::Column> columns = {{"rank", Table::Align::kRight},
+                                        {"treatment", Table::Align::kLeft},
+                                        {"group", Table::Align::kLeft}};
+  for (const char* title : {"priority", "propensity", "weight", "value", "cost"}) {
+    columns.push_back({title, Table::Align::kRight});
+  }
+  if (explain) columns.push_back({"reasons", Table::Align::kLeft});
+  Table table(std::move(columns));
+  for (const v1::RankedTreatment& treatment : response.treatments()) {
+    std::vector<std::string> cells = {absl::StrCat(table.size() + 1),
+                                      treatment.treatment_id(),
+                                      treatment.group(),
+                                      absl::StrFormat("%.4f", treatment.priority()),
+                                      absl::StrFormat("%.4f", treatment.propensity()),
+                                      absl::StrFormat("%.2f", treatment.context_weight()),
+                                      absl::StrFormat("%.2f", treatment.value()),
+                                      absl::StrFormat("%.2f", treatment.cost())};
+    if (explain) cells.push_back(absl::StrJoin(treatment.reasons(), "; "));
+    table.AddRow(std::move(cells));
+  }
+  return table.ToString();
+}
+
+std::string CountsText(const v1::DecideResponse& response) {
+  if (response.rejected_counts().empty()) return "";
+  int64_t sum = 0;
+  Table table({{"count", Table::Align::kRight},
+               {"stage", Table::Align::kLeft},
+               {"reason", Table::Align::kLeft}},
+              /*indent=*/2);
+  for (const v1::RejectedCount& count : response.rejected_counts()) {
+    sum += count.count();
+    table.AddRow({absl::StrCat(count.count()), count.stage(), count.reason()});
+  }
+  return absl::StrCat("\nNot in the ranking: ", sum, "\n", table.ToString());
+}
+
+std::string RejectedText(const v1::DecideResponse& response) {
+  if (response.rejected_treatments().empty()) return "";
+  Table table({{"treatment", Table::Align::kLeft},
+               {"group", Table::Align::kLeft},
+               {"stage", Table::Align::kLeft},
+               {"reason", Table::Align::kLeft},
+               {"priority", Table::Align::kRight},
+               {"detail", Table::Align::kLeft}});
+  for (const v1::RejectedTreatment& rejected : response.rejected_treatments()) {
+    table.AddRow({rejected.treatment_id(), rejected.group(), rejected.stage(), rejected.reason(),
+                  rejected.has_priority() ? absl::StrFormat("%.4f", rejected.priority()) : "",
+                  rejected.detail()});
+  }
+  return absl::StrCat("\n", table.ToString());
+}
+
+void PrintDecision(std::ostream& out, const v1::DecideRequest& request,
+                   const v1::DecideResponse& response) {
+  out << "Decision " << TerminalSafe(response.decision_id()) << " at "
+      << TimeUtil::ToString(response.time()) << " by " << TerminalSafe(response.strategy_version())
+      << "\n";
+  if (request.dry_run()) out << "Dry run: nothing was remembered.\n";
+  if (response.unknown_customer()) {
+    out << "Customer " << TerminalSafe(request.customer_id())
+        << " is not known: every feature took its declared default.\n";
+  }
+  if (response.degraded()) {
+    out << "Degraded: " << TerminalSafe(absl::StrJoin(response.degraded_reasons(), ", ")) << "\n";
+  }
+  out << "\n" << RankingText(response, request.explain()) << CountsText(response);
+  if (request.explain()) out << RejectedText(response);
+}
+
+int Decide(const Invocation& invocation, DecideFlags& flags) {
+  if (absl::Status status = FillRequest(flags); !status.ok()) {
+    ReportError(invocation.console, invocation.options, std::string(status.message()));
+    return kExitUsage;
+  }
+  ServerConnection server(invocation.options);
+  const auto context = server.NewContext();
+  v1::DecideResponse response;
+  const grpc::Status status = server.decisions().Decide(context.get(), flags.request, &response);
+  if (!status.ok()) return ReportCallError(invocation.console, invocation.options, status);
+  if (invocation.options.json) {
+    WriteJson(invocation.console.out, response);
+  } else {
+    PrintDecision(invocation.console.out, flags.request, response);
+  }
+  return kExitOk;
+}
+
+void AddOptions(CLI::App& command, const std::shared_ptr<DecideFlags>& flags) {
+  v1::DecideRequest& request = flags->request;
+  command
+      .add_option("--customer,CUSTOMER_ID", *request.mutable_customer_id(), "Whom to decide for.")
+      ->required();
+  command
+      .add_option("--channel", *request.mutable_channel(),
+                  "Where the customer is met: a channel of the strategy.")
+      ->required()
+      ->type_name("CHANNEL");
+  command
+      .add_option("--intent", *request.mutable_intent(),
+                  "What the customer wants: an intent of the strategy.\nDefault: not known.")
+      ->type_name("INTENT");
+  command
+      .add_option("--attribute", flags->attributes,
+                  "An attribute of this interaction. Give it once for each.")
+      ->type_name("NAME=VALUE")
+      ->allow_extra_args(false)
+      ->check(NameValueProblem);
+  command
+      .add_option("--time", flags->time,
+                  "The moment of the interaction, RFC 3339. Default: the\nserver's clock.")
+      ->type_name("TIME");
+  command
+      .add_option_function<int32_t>(
+          "--max", [flags](const int32_t& max) { flags->request.set_max_treatments(max); },
+          "How many treatments to return at most, 1 to 100. Default:\nthe strategy's own number.")
+      ->type_name("N")
+      ->check(CLI::Range(1, 100));
+  command
+      .add_option("--only", flags->only,
+                  "Consider only this treatment. Give it once for each.\nDefault: all.")
+      ->type_name("TREATMENT")
+      ->allow_extra_args(false);
+  command
+      .add_option("--request_id", *request.mutable_request_id(),
+                  "Makes a retry safe: the same id with the same request\nreturns the earlier "
+                  "answer. At most 128 bytes.")
+      ->type_name("ID");
+  command.add_flag_callback(
+      "--explain", [flags] { flags->request.set_explain(true); },
+      "Also show what moved each score, and why each other\ntreatment was dropped.");
+  command.add_flag_callback(
+      "--dry_run", [flags] { flags->request.set_dry_run(true); },
+      "Decide as if for real, but remember nothing.");
+}
+
+}  // namespace
+
+void AddDecideCommand(CLI::App& program, Commands& commands) {
+  CLI::App* decide = program.add_subcommand("decide", "Decide how to treat a customer now.");
+  auto flags = std::make_shared<DecideFlags>();
+  AddOptions(*decide, flags);
+  decide->footer(absl::StrCat(kFooter, kGlobalOptionsNote));
+  commands.Add(decide,
+               [flags](const Invocation& invocation) { return Decide(invocation, *flags); });
+}
+
+}  // namespace attune::ctl
