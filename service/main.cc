@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include <iostream>
@@ -58,6 +59,8 @@ int Serve(const attune::service::Options& options) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  // gRPC's own log would say the same things twice and less clearly; who wants it sets the variable.
+  setenv("GRPC_VERBOSITY", "NONE", /*overwrite=*/0);
   attune::service::Options options;
   if (const std::optional<int> status = attune::service::ParseOptions(argc, argv, options)) {
     return *status;
