@@ -61,11 +61,8 @@ class Snapshot {
 
 }  // namespace
 
-BlobStore::BlobStore(rocksdb::DB* db, const ColumnFamilies& families, CommitQueue* queue,
-                     WalSyncer* syncer)
-    : db_(db), families_(families), queue_(queue), syncer_(syncer) {}
-
 absl::Status BlobStore::Open() {
+  absl::MutexLock lock(&mutex_);
   absl::flat_hash_set<uint64_t> live;
   std::vector<uint64_t> orphans;
   std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator(rocksdb::ReadOptions(), families_.blobs));
@@ -73,6 +70,7 @@ absl::Status BlobStore::Open() {
     const std::optional<Header> header = DecodeHeader(ToView(it->value()));
     if (!header.has_value()) return DamagedBlob(ToView(it->key()).substr(1));
     live.insert(header->generation);
+    next_generation_ = std::max(next_generation_, header->generation + 1);
   }
   if (!it->status().ok()) return ToAbslStatus(it->status(), kReading);
   // From generation to generation, over the chunks of each.
@@ -81,11 +79,11 @@ absl::Status BlobStore::Open() {
     if (it->key().size() != 1 + sizeof(uint64_t) + sizeof(uint32_t)) return DamagedBlob("");
     const auto generation = DecodeBigEndian<uint64_t>(it->key().data() + 1);
     if (!live.contains(generation)) orphans.push_back(generation);
+    next_generation_ = std::max(next_generation_, generation + 1);
     next = GenerationPrefix(generation + 1);
   }
   if (!it->status().ok()) return ToAbslStatus(it->status(), kReading);
-  // A store whose disk is full opens all the same; the next one to open it tries again.
-  for (const uint64_t generation : orphans) DropGeneration(generation).IgnoreError();
+  for (const uint64_t generation : orphans) DropGeneration(generation);
   return absl::OkStatus();
 }
 
@@ -119,49 +117,51 @@ absl::Status BlobStore::Put(std::string_view name, std::string_view bytes) {
                                                      " bytes; at most ", kMaxBlobBytes,
                                                      " are allowed (max_blob_bytes)"));
   }
-  Header header;
+  absl::MutexLock lock(&mutex_);
+  const Header header = {
+      .generation = next_generation_++,
+      .chunks = static_cast<uint32_t>((bytes.size() + kChunkBytes - 1) / kChunkBytes),
+      .bytes = bytes.size()};
   absl::Status status = WriteChunks(bytes, header);
   if (!status.ok()) {
-    if (header.chunks > 0) DropGeneration(header.generation).IgnoreError();
+    DropGeneration(header.generation);
     return status;
   }
-  status = WriteHeader(name, header);
-  if (status.ok()) status = syncer_->Sync();
-  return status;
+  return WriteHeader(name, header);
 }
 
-absl::Status BlobStore::WriteChunks(std::string_view bytes, Header& header) {
-  header.bytes = bytes.size();
-  while (!bytes.empty()) {
-    const std::string_view chunk = bytes.substr(0, kChunkBytes);
-    absl::Status status = queue_->Write([&](rocksdb::WriteBatch& batch) {
-      // The number of the first write belongs to this blob alone.
-      if (header.chunks == 0) header.generation = db_->GetLatestSequenceNumber() + 1;
-      return ToAbslStatus(
-          batch.Put(families_.blobs, ChunkKey(header.generation, header.chunks), ToSlice(chunk)),
-          kWriting);
-    });
-    if (!status.ok()) return status;
-    ++header.chunks;
-    bytes.remove_prefix(chunk.size());
+absl::Status BlobStore::WriteChunks(std::string_view bytes, const Header& header) {
+  for (uint32_t i = 0; i < header.chunks; ++i) {
+    const std::string_view chunk = bytes.substr(i * kChunkBytes, kChunkBytes);
+    const rocksdb::Status status =
+        db_->Put(Durably(), families_.blobs, ChunkKey(header.generation, i), ToSlice(chunk));
+    if (!status.ok()) return ToAbslStatus(status, kWriting);
   }
   return absl::OkStatus();
 }
 
 absl::Status BlobStore::WriteHeader(std::string_view name, const Header& header) {
+  absl::StatusOr<std::optional<Header>> earlier = ReadHeader(rocksdb::ReadOptions(), name);
+  if (!earlier.ok()) return earlier.status();
   std::string value;
   PutFixed(value, header.generation);
   PutFixed(value, header.chunks);
   PutFixed(value, header.bytes);
-  return queue_->Write([&](rocksdb::WriteBatch& batch) {
-    absl::StatusOr<std::optional<Header>> earlier = ReadHeader(rocksdb::ReadOptions(), name);
-    if (!earlier.ok()) return earlier.status();
-    if (earlier->has_value() && (*earlier)->chunks > 0) {
-      absl::Status deleted = DeleteGeneration(batch, (*earlier)->generation);
-      if (!deleted.ok()) return deleted;
-    }
-    return ToAbslStatus(batch.Put(families_.blobs, HeaderKey(name), value), kWriting);
-  });
+  rocksdb::WriteBatch batch;
+  rocksdb::Status status = batch.Put(families_.blobs, HeaderKey(name), value);
+  if (status.ok() && earlier->has_value()) {
+    status = batch.DeleteRange(families_.blobs, GenerationPrefix((*earlier)->generation),
+                               GenerationPrefix((*earlier)->generation + 1));
+  }
+  if (status.ok()) status = db_->Write(Durably(), &batch);
+  return ToAbslStatus(status, kWriting);
+}
+
+void BlobStore::DropGeneration(uint64_t generation) {
+  // What can't be removed now is removed when the store is opened.
+  db_->DeleteRange(Durably(), families_.blobs, GenerationPrefix(generation),
+                   GenerationPrefix(generation + 1))
+      .PermitUncheckedError();
 }
 
 absl::StatusOr<std::optional<BlobStore::Header>> BlobStore::ReadHeader(
@@ -183,17 +183,6 @@ std::optional<BlobStore::Header> BlobStore::DecodeHeader(std::string_view value)
   header.bytes = reader.Fixed<uint64_t>();
   if (!reader.ok() || !reader.done() || header.bytes > kMaxBlobBytes) return std::nullopt;
   return header;
-}
-
-absl::Status BlobStore::DropGeneration(uint64_t generation) {
-  return queue_->Write(
-      [&](rocksdb::WriteBatch& batch) { return DeleteGeneration(batch, generation); });
-}
-
-absl::Status BlobStore::DeleteGeneration(rocksdb::WriteBatch& batch, uint64_t generation) const {
-  return ToAbslStatus(batch.DeleteRange(families_.blobs, GenerationPrefix(generation),
-                                        GenerationPrefix(generation + 1)),
-                      kWriting);
 }
 
 }  // namespace attune::storage

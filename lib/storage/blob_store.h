@@ -6,10 +6,11 @@
 #include <string>
 #include <string_view>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "lib/storage/commit_queue.h"
-#include "lib/storage/wal_syncer.h"
+#include "absl/synchronization/mutex.h"
+#include "lib/storage/column_families.h"
 #include "rocksdb/db.h"
 
 namespace attune::storage {
@@ -18,14 +19,14 @@ namespace attune::storage {
 //
 // A blob is written in chunks under a generation of its own; the header that is written last names
 // the generation and removes the one before. So a reader sees a blob as a whole, a crash leaves the
-// earlier one, and no decision waits in the line behind a large model.
+// earlier one, and a large model passes through memory piece by piece.
 class BlobStore {
  public:
   static constexpr size_t kMaxNameBytes = 256;
   static constexpr size_t kMaxBlobBytes = 256u << 20;
 
   // Everything passed must outlive the store.
-  BlobStore(rocksdb::DB* db, const ColumnFamilies& families, CommitQueue* queue, WalSyncer* syncer);
+  BlobStore(rocksdb::DB* db, const ColumnFamilies& families) : db_(db), families_(families) {}
 
   // Removes chunks that a crash left without a header. Call once, before the others.
   absl::Status Open();
@@ -44,16 +45,16 @@ class BlobStore {
   absl::StatusOr<std::optional<Header>> ReadHeader(const rocksdb::ReadOptions& options,
                                                    std::string_view name) const;
   static std::optional<Header> DecodeHeader(std::string_view value);
-  absl::Status WriteChunks(std::string_view bytes, Header& header);
+  absl::Status WriteChunks(std::string_view bytes, const Header& header);
   absl::Status WriteHeader(std::string_view name, const Header& header);
   // Removes the chunks of a generation that no header names.
-  absl::Status DropGeneration(uint64_t generation);
-  absl::Status DeleteGeneration(rocksdb::WriteBatch& batch, uint64_t generation) const;
+  void DropGeneration(uint64_t generation);
 
   rocksdb::DB* const db_;
   const ColumnFamilies families_;
-  CommitQueue* const queue_;
-  WalSyncer* const syncer_;
+
+  absl::Mutex mutex_;  // one write at a time
+  uint64_t next_generation_ ABSL_GUARDED_BY(mutex_) = 1;
 };
 
 }  // namespace attune::storage

@@ -1,30 +1,21 @@
 #include "lib/storage/commit_queue.h"
 
 #include <algorithm>
+#include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
-#include "lib/storage/rocksdb_format.h"
-#include "lib/storage/rocksdb_status.h"
 
 namespace attune::storage {
 namespace {
 
-// How long those who may wait put up with back-pressure, and how they poll for its end.
-constexpr absl::Duration kMaxStall = absl::Seconds(30);
-constexpr absl::Duration kFirstPause = absl::Milliseconds(1);
-constexpr absl::Duration kLongestPause = absl::Milliseconds(16);
+// How long those who may wait put up with back-pressure, and how often they look.
+constexpr absl::Duration kMaxWait = absl::Seconds(30);
+constexpr absl::Duration kPause = absl::Milliseconds(2);
 
-// Memory that a batch may keep between writes.
-constexpr size_t kMaxKeptBatchBytes = 4 << 20;
-
-constexpr std::string_view kWriting = "write";
-
-rocksdb::WriteOptions NeverWait() {
-  rocksdb::WriteOptions options;
-  options.no_slowdown = true;
-  return options;
-}
+// Memory that the frame may keep between writes.
+constexpr size_t kMaxKeptFrameBytes = 4 << 20;
 
 size_t BytesOf(absl::Span<const CustomerCommit> commits) {
   size_t bytes = 0;
@@ -37,8 +28,8 @@ size_t BytesOf(absl::Span<const CustomerCommit> commits) {
 
 }  // namespace
 
-CommitQueue::CommitQueue(rocksdb::DB* db, const ColumnFamilies& families, StripeEpochs* epochs)
-    : db_(db), families_(families), epochs_(epochs) {}
+CommitQueue::CommitQueue(CommitParts parts, CommitLimits limits, int64_t customers)
+    : parts_(std::move(parts)), limits_(std::move(limits)), customers_(customers) {}
 
 void CommitQueue::Commit(absl::Span<const CustomerCommit> commits,
                          absl::Span<absl::StatusOr<CommitReceipt>> results, bool may_wait) {
@@ -46,45 +37,62 @@ void CommitQueue::Commit(absl::Span<const CustomerCommit> commits,
   pending.commits = commits;
   pending.results = results;
   pending.bytes = BytesOf(commits);
-  Run(pending, may_wait);
+  if (may_wait) WaitForRoom();
+  Enter(pending);
 }
 
-absl::Status CommitQueue::Write(absl::FunctionRef<absl::Status(rocksdb::WriteBatch&)> fill) {
+absl::StatusOr<CommitQueue::Removed> CommitQueue::Remove(const CustomerKey& key) {
+  Removed removed;
+  const absl::Status status = RunAlone([&] {
+    absl::StatusOr<uint64_t> version = CurrentVersion(key);
+    // A record too damaged to have a version can be removed all the same.
+    if (!version.ok() && !absl::IsDataLoss(version.status())) return version.status();
+    removed.found = !version.ok() || *version != 0;
+    if (removed.found) Stage(RecordChange::kRemove, key, "", {});
+    removed.number = next_number_;
+    return absl::OkStatus();
+  });
+  if (!status.ok()) return status;
+  return removed;
+}
+
+CommitQueue::Cut CommitQueue::MakeCut() {
+  Cut cut;
+  RunAlone([&] {
+    cut = {.number = parts_.journal->Rotate(), .customers = customers_};
+    parts_.tail->Seal();
+    return absl::OkStatus();
+  }).IgnoreError();
+  return cut;
+}
+
+absl::Status CommitQueue::RunAlone(absl::FunctionRef<absl::Status()> alone) {
   Pending pending;
-  pending.fill = &fill;
-  Run(pending, /*may_wait=*/true);
+  pending.alone = &alone;
+  Enter(pending);
   return pending.status;
 }
 
-absl::StatusOr<CommitQueue::ErasedRecord> CommitQueue::EraseRecord(const CustomerKey& key) {
-  ErasedRecord erased;
-  const absl::Status status = Write([&](rocksdb::WriteBatch& batch) {
-    absl::StatusOr<uint64_t> version = CurrentVersion(key);
-    // A record too damaged to have a version can be erased all the same.
-    if (!version.ok() && !absl::IsDataLoss(version.status())) return version.status();
-    erased.found = !version.ok() || *version != 0;
-    erased.number = NextNumber();
-    StageRecord(key, 0);
-    return ToAbslStatus(batch.Delete(families_.customers, KeySlice(key)), kWriting);
-  });
-  if (!status.ok()) return status;
-  return erased;
+void CommitQueue::WaitForRoom() const {
+  for (absl::Duration waited; BytesInMemory() >= limits_.patient_bytes && waited < kMaxWait;
+       waited += kPause) {
+    absl::SleepFor(kPause);
+  }
 }
 
-void CommitQueue::Run(Pending& pending, bool may_wait) {
-  Enter(pending);
-  absl::Duration pause = kFirstPause;
-  for (absl::Duration waited; pending.stalled && may_wait && waited < kMaxStall; waited += pause) {
-    absl::SleepFor(pause);
-    pause = std::min(2 * pause, kLongestPause);
-    pending.done = false;
-    Enter(pending);
+absl::Status CommitQueue::Refusal() const {
+  const absl::Status why = limits_.checkpoint_status();
+  if (why.ok()) {
+    return absl::UnavailableError(
+        "can't commit: the disk is behind with what was committed; retry later");
   }
+  return absl::Status(
+      why.code(), absl::StrCat("can't commit: memory is full of what could not be brought into ",
+                               "the database: ", why.message()));
 }
 
 void CommitQueue::Enter(Pending& pending) {
   absl::MutexLock lock(&mutex_);
-  pending.next = nullptr;
   (head_ == nullptr ? head_ : tail_->next) = &pending;
   tail_ = &pending;
   while (!pending.done && head_ != &pending) pending.turn.Wait(&mutex_);
@@ -101,21 +109,19 @@ void CommitQueue::Enter(Pending& pending) {
   } else {
     head_->turn.Signal();
   }
-  for (Pending* member = &pending;;) {
-    // A member that is done may be gone as soon as the mutex is free, not before.
-    Pending* const next = member->next;
+  // Who is done may be gone as soon as the mutex is free, not before.
+  for (Pending* member = &pending; member != last;) {
+    member = member->next;
     member->done = true;
-    if (member != &pending) member->turn.Signal();
-    if (member == last) break;
-    member = next;
+    member->turn.Signal();
   }
 }
 
 CommitQueue::Pending* CommitQueue::LastOfGroup(Pending* first) {
   Pending* last = first;
-  if (first->fill != nullptr) return last;
+  if (first->alone != nullptr) return last;
   size_t bytes = first->bytes;
-  while (last->next != nullptr && last->next->fill == nullptr) {
+  while (last->next != nullptr && last->next->alone == nullptr) {
     bytes += last->next->bytes;
     if (bytes > kMaxGroupBytes) break;
     last = last->next;
@@ -124,44 +130,39 @@ CommitQueue::Pending* CommitQueue::LastOfGroup(Pending* first) {
 }
 
 void CommitQueue::WriteGroup(Pending* first, Pending* last) {
-  static const rocksdb::WriteOptions kNeverWait = NeverWait();
-
-  batch_.Clear();
-  staging_ = rocksdb::Status::OK();
+  frame_.resize(FrameHead::kBytes);
   staged_.clear();
   begun_stripes_.clear();
-  first_number_ = db_->GetLatestSequenceNumber() + 1;
-  for (Pending* member = first;; member = member->next) {
-    Stage(*member);
-    if (member == last) break;
+  next_number_ = parts_.journal->next_number();
+  absl::Status status = first->alone == nullptr && full() ? Refusal() : absl::OkStatus();
+  if (status.ok()) {
+    for (Pending* member = first;; member = member->next) {
+      StageAll(*member);
+      if (member == last) break;
+    }
+    status = WriteStaged();
+    if (status.ok()) MakeReadable();
+    for (const uint32_t stripe : begun_stripes_) parts_.epochs->End(stripe);
   }
-
-  rocksdb::Status written = staging_;
-  if (written.ok() && batch_.Count() > 0) {
-    written = db_->Write(kNeverWait, &batch_);
-    written_bytes_.fetch_add(batch_.GetDataSize(), std::memory_order_relaxed);
-  }
-  for (const uint32_t stripe : begun_stripes_) epochs_->End(stripe);
-
-  const absl::Status status = ToAbslStatus(written, kWriting);
-  for (Pending* member = first;; member = member->next) {
-    member->stalled = IsStall(written);
-    if (!status.ok()) {
+  if (!status.ok()) {
+    for (Pending* member = first;; member = member->next) {
       if (member->status.ok()) member->status = status;
       for (absl::StatusOr<CommitReceipt>& result : member->results) {
         if (result.ok()) result = status;
       }
+      if (member == last) break;
     }
-    if (member == last) break;
   }
-  if (batch_.Data().capacity() > kMaxKeptBatchBytes) batch_ = rocksdb::WriteBatch();
+  if (frame_.capacity() > kMaxKeptFrameBytes) frame_ = std::string();
+  if (BytesInMemory() >= limits_.checkpoint_bytes ||
+      parts_.journal->bytes() >= limits_.checkpoint_journal_bytes) {
+    limits_.request_checkpoint();
+  }
 }
 
-void CommitQueue::Stage(Pending& pending) {
-  pending.status = absl::OkStatus();
-  if (pending.fill != nullptr) {
-    pending.status = (*pending.fill)(batch_);
-    if (!pending.status.ok()) batch_.Clear();
+void CommitQueue::StageAll(Pending& pending) {
+  if (pending.alone != nullptr) {
+    pending.status = (*pending.alone)();
     return;
   }
   for (size_t i = 0; i < pending.commits.size(); ++i) {
@@ -170,8 +171,7 @@ void CommitQueue::Stage(Pending& pending) {
 }
 
 absl::StatusOr<CommitReceipt> CommitQueue::StageCommit(const CustomerCommit& commit) {
-  const uint32_t stripe = StripeEpochs::StripeOf(commit.key);
-  if (!epochs_->IsCurrent(stripe, commit.expected.token)) {
+  if (!parts_.epochs->IsCurrent(StripeEpochs::StripeOf(commit.key), commit.expected.token)) {
     absl::StatusOr<uint64_t> version = CurrentVersion(commit.key);
     if (!version.ok()) return version.status();
     if (*version != commit.expected.number) {
@@ -180,53 +180,67 @@ absl::StatusOr<CommitReceipt> CommitQueue::StageCommit(const CustomerCommit& com
           "the customer's record was changed since it was loaded; load it again and retry");
     }
   }
-
-  // The numbers of the commit's own operations are enough for the record and its events.
-  const uint64_t number = NextNumber();
-  if (!commit.keep_record) {
-    const rocksdb::Slice key = KeySlice(commit.key);
-    const rocksdb::Slice value[] = {{reinterpret_cast<const char*>(&number), sizeof number},
-                                    ToSlice(commit.bytes)};
-    StagePut(families_.customers, key, value);
-    StageRecord(commit.key, number);
+  if (commit.keep_record && commit.events.empty()) {
+    return CommitReceipt{.version = commit.expected.number};
   }
-  uint64_t position = number;
-  for (const Event& event : commit.events) {
-    const std::array<char, 8> key_bytes = LogKey(position++);
-    const rocksdb::Slice key(key_bytes.data(), key_bytes.size());
-    const char type = static_cast<char>(event.type);
-    const rocksdb::Slice value[] = {{&type, 1}, KeySlice(commit.key), ToSlice(event.payload)};
-    StagePut(families_.log, key, value);
+  const CommitReceipt receipt = {.version = next_number_};
+  if (commit.keep_record) {
+    Stage(RecordChange::kKeep, commit.key, "", commit.events);
+  } else {
+    Stage(commit.expected.number == 0 ? RecordChange::kCreate : RecordChange::kReplace, commit.key,
+          commit.bytes, commit.events);
   }
-  const bool wrote = !commit.keep_record || !commit.events.empty();
-  return CommitReceipt{.version = wrote ? number : commit.expected.number};
+  return receipt;
 }
 
-void CommitQueue::StagePut(rocksdb::ColumnFamilyHandle* family, const rocksdb::Slice& key,
-                           absl::Span<const rocksdb::Slice> value) {
-  const rocksdb::Status put =
-      batch_.Put(family, rocksdb::SliceParts(&key, 1),
-                 rocksdb::SliceParts(value.data(), static_cast<int>(value.size())));
-  if (!put.ok()) staging_ = put;
-}
-
-void CommitQueue::StageRecord(const CustomerKey& key, uint64_t version) {
-  staged_.push_back({key, version});
+void CommitQueue::Stage(RecordChange change, const CustomerKey& key, std::string_view record,
+                        absl::Span<const Event> events) {
+  AppendCommit(change, key, record, events, frame_);
+  staged_.push_back({change, key, next_number_, record, events});
+  next_number_ += std::max<size_t>(events.size(), 1);
+  if (change == RecordChange::kKeep) return;
   const uint32_t stripe = StripeEpochs::StripeOf(key);
-  if (epochs_->Begin(stripe)) begun_stripes_.push_back(stripe);
+  if (parts_.epochs->Begin(stripe)) begun_stripes_.push_back(stripe);
 }
 
-absl::StatusOr<uint64_t> CommitQueue::CurrentVersion(const CustomerKey& key) {
-  for (auto staged = staged_.rbegin(); staged != staged_.rend(); ++staged) {
-    if (staged->key == key) return staged->version;
+absl::Status CommitQueue::WriteStaged() {
+  if (staged_.empty()) return absl::OkStatus();
+  const uint64_t count = next_number_ - parts_.journal->next_number();
+  return parts_.journal->Append(static_cast<uint32_t>(count), frame_);
+}
+
+void CommitQueue::MakeReadable() {
+  int64_t customers = customers_.load(std::memory_order_relaxed);
+  for (const Staged& staged : staged_) {
+    if (staged.change == RecordChange::kRemove) {
+      --customers;
+      parts_.table->Remove(staged.key, staged.number);
+    } else if (staged.change != RecordChange::kKeep) {
+      if (staged.change == RecordChange::kCreate) ++customers;
+      parts_.table->Put(staged.key, staged.number, staged.record);
+    }
+    for (size_t i = 0; i < staged.events.size(); ++i) {
+      parts_.tail->Append(staged.number + i, staged.key, staged.events[i]);
+    }
   }
-  const rocksdb::Status status =
-      db_->Get(rocksdb::ReadOptions(), families_.customers, KeySlice(key), &read_buffer_);
-  if (status.IsNotFound()) return 0;
-  if (!status.ok()) return ToAbslStatus(status, "read a record's version");
-  const std::optional<uint64_t> version = StoredVersion(read_buffer_);
-  if (!version.has_value()) return absl::DataLossError("a stored record is too short");
-  return *version;
+  customers_.store(customers, std::memory_order_relaxed);
+}
+
+absl::StatusOr<uint64_t> CommitQueue::CurrentVersion(const CustomerKey& key) const {
+  for (auto staged = staged_.rbegin(); staged != staged_.rend(); ++staged) {
+    if (staged->key != key || staged->change == RecordChange::kKeep) continue;
+    return staged->change == RecordChange::kRemove ? 0 : staged->number;
+  }
+  uint64_t version = 0;
+  switch (parts_.table->GetVersion(key, version)) {
+    case RecordTable::Lookup::kFound:
+      return version;
+    case RecordTable::Lookup::kRemoved:
+      return 0;
+    case RecordTable::Lookup::kUnknown:
+      return parts_.stored_version(key);
+  }
+  return 0;
 }
 
 }  // namespace attune::storage

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -12,120 +13,140 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/types/span.h"
+#include "lib/storage/event_tail.h"
+#include "lib/storage/journal.h"
+#include "lib/storage/journal_format.h"
+#include "lib/storage/record_table.h"
 #include "lib/storage/state_store.h"
 #include "lib/storage/stripe_epochs.h"
-#include "rocksdb/db.h"
-#include "rocksdb/write_batch.h"
 
 namespace attune::storage {
 
-// The column families of a store; see rocksdb_format.h. Owned by whoever opened the database.
-struct ColumnFamilies {
-  rocksdb::ColumnFamilyHandle* meta = nullptr;
-  rocksdb::ColumnFamilyHandle* customers = nullptr;
-  rocksdb::ColumnFamilyHandle* log = nullptr;
-  rocksdb::ColumnFamilyHandle* blobs = nullptr;
+// The parts of a store that commits go to. All must outlive whoever holds this.
+struct CommitParts {
+  Journal* journal = nullptr;
+  RecordTable* table = nullptr;
+  EventTail* tail = nullptr;
+  StripeEpochs* epochs = nullptr;
+  // The version number of the record in the database; 0: there is none.
+  std::function<absl::StatusOr<uint64_t>(const CustomerKey&)> stored_version;
 };
 
-// The one door through which everything is written. Thread-safe.
+// When what is committed must leave memory.
+struct CommitLimits {
+  // From this many bytes in memory or in the journal on, a checkpoint is asked for.
+  size_t checkpoint_bytes = 0;
+  uint64_t checkpoint_journal_bytes = 0;
+  // Beyond this those who may wait do.
+  size_t patient_bytes = 0;
+  // Beyond this commits are refused.
+  size_t max_bytes = 0;
+  std::function<void()> request_checkpoint;
+  // Why checkpoints don't get on: added to the refusal. OK: they are only slow.
+  std::function<absl::Status()> checkpoint_status;
+};
+
+// The one door through which customers and events are written. Thread-safe.
 //
 // Callers line up. The first in the line leads: it takes those that wait behind it, checks the
-// versions, writes all of it as one batch and wakes the others. So versions are checked by one
-// thread at a time, many callers share one write to the disk, a lone caller pays for two turns of a
-// mutex, and the numbers that the database gives to the operations of a batch are known beforehand:
-// they are the version numbers and the positions of the log, and become visible in order.
-//
-// A write never waits for flushes and compactions to catch up: it is refused (back-pressure), and
-// those who may wait try again from outside of the line.
+// versions, writes all of it to the journal as one frame, makes it readable, and wakes the others.
+// So versions are checked by one thread at a time, many callers share one write to the file, a lone
+// caller pays for two turns of a mutex, and version numbers and log positions count up and become
+// readable in order.
 class CommitQueue {
  public:
-  // What one write takes at most, so that a small one does not wait long behind large ones. A
+  // What one frame takes at most, so that a small commit does not wait long behind large ones. A
   // single call may be larger.
   static constexpr size_t kMaxGroupBytes = 128 << 10;
 
-  // `db` and the families must outlive the queue.
-  CommitQueue(rocksdb::DB* db, const ColumnFamilies& families, StripeEpochs* epochs);
+  CommitQueue(CommitParts parts, CommitLimits limits, int64_t customers);
 
-  // Checks and writes the commits as one batch; results[i] becomes what happened to commits[i].
-  // With `may_wait`, back-pressure is waited out, up to kMaxStall.
+  // Checks and writes the commits; results[i] becomes what happened to commits[i]. With `may_wait`,
+  // back-pressure is waited out for a while.
   // REQUIRES: results.size() == commits.size(); sizes within the limits of the store.
   void Commit(absl::Span<const CustomerCommit> commits,
               absl::Span<absl::StatusOr<CommitReceipt>> results, bool may_wait);
 
-  // Writes what `fill` puts into the batch. `fill` runs while nobody else writes, so it may read
-  // what it is about to change; it must be quick, and may be called again after back-pressure,
-  // which is waited out. Its error ends the call. The batch must not touch records of customers.
-  absl::Status Write(absl::FunctionRef<absl::Status(rocksdb::WriteBatch&)> fill);
-
-  // Removes the customer's record. Returns whether there was one, and the number that this write
-  // has: events of the customer at higher positions came later.
-  struct ErasedRecord {
+  // Removes the customer's record. Returns whether there was one, and a number: the customer's
+  // events that came before have positions below it.
+  struct Removed {
     bool found = false;
     uint64_t number = 0;
   };
-  absl::StatusOr<ErasedRecord> EraseRecord(const CustomerKey& key);
+  absl::StatusOr<Removed> Remove(const CustomerKey& key);
 
+  // Where a checkpoint cuts: everything below `number` is in the sealed part of the tail and in the
+  // segments of the journal before the one that begins with `number`.
+  struct Cut {
+    uint64_t number = 0;
+    int64_t customers = 0;
+  };
+  Cut MakeCut();
+
+  // Customers who have a record.
+  int64_t customers() const { return customers_.load(std::memory_order_relaxed); }
   // Commits that were refused with ABORTED.
   uint64_t conflicts() const { return conflicts_.load(std::memory_order_relaxed); }
-  // Bytes handed to the database, keys and values.
-  uint64_t written_bytes() const { return written_bytes_.load(std::memory_order_relaxed); }
+  // Whether commits are refused for want of memory.
+  bool full() const { return BytesInMemory() >= limits_.max_bytes; }
 
  private:
-  // A caller in the line: it waits with either commits or `fill`.
+  // A caller in the line: with commits, or with something to do while nobody else writes.
   struct Pending {
     absl::Span<const CustomerCommit> commits;
     absl::Span<absl::StatusOr<CommitReceipt>> results;
-    const absl::FunctionRef<absl::Status(rocksdb::WriteBatch&)>* fill = nullptr;
+    const absl::FunctionRef<absl::Status()>* alone = nullptr;
     size_t bytes = 0;
 
-    absl::Status status;      // of the write as a whole
-    bool stalled = false;     // refused by back-pressure, nothing was written
+    absl::Status status;      // of `alone` and of the write
     bool done = false;        // guarded by mutex_
     Pending* next = nullptr;  // guarded by mutex_
     absl::CondVar turn;
   };
-  // A change of a record in the batch that is being built; version 0: removed.
+  // A change that is in the frame and not yet readable.
   struct Staged {
+    RecordChange change;
     CustomerKey key;
-    uint64_t version;
+    uint64_t number;
+    std::string_view record;
+    absl::Span<const Event> events;
   };
 
-  // Returns when the pending one is done; waits out back-pressure if it may.
-  void Run(Pending& pending, bool may_wait);
-  // Lines up, leads or follows.
+  size_t BytesInMemory() const { return parts_.table->dirty_bytes() + parts_.tail->bytes(); }
+  void WaitForRoom() const;
+  absl::Status Refusal() const;
+
+  absl::Status RunAlone(absl::FunctionRef<absl::Status()> alone);
+  // Lines up, leads or follows; returns when it is done.
   void Enter(Pending& pending);
-  // The last of those behind `first` who fit into one batch with it.
+  // The last of those behind `first` who fit into one frame with it.
   Pending* LastOfGroup(Pending* first) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   // The following are called by the leader only.
   void WriteGroup(Pending* first, Pending* last);
-  void Stage(Pending& pending);
+  void StageAll(Pending& pending);
   absl::StatusOr<CommitReceipt> StageCommit(const CustomerCommit& commit);
-  void StagePut(rocksdb::ColumnFamilyHandle* family, const rocksdb::Slice& key,
-                absl::Span<const rocksdb::Slice> value);
-  void StageRecord(const CustomerKey& key, uint64_t version);
+  void Stage(RecordChange change, const CustomerKey& key, std::string_view record,
+             absl::Span<const Event> events);
+  absl::Status WriteStaged();
+  void MakeReadable();
   // The version number of the record, with what is staged; 0: there is none.
-  absl::StatusOr<uint64_t> CurrentVersion(const CustomerKey& key);
-  // The number of the next operation that is put into the batch.
-  uint64_t NextNumber() const { return first_number_ + static_cast<uint64_t>(batch_.Count()); }
+  absl::StatusOr<uint64_t> CurrentVersion(const CustomerKey& key) const;
 
-  rocksdb::DB* const db_;
-  const ColumnFamilies families_;
-  StripeEpochs* const epochs_;
+  const CommitParts parts_;
+  const CommitLimits limits_;
+  std::atomic<int64_t> customers_;
   std::atomic<uint64_t> conflicts_{0};
-  std::atomic<uint64_t> written_bytes_{0};
 
   absl::Mutex mutex_;
   Pending* head_ ABSL_GUARDED_BY(mutex_) = nullptr;
   Pending* tail_ ABSL_GUARDED_BY(mutex_) = nullptr;
 
-  // Used by the leader only, kept to be reused; handed on from leader to leader under mutex_.
-  rocksdb::WriteBatch batch_;
-  rocksdb::Status staging_;  // the first error of building the batch: then it is not written
-  uint64_t first_number_ = 0;
+  // Of the leader, kept to be reused; handed on from leader to leader under mutex_.
+  std::string frame_;
   std::vector<Staged> staged_;
   std::vector<uint32_t> begun_stripes_;
-  std::string read_buffer_;
+  uint64_t next_number_ = 0;  // of the next commit that is staged
 };
 
 }  // namespace attune::storage

@@ -4,7 +4,6 @@
 #include <limits>
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "lib/storage/rocksdb_format.h"
@@ -16,7 +15,7 @@ namespace {
 
 constexpr uint64_t kEndOfLog = std::numeric_limits<uint64_t>::max();
 constexpr size_t kScanReadahead = 1 << 20;
-constexpr size_t kErasePerWrite = 256;
+constexpr int kErasePerWrite = 1024;
 
 rocksdb::Slice KeyView(const std::array<char, 8>& key) { return {key.data(), key.size()}; }
 
@@ -33,21 +32,18 @@ absl::Status DamagedEvent(uint64_t position) {
       absl::StrCat("the event at position ", position, " of the log is damaged"));
 }
 
-absl::Status Decode(uint64_t position, std::string_view value, LogEntry& entry) {
-  if (value.size() < kEventHeaderBytes) return DamagedEvent(position);
-  entry.position = position;
-  entry.type = static_cast<EventType>(value[0]);
-  std::copy_n(value.data() + 1, entry.customer.size(),
-              reinterpret_cast<char*>(entry.customer.data()));
-  entry.payload.assign(value.substr(kEventHeaderBytes));
-  return absl::OkStatus();
+void ToLogEntry(const TailEvent& event, LogEntry& entry) {
+  entry.position = event.position;
+  entry.customer = event.customer;
+  entry.type = event.type;
+  entry.payload.assign(event.payload);
 }
 
 }  // namespace
 
-EventLog::EventLog(rocksdb::DB* db, const ColumnFamilies& families, CommitQueue* queue,
-                   WalSyncer* syncer)
-    : db_(db), families_(families), queue_(queue), syncer_(syncer) {}
+EventLog::EventLog(rocksdb::DB* db, const ColumnFamilies& families, EventTail* tail,
+                   Checkpointer* checkpointer)
+    : db_(db), families_(families), tail_(tail), checkpointer_(checkpointer) {}
 
 absl::Status EventLog::Open() {
   std::string value;
@@ -55,14 +51,38 @@ absl::Status EventLog::Open() {
       db_->Get(rocksdb::ReadOptions(), families_.meta, ToSlice(kLogStartKey), &value);
   if (status.IsNotFound()) return absl::OkStatus();
   if (!status.ok()) return ToAbslStatus(status, "read the start of the log");
-  if (value.size() != sizeof(uint64_t))
+  if (value.size() != sizeof(uint64_t)) {
     return absl::DataLossError("the start of the log is damaged");
+  }
   start_ = DecodeFixed<uint64_t>(value.data());
   return absl::OkStatus();
 }
 
 absl::Status EventLog::Read(uint64_t from,
                             const std::function<bool(const LogEntry&)>& visit) const {
+  // Memory comes first: what leaves it after this line is held all the same, and what left it
+  // before is in the database.
+  const EventChunks chunks = tail_->ChunksFrom(from);
+  const uint64_t in_memory = chunks.empty() ? kEndOfLog : chunks.front()->first_position();
+  if (from == 0 || from < in_memory) {
+    absl::StatusOr<bool> go_on = ReadStored(from, in_memory, visit);
+    if (!go_on.ok()) return go_on.status();
+    if (!*go_on) return absl::OkStatus();
+  }
+  LogEntry entry;
+  for (const auto& chunk : chunks) {
+    const bool go_on = chunk->ForEach([&](const TailEvent& event) {
+      if (event.position < from) return true;
+      ToLogEntry(event, entry);
+      return visit(entry);
+    });
+    if (!go_on) break;
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<bool> EventLog::ReadStored(uint64_t from, uint64_t limit,
+                                          const std::function<bool(const LogEntry&)>& visit) const {
   // The iterator comes first: what is trimmed after this line it still sees, and what was trimmed
   // before has moved start_ already.
   std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator(ScanOptions(), families_.log));
@@ -74,78 +94,78 @@ absl::Status EventLog::Read(uint64_t from,
   }
   LogEntry entry;
   for (it->Seek(KeyView(LogKey(std::max(from, start)))); it->Valid(); it->Next()) {
-    const uint64_t position = DecodeBigEndian<uint64_t>(it->key().data());
-    absl::Status decoded = Decode(position, ToView(it->value()), entry);
-    if (!decoded.ok()) return decoded;
-    if (!visit(entry)) return absl::OkStatus();
+    entry.position = DecodeBigEndian<uint64_t>(it->key().data());
+    if (entry.position >= limit) break;
+    if (!DecodeEvent(ToView(it->value()), entry)) return DamagedEvent(entry.position);
+    if (!visit(entry)) return false;
   }
-  return ToAbslStatus(it->status(), "read the log");
+  if (!it->status().ok()) return ToAbslStatus(it->status(), "read the log");
+  return true;
 }
 
 absl::StatusOr<std::optional<LogEntry>> EventLog::ReadAt(uint64_t position) const {
   if (position < start_.load()) return std::nullopt;
+  LogEntry entry;
+  bool found = false;
+  for (const auto& chunk : tail_->ChunksFrom(position)) {
+    if (chunk->first_position() > position) break;
+    chunk->ForEach([&](const TailEvent& event) {
+      if (event.position == position) {
+        ToLogEntry(event, entry);
+        found = true;
+      }
+      return event.position < position;
+    });
+  }
+  if (found) return entry;
   rocksdb::PinnableSlice value;
   const rocksdb::Status status =
       db_->Get(rocksdb::ReadOptions(), families_.log, KeyView(LogKey(position)), &value);
   if (status.IsNotFound()) return std::nullopt;
   if (!status.ok()) return ToAbslStatus(status, "read an event");
-  LogEntry entry;
-  absl::Status decoded = Decode(position, ToView(value), entry);
-  if (!decoded.ok()) return decoded;
+  entry.position = position;
+  if (!DecodeEvent(ToView(value), entry)) return DamagedEvent(position);
   return entry;
 }
 
-absl::StatusOr<int64_t> EventLog::EraseEventsOf(const CustomerKey& key, uint64_t last) {
-  const auto erase = [&](std::vector<std::array<char, 8>>& keys) {
-    if (keys.empty()) return absl::OkStatus();
-    absl::Status status = queue_->Write([&](rocksdb::WriteBatch& batch) {
-      for (const auto& log_key : keys) {
-        const rocksdb::Status deleted = batch.Delete(families_.log, KeyView(log_key));
-        if (!deleted.ok()) return ToAbslStatus(deleted, "erase an event");
-      }
-      return absl::OkStatus();
-    });
-    keys.clear();
-    return status;
-  };
-
+absl::StatusOr<int64_t> EventLog::EraseEventsOf(const CustomerKey& key, uint64_t limit) {
   int64_t erased = 0;
-  std::vector<std::array<char, 8>> keys;
+  rocksdb::WriteBatch batch;
+  rocksdb::Status written;
   std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator(ScanOptions(), families_.log));
-  for (it->SeekToFirst(); it->Valid(); it->Next()) {
+  for (it->SeekToFirst(); it->Valid() && written.ok(); it->Next()) {
     const uint64_t position = DecodeBigEndian<uint64_t>(it->key().data());
-    if (position > last) break;
+    if (position >= limit) break;
     const std::string_view value = ToView(it->value());
     if (value.size() < kEventHeaderBytes) return DamagedEvent(position);
     if (!IsEventOf(value, key)) continue;
-    keys.push_back(LogKey(position));
     ++erased;
-    if (keys.size() < kErasePerWrite) continue;
-    absl::Status status = erase(keys);
-    if (!status.ok()) return status;
+    written = batch.Delete(families_.log, it->key());
+    if (!written.ok() || batch.Count() < kErasePerWrite) continue;
+    written = db_->Write(Durably(), &batch);
+    batch.Clear();
   }
   if (!it->status().ok()) return ToAbslStatus(it->status(), "read the log");
-  absl::Status status = erase(keys);
-  if (!status.ok()) return status;
+  if (written.ok() && batch.Count() > 0) written = db_->Write(Durably(), &batch);
+  if (!written.ok()) return ToAbslStatus(written, "erase events");
   return erased;
 }
 
 absl::Status EventLog::Trim(uint64_t max_bytes) {
   absl::MutexLock lock(&trim_mutex_);
-  absl::StatusOr<uint64_t> bytes = EstimateBytes(start_, kEndOfLog);
+  const uint64_t in_memory = tail_->bytes();
+  absl::StatusOr<uint64_t> bytes = EstimateBytes(start_);
   if (!bytes.ok()) return bytes.status();
-  if (*bytes <= max_bytes) return absl::OkStatus();
+  if (*bytes + in_memory <= max_bytes) return absl::OkStatus();
 
-  // Sizes are exact in files only, and what is in memory is small beside any sensible limit: it is
-  // brought into a file only where the cut would fall into it.
-  uint64_t in_memory = 0;
-  db_->GetIntProperty(families_.log, rocksdb::DB::Properties::kSizeAllMemTables, &in_memory);
+  // What is in memory is small beside any sensible limit: it is brought into the database only when
+  // some of it has to go.
   if (in_memory >= max_bytes) {
-    const rocksdb::Status flushed = db_->Flush(rocksdb::FlushOptions(), families_.log);
-    if (!flushed.ok()) return ToAbslStatus(flushed, "write the log's newest events to a file");
+    absl::Status status = checkpointer_->Checkpoint();
+    if (!status.ok()) return status;
   }
-
-  absl::StatusOr<uint64_t> start = FindStart(max_bytes);
+  absl::StatusOr<uint64_t> start =
+      FindStart(in_memory >= max_bytes ? max_bytes : max_bytes - in_memory);
   if (!start.ok()) return start.status();
   if (*start <= start_) return absl::OkStatus();
   absl::Status moved = MoveStart(*start);
@@ -170,7 +190,7 @@ absl::StatusOr<uint64_t> EventLog::FindStart(uint64_t max_bytes) const {
   uint64_t high = DecodeBigEndian<uint64_t>(it->key().data()) + 1;
   while (low < high) {
     const uint64_t middle = low + (high - low) / 2;
-    absl::StatusOr<uint64_t> bytes = EstimateBytes(middle, kEndOfLog);
+    absl::StatusOr<uint64_t> bytes = EstimateBytes(middle);
     if (!bytes.ok()) return bytes.status();
     if (*bytes <= max_bytes) {
       high = middle;
@@ -178,9 +198,10 @@ absl::StatusOr<uint64_t> EventLog::FindStart(uint64_t max_bytes) const {
       low = middle + 1;
     }
   }
+  if (low == 0) return 0;
   // From the middle of a gap back to the event before it, so that whoever has read everything that
   // is dropped can go on right behind it.
-  it->SeekForPrev(KeyView(LogKey(low == 0 ? 0 : low - 1)));
+  it->SeekForPrev(KeyView(LogKey(low - 1)));
   if (!it->status().ok()) return ToAbslStatus(it->status(), "read the log");
   return it->Valid() ? DecodeBigEndian<uint64_t>(it->key().data()) + 1 : start_.load();
 }
@@ -188,26 +209,20 @@ absl::StatusOr<uint64_t> EventLog::FindStart(uint64_t max_bytes) const {
 // The start survives power loss before anything is dropped, and readers know it before: nobody
 // takes a gap for the absence of events.
 absl::Status EventLog::MoveStart(uint64_t start) {
-  absl::Status status = queue_->Write([&](rocksdb::WriteBatch& batch) {
-    const rocksdb::Slice value(reinterpret_cast<const char*>(&start), sizeof start);
-    return ToAbslStatus(batch.Put(families_.meta, ToSlice(kLogStartKey), value),
-                        "write the start of the log");
-  });
-  if (status.ok()) status = syncer_->Sync();
-  if (status.ok()) start_ = start;
-  return status;
+  const rocksdb::Slice value(reinterpret_cast<const char*>(&start), sizeof start);
+  const rocksdb::Status status = db_->Put(Durably(), families_.meta, ToSlice(kLogStartKey), value);
+  if (!status.ok()) return ToAbslStatus(status, "write the start of the log");
+  start_ = start;
+  return absl::OkStatus();
 }
 
-absl::StatusOr<uint64_t> EventLog::EstimateBytes(uint64_t from, uint64_t to) const {
+absl::StatusOr<uint64_t> EventLog::EstimateBytes(uint64_t from) const {
   const std::array<char, 8> from_key = LogKey(from);
-  const std::array<char, 8> to_key = LogKey(to);
+  const std::array<char, 8> to_key = LogKey(kEndOfLog);
   const rocksdb::Range range(KeyView(from_key), KeyView(to_key));
-  rocksdb::SizeApproximationOptions options;
-  options.include_memtables = true;
-  options.include_files = true;
   uint64_t bytes = 0;
-  const rocksdb::Status status =
-      db_->GetApproximateSizes(options, families_.log, &range, 1, &bytes);
+  const rocksdb::Status status = db_->GetApproximateSizes(rocksdb::SizeApproximationOptions(),
+                                                          families_.log, &range, 1, &bytes);
   if (!status.ok()) return ToAbslStatus(status, "estimate the size of the log");
   return bytes;
 }

@@ -10,14 +10,16 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
-#include "lib/storage/commit_queue.h"
+#include "lib/storage/checkpointer.h"
+#include "lib/storage/column_families.h"
+#include "lib/storage/event_tail.h"
 #include "lib/storage/state_store.h"
-#include "lib/storage/wal_syncer.h"
 #include "rocksdb/db.h"
 
 namespace attune::storage {
 
-// Reads, trims and cleans the log of a store; events get there by the CommitQueue. Thread-safe.
+// Reads, trims and cleans the log of a store: the newest events are in memory, the others in the
+// database. Thread-safe.
 //
 // Trimming moves the start of the log and drops the files that lie wholly below it. What is left
 // below the start is never read as part of the log and goes with the next files, so that trimming
@@ -25,7 +27,8 @@ namespace attune::storage {
 class EventLog {
  public:
   // Everything passed must outlive the log.
-  EventLog(rocksdb::DB* db, const ColumnFamilies& families, CommitQueue* queue, WalSyncer* syncer);
+  EventLog(rocksdb::DB* db, const ColumnFamilies& families, EventTail* tail,
+           Checkpointer* checkpointer);
 
   // Reads where the log starts. Call once, before the others.
   absl::Status Open();
@@ -35,21 +38,25 @@ class EventLog {
   absl::StatusOr<std::optional<LogEntry>> ReadAt(uint64_t position) const;
   absl::Status Trim(uint64_t max_bytes);
 
-  // Removes the customer's events at positions up to `last`, those below the start as well. Returns
-  // how many there were.
-  absl::StatusOr<int64_t> EraseEventsOf(const CustomerKey& key, uint64_t last);
+  // Removes the customer's events at positions below `limit` from the database, those below the
+  // start as well, and returns when that survives power loss, with how many there were.
+  // REQUIRES: a checkpoint has brought them there.
+  absl::StatusOr<int64_t> EraseEventsOf(const CustomerKey& key, uint64_t limit);
 
  private:
-  // Bytes of the events at positions in [from, to), estimated.
-  absl::StatusOr<uint64_t> EstimateBytes(uint64_t from, uint64_t to) const;
-  // The smallest start that leaves at most max_bytes.
+  // Visits those in the database from `from` on and below `limit`; returns whether to go on.
+  absl::StatusOr<bool> ReadStored(uint64_t from, uint64_t limit,
+                                  const std::function<bool(const LogEntry&)>& visit) const;
+  // Bytes of the events in the database from position `from` on, estimated.
+  absl::StatusOr<uint64_t> EstimateBytes(uint64_t from) const;
+  // The smallest start that leaves at most max_bytes in the database.
   absl::StatusOr<uint64_t> FindStart(uint64_t max_bytes) const;
   absl::Status MoveStart(uint64_t start);
 
   rocksdb::DB* const db_;
   const ColumnFamilies families_;
-  CommitQueue* const queue_;
-  WalSyncer* const syncer_;
+  EventTail* const tail_;
+  Checkpointer* const checkpointer_;
 
   absl::Mutex trim_mutex_;  // one trim at a time
   // Every event below was dropped. Moved on before the events are dropped.

@@ -5,35 +5,40 @@
 #include <cstdint>
 #include <cstring>
 #include <optional>
+#include <string>
 #include <string_view>
 
-#include "lib/base/hash.h"
 #include "lib/storage/state_store.h"
 #include "rocksdb/slice.h"
 
 // What lies where in the database. Private to lib/storage.
 //
-//   column family   key                                     value
-//   default         "format"                                fixed32: kFormatVersion
-//                   "id_key"                                16 bytes: key of the hash of customer
-//                   ids "log_start"                             fixed64: every event below was
-//                   dropped
-//   customers       customer key, 16 bytes                  fixed64 version number, record
-//   log             position, 8 bytes, most significant     type byte, customer key, payload
-//                   first
-//   blobs           'h', name                               fixed64 generation, fixed32 chunks,
-//                                                           fixed64 bytes
-//                   'c', generation, 8 bytes, index,        bytes of the blob
-//                   4 bytes, most significant first
+//   default: the store itself
+//     "format"     fixed32: kFormatVersion
+//     "id_key"     16 bytes: key of the hash of customer ids
+//     "floor"      fixed64 number, fixed64 customers: what has a lower number is in the database;
+//                  what has this or a higher one may be in the journal only. Customers who had a
+//                  record then.
+//     "closed"     "1": the journal is empty and no number from the floor on was given out; "0"
+//     "log_start"  fixed64: every event at a lower position was dropped
+//   customers: records
+//     customer key, 16 bytes: fixed64 version number, record
+//   log: events
+//     position, 8 bytes, most significant first: type byte, customer key, payload
+//   blobs: strategies, models, dictionaries
+//     'h', name: fixed64 generation, fixed32 chunks, fixed64 bytes
+//     'c', generation, 8 bytes, index, 4 bytes, most significant first: bytes of the blob
 //
-// Fixed integers are little-endian. Version numbers, positions and generations are sequence numbers
-// of the database: unique, growing, and going on where they were after a restart.
+// Fixed integers are little-endian. Version numbers and positions are given by the journal, where
+// everything is first that is committed; see journal_format.h.
 namespace attune::storage {
 
 inline constexpr uint32_t kFormatVersion = 1;
 
 inline constexpr std::string_view kFormatKey = "format";
 inline constexpr std::string_view kIdKeyKey = "id_key";
+inline constexpr std::string_view kFloorKey = "floor";
+inline constexpr std::string_view kClosedKey = "closed";
 inline constexpr std::string_view kLogStartKey = "log_start";
 
 inline rocksdb::Slice ToSlice(std::string_view bytes) { return {bytes.data(), bytes.size()}; }
@@ -64,6 +69,15 @@ T DecodeBigEndian(const char* bytes) {
   return value;
 }
 
+// The store itself.
+
+struct Floor {
+  uint64_t number = 1;
+  int64_t customers = 0;
+};
+std::string EncodeFloor(const Floor& floor);
+std::optional<Floor> DecodeFloor(std::string_view value);
+
 // Customers.
 
 inline constexpr size_t kRecordHeaderBytes = sizeof(uint64_t);
@@ -79,6 +93,13 @@ inline std::optional<uint64_t> StoredVersion(std::string_view value) {
 inline constexpr size_t kEventHeaderBytes = 1 + std::tuple_size_v<CustomerKey>;
 
 inline std::array<char, 8> LogKey(uint64_t position) { return EncodeBigEndian(position); }
+
+// `value` is overwritten.
+void EncodeEvent(EventType type, const CustomerKey& customer, std::string_view payload,
+                 std::string& value);
+
+// False: the value is too short to be an event.
+bool DecodeEvent(std::string_view value, LogEntry& entry);
 
 // Whether the event is one of the customer's. REQUIRES: value.size() >= kEventHeaderBytes.
 inline bool IsEventOf(std::string_view value, const CustomerKey& key) {

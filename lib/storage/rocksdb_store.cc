@@ -1,9 +1,9 @@
 #include "lib/storage/rocksdb_store.h"
 
 #include <algorithm>
-#include <atomic>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -12,45 +12,47 @@
 #include "absl/strings/str_cat.h"
 #include "lib/base/absl_strings.h"
 #include "lib/storage/blob_store.h"
+#include "lib/storage/checkpointer.h"
+#include "lib/storage/column_families.h"
 #include "lib/storage/commit_queue.h"
 #include "lib/storage/event_log.h"
+#include "lib/storage/event_tail.h"
+#include "lib/storage/journal.h"
+#include "lib/storage/journal_reader.h"
+#include "lib/storage/record_table.h"
 #include "lib/storage/rocksdb_format.h"
 #include "lib/storage/rocksdb_options.h"
 #include "lib/storage/rocksdb_status.h"
 #include "lib/storage/stripe_epochs.h"
-#include "lib/storage/wal_syncer.h"
 #include "rocksdb/db.h"
-#include "rocksdb/listener.h"
 #include "rocksdb/statistics.h"
 
 namespace attune::storage {
 namespace {
 
+constexpr char kJournalFolder[] = "/journal";
+constexpr char kCheckpointFolder[] = "/checkpoint";
+
 constexpr std::string_view kReadingRecord = "read a customer's record";
+constexpr std::string_view kReadingMeta = "read the store's own data";
 
 // What one call of CommitMany writes at once: others need not wait behind a bulk load.
 constexpr size_t kMaxCommitsPerWrite = 128;
+constexpr size_t kMaxBytesPerWrite = 1 << 20;
 
-// Notes whether the database has stopped writing after an error, and what flushes and compactions
-// wrote. Called from RocksDB's threads.
-class StoreListener : public rocksdb::EventListener {
- public:
-  void OnBackgroundError(rocksdb::BackgroundErrorReason, rocksdb::Status* error) override {
-    if (error->severity() >= rocksdb::Status::Severity::kHardError) failed_ = true;
-  }
-  void OnErrorRecoveryEnd(const rocksdb::BackgroundErrorRecoveryInfo& info) override {
-    if (info.new_bg_error.ok()) failed_ = false;
-  }
-
-  bool failed() const { return failed_; }
-
- private:
-  std::atomic<bool> failed_{false};
-};
+// Left free behind the last number when the store was not closed: numbers that were given out and
+// lost with the power are never given to anything else.
+constexpr uint64_t kGapAfterCrash = 1u << 24;
 
 absl::Status SizeError(std::string_view what, size_t bytes, size_t limit, std::string_view name) {
   return absl::ResourceExhaustedError(absl::StrCat(ToAbsl(what), " has ", bytes, " bytes; at most ",
                                                    limit, " are allowed (", ToAbsl(name), ")"));
+}
+
+size_t BytesOf(const CustomerCommit& commit) {
+  size_t bytes = commit.keep_record ? 0 : commit.bytes.size();
+  for (const Event& event : commit.events) bytes += event.payload.size();
+  return bytes;
 }
 
 absl::Status CheckSizes(const CustomerCommit& commit) {
@@ -68,31 +70,21 @@ absl::Status CheckSizes(const CustomerCommit& commit) {
       return SizeError("an event", event.payload.size(), kMaxEventBytes, "max_event_bytes");
     }
   }
+  const size_t bytes = BytesOf(commit);
+  if (bytes > kMaxCommitBytes) {
+    return SizeError("a commit", bytes, kMaxCommitBytes, "max_commit_bytes");
+  }
   return absl::OkStatus();
 }
 
+// A store with everything in it, made by OpenRocksDbStore.
 class RocksDbStore : public StateStore {
  public:
   RocksDbStore(std::unique_ptr<rocksdb::DB> db, const ColumnFamilies& families,
-               std::shared_ptr<rocksdb::Statistics> statistics,
-               std::shared_ptr<StoreListener> listener)
-      : db_(std::move(db)),
-        families_(families),
-        statistics_(std::move(statistics)),
-        listener_(std::move(listener)),
-        queue_(db_.get(), families_, &epochs_),
-        syncer_(db_.get()),
-        log_(db_.get(), families_, &queue_, &syncer_),
-        blobs_(db_.get(), families_, &queue_, &syncer_) {}
+               const RocksDbSetup& setup, const RocksDbOptions& options);
+  ~RocksDbStore() override;
 
-  ~RocksDbStore() override {
-    for (rocksdb::ColumnFamilyHandle* family :
-         {families_.meta, families_.customers, families_.log, families_.blobs}) {
-      db_->DestroyColumnFamilyHandle(family).PermitUncheckedError();
-    }
-  }
-
-  // Checks the format, or writes it into a database that is new.
+  // Brings everything up; `id_key` is for a database that is new. Call once, before the others.
   absl::Status Open(const std::optional<HashKey>& id_key);
 
   CustomerKey KeyOf(std::string_view customer_id) const override {
@@ -105,118 +97,251 @@ class RocksDbStore : public StateStore {
                                        Durability durability) override;
   std::vector<absl::StatusOr<CommitReceipt>> CommitMany(absl::Span<const CustomerCommit> commits,
                                                         Durability durability) override;
-  absl::Status Sync() override { return syncer_.Sync(); }
+  absl::Status Sync() override;
   absl::StatusOr<Erased> Erase(const CustomerKey& key) override;
   absl::Status ReadLog(uint64_t from,
                        const std::function<bool(const LogEntry&)>& visit) const override {
-    return log_.Read(from, visit);
+    return log_->Read(from, visit);
   }
   absl::StatusOr<std::optional<LogEntry>> ReadLogAt(uint64_t position) const override {
-    return log_.ReadAt(position);
+    return log_->ReadAt(position);
   }
-  absl::Status TrimLog(uint64_t max_bytes) override { return log_.Trim(max_bytes); }
+  absl::Status TrimLog(uint64_t max_bytes) override { return log_->Trim(max_bytes); }
   absl::StatusOr<std::optional<std::string>> GetBlob(std::string_view name) const override {
     return blobs_.Get(name);
   }
-  absl::Status PutBlob(std::string_view name, std::string_view bytes) override {
-    return blobs_.Put(name, bytes);
-  }
+  absl::Status PutBlob(std::string_view name, std::string_view bytes) override;
   StoreStats Stats() const override;
 
  private:
-  absl::Status InitialiseMeta(const std::optional<HashKey>& id_key);
+  absl::Status OpenFormat(const std::optional<HashKey>& id_key);
+  absl::Status WriteNewFormat(const std::optional<HashKey>& id_key);
+  absl::Status OpenFolders();
+  absl::StatusOr<Floor> ReadFloor() const;
+  absl::StatusOr<JournalStart> Recover(Floor& floor);
+  void StartCommits(const JournalStart& start, const Floor& floor);
+
+  absl::StatusOr<std::optional<std::string>> GetMeta(std::string_view key) const;
+  absl::Status PutMeta(std::string_view key, std::string_view value);
+  absl::StatusOr<uint64_t> StoredVersionOf(const CustomerKey& key) const;
   uint64_t Property(rocksdb::ColumnFamilyHandle* family, const std::string& name) const;
   uint64_t PropertyOfAll(const std::string& name) const;
 
+  const std::string path_;
+  const uint64_t write_buffer_bytes_;
+  const RocksDbSetup setup_;
   HashKey id_key_{};  // constant after Open
   const std::unique_ptr<rocksdb::DB> db_;
   const ColumnFamilies families_;
-  const std::shared_ptr<rocksdb::Statistics> statistics_;
-  const std::shared_ptr<StoreListener> listener_;
   StripeEpochs epochs_;
-  CommitQueue queue_;
-  WalSyncer syncer_;
-  EventLog log_;
+  mutable RecordTable table_;
+  EventTail tail_;
   BlobStore blobs_;
+  // Made by Open, in this order.
+  std::unique_ptr<Journal> journal_;
+  std::unique_ptr<CommitQueue> queue_;
+  std::unique_ptr<Checkpointer> checkpointer_;
+  std::unique_ptr<EventLog> log_;
 };
 
-absl::Status RocksDbStore::Open(const std::optional<HashKey>& id_key) {
-  std::string format;
-  const rocksdb::Status read =
-      db_->Get(rocksdb::ReadOptions(), families_.meta, ToSlice(kFormatKey), &format);
-  if (read.IsNotFound()) {
-    if (db_->GetLatestSequenceNumber() != 0) {
-      return absl::FailedPreconditionError(
-          "the folder holds a RocksDB database that isn't a store");
-    }
-    absl::Status initialised = InitialiseMeta(id_key);
-    if (!initialised.ok()) return initialised;
-  } else if (!read.ok()) {
-    return ToAbslStatus(read, "read the format of the store");
-  } else {
-    if (format.size() != sizeof kFormatVersion) {
-      return absl::DataLossError("the format of the store is damaged");
-    }
-    const auto version = DecodeFixed<uint32_t>(format.data());
-    if (version != kFormatVersion) {
-      return absl::FailedPreconditionError(
-          absl::StrCat("the store has format ", version, ", this program knows format ",
-                       kFormatVersion, " only: open it with the program that wrote it"));
-    }
-  }
+RocksDbStore::RocksDbStore(std::unique_ptr<rocksdb::DB> db, const ColumnFamilies& families,
+                           const RocksDbSetup& setup, const RocksDbOptions& options)
+    : path_(options.path),
+      write_buffer_bytes_(options.write_buffer_bytes),
+      setup_(setup),
+      db_(std::move(db)),
+      families_(families),
+      table_(options.record_cache_bytes),
+      blobs_(db_.get(), families_) {}
 
-  std::string stored_key;
-  const rocksdb::Status status =
-      db_->Get(rocksdb::ReadOptions(), families_.meta, ToSlice(kIdKeyKey), &stored_key);
-  if (!status.ok() && !status.IsNotFound()) {
-    return ToAbslStatus(status, "read the key of customer ids");
+RocksDbStore::~RocksDbStore() {
+  if (checkpointer_ != nullptr) {
+    // If this fails, the journal is read when the store is opened.
+    const absl::Status status = checkpointer_->Checkpoint();
+    checkpointer_.reset();
+    if (status.ok()) PutMeta(kClosedKey, "1").IgnoreError();
   }
-  if (stored_key.size() != id_key_.size()) {
-    return absl::DataLossError("the key of customer ids is missing or damaged");
+  for (rocksdb::ColumnFamilyHandle* family :
+       {families_.meta, families_.customers, families_.log, families_.blobs}) {
+    db_->DestroyColumnFamilyHandle(family).PermitUncheckedError();
   }
-  std::copy(stored_key.begin(), stored_key.end(), id_key_.begin());
-
-  absl::Status opened = log_.Open();
-  if (opened.ok()) opened = blobs_.Open();
-  return opened;
 }
 
-absl::Status RocksDbStore::InitialiseMeta(const std::optional<HashKey>& id_key) {
+absl::Status RocksDbStore::Open(const std::optional<HashKey>& id_key) {
+  absl::Status status = OpenFormat(id_key);
+  if (status.ok()) status = OpenFolders();
+  if (status.ok()) status = blobs_.Open();
+  if (!status.ok()) return status;
+
+  absl::StatusOr<Floor> floor = ReadFloor();
+  if (!floor.ok()) return floor.status();
+  absl::StatusOr<JournalStart> start = Recover(*floor);
+  if (!start.ok()) return start.status();
+  StartCommits(*start, *floor);
+  status = log_->Open();
+  if (!status.ok() || start->segments.empty()) return status;
+  // A store that can't do this now, for want of space perhaps, can be read all the same.
+  status = checkpointer_->Checkpoint();
+  if (absl::IsDataLoss(status)) return status;
+  if (!status.ok()) checkpointer_->Request();
+  return absl::OkStatus();
+}
+
+absl::Status RocksDbStore::OpenFormat(const std::optional<HashKey>& id_key) {
+  absl::StatusOr<std::optional<std::string>> format = GetMeta(kFormatKey);
+  if (!format.ok()) return format.status();
+  if (!format->has_value()) {
+    if (db_->GetLatestSequenceNumber() != 0) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("the folder ", path_, " holds a RocksDB database that isn't a store"));
+    }
+    absl::Status written = WriteNewFormat(id_key);
+    if (!written.ok()) return written;
+  } else if ((*format)->size() != sizeof kFormatVersion) {
+    return absl::DataLossError("the format of the store is damaged");
+  } else if (const auto version = DecodeFixed<uint32_t>((*format)->data());
+             version != kFormatVersion) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "the store in ", path_, " has format ", version, ", this program knows format ",
+        kFormatVersion, " only: open it with the program that wrote it"));
+  }
+  absl::StatusOr<std::optional<std::string>> stored_key = GetMeta(kIdKeyKey);
+  if (!stored_key.ok()) return stored_key.status();
+  if (!stored_key->has_value() || (*stored_key)->size() != id_key_.size()) {
+    return absl::DataLossError("the key of customer ids is missing or damaged");
+  }
+  std::copy((*stored_key)->begin(), (*stored_key)->end(), id_key_.begin());
+  return absl::OkStatus();
+}
+
+absl::Status RocksDbStore::WriteNewFormat(const std::optional<HashKey>& id_key) {
   const HashKey key = id_key.has_value() ? *id_key : RandomHashKey();
-  absl::Status status = queue_.Write([&](rocksdb::WriteBatch& batch) {
-    const rocksdb::Slice version(reinterpret_cast<const char*>(&kFormatVersion),
-                                 sizeof kFormatVersion);
-    rocksdb::Status put = batch.Put(families_.meta, ToSlice(kFormatKey), version);
-    if (put.ok()) put = batch.Put(families_.meta, ToSlice(kIdKeyKey), KeySlice(key));
-    return ToAbslStatus(put, "write the format of the store");
-  });
-  if (status.ok()) status = syncer_.Sync();
-  return status;
+  const rocksdb::Slice version(reinterpret_cast<const char*>(&kFormatVersion),
+                               sizeof kFormatVersion);
+  rocksdb::WriteBatch batch;
+  rocksdb::Status status = batch.Put(families_.meta, ToSlice(kFormatKey), version);
+  if (status.ok()) status = batch.Put(families_.meta, ToSlice(kIdKeyKey), KeySlice(key));
+  if (status.ok()) status = batch.Put(families_.meta, ToSlice(kClosedKey), "1");
+  if (status.ok()) status = db_->Write(Durably(), &batch);
+  return ToAbslStatus(status, "write the format of the store");
+}
+
+absl::Status RocksDbStore::OpenFolders() {
+  rocksdb::Env* const env = setup_.db.env;
+  rocksdb::Status status = env->CreateDirIfMissing(path_ + kJournalFolder);
+  if (status.ok()) status = env->CreateDirIfMissing(path_ + kCheckpointFolder);
+  std::vector<std::string> left_behind;
+  if (status.ok()) status = env->GetChildren(path_ + kCheckpointFolder, &left_behind);
+  for (const std::string& name : left_behind) {
+    env->DeleteFile(path_ + kCheckpointFolder + "/" + name).PermitUncheckedError();
+  }
+  return ToAbslStatus(status, absl::StrCat("open the folders of the store in ", path_));
+}
+
+absl::StatusOr<Floor> RocksDbStore::ReadFloor() const {
+  absl::StatusOr<std::optional<std::string>> stored = GetMeta(kFloorKey);
+  if (!stored.ok()) return stored.status();
+  if (!stored->has_value()) return Floor();
+  std::optional<Floor> floor = DecodeFloor(**stored);
+  if (!floor.has_value()) return absl::DataLossError("the start of the journal is damaged");
+  return *floor;
+}
+
+// Brings the journal back into memory; `floor.customers` becomes the count of now.
+absl::StatusOr<JournalStart> RocksDbStore::Recover(Floor& floor) {
+  bool damaged = false;
+  const auto apply = [&](const JournalCommit& commit) {
+    switch (commit.change) {
+      case RecordChange::kCreate:
+        ++floor.customers;
+        [[fallthrough]];
+      case RecordChange::kReplace:
+        table_.Put(commit.key, commit.number, commit.record);
+        break;
+      case RecordChange::kRemove:
+        --floor.customers;
+        table_.Remove(commit.key, commit.number);
+        break;
+      case RecordChange::kKeep:
+        break;
+    }
+    damaged |= !ForEachEvent(commit, [&](uint64_t position, const Event& event) {
+      tail_.Append(position, commit.key, event);
+    });
+  };
+  absl::StatusOr<JournalStart> start =
+      ReplayJournal(*setup_.db.env->GetFileSystem(), path_ + kJournalFolder, floor.number, apply);
+  if (!start.ok()) return start.status();
+  if (damaged) return absl::DataLossError("the journal holds events that can't be read");
+  tail_.Seal();
+
+  absl::StatusOr<std::optional<std::string>> closed = GetMeta(kClosedKey);
+  if (!closed.ok()) return closed.status();
+  if (*closed == "1") {
+    absl::Status opened = PutMeta(kClosedKey, "0");
+    if (!opened.ok()) return opened;
+  } else {
+    start->next_number += kGapAfterCrash;
+  }
+  return start;
+}
+
+void RocksDbStore::StartCommits(const JournalStart& start, const Floor& floor) {
+  journal_ =
+      std::make_unique<Journal>(setup_.db.env->GetFileSystem(), path_ + kJournalFolder, start);
+  queue_ = std::make_unique<CommitQueue>(
+      CommitParts{
+          .journal = journal_.get(),
+          .table = &table_,
+          .tail = &tail_,
+          .epochs = &epochs_,
+          .stored_version = [this](const CustomerKey& key) { return StoredVersionOf(key); }},
+      CommitLimits{.checkpoint_bytes = write_buffer_bytes_,
+                   .checkpoint_journal_bytes = 4 * write_buffer_bytes_,
+                   .patient_bytes = 3 * write_buffer_bytes_,
+                   .max_bytes = 4 * write_buffer_bytes_,
+                   .request_checkpoint = [this] { checkpointer_->Request(); },
+                   .checkpoint_status = [this] { return checkpointer_->last_status(); }},
+      floor.customers);
+  checkpointer_ = std::make_unique<Checkpointer>(
+      CheckpointParts{.db = db_.get(),
+                      .health = setup_.health.get(),
+                      .families = families_,
+                      .queue = queue_.get(),
+                      .journal = journal_.get(),
+                      .table = &table_,
+                      .tail = &tail_},
+      CheckpointFiles{.customers = rocksdb::Options(setup_.db, setup_.customers),
+                      .log = rocksdb::Options(setup_.db, setup_.log),
+                      .folder = path_ + kCheckpointFolder});
+  log_ = std::make_unique<EventLog>(db_.get(), families_, &tail_, checkpointer_.get());
 }
 
 absl::Status RocksDbStore::Load(const CustomerKey& key, Record& record) const {
-  record.version = {0, epochs_.Note(key)};  // before the read: see StripeEpochs
   record.found = false;
-  // Small values that can't be pinned are copied into the record's own buffer.
-  rocksdb::PinnableSlice value(&record.bytes);
+  record.version = {0, epochs_.Note(key)};  // before the read: see StripeEpochs
+  switch (table_.Get(key, record.version.number, record.bytes)) {
+    case RecordTable::Lookup::kFound:
+      record.found = true;
+      return absl::OkStatus();
+    case RecordTable::Lookup::kRemoved:
+      record.bytes.clear();
+      return absl::OkStatus();
+    case RecordTable::Lookup::kUnknown:
+      break;
+  }
+  record.bytes.clear();
+  rocksdb::PinnableSlice value;
   const rocksdb::Status status =
       db_->Get(rocksdb::ReadOptions(), families_.customers, KeySlice(key), &value);
-  if (!status.ok()) {
-    record.bytes.clear();
-    return status.IsNotFound() ? absl::OkStatus() : ToAbslStatus(status, kReadingRecord);
-  }
+  if (status.IsNotFound()) return absl::OkStatus();
+  if (!status.ok()) return ToAbslStatus(status, kReadingRecord);
   const std::optional<uint64_t> version = StoredVersion(ToView(value));
-  if (!version.has_value()) {
-    record.bytes.clear();
-    return absl::DataLossError("a stored record is too short");
-  }
+  if (!version.has_value()) return absl::DataLossError("a stored record is too short");
   record.found = true;
   record.version.number = *version;
-  if (value.IsPinned()) {
-    record.bytes.assign(value.data() + kRecordHeaderBytes, value.size() - kRecordHeaderBytes);
-  } else {
-    record.bytes.erase(0, kRecordHeaderBytes);
-  }
+  record.bytes.assign(ToView(value).substr(kRecordHeaderBytes));
+  table_.Cache(key, *version, record.bytes, epochs_, record.version.token);
   return absl::OkStatus();
 }
 
@@ -229,14 +354,25 @@ absl::Status RocksDbStore::LoadMany(absl::Span<const CustomerKey> keys,
   return absl::OkStatus();
 }
 
+absl::StatusOr<uint64_t> RocksDbStore::StoredVersionOf(const CustomerKey& key) const {
+  rocksdb::PinnableSlice value;
+  const rocksdb::Status status =
+      db_->Get(rocksdb::ReadOptions(), families_.customers, KeySlice(key), &value);
+  if (status.IsNotFound()) return 0;
+  if (!status.ok()) return ToAbslStatus(status, kReadingRecord);
+  const std::optional<uint64_t> version = StoredVersion(ToView(value));
+  if (!version.has_value()) return absl::DataLossError("a stored record is too short");
+  return *version;
+}
+
 absl::StatusOr<CommitReceipt> RocksDbStore::Commit(const CustomerCommit& commit,
                                                    Durability durability) {
   absl::Status sizes = CheckSizes(commit);
   if (!sizes.ok()) return sizes;
   absl::StatusOr<CommitReceipt> result = CommitReceipt{};
-  queue_.Commit({&commit, 1}, {&result, 1}, durability == Durability::kPower);
+  queue_->Commit({&commit, 1}, {&result, 1}, durability == Durability::kPower);
   if (durability == Durability::kPower && result.ok()) {
-    absl::Status synced = syncer_.Sync();
+    absl::Status synced = Sync();
     if (!synced.ok()) return synced;
   }
   return result;
@@ -250,21 +386,24 @@ std::vector<absl::StatusOr<CommitReceipt>> RocksDbStore::CommitMany(
     absl::Status sizes = CheckSizes(commits[i]);
     if (!sizes.ok()) results[i] = sizes;
   }
-  // Commits that are too large part the others into runs.
-  size_t begin = 0;
-  while (begin < commits.size()) {
+  // Runs of commits that are not too large, and not too many or too much together.
+  for (size_t begin = 0; begin < commits.size();) {
     if (!results[begin].ok()) {
       ++begin;
       continue;
     }
     size_t end = begin + 1;
-    while (end < commits.size() && end - begin < kMaxCommitsPerWrite && results[end].ok()) ++end;
-    queue_.Commit(commits.subspan(begin, end - begin),
-                  absl::MakeSpan(results).subspan(begin, end - begin), power);
+    for (size_t bytes = BytesOf(commits[begin]); end < commits.size(); ++end) {
+      if (end - begin == kMaxCommitsPerWrite || !results[end].ok()) break;
+      bytes += BytesOf(commits[end]);
+      if (bytes > kMaxBytesPerWrite) break;
+    }
+    queue_->Commit(commits.subspan(begin, end - begin),
+                   absl::MakeSpan(results).subspan(begin, end - begin), power);
     begin = end;
   }
   if (!power) return results;
-  const absl::Status synced = syncer_.Sync();
+  const absl::Status synced = Sync();
   if (synced.ok()) return results;
   for (absl::StatusOr<CommitReceipt>& result : results) {
     if (result.ok()) result = synced;
@@ -272,16 +411,45 @@ std::vector<absl::StatusOr<CommitReceipt>> RocksDbStore::CommitMany(
   return results;
 }
 
+absl::Status RocksDbStore::Sync() {
+  absl::Status status = journal_->Sync();
+  // What could not be synced is safe when it is in the database.
+  if (!status.ok()) checkpointer_->Request();
+  return status;
+}
+
 absl::StatusOr<StateStore::Erased> RocksDbStore::Erase(const CustomerKey& key) {
   // The record first: a decision that is being made with it will be refused, and what is decided
-  // from then on is about somebody unknown.
-  absl::StatusOr<CommitQueue::ErasedRecord> record = queue_.EraseRecord(key);
+  // from then on is about somebody unknown. The checkpoint takes everything out of the journal,
+  // from where it would come back otherwise.
+  absl::StatusOr<CommitQueue::Removed> record = queue_->Remove(key);
   if (!record.ok()) return record.status();
-  absl::StatusOr<int64_t> events = log_.EraseEventsOf(key, record->number);
+  absl::Status status = checkpointer_->Checkpoint();
+  if (!status.ok()) return status;
+  absl::StatusOr<int64_t> events = log_->EraseEventsOf(key, record->number);
   if (!events.ok()) return events.status();
-  absl::Status synced = syncer_.Sync();
-  if (!synced.ok()) return synced;
   return Erased{.record = record->found, .events = *events};
+}
+
+absl::Status RocksDbStore::PutBlob(std::string_view name, std::string_view bytes) {
+  // A blob may say up to which event it has read: it must not outlive them.
+  absl::Status synced = Sync();
+  if (!synced.ok()) return synced;
+  return blobs_.Put(name, bytes);
+}
+
+absl::StatusOr<std::optional<std::string>> RocksDbStore::GetMeta(std::string_view key) const {
+  std::string value;
+  const rocksdb::Status status =
+      db_->Get(rocksdb::ReadOptions(), families_.meta, ToSlice(key), &value);
+  if (status.IsNotFound()) return std::nullopt;
+  if (!status.ok()) return ToAbslStatus(status, kReadingMeta);
+  return value;
+}
+
+absl::Status RocksDbStore::PutMeta(std::string_view key, std::string_view value) {
+  return ToAbslStatus(db_->Put(Durably(), families_.meta, ToSlice(key), ToSlice(value)),
+                      "write the store's own data");
 }
 
 uint64_t RocksDbStore::Property(rocksdb::ColumnFamilyHandle* family,
@@ -297,21 +465,26 @@ uint64_t RocksDbStore::PropertyOfAll(const std::string& name) const {
 
 StoreStats RocksDbStore::Stats() const {
   using Properties = rocksdb::DB::Properties;
+  const RecordTable::Stats table = table_.stats();
+  rocksdb::Statistics& statistics = *setup_.db.statistics;
   StoreStats stats;
-  stats.customers_estimate = Property(families_.customers, Properties::kEstimateNumKeys);
-  stats.log_entries_estimate = Property(families_.log, Properties::kEstimateNumKeys);
-  stats.live_bytes = PropertyOfAll(Properties::kLiveSstFilesSize);
-  stats.memtable_bytes = PropertyOfAll(Properties::kSizeAllMemTables);
-  stats.block_cache_bytes = Property(families_.customers, Properties::kBlockCacheUsage);
-  stats.cache_hits = statistics_->getTickerCount(rocksdb::BLOCK_CACHE_HIT);
-  stats.cache_misses = statistics_->getTickerCount(rocksdb::BLOCK_CACHE_MISS);
+  stats.customers_estimate = static_cast<uint64_t>(std::max<int64_t>(queue_->customers(), 0));
+  stats.log_entries_estimate =
+      Property(families_.log, Properties::kEstimateNumKeys) + tail_.events();
+  stats.live_bytes = PropertyOfAll(Properties::kLiveSstFilesSize) + journal_->bytes();
+  stats.memtable_bytes = table.dirty_bytes + tail_.bytes();
+  stats.block_cache_bytes = table.bytes - std::min(table.bytes, table.dirty_bytes) +
+                            Property(families_.customers, Properties::kBlockCacheUsage);
+  stats.cache_hits = table.hits;
+  stats.cache_misses = table.misses;
   stats.compaction_pending_bytes = PropertyOfAll(Properties::kEstimatePendingCompactionBytes);
-  stats.written_bytes = statistics_->getTickerCount(rocksdb::WAL_FILE_BYTES) +
-                        statistics_->getTickerCount(rocksdb::FLUSH_WRITE_BYTES) +
-                        statistics_->getTickerCount(rocksdb::COMPACT_WRITE_BYTES);
+  stats.written_bytes =
+      journal_->appended_bytes() + statistics.getTickerCount(rocksdb::WAL_FILE_BYTES) +
+      statistics.getTickerCount(rocksdb::FLUSH_WRITE_BYTES) +
+      statistics.getTickerCount(rocksdb::COMPACT_WRITE_BYTES) + checkpointer_->written_bytes();
   stats.write_stopped =
-      listener_->failed() || Property(families_.customers, Properties::kIsWriteStopped) != 0;
-  stats.conflicts = queue_.conflicts();
+      queue_->full() || journal_->sync_failed() || !checkpointer_->last_status().ok();
+  stats.conflicts = queue_->conflicts();
   return stats;
 }
 
@@ -354,9 +527,7 @@ absl::StatusOr<std::unique_ptr<StateStore>> OpenRocksDbStore(const RocksDbOption
     return absl::UnavailableError(
         absl::StrCat("can't create the folder ", options.path, ": ", error.message()));
   }
-  RocksDbSetup setup = MakeRocksDbSetup(options);
-  const auto listener = std::make_shared<StoreListener>();
-  setup.db.listeners.push_back(listener);
+  const RocksDbSetup setup = MakeRocksDbSetup(options);
   absl::Status checked = CheckFamilies(setup.db, options.path);
   if (!checked.ok()) return checked;
 
@@ -371,11 +542,10 @@ absl::StatusOr<std::unique_ptr<StateStore>> OpenRocksDbStore(const RocksDbOption
   const rocksdb::Status opened =
       rocksdb::DB::Open(setup.db, options.path, descriptors, &handles, &db);
   if (!opened.ok()) return OpenError(opened, options.path);
-  auto store = std::make_unique<RocksDbStore>(
-      std::unique_ptr<rocksdb::DB>(db),
-      ColumnFamilies{
-          .meta = handles[0], .customers = handles[1], .log = handles[2], .blobs = handles[3]},
-      setup.db.statistics, listener);
+  const ColumnFamilies families = {
+      .meta = handles[0], .customers = handles[1], .log = handles[2], .blobs = handles[3]};
+  auto store =
+      std::make_unique<RocksDbStore>(std::unique_ptr<rocksdb::DB>(db), families, setup, options);
   absl::Status status = store->Open(options.id_key);
   if (!status.ok()) return status;
   return store;

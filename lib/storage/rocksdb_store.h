@@ -19,10 +19,14 @@ namespace attune::storage {
 struct RocksDbOptions {
   // The folder of the database; created when absent.
   std::string path;
-  // Bytes of data blocks kept in memory. The store's resident memory is about this, plus 3 write
-  // buffers, plus filters and indexes (2 bytes per customer).
-  uint64_t block_cache_bytes = 256ull << 20;
-  // Bytes of a write buffer (memtable).
+  // Bytes of customers' records kept in memory: those that were used lately.
+  uint64_t record_cache_bytes = 192ull << 20;
+  // Bytes of the files' blocks kept in memory.
+  uint64_t block_cache_bytes = 64ull << 20;
+  // What is committed is brought from memory into files when so many bytes of it have come
+  // together; a record that changes often is written once. Commits are refused at four times as
+  // many. The store's resident memory is about both caches, three times this, and filters and
+  // indexes (4 bytes per customer, 2 per event of the log).
   uint64_t write_buffer_bytes = 32ull << 20;
   // Key of the hash of customer ids for a store that is created; absent: drawn from the system's
   // random source. An existing store keeps its own.

@@ -26,6 +26,8 @@ inline constexpr size_t kMaxRecordBytes = 1u << 20;
 inline constexpr size_t kMaxEventBytes = 1u << 20;
 // Most events of one commit.
 inline constexpr size_t kMaxEventsPerCommit = 1024;
+// Largest commit: its record and the payloads of its events, in bytes.
+inline constexpr size_t kMaxCommitBytes = 4u << 20;
 
 // Which state of a record somebody has seen. Opaque above the store.
 struct RecordVersion {

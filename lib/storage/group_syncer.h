@@ -1,23 +1,22 @@
-#ifndef ATTUNE_LIB_STORAGE_WAL_SYNCER_H_
-#define ATTUNE_LIB_STORAGE_WAL_SYNCER_H_
+#ifndef ATTUNE_LIB_STORAGE_GROUP_SYNCER_H_
+#define ATTUNE_LIB_STORAGE_GROUP_SYNCER_H_
 
+#include <functional>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
-#include "rocksdb/db.h"
 
 namespace attune::storage {
 
-// Brings the write-ahead log to the disk, once for all who wait. Thread-safe. Writers that don't
-// ask for it are not held up.
-class WalSyncer {
+// Does a slow thing once for all who wait for it. Thread-safe.
+class GroupSyncer {
  public:
-  // `db` must outlive the syncer.
-  explicit WalSyncer(rocksdb::DB* db) : db_(db) {}
+  // `sync` brings everything that was done before it was called to the disk.
+  explicit GroupSyncer(std::function<absl::Status()> sync) : sync_(std::move(sync)) {}
 
-  // Returns when everything that was written before the call survives power loss.
+  // Returns what a call of `sync` returned that began after this call did.
   absl::Status Sync();
 
  private:
@@ -28,7 +27,7 @@ class WalSyncer {
 
   void Lead() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
-  rocksdb::DB* const db_;
+  const std::function<absl::Status()> sync_;
 
   absl::Mutex mutex_;
   absl::CondVar changed_;
@@ -38,4 +37,4 @@ class WalSyncer {
 
 }  // namespace attune::storage
 
-#endif  // ATTUNE_LIB_STORAGE_WAL_SYNCER_H_
+#endif  // ATTUNE_LIB_STORAGE_GROUP_SYNCER_H_

@@ -1,12 +1,8 @@
-#include "lib/storage/wal_syncer.h"
-
-#include <utility>
-
-#include "lib/storage/rocksdb_status.h"
+#include "lib/storage/group_syncer.h"
 
 namespace attune::storage {
 
-absl::Status WalSyncer::Sync() {
+absl::Status GroupSyncer::Sync() {
   Waiter self;
   absl::MutexLock lock(&mutex_);
   waiting_.push_back(&self);
@@ -21,12 +17,12 @@ absl::Status WalSyncer::Sync() {
 }
 
 // Who comes while the disk is busy may have written too late for this sync and waits for the next.
-void WalSyncer::Lead() {
+void GroupSyncer::Lead() {
   std::vector<Waiter*> group;
   group.swap(waiting_);
   syncing_ = true;
   mutex_.Unlock();
-  const absl::Status status = ToAbslStatus(db_->SyncWAL(), "bring what was written to the disk");
+  const absl::Status status = sync_();
   mutex_.Lock();
   syncing_ = false;
   for (Waiter* waiter : group) {

@@ -1,0 +1,237 @@
+#include "lib/storage/checkpointer.h"
+
+#include <utility>
+#include <vector>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "lib/storage/rocksdb_format.h"
+#include "lib/storage/rocksdb_status.h"
+#include "rocksdb/sst_file_writer.h"
+
+namespace attune::storage {
+namespace {
+
+constexpr absl::Duration kRetryAfter = absl::Seconds(1);
+
+// Files of records that wait to be merged. More would make every read of the database slower.
+constexpr uint64_t kMaxWaitingFiles = 24;
+constexpr absl::Duration kMaxWait = absl::Seconds(5);
+constexpr absl::Duration kPause = absl::Milliseconds(5);
+
+constexpr size_t kBatchBytes = 1 << 20;
+
+// The database takes the file over instead of copying it.
+rocksdb::IngestExternalFileOptions IngestOptions() {
+  rocksdb::IngestExternalFileOptions options;
+  options.move_files = true;
+  options.write_global_seqno = false;
+  options.verify_file_checksum = false;
+  return options;
+}
+
+}  // namespace
+
+Checkpointer::Checkpointer(CheckpointParts parts, CheckpointFiles files)
+    : parts_(std::move(parts)),
+      files_(std::move(files)),
+      syncer_([this] { return CheckpointOnce(); }),
+      thread_([this] { Loop(); }) {}
+
+Checkpointer::~Checkpointer() {
+  stopping_ = true;
+  {
+    absl::MutexLock lock(&mutex_);
+    wake_.Signal();
+  }
+  thread_.join();
+}
+
+void Checkpointer::Request() {
+  if (requested_.load(std::memory_order_relaxed) || requested_.exchange(true)) return;
+  absl::MutexLock lock(&mutex_);
+  wake_.Signal();
+}
+
+absl::Status Checkpointer::last_status() const {
+  absl::MutexLock lock(&mutex_);
+  return last_status_;
+}
+
+void Checkpointer::Loop() {
+  while (!stopping_) {
+    {
+      absl::MutexLock lock(&mutex_);
+      while (!requested_ && !stopping_) wake_.Wait(&mutex_);
+    }
+    if (stopping_) return;
+    const absl::Status status = Checkpoint();
+    if (status.ok()) {
+      requested_ = false;
+      continue;
+    }
+    // Stays requested, so that nobody else wakes this thread before.
+    absl::MutexLock lock(&mutex_);
+    if (!stopping_) wake_.WaitWithTimeout(&mutex_, kRetryAfter);
+  }
+}
+
+absl::Status Checkpointer::CheckpointOnce() {
+  absl::Status status = Run();
+  absl::MutexLock lock(&mutex_);
+  last_status_ = status;
+  return status;
+}
+
+absl::Status Checkpointer::Run() {
+  const CommitQueue::Cut cut = parts_.queue->MakeCut();
+  const RecordTable::DirtyRecords dirty = parts_.table->CollectDirty();
+  const EventChunks chunks = parts_.tail->ChunksBelow(cut.number);
+  const Content content = {dirty, chunks};
+
+  // Records are collected as they are now. What was written to them behind the cut must not be in
+  // the database while its events could still be lost with the journal.
+  absl::Status status = parts_.journal->SyncFrom(cut.number);
+  if (status.ok()) {
+    status = parts_.health->had_error() ? WriteBatches(content) : AddFiles(content);
+  }
+  if (status.ok()) status = WriteFloor(cut);
+  if (!status.ok()) {
+    // A database that has stopped after an error may go on when the error is gone.
+    if (parts_.health->had_error()) parts_.db->Resume().PermitUncheckedError();
+    return status;
+  }
+  parts_.table->MarkClean(dirty.records);
+  parts_.tail->DropBelow(cut.number);
+  parts_.journal->DropBelow(cut.number);
+  return absl::OkStatus();
+}
+
+rocksdb::Status Checkpointer::ForEachRecord(const Content& content, Put put, Delete remove) {
+  rocksdb::Status status;
+  std::string value;
+  for (const RecordTable::Dirty& record : content.records.records) {
+    if (!status.ok()) break;
+    if (record.removed) {
+      status = remove(KeySlice(record.key));
+      continue;
+    }
+    value.assign(reinterpret_cast<const char*>(&record.version), sizeof record.version);
+    value.append(content.records.bytes, record.offset, record.size);
+    status = put(KeySlice(record.key), value);
+  }
+  return status;
+}
+
+rocksdb::Status Checkpointer::ForEachEvent(const Content& content, Put put) {
+  rocksdb::Status status;
+  std::string value;
+  for (const auto& chunk : content.events) {
+    chunk->ForEach([&](const TailEvent& event) {
+      const std::array<char, 8> key = LogKey(event.position);
+      EncodeEvent(event.type, event.customer, event.payload, value);
+      status = put(rocksdb::Slice(key.data(), key.size()), value);
+      return status.ok();
+    });
+    if (!status.ok()) break;
+  }
+  return status;
+}
+
+absl::Status Checkpointer::AddFiles(const Content& content) {
+  std::vector<rocksdb::IngestExternalFileArg> files;
+  absl::Status status = WriteFiles(content, files);
+  if (status.ok()) status = WaitForCompactions();
+  if (status.ok() && !files.empty()) {
+    status = ToAbslStatus(parts_.db->IngestExternalFiles(files), "add a checkpoint's files");
+  }
+  if (status.ok()) return status;
+  for (const rocksdb::IngestExternalFileArg& file : files) {
+    files_.log.env->DeleteFile(file.external_files[0]).PermitUncheckedError();
+  }
+  return status;
+}
+
+absl::Status Checkpointer::WriteFiles(const Content& content,
+                                      std::vector<rocksdb::IngestExternalFileArg>& files) {
+  const auto write = [&](rocksdb::ColumnFamilyHandle* family, const rocksdb::Options& options,
+                         absl::FunctionRef<rocksdb::Status(rocksdb::SstFileWriter&)> fill) {
+    rocksdb::IngestExternalFileArg file;
+    file.column_family = family;
+    file.external_files = {absl::StrCat(files_.folder, "/", ++file_number_, ".sst")};
+    file.options = IngestOptions();
+    files.push_back(file);
+    // The pages stay in the operating system's cache: the file is read next.
+    rocksdb::SstFileWriter writer(rocksdb::EnvOptions(options), options, family,
+                                  /*invalidate_page_cache=*/false);
+    rocksdb::Status status = writer.Open(file.external_files[0]);
+    if (status.ok()) status = fill(writer);
+    if (status.ok()) status = writer.Finish();
+    written_bytes_.fetch_add(writer.FileSize(), std::memory_order_relaxed);
+    return ToAbslStatus(status, "write a file of a checkpoint");
+  };
+  absl::Status status;
+  if (!content.records.records.empty()) {
+    status = write(parts_.families.customers, files_.customers, [&](auto& writer) {
+      return ForEachRecord(
+          content, [&](const auto& key, const auto& value) { return writer.Put(key, value); },
+          [&](const auto& key) { return writer.Delete(key); });
+    });
+  }
+  if (status.ok() && !content.events.empty()) {
+    status = write(parts_.families.log, files_.log, [&](auto& writer) {
+      return ForEachEvent(
+          content, [&](const auto& key, const auto& value) { return writer.Put(key, value); });
+    });
+  }
+  return status;
+}
+
+absl::Status Checkpointer::WriteBatches(const Content& content) {
+  rocksdb::WriteBatch batch;
+  const auto write = [&] {
+    const rocksdb::Status status = parts_.db->Write(Durably(), &batch);
+    batch.Clear();
+    return status;
+  };
+  const auto written_if_large = [&](rocksdb::Status status) {
+    return status.ok() && batch.GetDataSize() >= kBatchBytes ? write() : status;
+  };
+  const auto put_into = [&](rocksdb::ColumnFamilyHandle* family) {
+    return [&, family](const rocksdb::Slice& key, const rocksdb::Slice& value) {
+      return written_if_large(batch.Put(family, key, value));
+    };
+  };
+  const ColumnFamilies& families = parts_.families;
+  rocksdb::Status status =
+      ForEachRecord(content, put_into(families.customers), [&](const rocksdb::Slice& key) {
+        return written_if_large(batch.Delete(families.customers, key));
+      });
+  if (status.ok()) status = ForEachEvent(content, put_into(families.log));
+  if (status.ok()) status = write();
+  return ToAbslStatus(status, "write a checkpoint");
+}
+
+absl::Status Checkpointer::WaitForCompactions() const {
+  for (absl::Duration waited; waited < kMaxWait; waited += kPause) {
+    std::string files;
+    uint64_t count = 0;
+    if (!parts_.db->GetProperty(parts_.families.customers,
+                                rocksdb::DB::Properties::kNumFilesAtLevelPrefix + "0", &files) ||
+        !absl::SimpleAtoi(files, &count) || count < kMaxWaitingFiles) {
+      return absl::OkStatus();
+    }
+    absl::SleepFor(kPause);
+  }
+  return absl::UnavailableError("the database is behind with merging its files");
+}
+
+absl::Status Checkpointer::WriteFloor(const CommitQueue::Cut& cut) {
+  return ToAbslStatus(parts_.db->Put(Durably(), parts_.families.meta, ToSlice(kFloorKey),
+                                     EncodeFloor({cut.number, cut.customers})),
+                      "write where the journal starts");
+}
+
+}  // namespace attune::storage
