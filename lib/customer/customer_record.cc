@@ -14,10 +14,18 @@ constexpr size_t kMinInteractionBytes = 4;
 
 absl::Status Malformed() { return absl::DataLossError("the customer's record is malformed"); }
 
+// Sums and differences that wrap around: in a damaged record any number may stand.
+int64_t Plus(int64_t a, int64_t b) {
+  return static_cast<int64_t>(static_cast<uint64_t>(a) + static_cast<uint64_t>(b));
+}
+int64_t Minus(int64_t a, int64_t b) {
+  return static_cast<int64_t>(static_cast<uint64_t>(a) - static_cast<uint64_t>(b));
+}
+
 std::optional<Interaction> ReadInteraction(ByteReader& reader, int64_t previous_ms) {
   Interaction interaction;
   interaction.kind = static_cast<InteractionKind>(reader.Fixed<uint8_t>());
-  interaction.time_ms = previous_ms + UnZigZag(reader.Varint());
+  interaction.time_ms = Plus(previous_ms, UnZigZag(reader.Varint()));
   interaction.channel = static_cast<uint32_t>(reader.Varint());
   const uint64_t treatment = reader.Varint();
   if (treatment > 0) interaction.treatment = static_cast<uint32_t>(treatment - 1);
@@ -27,7 +35,7 @@ std::optional<Interaction> ReadInteraction(ByteReader& reader, int64_t previous_
 
 void PutInteraction(std::string& out, const Interaction& interaction, int64_t previous_ms) {
   PutFixed(out, static_cast<uint8_t>(interaction.kind));
-  PutVarint(out, ZigZag(interaction.time_ms - previous_ms));
+  PutVarint(out, ZigZag(Minus(interaction.time_ms, previous_ms)));
   PutVarint(out, interaction.channel);
   PutVarint(out, interaction.treatment ? uint64_t{*interaction.treatment} + 1 : 0);
 }
@@ -113,19 +121,20 @@ void EncodeRecord(const CustomerState& before, std::string_view id, const Record
   PutFixed(record, kRecordFormat);
   PutVarint(record, static_cast<uint64_t>(change.features ? change.features_time_us
                                                           : before.features_time_us_));
-  const bool decided =
-      change.interaction && change.interaction->kind == InteractionKind::kDecided;
+  const bool decided = change.interaction && change.interaction->kind == InteractionKind::kDecided;
   PutVarint(record, before.decision_count_ + (decided ? 1 : 0));
   PutBytes(record, id);
   PutBytes(record, change.features.value_or(before.features_));
 
-  // Requests: what was written without a version has the one that the record was loaded with.
+  // Requests: what was written without a version has the one that the record was loaded with; one
+  // that is carried out again stands for its last time only.
   RememberedRequest requests[kMaxRememberedRequests];
   size_t request_count = 0;
   ByteReader reader(before.requests_);
   while (!reader.done()) {
     std::optional<RememberedRequest> request = ReadRequest(reader);
     if (!request) break;
+    if (change.request && request->hash == change.request->hash) continue;
     if (request->version == 0) request->version = before.version_;
     if (request_count == kMaxRememberedRequests) {
       std::copy(requests + 1, requests + kMaxRememberedRequests, requests);
@@ -142,7 +151,8 @@ void EncodeRecord(const CustomerState& before, std::string_view id, const Record
     for (; version >= 0x80; version >>= 7) ++bytes;
     return bytes;
   };
-  for (size_t i = first; i < request_count; ++i) requests_bytes += encoded_size(requests[i].version);
+  for (size_t i = first; i < request_count; ++i)
+    requests_bytes += encoded_size(requests[i].version);
   if (change.request) requests_bytes += encoded_size(0);
   PutVarint(record, requests_bytes);
   for (size_t i = first; i < request_count; ++i) PutRequest(record, requests[i]);
@@ -165,7 +175,12 @@ void EncodeRecord(const CustomerState& before, std::string_view id, const Record
   while (count >= kMaxRememberedInteractions) {
     ByteReader oldest(kept);
     const std::optional<Interaction> dropped = ReadInteraction(oldest, base_ms);
-    if (!dropped) break;
+    if (!dropped) {
+      // Damaged: what can't be read can't be counted down either.
+      count = 0;
+      kept = {};
+      break;
+    }
     base_ms = dropped->time_ms;
     kept = oldest.Bytes(oldest.remaining());
     --count;

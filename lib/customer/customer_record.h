@@ -110,7 +110,8 @@ struct RecordChange {
   int64_t features_time_us = 0;
   // Appended to the history; the oldest makes room.
   std::optional<Interaction> interaction;
-  // Remembered; the oldest makes room. Its `version` is not looked at.
+  // Remembered in place of one with the same hash; else the oldest makes room. Its `version` is not
+  // looked at.
   std::optional<RememberedRequest> request;
 };
 
