@@ -114,9 +114,8 @@ struct Decider::Request {
 };
 
 absl::Status Decider::Decide(const strategy::Strategy& strategy,
-                             const context::DecisionContext& context,
-                             const DecideOptions& options, EncodeAnswer encode_answer,
-                             Decision& decision) const {
+                             const context::DecisionContext& context, const DecideOptions& options,
+                             EncodeAnswer encode_answer, Decision& decision) const {
   decision.times = {};
   decision.conflicts = 0;
   StageTimer timer(decision.times);
@@ -164,9 +163,12 @@ absl::Status Decider::DecideOnce(const strategy::Strategy& strategy,
     decision.degradation |= kCustomerUnavailable;
   }
   decision.unknown_customer = readable && !state.known();
+  bool can_remember = readable;
   if (request.has_id) {
     const absl::Status status = FindEarlierAnswer(state, request, decision);
-    if (!status.ok() || decision.answered_before) return status;
+    if (absl::IsAlreadyExists(status) || decision.answered_before) return status;
+    // It was answered before, but how can't be read now: a second decision must not be remembered.
+    if (!status.ok()) can_remember = false;
   }
   timer.Finish(Stage::kCustomer);
 
@@ -175,7 +177,7 @@ absl::Status Decider::DecideOnce(const strategy::Strategy& strategy,
   if (!decision.result.scored.rejected.empty()) decision.degradation |= kScoreNotFinite;
   decision.id = MakeId(seed_, request.key, context.time_us, state.decision_count(), request.hash);
   if (options.dry_run) return absl::OkStatus();
-  if (!readable) {
+  if (!can_remember) {
     decision.degradation |= kNotRemembered;
     return absl::OkStatus();
   }
@@ -202,9 +204,12 @@ absl::Status Decider::FindEarlierAnswer(const customer::CustomerState& state,
         "this request_id was used for this customer with another content; use a new one");
   }
   auto entry = store_.ReadLogAt(earlier->version);
+  if (!entry.ok()) return entry.status();
   // An answer that has left the log can't be given again: the decision is made anew.
-  if (!entry.ok() || !*entry) return absl::OkStatus();
-  if (!decision.event.ParseFromString((*entry)->payload)) return absl::OkStatus();
+  if (!*entry || !decision.event.ParseFromString((*entry)->payload) ||
+      decision.event.request_hash() != request.hash) {
+    return absl::OkStatus();
+  }
   decision.answered_before = true;
   decision.stored_answer = decision.event.answer();
   return absl::OkStatus();

@@ -19,8 +19,8 @@
 namespace attune::decision {
 
 // Identifies a decision: the first 8 bytes of the customer's key, so that an outcome finds its
-// customer, then 8 bytes that tell the customer's decisions apart. Depends on the seed, the customer,
-// the time, the customer's earlier decisions and the request_id only.
+// customer, then 8 bytes that tell the customer's decisions apart. Depends on the seed, the
+// customer, the time, the customer's earlier decisions and the request_id only.
 using DecisionId = Hash128;
 
 // In what way a decision is not as good as it should be. Bits; stored: never renumber.
@@ -44,12 +44,12 @@ struct DecideOptions {
 struct Decision {
   // The result.
   DecisionId id{};
-  uint32_t degradation = 0;       // bits of Degradation
+  uint32_t degradation = 0;  // bits of Degradation
   bool unknown_customer = false;
   PipelineResult result;
   std::vector<ValueRef> features;  // as served, one per declared feature; point into `record`
   StageTimes times;
-  uint64_t conflicts = 0;          // commits that had to be made again
+  uint64_t conflicts = 0;  // commits that had to be made again
   // Set when the request_id was answered before: the answer as sent then, and nothing else is set.
   bool answered_before = false;
   std::string stored_answer;
@@ -85,6 +85,8 @@ class Decider {
                           const context::DecisionContext& context, const DecideOptions& options,
                           const Request& request, EncodeAnswer encode_answer, StageTimer& timer,
                           Decision& decision) const;
+  // Sets `answered_before` when there is an earlier answer. ALREADY_EXISTS: to another request.
+  // Other errors: there is one, but it can't be read now.
   absl::Status FindEarlierAnswer(const customer::CustomerState& state, const Request& request,
                                  Decision& decision) const;
   absl::Status Commit(const strategy::Strategy& strategy, const context::DecisionContext& context,
