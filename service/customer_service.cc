@@ -24,7 +24,10 @@ void CheckCustomerId(std::string_view field, std::string_view id, Violations& vi
   if (const auto problem = IdProblem(id, kMaxCustomerIdBytes)) violations.Add(field, *problem);
 }
 
-std::string UnknownFeature(const ValueSchema& features, std::string_view name) {
+// `violations`: when they are full already, nobody will read this.
+std::string UnknownFeature(const ValueSchema& features, std::string_view name,
+                           const Violations& violations) {
+  if (violations.full()) return "";
   const std::string closest = ClosestName(name.substr(0, kMaxNameBytes), features.Names());
   return absl::StrCat("the strategy declares no feature ", Quoted(name),
                       closest.empty() ? "" : absl::StrCat("; did you mean \"", closest, "\"?"));
@@ -79,7 +82,8 @@ absl::Status CustomerService::Get(const pb::CustomerServiceGetRequest& request,
   }
   for (const customer::Interaction& interaction : state->History()) {
     pb::PastDecision* past = response->add_recent_decisions();
-    ToProto(interaction.time_ms * 1000, past->mutable_time());
+    // By way of a time, which has no overflow, whatever a damaged record holds.
+    ToProto(absl::ToUnixMicros(absl::FromUnixMillis(interaction.time_ms)), past->mutable_time());
     past->set_channel(
         std::string(options_.names->NameOf(storage::NameKind::kChannel, interaction.channel)));
     if (interaction.treatment) {
@@ -101,7 +105,7 @@ void CustomerService::ReadFeatures(const pb::Customer& customer, ListBuffers& li
     };
     const int slot = schema.SlotOf(name);
     if (slot < 0) {
-      violations.Add(field(), UnknownFeature(schema, name));
+      violations.Add(field(), UnknownFeature(schema, name, violations));
       continue;
     }
     customer::FeatureEdit edit{schema[slot].number, ToValueRef(given, lists)};
@@ -127,14 +131,14 @@ void CustomerService::ApplyMask(const pb::CustomerServiceUpsertRequest& request,
     }
     const std::string field = absl::StrCat("update_mask.paths[", i, "]");
     if (!path.starts_with(kFeaturePath)) {
-      violations.Add(field, absl::StrCat("is ", Quoted(path),
-                                         "; must be features.<name>, features or *"));
+      violations.Add(field,
+                     absl::StrCat("is ", Quoted(path), "; must be features.<name>, features or *"));
       continue;
     }
-    const int slot = schema.SlotOf(std::string_view(path).substr(kFeaturePath.size()));
+    const std::string_view name = std::string_view(path).substr(kFeaturePath.size());
+    const int slot = schema.SlotOf(name);
     if (slot < 0) {
-      violations.Add(field, UnknownFeature(schema, std::string_view(path).substr(
-                                                       kFeaturePath.size())));
+      violations.Add(field, UnknownFeature(schema, name, violations));
       continue;
     }
     named.insert(schema[slot].number);
@@ -217,7 +221,7 @@ absl::Status CustomerService::Batch::SetColumns(
     const std::string field = absl::StrCat("feature_names[", i, "]");
     const int slot = schema.SlotOf(message.feature_names(i));
     if (slot < 0) {
-      violations.Add(field, UnknownFeature(schema, message.feature_names(i)));
+      violations.Add(field, UnknownFeature(schema, message.feature_names(i), violations));
     } else if (!seen.insert(slot).second) {
       violations.Add(field, absl::StrCat("names ", Quoted(message.feature_names(i)), " again"));
     } else {
@@ -293,8 +297,7 @@ absl::Status CustomerService::Batch::Add(const pb::CustomerServiceBatchUpsertReq
     ++good;
     row_of_change_.push_back(row_index);
   }
-  const auto results =
-      service_.writer_.UpsertMany(absl::MakeConstSpan(changes_).subspan(0, good));
+  const auto results = service_.writer_.UpsertMany(absl::MakeConstSpan(changes_).subspan(0, good));
   for (size_t i = 0; i < good; ++i) {
     if (!results[i].ok()) {
       // A store that can't be written refuses every row: the stream ends, and the caller retries.

@@ -96,11 +96,15 @@ size_t EditDistance(std::string_view a, std::string_view b, size_t limit) {
   for (size_t i = 1; i <= a.size(); ++i) {
     size_t diagonal = row[0];
     row[0] = i;
+    size_t smallest = i;
     for (size_t j = 1; j <= b.size(); ++j) {
       const size_t substituted = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
       diagonal = row[j];
       row[j] = std::min({substituted, row[j] + 1, row[j - 1] + 1});
+      smallest = std::min(smallest, row[j]);
     }
+    // Distances never shrink from row to row.
+    if (smallest > limit) return limit + 1;
   }
   return std::min(row.back(), limit + 1);
 }

@@ -24,6 +24,8 @@ class Violations {
   void Add(std::string_view field, std::string_view description);
 
   bool empty() const { return count_ == 0; }
+  // True when the next one is counted only: its description need not be made.
+  bool full() const { return kept_.size() == kMaxKept; }
   size_t count() const { return count_; }
   const std::vector<Violation>& kept() const { return kept_; }
 

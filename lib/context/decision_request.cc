@@ -50,7 +50,7 @@ void CheckAttributes(const DecisionRequest& request, const ValueSchema& schema,
     const auto field = [&, name = name] { return absl::StrCat("attributes[", Quoted(name), "]"); };
     const int slot = schema.SlotOf(name);
     if (slot < 0) {
-      violations.Add(field(), Unknown("attribute", name, schema.Names()));
+      violations.Add(field(), violations.full() ? "" : Unknown("attribute", name, schema.Names()));
       continue;
     }
     ValueRef value = given;
