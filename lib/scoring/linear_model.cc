@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "lib/base/text.h"
 
@@ -165,6 +166,7 @@ class LinearModel::Builder {
       return;
     }
     OneHotTerm compiled{input, inputs_.AddCategorical(input), {term.other()}};
+    absl::flat_hash_set<int32_t> numbers;
     for (const auto& [category, weight] : weights) {
       const std::string entry = absl::StrCat(path, ".weights[\"", category, "\"]");
       if (const std::string problem = NameProblem(input, category); !problem.empty()) {
@@ -176,6 +178,10 @@ class LinearModel::Builder {
         Report(entry, absl::StrCat(Quoted(category), " can't be a value of ",
                                    names_.NameOf(input), ", which is of type ",
                                    ToAbsl(ValueTypeName(input.type))));
+        continue;
+      }
+      if (!numbers.insert(number).second) {
+        Report(entry, "is the same value as another category");
         continue;
       }
       if (compiled.weights.size() <= static_cast<size_t>(number)) {
