@@ -36,8 +36,7 @@ TEST(TextTest, NamesWhatIsWrongWithAnId) {
   EXPECT_EQ(IdProblem("customer-1", kMaxCustomerIdBytes), std::nullopt);
   EXPECT_EQ(IdProblem("\xC3\xA9t\xC3\xA9", kMaxCustomerIdBytes), std::nullopt);
   EXPECT_EQ(IdProblem("", 10), "must not be empty");
-  EXPECT_EQ(IdProblem(std::string(100'000, 'x'), 256),
-            "has 100000 bytes; at most 256 are allowed");
+  EXPECT_EQ(IdProblem(std::string(100'000, 'x'), 256), "has 100000 bytes; at most 256 are allowed");
   EXPECT_NE(IdProblem(std::string("a\0b", 3), 10), std::nullopt);
   EXPECT_NE(IdProblem("a\nb", 10), std::nullopt);
   EXPECT_NE(IdProblem("a\x7F", 10), std::nullopt);
