@@ -1,0 +1,379 @@
+#include "lib/customer/customer_record.h"
+
+#include <cstdint>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "lib/base/codec.h"
+#include "lib/context/value_codec.h"
+#include "tests/testing/mutations.h"
+
+namespace attune::customer {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+constexpr char kId[] = "customer-1";
+
+storage::Record AsRecord(std::string bytes, uint64_t version) {
+  storage::Record record;
+  record.found = true;
+  record.version.number = version;
+  record.bytes = std::move(bytes);
+  return record;
+}
+
+std::string Features() {
+  std::string features;
+  AppendValue(features, 1, ValueRef::Int(48));
+  AppendValue(features, 2, ValueRef::String("premium"));
+  AppendValue(features, 9, ValueRef::Double(70.5));
+  return features;
+}
+
+Interaction Decided(int64_t time_ms, uint32_t channel, std::optional<uint32_t> treatment) {
+  return {InteractionKind::kDecided, time_ms, channel, treatment};
+}
+
+// A customer whose record is rewritten again and again, as the store would hand it back.
+class CustomerRecordTest : public ::testing::Test {
+ protected:
+  CustomerState State() const {
+    auto state = CustomerState::Parse(record_, kId);
+    EXPECT_TRUE(state.ok()) << state.status();
+    return state.ok() ? *state : CustomerState();
+  }
+  // Commits `change`, which leads to this version.
+  void Apply(const RecordChange& change, uint64_t version) {
+    std::string bytes;
+    EncodeRecord(State(), kId, change, bytes);
+    record_ = AsRecord(std::move(bytes), version);
+  }
+  void Decide(int64_t time_ms, std::optional<uint32_t> treatment, uint64_t version) {
+    RecordChange change;
+    change.interaction = Decided(time_ms, 3, treatment);
+    Apply(change, version);
+  }
+  void Remember(uint64_t hash, uint64_t version) {
+    RecordChange change;
+    change.request = RememberedRequest{RequestKind::kDecide, hash, hash * 10, 12345};
+    Apply(change, version);
+  }
+
+  storage::Record record_;
+};
+
+TEST_F(CustomerRecordTest, NothingIsHeldAboutAnUnknownCustomer) {
+  const CustomerState state = State();
+  EXPECT_FALSE(state.known());
+  EXPECT_EQ(state.features(), "");
+  EXPECT_EQ(state.features_time_us(), 0);
+  EXPECT_EQ(state.decision_count(), 0u);
+  EXPECT_THAT(state.History(), IsEmpty());
+  EXPECT_EQ(state.FindRequest(0), std::nullopt);
+}
+
+TEST_F(CustomerRecordTest, EverythingComesBack) {
+  const std::string features = Features();
+  RecordChange change;
+  change.features = features;
+  change.features_time_us = 1'772'323'200'000'001;
+  change.interaction = Decided(1'772'323'200'000, 3, 0);
+  change.request = RememberedRequest{RequestKind::kCreate, 77, 88, 0};
+  Apply(change, 5);
+  const CustomerState state = State();
+  EXPECT_TRUE(state.known());
+  EXPECT_EQ(state.features(), features);
+  EXPECT_EQ(state.features_time_us(), 1'772'323'200'000'001);
+  EXPECT_EQ(state.decision_count(), 1u);
+  ASSERT_EQ(state.History().size(), 1u);
+  const Interaction interaction = state.History()[0];
+  EXPECT_EQ(interaction.kind, InteractionKind::kDecided);
+  EXPECT_EQ(interaction.time_ms, 1'772'323'200'000);
+  EXPECT_EQ(interaction.channel, 3u);
+  EXPECT_EQ(interaction.treatment, 0u);
+  const auto request = state.FindRequest(77);
+  ASSERT_TRUE(request);
+  EXPECT_EQ(request->kind, RequestKind::kCreate);
+  EXPECT_EQ(request->fingerprint, 88u);
+  EXPECT_EQ(request->version, 5u);
+}
+
+TEST_F(CustomerRecordTest, ADecisionKeepsTheFeatures) {
+  const std::string features = Features();
+  RecordChange write;
+  write.features = features;
+  write.features_time_us = 9;
+  Apply(write, 1);
+  Decide(100, 4, 2);
+  EXPECT_EQ(State().features(), features);
+  EXPECT_EQ(State().features_time_us(), 9);
+  EXPECT_EQ(State().decision_count(), 1u);
+}
+
+TEST_F(CustomerRecordTest, AWriteOfFeaturesKeepsTheHistory) {
+  Decide(100, 4, 1);
+  Remember(7, 2);
+  RecordChange write;
+  write.features = "";
+  write.features_time_us = 9;
+  Apply(write, 3);
+  EXPECT_EQ(State().decision_count(), 1u);
+  EXPECT_EQ(State().History().size(), 1u);
+  EXPECT_TRUE(State().FindRequest(7));
+}
+
+TEST_F(CustomerRecordTest, RemembersADecisionWithoutTreatment) {
+  Decide(100, std::nullopt, 1);
+  Decide(90, UINT32_MAX, 2);
+  const std::vector<Interaction> history = State().History();
+  ASSERT_EQ(history.size(), 2u);
+  EXPECT_EQ(history[0].treatment, std::nullopt);
+  EXPECT_EQ(history[1].treatment, UINT32_MAX);
+}
+
+TEST_F(CustomerRecordTest, TimeMayGoBackwards) {
+  const int64_t times[] = {1'772'323'200'000, 0, 7'258'118'400'000, 5};
+  uint64_t version = 0;
+  for (const int64_t time : times) Decide(time, 1, ++version);
+  std::vector<int64_t> remembered;
+  for (const Interaction& interaction : State().History())
+    remembered.push_back(interaction.time_ms);
+  EXPECT_THAT(remembered, ::testing::ElementsAreArray(times));
+}
+
+TEST_F(CustomerRecordTest, RemembersTheLast64InteractionsAndCountsAll) {
+  for (uint64_t i = 1; i <= 200; ++i) {
+    Decide(static_cast<int64_t>(i * i), static_cast<uint32_t>(i), i);
+    const std::vector<Interaction> history = State().History();
+    const uint64_t expected = std::min(i, kMaxRememberedInteractions);
+    ASSERT_EQ(history.size(), expected);
+    for (uint64_t k = 0; k < expected; ++k) {
+      const uint64_t number = i - expected + 1 + k;
+      EXPECT_EQ(history[k].treatment, number);
+      EXPECT_EQ(history[k].time_ms, static_cast<int64_t>(number * number));
+    }
+  }
+  EXPECT_EQ(State().decision_count(), 200u);
+  EXPECT_LT(record_.bytes.size(), 500u);
+}
+
+TEST_F(CustomerRecordTest, RemembersTheLast16Requests) {
+  for (uint64_t i = 1; i <= 40; ++i) {
+    Remember(i, 100 + i);
+    for (uint64_t hash = 1; hash <= i; ++hash) {
+      const bool remembered = hash + kMaxRememberedRequests > i;
+      ASSERT_EQ(State().FindRequest(hash).has_value(), remembered) << hash << " of " << i;
+    }
+  }
+  EXPECT_LT(record_.bytes.size(), 500u);
+}
+
+TEST_F(CustomerRecordTest, ARequestKeepsTheVersionOfItsCommit) {
+  Remember(1, 10);
+  EXPECT_EQ(State().FindRequest(1)->version, 10u);
+  Remember(2, 500);
+  EXPECT_EQ(State().FindRequest(1)->version, 10u);
+  EXPECT_EQ(State().FindRequest(2)->version, 500u);
+  Decide(1, 1, 100'000);
+  RecordChange write;
+  write.features = "";
+  Apply(write, 1ull << 40);
+  Remember(3, 1ull << 50);
+  EXPECT_EQ(State().FindRequest(1)->version, 10u);
+  EXPECT_EQ(State().FindRequest(1)->fingerprint, 10u);
+  EXPECT_EQ(State().FindRequest(2)->version, 500u);
+  EXPECT_EQ(State().FindRequest(3)->version, 1ull << 50);
+}
+
+// A request that had to be carried out anew (its answer had left the log) stands for its last time.
+TEST_F(CustomerRecordTest, ARequestThatIsRememberedAgainHasItsLatestVersion) {
+  Remember(1, 10);
+  Remember(2, 20);
+  Remember(1, 30);
+  EXPECT_EQ(State().FindRequest(1)->version, 30u);
+  Decide(1, 1, 40);
+  EXPECT_EQ(State().FindRequest(1)->version, 30u);
+  EXPECT_EQ(State().FindRequest(2)->version, 20u);
+  // And it takes one place only.
+  for (uint64_t hash = 3; hash < 3 + kMaxRememberedRequests - 2; ++hash) Remember(hash, 40 + hash);
+  EXPECT_TRUE(State().FindRequest(1));
+  EXPECT_TRUE(State().FindRequest(2));
+}
+
+TEST_F(CustomerRecordTest, RefusesTheRecordOfAnotherCustomer) {
+  Decide(1, 1, 1);
+  EXPECT_TRUE(absl::IsDataLoss(CustomerState::Parse(record_, "customer-2").status()));
+  EXPECT_TRUE(absl::IsDataLoss(CustomerState::Parse(record_, "").status()));
+}
+
+TEST_F(CustomerRecordTest, RefusesARecordOfANewerVersion) {
+  Decide(1, 1, 1);
+  record_.bytes[0] = 2;
+  const absl::Status status = CustomerState::Parse(record_, kId).status();
+  EXPECT_TRUE(absl::IsDataLoss(status));
+  EXPECT_THAT(std::string(status.message()), ::testing::HasSubstr("newer"));
+}
+
+TEST_F(CustomerRecordTest, RefusesAHistoryThatIsLongerThanTheRecord) {
+  std::string bytes;
+  PutFixed(bytes, kRecordFormat);
+  PutVarint(bytes, 0);
+  PutVarint(bytes, 0);
+  PutBytes(bytes, kId);
+  PutBytes(bytes, "");
+  PutBytes(bytes, "");
+  PutVarint(bytes, uint64_t{1} << 60);
+  PutVarint(bytes, 0);
+  PutVarint(bytes, 0);
+  EXPECT_TRUE(absl::IsDataLoss(CustomerState::Parse(AsRecord(bytes, 1), kId).status()));
+}
+
+TEST_F(CustomerRecordTest, TheEncodingStaysWhatIsStored) {
+  RecordChange change;
+  change.features = "\x0A\x02";  // number 1: int 1
+  change.features_time_us = 300;
+  change.interaction = Decided(-1, 2, 4);
+  change.request = RememberedRequest{RequestKind::kUpsert, 1, 2, 9};
+  Apply(change, 7);
+  std::string expected("\x01\xAC\x02\x01", 4);
+  expected +=
+      "\x0A"
+      "customer-1";
+  expected += "\x02\x0A\x02";
+  expected += std::string("\x12\x02\x01\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0\0", 19);
+  expected += std::string("\x01\x01\x01\x01\0\x02\x05", 7);
+  EXPECT_EQ(record_.bytes, expected);
+}
+
+TEST_F(CustomerRecordTest, EveryMutationIsReadWithoutHarm) {
+  const std::string features = Features();
+  for (uint64_t i = 1; i <= 5; ++i) {
+    RecordChange change;
+    change.features = features;
+    change.features_time_us = static_cast<int64_t>(i);
+    change.interaction = Decided(static_cast<int64_t>(i) * 1'000'000, 2, i % 2 ? i : 0);
+    change.request = RememberedRequest{RequestKind::kDecide, i, i, 0};
+    Apply(change, i * 1000);
+  }
+  RecordChange next;
+  next.interaction = Decided(INT64_MAX / 2, 1, 2);
+  next.request = RememberedRequest{RequestKind::kDecide, 99, 99, 0};
+  int readable = 0;
+  testing::ForEachMutation(record_.bytes, 50'000, [&](const std::string& mutated) {
+    const storage::Record record = AsRecord(mutated, 1);
+    const auto state = CustomerState::Parse(record, kId);
+    if (!state.ok()) {
+      EXPECT_TRUE(absl::IsDataLoss(state.status()));
+      return;
+    }
+    ++readable;
+    // What was written over damage is bounded and readable again.
+    EXPECT_LE(state->History().size(), mutated.size());
+    (void)state->FindRequest(3);
+    std::string rewritten;
+    EncodeRecord(*state, kId, next, rewritten);
+    EXPECT_LE(rewritten.size(), mutated.size() + 100);
+    const storage::Record second = AsRecord(rewritten, 2);
+    const auto after = CustomerState::Parse(second, kId);
+    if (after.ok()) {
+      EXPECT_TRUE(after->FindRequest(99));
+      EXPECT_LE(after->History().size(), mutated.size());
+    }
+  });
+  EXPECT_GT(readable, 1000);
+}
+
+TEST_F(CustomerRecordTest, ADamagedHistoryDoesNotSpoilTheRecordForGood) {
+  for (uint64_t i = 1; i <= 64; ++i) Decide(static_cast<int64_t>(i), 1'000, i);
+  // The last interaction is cut off.
+  record_.bytes.resize(record_.bytes.size() - 2);
+  for (uint64_t i = 65; i <= 300; ++i) Decide(static_cast<int64_t>(i), 2'000, i);
+  EXPECT_LE(State().History().size(), kMaxRememberedInteractions);
+  EXPECT_LT(record_.bytes.size(), 1000u);
+}
+
+FeatureEdit Set(uint32_t number, const ValueRef& value) { return {number, value}; }
+FeatureEdit Remove(uint32_t number) { return {number, std::nullopt}; }
+
+std::vector<std::pair<uint32_t, std::string>> Entries(std::string_view features) {
+  std::vector<std::pair<uint32_t, std::string>> entries;
+  ValueReader reader(features);
+  ValueEntry entry;
+  while (reader.Next(entry)) entries.emplace_back(entry.number, entry.value.ToString());
+  EXPECT_TRUE(reader.ok());
+  return entries;
+}
+
+TEST(EditFeaturesTest, InsertsReplacesAndRemoves) {
+  const std::vector<FeatureEdit> edits = {
+      Set(0, ValueRef::Bool(true)),
+      Set(2, ValueRef::String("basic")),
+      Set(3, ValueRef::Int(5)),
+      Remove(4),
+      Remove(9),
+      Set(100, ValueRef::Double(0.5)),
+  };
+  std::string edited = "what was there before";
+  ASSERT_TRUE(EditFeatures(Features(), edits, edited).ok());
+  using Entry = std::pair<uint32_t, std::string>;
+  EXPECT_THAT(Entries(edited), ElementsAre(Entry(0, "true"), Entry(1, "48"), Entry(2, "\"basic\""),
+                                           Entry(3, "5"), Entry(100, "0.5")));
+}
+
+TEST(EditFeaturesTest, KeepsWhatItDoesNotKnowByteForByte) {
+  std::string edited;
+  ASSERT_TRUE(EditFeatures(Features(), {}, edited).ok());
+  EXPECT_EQ(edited, Features());
+}
+
+TEST(EditFeaturesTest, MakesTheSameBytesWhateverTheWay) {
+  std::string at_once;
+  ASSERT_TRUE(EditFeatures("", {Set(1, ValueRef::Int(1)), Set(2, ValueRef::Int(2))}, at_once).ok());
+  std::string first;
+  std::string then;
+  ASSERT_TRUE(EditFeatures("", {Set(2, ValueRef::Int(2))}, first).ok());
+  ASSERT_TRUE(EditFeatures(first, {Set(1, ValueRef::Int(1))}, then).ok());
+  EXPECT_EQ(then, at_once);
+}
+
+TEST(EditFeaturesTest, ReportsMalformedFeatures) {
+  std::string edited;
+  EXPECT_TRUE(absl::IsDataLoss(EditFeatures("\x0C\x7F", {}, edited)));
+}
+
+TEST(EditFeaturesTest, AgreesWithAMapOnRandomEdits) {
+  std::mt19937_64 random(5);
+  std::string features;
+  std::map<uint32_t, int64_t> expected;
+  for (int round = 0; round < 500; ++round) {
+    std::map<uint32_t, std::optional<int64_t>> edits;
+    for (uint64_t i = random() % 6; i > 0; --i) {
+      auto& edit = edits[static_cast<uint32_t>(random() % 20)];
+      edit = random() % 3 == 0 ? std::optional<int64_t>() : static_cast<int64_t>(random());
+    }
+    std::vector<FeatureEdit> list;
+    for (const auto& [number, value] : edits) {
+      list.push_back(value ? Set(number, ValueRef::Int(*value)) : Remove(number));
+      if (value) {
+        expected[number] = *value;
+      } else {
+        expected.erase(number);
+      }
+    }
+    std::string edited;
+    ASSERT_TRUE(EditFeatures(features, list, edited).ok());
+    features = edited;
+    std::vector<std::pair<uint32_t, std::string>> printed;
+    for (const auto& [number, value] : expected)
+      printed.emplace_back(number, std::to_string(value));
+    ASSERT_EQ(Entries(features), printed);
+  }
+}
+
+}  // namespace
+}  // namespace attune::customer
