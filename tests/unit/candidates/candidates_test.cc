@@ -1,0 +1,129 @@
+#include "lib/candidates/candidates.h"
+
+#include <limits>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace attune::candidates {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+class SelectCandidatesTest : public ::testing::Test {
+ protected:
+  // A treatment with content on the channels 0 and 2, valid at any time.
+  catalog::Treatment& Add() {
+    catalog::Treatment& treatment = catalog_.treatments.emplace_back();
+    treatment.content = {catalog::Content{{"text", "t"}}, std::nullopt, catalog::Content{}};
+    return treatment;
+  }
+  // "kept: 0 2; rejected: 1 not_yet_valid"
+  std::string Selected() {
+    SelectCandidates(catalog_, context_, result_);
+    std::string text = "kept:";
+    for (const int kept : result_.kept) text += " " + std::to_string(kept);
+    text += "; rejected:";
+    for (const Rejection& rejection : result_.rejected) {
+      text += " " + std::to_string(rejection.treatment) + " " +
+              std::string(ReasonName(rejection.reason));
+    }
+    return text;
+  }
+
+  catalog::Catalog catalog_;
+  context::DecisionContext context_;
+  CandidateSet result_;
+};
+
+TEST_F(SelectCandidatesTest, KeepsNothingOfAnEmptyCatalog) {
+  EXPECT_EQ(Selected(), "kept:; rejected:");
+}
+
+TEST_F(SelectCandidatesTest, DropsWhatTheChannelCanNotCarry) {
+  Add();
+  Add().content[0].reset();
+  context_.channel = 0;
+  EXPECT_EQ(Selected(), "kept: 0; rejected: 1 no_content_for_channel");
+  context_.channel = 1;
+  EXPECT_EQ(Selected(), "kept:; rejected: 0 no_content_for_channel 1 no_content_for_channel");
+  // Content without fields is content.
+  context_.channel = 2;
+  EXPECT_EQ(Selected(), "kept: 0 1; rejected:");
+}
+
+struct ValidityCase {
+  const char* name;
+  int64_t time_us;
+  std::string expected;
+};
+
+TEST_F(SelectCandidatesTest, IsValidFromInclusiveUntilExclusive) {
+  catalog::Treatment& treatment = Add();
+  treatment.valid_from_us = 1'000;
+  treatment.valid_until_us = 2'000;
+  const ValidityCase cases[] = {
+      {"just before", 999, "kept:; rejected: 0 not_yet_valid"},
+      {"at the start", 1'000, "kept: 0; rejected:"},
+      {"the last moment", 1'999, "kept: 0; rejected:"},
+      {"at the end", 2'000, "kept:; rejected: 0 no_longer_valid"},
+  };
+  for (const ValidityCase& c : cases) {
+    context_.time_us = c.time_us;
+    EXPECT_EQ(Selected(), c.expected) << c.name;
+  }
+}
+
+TEST_F(SelectCandidatesTest, IsAlwaysValidWithoutDates) {
+  Add();
+  for (const int64_t time : {int64_t{0}, int64_t{7'258'118'400'000'000}}) {
+    context_.time_us = time;
+    EXPECT_EQ(Selected(), "kept: 0; rejected:");
+  }
+}
+
+TEST_F(SelectCandidatesTest, KeepsOnlyWhatTheRequestAsksFor) {
+  for (int i = 0; i < 4; ++i) Add();
+  catalog_.treatments[3].content[0].reset();
+  context_.restricted = true;
+  context_.restricted_to = {1, 3};
+  EXPECT_EQ(Selected(),
+            "kept: 1; rejected: 0 not_requested 2 not_requested 3 no_content_for_channel");
+  context_.restricted_to = {};
+  EXPECT_THAT(Selected(), ::testing::StartsWith("kept:; rejected: 0 not_requested"));
+  context_.restricted = false;
+  context_.restricted_to = {1};
+  EXPECT_EQ(Selected(), "kept: 0 1 2; rejected: 3 no_content_for_channel");
+}
+
+TEST(RejectionTest, EveryReasonHasAUniqueNameAndAStage) {
+  std::vector<std::string_view> names;
+  for (const Reason reason : kAllReasons) {
+    EXPECT_LT(static_cast<int>(reason), kReasonLimit);
+    EXPECT_NE(ReasonName(reason), "unknown");
+    EXPECT_THAT(ReasonStage(reason),
+                ::testing::AnyOf("candidates", "policy", "scoring", "arbitration"));
+    EXPECT_EQ(std::count(names.begin(), names.end(), ReasonName(reason)), 0);
+    names.push_back(ReasonName(reason));
+  }
+  // Every value that is a reason is listed.
+  for (int value = 0; value < 256; ++value) {
+    const auto reason = static_cast<Reason>(value);
+    const bool listed = std::count(std::begin(kAllReasons), std::end(kAllReasons), reason) > 0;
+    EXPECT_EQ(ReasonName(reason) != "unknown", listed) << value;
+    EXPECT_EQ(ReasonStage(reason) != "unknown", listed) << value;
+  }
+}
+
+TEST(RejectionTest, StoredNumbersStay) {
+  std::vector<int> numbers;
+  for (const Reason reason : kAllReasons) numbers.push_back(static_cast<int>(reason));
+  EXPECT_THAT(numbers, ElementsAre(1, 2, 3, 4, 10, 11, 20, 30, 31, 32, 33));
+}
+
+}  // namespace
+}  // namespace attune::candidates
