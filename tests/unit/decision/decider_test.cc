@@ -1,0 +1,565 @@
+#include "lib/decision/decider.h"
+
+#include <cmath>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/escaping.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "lib/context/value_codec.h"
+#include "tests/testing/fake_state_store.h"
+#include "tests/testing/strategy_builder.h"
+
+namespace attune::decision {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::Not;
+using ::testing::UnorderedElementsAre;
+
+constexpr int64_t kNowUs = 1'772'323'200'000'000;
+constexpr char kId[] = "customer-1";
+
+class DeciderTest : public ::testing::Test {
+ protected:
+  DeciderTest() : strategy_(testing::BuildSmallStrategy(builder_)) {
+    context_.customer_id = kId;
+    context_.channel = 0;
+    context_.time_us = kNowUs;
+    context_.attributes.assign(strategy_->context.attributes.defaults().begin(),
+                               strategy_->context.attributes.defaults().end());
+    context_.max_treatments = 2;
+  }
+
+  absl::Status DecideInto(Decision& decision, const DecideOptions& options = {}) {
+    return Decider(&store_, seed_)
+        .Decide(
+            *strategy_, context_, options,
+            [this](const Decision&, std::string* bytes) {
+              ++answers_encoded_;
+              *bytes = "answer " + std::to_string(answers_encoded_);
+            },
+            decision);
+  }
+  const Decision& Decide(const DecideOptions& options = {}) {
+    decision_ = Decision();
+    const absl::Status status = DecideInto(decision_, options);
+    EXPECT_TRUE(status.ok()) << status;
+    return decision_;
+  }
+  static DecideOptions DryRun(std::string_view request_id = "") {
+    DecideOptions options = WithRequestId(request_id);
+    options.dry_run = true;
+    return options;
+  }
+  static DecideOptions WithRequestId(std::string_view id) {
+    DecideOptions options;
+    options.request_id = id;
+    return options;
+  }
+
+  void SetFeatures(const std::string& features) {
+    customer::RecordChange change;
+    change.features = features;
+    change.features_time_us = 1;
+    const storage::Record before = store_.RecordOf(kId);
+    std::string bytes;
+    customer::EncodeRecord(*customer::CustomerState::Parse(before, kId), kId, change, bytes);
+    store_.SetRecord(kId, bytes);
+  }
+  uint32_t FeatureNumber(std::string_view name) const {
+    return strategy_->features[strategy_->features.SlotOf(name)].number;
+  }
+  uint32_t TreatmentNumber(std::string_view name) const {
+    return strategy_->catalog.treatments[static_cast<size_t>(strategy_->catalog.Find(name))].number;
+  }
+
+  // Calls `look` with the state that the store holds.
+  template <typename Look>
+  void WithState(Look look) const {
+    const storage::Record record = store_.RecordOf(kId);
+    const auto state = customer::CustomerState::Parse(record, kId);
+    ASSERT_TRUE(state.ok()) << state.status();
+    look(*state);
+  }
+  uint64_t DecisionCount() const {
+    uint64_t count = 0;
+    WithState([&](const customer::CustomerState& state) { count = state.decision_count(); });
+    return count;
+  }
+
+  std::vector<std::string> Ranking() const {
+    std::vector<std::string> names;
+    for (const auto& ranked : decision_.result.arbitration.ranked) {
+      names.push_back(strategy_->catalog.treatments[static_cast<size_t>(ranked.treatment)].name);
+    }
+    return names;
+  }
+  attune::storage::v1::DecisionEvent LastEvent() const {
+    attune::storage::v1::DecisionEvent event;
+    const auto log = store_.Log();
+    EXPECT_FALSE(log.empty());
+    if (!log.empty()) {
+      EXPECT_TRUE(event.ParseFromString(log.back().payload));
+    }
+    return event;
+  }
+
+  testing::StrategyBuilder builder_;
+  const std::shared_ptr<strategy::Strategy> strategy_;
+  testing::FakeStateStore store_;
+  HashKey seed_ = HashKeyFromSeed(1);
+  context::DecisionContext context_;
+  Decision decision_;
+  int answers_encoded_ = 0;
+};
+
+TEST_F(DeciderTest, DecidesForAnUnknownCustomerWithDefaults) {
+  Decide();
+  EXPECT_TRUE(decision_.unknown_customer);
+  EXPECT_EQ(decision_.degradation, 0u);
+  EXPECT_THAT(Ranking(), Not(IsEmpty()));
+  for (const ValueRef& value : decision_.features) EXPECT_FALSE(value.known());
+}
+
+TEST_F(DeciderTest, DecidesWithWhatTheStoreHolds) {
+  Decide(DryRun());
+  EXPECT_THAT(Ranking(), ElementsAre("fast_callback", "goodwill_credit"));
+  std::string features;
+  AppendValue(features, FeatureNumber("monthly_charges"), ValueRef::Double(-500));
+  SetFeatures(features);
+  Decide(DryRun());
+  EXPECT_FALSE(decision_.unknown_customer);
+  EXPECT_THAT(Ranking(), ElementsAre("accessory", "fast_callback"));
+}
+
+TEST_F(DeciderTest, TheNextDecisionSeesTheFormerOne) {
+  Decide();
+  const std::string top = Ranking()[0];
+  WithState([&](const customer::CustomerState& state) {
+    EXPECT_EQ(state.decision_count(), 1u);
+    const auto history = state.History();
+    ASSERT_EQ(history.size(), 1u);
+    EXPECT_EQ(history[0].time_ms, kNowUs / 1000);
+    EXPECT_EQ(history[0].channel, strategy_->context.channels[0].number);
+    EXPECT_EQ(history[0].treatment, TreatmentNumber(top));
+  });
+  EXPECT_EQ(LastEvent().decision_count(), 0u);
+  // On another channel it is the same customer.
+  context_.channel = 1;
+  context_.time_us += 1'000'000;
+  Decide();
+  EXPECT_FALSE(decision_.unknown_customer);
+  EXPECT_EQ(LastEvent().decision_count(), 1u);
+  WithState([&](const customer::CustomerState& state) {
+    EXPECT_EQ(state.decision_count(), 2u);
+    ASSERT_EQ(state.History().size(), 2u);
+    EXPECT_EQ(state.History()[1].channel, strategy_->context.channels[1].number);
+  });
+}
+
+TEST_F(DeciderTest, RemembersADecisionThatRanksNothing) {
+  context_.restricted = true;
+  Decide();
+  EXPECT_THAT(Ranking(), IsEmpty());
+  WithState([&](const customer::CustomerState& state) {
+    ASSERT_EQ(state.History().size(), 1u);
+    EXPECT_EQ(state.History()[0].treatment, std::nullopt);
+  });
+  EXPECT_EQ(LastEvent().selection_probability_size(), 0);
+}
+
+TEST_F(DeciderTest, ADryRunRemembersNothing) {
+  Decide(DryRun("request-1"));
+  EXPECT_THAT(Ranking(), Not(IsEmpty()));
+  EXPECT_FALSE(store_.RecordOf(kId).found);
+  EXPECT_THAT(store_.Log(), IsEmpty());
+  EXPECT_EQ(store_.writes(), 0);
+  EXPECT_EQ(answers_encoded_, 0);
+  // And what it said is what the decision says then.
+  const auto peeked = decision_.result.arbitration.ranked[0].priority;
+  Decide();
+  EXPECT_EQ(decision_.result.arbitration.ranked[0].priority, peeked);
+}
+
+TEST_F(DeciderTest, ADryRunDoesNotLookAtTheRequestId) {
+  Decide(WithRequestId("request-1"));
+  Decide(DryRun("request-1"));
+  EXPECT_FALSE(decision_.answered_before);
+}
+
+TEST_F(DeciderTest, TheSameRequestGetsTheEarlierAnswer) {
+  Decide(WithRequestId("request-1"));
+  EXPECT_FALSE(decision_.answered_before);
+  Decide();
+  Decide(WithRequestId("request-2"));
+  Decide(WithRequestId("request-1"));
+  EXPECT_TRUE(decision_.answered_before);
+  EXPECT_EQ(decision_.stored_answer, "answer 1");
+  EXPECT_EQ(DecisionCount(), 3u);
+  EXPECT_EQ(store_.Log().size(), 3u);
+  Decide(WithRequestId("request-2"));
+  EXPECT_EQ(decision_.stored_answer, "answer 2");
+}
+
+TEST_F(DeciderTest, NoAnswerIsStoredWithoutARequestId) {
+  Decide();
+  EXPECT_EQ(answers_encoded_, 0);
+  EXPECT_EQ(LastEvent().answer(), "");
+  EXPECT_EQ(LastEvent().request_hash(), 0u);
+  Decide(WithRequestId("request-1"));
+  EXPECT_EQ(LastEvent().answer(), "answer 1");
+  EXPECT_NE(LastEvent().request_hash(), 0u);
+  EXPECT_NE(LastEvent().request_fingerprint(), 0u);
+}
+
+struct OtherContentCase {
+  const char* name;
+  std::function<void(context::DecisionContext&, DecideOptions&)> change;
+};
+
+TEST_F(DeciderTest, TheSameRequestIdWithAnotherContentIsRefused) {
+  Decide(WithRequestId("request-1"));
+  const context::DecisionContext before = context_;
+  const OtherContentCase cases[] = {
+      {"another channel", [](auto& c, auto&) { c.channel = 1; }},
+      {"another intent", [](auto& c, auto&) { c.intent = 1; }},
+      {"a time of its own", [](auto&, auto& o) { o.time_given = true; }},
+      {"explanations", [](auto&, auto& o) { o.explain = true; }},
+      {"more treatments", [](auto& c, auto&) { c.max_treatments = 3; }},
+      {"a restriction", [](auto& c, auto&) { c.restricted = true, c.restricted_to = {0}; }},
+      {"a restriction to nothing", [](auto& c, auto&) { c.restricted = true; }},
+      {"another attribute", [](auto& c, auto&) { c.attributes[0] = ValueRef::Double(5); }},
+      {"the default of an attribute, given",
+       [](auto& c, auto&) { c.attributes[1] = ValueRef::String("none"); }},
+  };
+  for (const OtherContentCase& c : cases) {
+    context_ = before;
+    DecideOptions options = WithRequestId("request-1");
+    c.change(context_, options);
+    EXPECT_TRUE(absl::IsAlreadyExists(DecideInto(decision_, options))) << c.name;
+  }
+  EXPECT_EQ(DecisionCount(), 1u);
+}
+
+TEST_F(DeciderTest, ARepeatedRequestMayComeLater) {
+  Decide(WithRequestId("request-1"));
+  context_.time_us += 60'000'000;  // the server's clock, not the request's time
+  Decide(WithRequestId("request-1"));
+  EXPECT_TRUE(decision_.answered_before);
+  // A time that the request names is part of it.
+  DecideOptions options = WithRequestId("request-2");
+  options.time_given = true;
+  Decide(options);
+  context_.time_us += 1;
+  EXPECT_TRUE(absl::IsAlreadyExists(DecideInto(decision_, options)));
+}
+
+TEST_F(DeciderTest, AnIdOfAnUpsertIsNotOneOfADecision) {
+  Decide(WithRequestId("request-1"));
+  customer::RecordChange change;
+  change.request =
+      customer::RememberedRequest{customer::RequestKind::kUpsert, LastEvent().request_hash(),
+                                  LastEvent().request_fingerprint(), 0};
+  std::string bytes;
+  customer::EncodeRecord(customer::CustomerState(), kId, change, bytes);
+  store_.SetRecord(kId, bytes);
+  EXPECT_TRUE(absl::IsAlreadyExists(DecideInto(decision_, WithRequestId("request-1"))));
+}
+
+TEST_F(DeciderTest, AnAnswerThatHasLeftTheLogIsDecidedAnewOnce) {
+  Decide(WithRequestId("request-1"));
+  ASSERT_TRUE(store_.TrimLog(0).ok());
+  Decide(WithRequestId("request-1"));
+  EXPECT_FALSE(decision_.answered_before);
+  EXPECT_EQ(DecisionCount(), 2u);
+  // Now there is an answer again.
+  Decide(WithRequestId("request-1"));
+  EXPECT_TRUE(decision_.answered_before);
+  EXPECT_EQ(decision_.stored_answer, "answer 2");
+  EXPECT_EQ(DecisionCount(), 2u);
+}
+
+TEST_F(DeciderTest, ALogThatCanNotBeReadMakesADegradedAnswerAndNotASecondDecision) {
+  Decide(WithRequestId("request-1"));
+  store_.SetFaults({.read_log = absl::UnavailableError("down")});
+  Decide(WithRequestId("request-1"));
+  EXPECT_FALSE(decision_.answered_before);
+  EXPECT_EQ(decision_.degradation, kNotRemembered);
+  EXPECT_THAT(Ranking(), ElementsAre("fast_callback", "goodwill_credit"));
+  EXPECT_EQ(DecisionCount(), 1u);
+  store_.SetFaults({});
+  Decide(WithRequestId("request-1"));
+  EXPECT_TRUE(decision_.answered_before);
+  EXPECT_EQ(decision_.stored_answer, "answer 1");
+}
+
+TEST_F(DeciderTest, NeverAnswersWithTheEventOfAnotherRequest) {
+  Decide(WithRequestId("request-1"));
+  const auto first = LastEvent();
+  Decide(WithRequestId("request-2"));
+  const uint64_t position_of_second = store_.Log().back().position;
+  // A record that points to the wrong event, as after a log that was restored from elsewhere.
+  customer::RecordChange change;
+  change.request = customer::RememberedRequest{customer::RequestKind::kDecide, first.request_hash(),
+                                               first.request_fingerprint(), 0};
+  std::string bytes;
+  customer::EncodeRecord(customer::CustomerState(), kId, change, bytes);
+  const size_t version_byte = bytes.size() - 4;  // before an empty history
+  ASSERT_EQ(bytes[version_byte], 0);
+  ASSERT_LT(position_of_second, 128u);
+  bytes[version_byte] = static_cast<char>(position_of_second);
+  store_.SetRecord(kId, bytes);
+  Decide(WithRequestId("request-1"));
+  EXPECT_FALSE(decision_.answered_before);
+}
+
+TEST_F(DeciderTest, DecidesAgainAfterAConflict) {
+  bool raced = false;
+  store_.BeforeCommit([&] {
+    if (std::exchange(raced, true)) return;
+    std::string features;
+    AppendValue(features, FeatureNumber("monthly_charges"), ValueRef::Double(-500));
+    SetFeatures(features);
+  });
+  Decide();
+  EXPECT_EQ(decision_.conflicts, 1u);
+  EXPECT_EQ(decision_.degradation, 0u);
+  EXPECT_FALSE(decision_.unknown_customer);
+  EXPECT_THAT(Ranking(), ElementsAre("accessory", "fast_callback"));
+  EXPECT_EQ(store_.Log().size(), 1u);
+  EXPECT_EQ(DecisionCount(), 1u);
+}
+
+TEST_F(DeciderTest, ARequestThatWonTheRaceMeanwhileGetsItsAnswer) {
+  bool raced = false;
+  store_.BeforeCommit([&] {
+    if (std::exchange(raced, true)) return;
+    Decision other;
+    EXPECT_TRUE(DecideInto(other, WithRequestId("request-1")).ok());
+  });
+  Decide(WithRequestId("request-1"));
+  EXPECT_TRUE(decision_.answered_before);
+  EXPECT_EQ(DecisionCount(), 1u);
+}
+
+TEST_F(DeciderTest, GivesUpAfterEndlessConflicts) {
+  store_.SetFaults({.conflicts = 1'000'000});
+  EXPECT_TRUE(absl::IsAborted(DecideInto(decision_)));
+  EXPECT_GT(decision_.conflicts, 10u);
+  EXPECT_LE(store_.writes(), 1'000);
+}
+
+TEST_F(DeciderTest, AStoreThatCanNotBeReadMakesADegradedDecision) {
+  std::string features;
+  AppendValue(features, FeatureNumber("monthly_charges"), ValueRef::Double(-500));
+  SetFeatures(features);
+  store_.SetFaults({.load = absl::UnavailableError("down")});
+  Decide(WithRequestId("request-1"));
+  EXPECT_EQ(decision_.degradation, kCustomerUnavailable | kNotRemembered);
+  EXPECT_FALSE(decision_.unknown_customer);
+  EXPECT_THAT(Ranking(), ElementsAre("fast_callback", "goodwill_credit"));  // by the defaults
+  for (const ValueRef& value : decision_.features) EXPECT_FALSE(value.known());
+  EXPECT_EQ(store_.writes(), 0);
+}
+
+TEST_F(DeciderTest, ADamagedRecordMakesADegradedDecisionAndIsNotOverwritten) {
+  const std::string bytes[] = {"", "\x01 damaged", "\x07"};
+  for (const std::string& damaged : bytes) {
+    store_.SetRecord(kId, damaged);
+    Decide();
+    EXPECT_EQ(decision_.degradation, kCustomerUnavailable | kNotRemembered);
+    EXPECT_EQ(store_.RecordOf(kId).bytes, damaged);
+  }
+  // The same for damage among the features, where the record's frame is sound.
+  store_.SetRecord(kId, std::nullopt);
+  SetFeatures("\x0C\x7F");
+  Decide();
+  EXPECT_EQ(decision_.degradation, kCustomerUnavailable | kNotRemembered);
+}
+
+TEST_F(DeciderTest, AnotherCustomersRecordUnderTheSameKeyIsNotUsed) {
+  customer::RecordChange change;
+  std::string bytes;
+  customer::EncodeRecord(customer::CustomerState(), "customer-2", change, bytes);
+  store_.SetRecord(kId, bytes);
+  Decide();
+  EXPECT_EQ(decision_.degradation, kCustomerUnavailable | kNotRemembered);
+  EXPECT_EQ(store_.RecordOf(kId).bytes, bytes);
+}
+
+TEST_F(DeciderTest, AStoreThatCanNotBeWrittenIsToldInTheAnswer) {
+  store_.SetFaults({.commit = absl::ResourceExhaustedError("disk full")});
+  Decide();
+  EXPECT_EQ(decision_.degradation, kNotRemembered);
+  EXPECT_THAT(Ranking(), ElementsAre("fast_callback", "goodwill_credit"));
+  store_.SetFaults({});
+  Decide();
+  EXPECT_EQ(decision_.degradation, 0u);
+  EXPECT_EQ(DecisionCount(), 1u);
+}
+
+TEST_F(DeciderTest, AModelThatFailsDegradesTheDecision) {
+  std::string features;
+  AppendValue(features, FeatureNumber("income"), ValueRef::Double(std::nan("")));
+  SetFeatures(features);
+  Decide();
+  EXPECT_EQ(decision_.degradation, kScoreNotFinite);
+  EXPECT_THAT(Ranking(), ElementsAre("accessory"));
+  EXPECT_EQ(LastEvent().degradation(), kScoreNotFinite);
+}
+
+TEST_F(DeciderTest, OneSeedGivesOneAnswerToTheBit) {
+  std::vector<std::string> ids;
+  std::vector<std::string> logs;
+  for (const uint64_t seed : {7, 7, 8}) {
+    testing::FakeStateStore store;
+    const Decider decider(&store, HashKeyFromSeed(seed));
+    Decision decision;
+    std::string all;
+    for (int i = 0; i < 5; ++i) {
+      ASSERT_TRUE(decider
+                      .Decide(
+                          *strategy_, context_, {}, [](const Decision&, std::string*) {}, decision)
+                      .ok());
+      all.append(reinterpret_cast<const char*>(decision.id.data()), decision.id.size());
+    }
+    ids.push_back(all);
+    logs.emplace_back();
+    for (const auto& entry : store.Log()) logs.back() += entry.payload;
+  }
+  EXPECT_EQ(ids[0], ids[1]);
+  EXPECT_EQ(logs[0], logs[1]);
+  EXPECT_NE(ids[0], ids[2]);
+}
+
+TEST_F(DeciderTest, IdsStartWithTheCustomersKeyAndAreAllDifferent) {
+  std::set<DecisionId> ids;
+  const auto decide = [&](const DecideOptions& options = {}) {
+    const DecisionId& id = Decide(options).id;
+    const storage::CustomerKey key = store_.KeyOf(kId);
+    EXPECT_TRUE(std::equal(key.begin(), key.begin() + 8, id.begin()));
+    EXPECT_TRUE(ids.insert(id).second);
+  };
+  decide();
+  decide();  // the same moment, one decision more
+  context_.time_us += 1;
+  decide();
+  decide(WithRequestId("request-1"));
+  EXPECT_EQ(LastEvent().decision_id(), std::string(decision_.id.begin(), decision_.id.end()));
+}
+
+TEST_F(DeciderTest, TheEventHoldsWhatTheDecisionUsed) {
+  std::string features;
+  AppendValue(features, FeatureNumber("monthly_charges"), ValueRef::Double(80.5));
+  // A feature that the strategy does not declare is kept as it was stored.
+  AppendValue(features, 4'000, ValueRef::String("from another strategy"));
+  SetFeatures(features);
+  context_.channel = 0;
+  context_.intent = 2;
+  context_.attributes[0] = ValueRef::Double(90);
+  context_.restricted = true;
+  context_.restricted_to = {0, 1, 2};
+  Decide();
+
+  const auto event = LastEvent();
+  EXPECT_EQ(event.decision_id().size(), 16u);
+  EXPECT_EQ(event.time_us(), kNowUs);
+  EXPECT_EQ(event.strategy_version(), strategy_->version);
+  EXPECT_EQ(event.channel(), strategy_->context.channels[0].number);
+  EXPECT_EQ(event.intent_plus_one(), strategy_->context.intents[1].number + 1);
+  EXPECT_EQ(event.features(), features);
+  std::string attributes;
+  AppendValue(attributes, strategy_->context.attributes[0].number, ValueRef::Double(90));
+  EXPECT_EQ(event.attributes(), attributes);
+  EXPECT_THAT(event.model_versions(), ElementsAre("solve@ba9876543210", "sell@ba9876543210"));
+  EXPECT_EQ(event.max_treatments(), 2u);
+  EXPECT_EQ(event.degradation(), 0u);
+  EXPECT_THAT(event.restricted_to(),
+              ElementsAre(TreatmentNumber("fast_callback"), TreatmentNumber("goodwill_credit"),
+                          TreatmentNumber("upgrade")));
+
+  ASSERT_THAT(event.scored(),
+              ElementsAre(TreatmentNumber("fast_callback"), TreatmentNumber("goodwill_credit"),
+                          TreatmentNumber("upgrade")));
+  ASSERT_EQ(event.propensity_size(), 3);
+  EXPECT_THAT(event.model(), ElementsAre(0, 0, 1));
+  std::vector<uint32_t> ranking;
+  for (const auto& ranked : decision_.result.arbitration.ranked) {
+    ranking.push_back(static_cast<uint32_t>(ranked.scored));
+    EXPECT_EQ(event.propensity(ranked.scored),
+              static_cast<float>(
+                  decision_.result.scored.scored[static_cast<size_t>(ranked.scored)].propensity));
+  }
+  EXPECT_THAT(event.ranking(), ::testing::ElementsAreArray(ranking));
+  EXPECT_EQ(event.rejected_size(), 2);
+  EXPECT_EQ(event.rejected_reason_size(), 2);
+  EXPECT_EQ(event.ranking_size() + event.rejected_size(),
+            static_cast<int>(strategy_->catalog.treatments.size()));
+  EXPECT_THAT(event.rejected_reason(),
+              UnorderedElementsAre(static_cast<uint32_t>(candidates::Reason::kNotRequested),
+                                   static_cast<uint32_t>(candidates::Reason::kOutranked)));
+  double sum = 0;
+  for (const double probability : event.selection_probability()) sum += probability;
+  EXPECT_DOUBLE_EQ(sum, 1.0);
+  ASSERT_EQ(event.selectable_size(), event.selection_probability_size());
+  EXPECT_EQ(event.selectable(0), event.ranking(0));
+}
+
+TEST_F(DeciderTest, TheEventBelongsToTheCustomersCommit) {
+  Decide();
+  const auto log = store_.Log();
+  ASSERT_EQ(log.size(), 1u);
+  EXPECT_EQ(log[0].customer, store_.KeyOf(kId));
+  EXPECT_EQ(log[0].type, storage::EventType::kDecision);
+  EXPECT_EQ(log[0].position, store_.RecordOf(kId).version.number);
+  EXPECT_EQ(store_.last_durability(), storage::Durability::kProcess);
+}
+
+TEST_F(DeciderTest, MemoryThatIsReusedLeavesNoTrace) {
+  // First a decision with everything in it, then a plain one into the same memory.
+  std::string features;
+  AppendValue(features, FeatureNumber("plan"), ValueRef::String("premium"));
+  SetFeatures(features);
+  context::DecisionContext rich = context_;
+  rich.restricted = true;
+  rich.restricted_to = {0, 2};
+  rich.intent = 2;
+  rich.attributes[1] = ValueRef::String("bill");
+  std::swap(rich, context_);
+  Decision reused;
+  ASSERT_TRUE(DecideInto(reused, WithRequestId("request-1")).ok());
+  ASSERT_TRUE(DecideInto(reused, WithRequestId("request-1")).ok());
+  ASSERT_TRUE(reused.answered_before);
+  std::swap(rich, context_);
+  context_.customer_id = "customer-2";
+  ASSERT_TRUE(DecideInto(reused).ok());
+  const std::string from_reused = store_.Log().back().payload;
+
+  testing::FakeStateStore other;
+  Decision fresh;
+  ASSERT_TRUE(Decider(&other, seed_)
+                  .Decide(
+                      *strategy_, context_, {}, [](const Decision&, std::string*) {}, fresh)
+                  .ok());
+  EXPECT_FALSE(reused.answered_before);
+  EXPECT_TRUE(reused.unknown_customer);
+  EXPECT_EQ(reused.id, fresh.id);
+  EXPECT_EQ(from_reused, other.Log().back().payload);
+}
+
+TEST_F(DeciderTest, MeasuresItsStages) {
+  Decide();
+  for (const Stage stage : {Stage::kCustomer, Stage::kDecision}) {
+    EXPECT_GT(decision_.times.nanos[static_cast<size_t>(stage)], 0) << StageName(stage);
+  }
+}
+
+}  // namespace
+}  // namespace attune::decision

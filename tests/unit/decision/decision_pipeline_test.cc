@@ -1,0 +1,167 @@
+#include "lib/decision/decision_pipeline.h"
+
+#include <array>
+#include <map>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "lib/context/value_codec.h"
+#include "tests/testing/strategy_builder.h"
+
+namespace attune::decision {
+namespace {
+
+namespace pb = attune::strategy::v1;
+
+using ::testing::ElementsAre;
+
+// A strategy with everything drawn at random: validity, content, applicability, models that fail,
+// limits. Names are unique.
+std::shared_ptr<strategy::Strategy> RandomStrategy(std::mt19937_64& random) {
+  const auto below = [&](uint64_t limit) { return static_cast<int>(random() % limit); };
+  pb::Strategy file;
+  file.set_name("random");
+  pb::Declaration* feature = file.add_features();
+  feature->set_name("x");
+  feature->set_type(pb::VALUE_TYPE_DOUBLE);
+  for (int i = 0; i < 3; ++i) file.add_channels()->set_name("channel_" + std::to_string(i));
+  for (int i = 0; i < 4; ++i) file.add_intents()->set_name("intent_" + std::to_string(i));
+  const int groups = 1 + below(4);
+  for (int i = 0; i < groups; ++i) file.add_groups()->set_name("group_" + std::to_string(i));
+  std::vector<pb::Model> models;
+  const int model_count = 1 + below(4);
+  for (int i = 0; i < model_count; ++i) {
+    file.add_models()->set_name("model_" + std::to_string(i));
+    pb::LinearModel* model = models.emplace_back().mutable_linear();
+    model->set_link(pb::LINK_LOGISTIC);
+    model->set_intercept(below(5) - 2);
+    pb::LinearTerm* term = model->add_terms();
+    term->set_input("customer.x");
+    // A sum of infinities of both signs: such a model fails.
+    term->mutable_numeric()->set_weight(below(5) == 0 ? 1e308 : 0.1);
+    if (below(2)) {
+      pb::LinearTerm* other = model->add_terms();
+      other->set_input("customer.x");
+      other->mutable_numeric()->set_weight(below(5) == 0 ? -1e308 : 0.1);
+    }
+  }
+  const int treatments = below(40);
+  for (int i = 0; i < treatments; ++i) {
+    pb::Treatment* treatment = file.add_treatments();
+    treatment->set_name("treatment_" + std::to_string(i));
+    treatment->set_group("group_" + std::to_string(below(static_cast<uint64_t>(groups))));
+    treatment->set_model("model_" + std::to_string(below(static_cast<uint64_t>(model_count))));
+    treatment->set_value(below(100));
+    treatment->set_cost(below(20));
+    if (below(3) == 0) treatment->mutable_valid_from()->set_seconds(below(200));
+    if (below(3) == 0) treatment->mutable_valid_until()->set_seconds(200 + below(200));
+    for (int c = 0; c < 3; ++c) {
+      const std::string channel = "channel_" + std::to_string(c);
+      if (below(4) > 0) (*treatment->mutable_content())[channel];
+      if (below(4) == 0) treatment->mutable_applicability()->add_channels(channel);
+    }
+    for (int n = 0; n < 4; ++n) {
+      if (below(6) == 0) {
+        treatment->mutable_applicability()->add_intents("intent_" + std::to_string(n));
+      }
+    }
+  }
+  pb::Arbitration* arbitration = file.mutable_arbitration();
+  if (below(2)) arbitration->set_max_per_group(1 + below(3));
+  if (below(3) == 0) arbitration->set_min_propensity(0.5);
+  if (below(3) == 0) arbitration->set_min_priority(20);
+  testing::StrategyBuilder builder;
+  return builder.Build(file, models);
+}
+
+TEST(RunPipelineTest, EveryTreatmentIsRankedOrRejectedExactlyOnce) {
+  std::mt19937_64 random(1);
+  PipelineResult result;  // reused, as in the service
+  std::map<candidates::Reason, int> seen;
+  for (int round = 0; round < 600; ++round) {
+    const auto strategy = RandomStrategy(random);
+    const auto treatments = strategy->catalog.treatments.size();
+    context::DecisionContext context;
+    context.channel = static_cast<int>(random() % 3);
+    context.intent = static_cast<int>(random() % 5);
+    context.time_us = static_cast<int64_t>(random() % 400) * 1'000'000;
+    context.max_treatments = 1 + static_cast<int>(random() % 6);
+    if (random() % 4 == 0 && treatments > 0) {
+      context.restricted = true;
+      context.restricted_to = {static_cast<int>(random() % treatments)};
+    }
+    const std::vector<ValueRef> features = {
+        ValueRef::Double(static_cast<double>(random() % 100) * (random() % 5 == 0 ? 1e10 : 1.0))};
+    StageTimes times;
+    StageTimer timer(times);
+    RunPipeline(*strategy, context, features, timer, result);
+
+    std::vector<int> times_seen(treatments);
+    for (const auto& ranked : result.arbitration.ranked) {
+      ++times_seen[static_cast<size_t>(ranked.treatment)];
+      EXPECT_EQ(result.scored.scored[static_cast<size_t>(ranked.scored)].treatment,
+                ranked.treatment);
+    }
+    result.ForEachRejection([&](const candidates::Rejection& rejection) {
+      ++times_seen[static_cast<size_t>(rejection.treatment)];
+      ++seen[rejection.reason];
+    });
+    ASSERT_EQ(times_seen, std::vector<int>(treatments, 1)) << round;
+    const std::array<int, candidates::kReasonLimit> counts = result.RejectedCounts();
+    int counted = 0;
+    for (const int count : counts) counted += count;
+    ASSERT_EQ(static_cast<size_t>(counted) + result.arbitration.ranked.size(), treatments);
+    ASSERT_LE(result.arbitration.ranked.size(), static_cast<size_t>(context.max_treatments));
+  }
+  // The strategies reach every reason, or the test says little.
+  EXPECT_EQ(seen.size(), std::size(candidates::kAllReasons));
+}
+
+TEST(RunPipelineTest, IsAPureFunctionWhateverTheMemoryHeldBefore) {
+  std::mt19937_64 random(2);
+  PipelineResult reused;
+  for (int round = 0; round < 100; ++round) {
+    const auto strategy = RandomStrategy(random);
+    context::DecisionContext context;
+    context.max_treatments = 5;
+    const std::vector<ValueRef> features = {ValueRef::Double(3)};
+    StageTimes times;
+    StageTimer timer(times);
+    RunPipeline(*strategy, context, features, timer, reused);
+    PipelineResult fresh;
+    RunPipeline(*strategy, context, features, timer, fresh);
+    ASSERT_EQ(fresh.arbitration.ranked.size(), reused.arbitration.ranked.size());
+    for (size_t i = 0; i < fresh.arbitration.ranked.size(); ++i) {
+      ASSERT_EQ(fresh.arbitration.ranked[i].treatment, reused.arbitration.ranked[i].treatment);
+      ASSERT_EQ(fresh.arbitration.ranked[i].priority, reused.arbitration.ranked[i].priority);
+    }
+    ASSERT_EQ(fresh.RejectedCounts(), reused.RejectedCounts());
+  }
+}
+
+TEST(StageTimerTest, GivesEachStageTheTimeSinceTheLast) {
+  StageTimes times;
+  StageTimer timer(times);
+  timer.Finish(Stage::kCandidates);
+  timer.Finish(Stage::kPolicy);
+  const int64_t once = times.nanos[static_cast<size_t>(Stage::kPolicy)];
+  timer.Finish(Stage::kPolicy);
+  EXPECT_GE(times.nanos[static_cast<size_t>(Stage::kPolicy)], once);
+  EXPECT_EQ(times.nanos[static_cast<size_t>(Stage::kScoring)], 0);
+}
+
+TEST(StageTest, NamesAreThoseOfTheFolders) {
+  std::vector<std::string_view> names;
+  for (int stage = 0; stage < kStages; ++stage) {
+    names.push_back(StageName(static_cast<Stage>(stage)));
+  }
+  EXPECT_THAT(names, ElementsAre("context", "customer", "candidates", "policy", "scoring",
+                                 "arbitration", "decision"));
+}
+
+}  // namespace
+}  // namespace attune::decision

@@ -1,0 +1,178 @@
+#include "lib/decision/explanation.h"
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "lib/context/value_codec.h"
+#include "tests/testing/fake_state_store.h"
+#include "tests/testing/strategy_builder.h"
+
+namespace attune::decision {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+
+constexpr int64_t kNowUs = 1'772'323'200'000'000;
+
+class ExplanationTest : public ::testing::Test {
+ protected:
+  ExplanationTest() : strategy_(testing::BuildSmallStrategy(builder_)) {
+    context_.customer_id = "customer-1";
+    context_.time_us = kNowUs;
+    context_.attributes.assign(strategy_->context.attributes.defaults().begin(),
+                               strategy_->context.attributes.defaults().end());
+    context_.max_treatments = 4;
+  }
+
+  void Decide(const std::vector<std::pair<std::string, ValueRef>>& features = {}) {
+    std::map<uint32_t, ValueRef> by_number;
+    for (const auto& [name, value] : features) {
+      by_number[strategy_->features[strategy_->features.SlotOf(name)].number] = value;
+    }
+    std::string encoded;
+    for (const auto& [number, value] : by_number) AppendValue(encoded, number, value);
+    customer::RecordChange change;
+    change.features = encoded;
+    std::string bytes;
+    customer::EncodeRecord(customer::CustomerState(), context_.customer_id, change, bytes);
+    store_.SetRecord(context_.customer_id, bytes);
+    DecideOptions dry_run;
+    dry_run.dry_run = true;
+    ASSERT_TRUE(
+        Decider(&store_, HashKeyFromSeed(1))
+            .Decide(
+                *strategy_, context_, dry_run, [](const Decision&, std::string*) {}, decision_)
+            .ok());
+  }
+
+  catalog::Treatment& Treatment(std::string_view name) {
+    return strategy_->catalog.treatments[static_cast<size_t>(strategy_->catalog.Find(name))];
+  }
+  // The sentence for a rejected treatment; empty when it was ranked.
+  std::string WhyNot(std::string_view name) {
+    std::string sentence;
+    decision_.result.ForEachRejection([&](const candidates::Rejection& rejection) {
+      if (rejection.treatment == strategy_->catalog.Find(name)) {
+        sentence = ExplainRejection(*strategy_, context_, decision_, rejection);
+      }
+    });
+    return sentence;
+  }
+  std::vector<std::string> Why(std::string_view name) {
+    for (const auto& ranked : decision_.result.arbitration.ranked) {
+      if (ranked.treatment == strategy_->catalog.Find(name)) {
+        return ExplainRanked(*strategy_, context_, decision_, ranked);
+      }
+    }
+    return {"not ranked"};
+  }
+
+  testing::StrategyBuilder builder_;
+  const std::shared_ptr<strategy::Strategy> strategy_;
+  testing::FakeStateStore store_;
+  context::DecisionContext context_;
+  Decision decision_;
+};
+
+TEST_F(ExplanationTest, SaysWhyATreatmentWasNoCandidate) {
+  context_.channel = 1;
+  Treatment("fast_callback").valid_from_us = kNowUs + 1'000'000;
+  Treatment("goodwill_credit").valid_until_us = kNowUs;
+  context_.restricted = true;
+  context_.restricted_to = {0, 1, 2};
+  Decide();
+  EXPECT_EQ(WhyNot("fast_callback"),
+            "is valid from 2026-03-01T00:00:01+00:00; decided for 2026-03-01T00:00:00+00:00");
+  EXPECT_EQ(WhyNot("goodwill_credit"),
+            "was valid until 2026-03-01T00:00:00+00:00; decided for 2026-03-01T00:00:00+00:00");
+  EXPECT_EQ(WhyNot("upgrade"), "has no content for the channel ivr");
+  EXPECT_EQ(WhyNot("accessory"), "the request asks for other treatments only");
+}
+
+TEST_F(ExplanationTest, SaysWhyATreatmentDoesNotApply) {
+  Treatment("fast_callback").channels.reset();
+  Decide();
+  EXPECT_EQ(WhyNot("fast_callback"), "does not apply on the channel app");
+  EXPECT_EQ(WhyNot("upgrade"), "does not apply when the intent is not known");
+  context_.intent = 1;
+  Decide();
+  EXPECT_EQ(WhyNot("upgrade"), "does not apply when the intent is report_outage");
+}
+
+TEST_F(ExplanationTest, SaysWhatArbitrationCompared) {
+  strategy_->arbitration.max_per_group = 1;
+  strategy_->arbitration.min_priority = 2;
+  strategy_->arbitration.min_propensity = 0.1;
+  context_.intent = 2;
+  context_.max_treatments = 1;
+  Decide({{"income", ValueRef::Double(1'000)}});
+  EXPECT_EQ(WhyNot("goodwill_credit"), "priority 42.85; the last of the 1 ranked has 123.5");
+  Decide({{"income", ValueRef::Double(-1'300)}});
+  EXPECT_EQ(WhyNot("goodwill_credit"), "priority 1.4 is below the minimum of 2");
+  Decide({{"income", ValueRef::Double(-3'000)}});
+  EXPECT_EQ(WhyNot("goodwill_credit"), "propensity 0.01799 is below the minimum of 0.1");
+  context_.max_treatments = 4;
+  Decide();
+  EXPECT_EQ(WhyNot("accessory"), "priority 17.67; better treatments of its group fill its 1 place");
+}
+
+TEST_F(ExplanationTest, NamesTheModelThatFailed) {
+  Decide({{"income", ValueRef::Double(std::numeric_limits<double>::quiet_NaN())}});
+  EXPECT_EQ(WhyNot("fast_callback"),
+            "the model solve@ba9876543210 gave a score that is not finite");
+}
+
+TEST_F(ExplanationTest, NamesWhatMovedTheScoreMostFirst) {
+  context_.intent = 2;
+  Decide({{"plan", ValueRef::String("premium")}, {"vip", ValueRef::Bool(true)}});
+  EXPECT_THAT(Why("accessory"),
+              ElementsAre("customer.plan = \"premium\" (-2.00)",
+                          "context.intent = browse_plans (+1.00)", "customer.vip = true (+0.30)"));
+}
+
+TEST_F(ExplanationTest, MarksDefaultsAndLeavesOutWhatMovedNothing) {
+  Decide();
+  EXPECT_THAT(Why("accessory"), ElementsAre("customer.plan = \"basic\" (default) (+0.50)"));
+}
+
+TEST_F(ExplanationTest, NeverPrintsAProtectedValue) {
+  context_.attributes[0] = ValueRef::Double(90);
+  Decide({{"income", ValueRef::Double(98'765.5)}});
+  EXPECT_THAT(Why("goodwill_credit"), ElementsAre("customer.income = (protected) (+146.65)",
+                                                  "context.attributes.wait_s = 90 (+0.75)",
+                                                  "treatment.group = care (-0.50)"));
+  for (const char* treatment : {"fast_callback", "goodwill_credit", "accessory"}) {
+    for (const std::string& reason : Why(treatment)) EXPECT_THAT(reason, Not(HasSubstr("98765")));
+  }
+  for (const char* treatment : {"fast_callback", "goodwill_credit", "upgrade", "accessory"}) {
+    EXPECT_THAT(WhyNot(treatment), Not(HasSubstr("98765")));
+  }
+}
+
+TEST_F(ExplanationTest, GivesAFewReasonsOnly) {
+  context_.attributes[0] = ValueRef::Double(90);
+  Decide({{"income", ValueRef::Double(3'000)}, {"monthly_charges", ValueRef::Double(40)}});
+  EXPECT_EQ(Why("goodwill_credit").size(), kMaxReasons);
+}
+
+TEST_F(ExplanationTest, PrintsHostileStringsQuoted) {
+  Decide({{"plan", ValueRef::String("basic\n\x1b[31m")}});
+  EXPECT_THAT(Why("accessory"), ElementsAre("customer.plan = \"basic\\x0a\\x1b[31m\" (-1.00)"));
+}
+
+TEST_F(ExplanationTest, EveryRejectionHasASentence) {
+  Decide();
+  for (const candidates::Reason reason : candidates::kAllReasons) {
+    EXPECT_THAT(ExplainRejection(*strategy_, context_, decision_, {0, reason}), Not(IsEmpty()));
+  }
+}
+
+}  // namespace
+}  // namespace attune::decision
