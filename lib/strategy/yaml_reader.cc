@@ -224,6 +224,7 @@ void Reader::FailUnknown(NodeId key, const Descriptor& type) {
   const std::string& name = node(key).text;
   if (name == "<<") return Fail(key, "merge keys (<<) aren't supported; write the keys out");
   std::vector<std::string> known;
+  known.reserve(static_cast<size_t>(type.field_count()));
   for (int i = 0; i < type.field_count(); ++i) known.push_back(type.field(i)->name());
   Fail(key, absl::StrCat("unknown key ", Quoted(name), Suggestion(name, known)));
 }

@@ -233,13 +233,13 @@ TEST(YamlReader, StopsWhereAliasesGrowTooLarge) {
   // Nothing of it is in the schema: nobody goes there.
   EXPECT_THAT(Read(yaml, model), testing::SizeIs(10));
 
-  // Within the schema: 2,000 terms of 2,000 weights each in a file of 50 kB.
-  std::string weights = "description: &w {";
-  for (int i = 0; i < 2'500; ++i) absl::StrAppend(&weights, "c", i, ": 1, ");
-  weights += "}\nlinear:\n  terms:\n";
-  for (int i = 0; i < 2'500; ++i) weights += "    - {one_hot: {weights: *w}}\n";
+  // Within the schema: 2,500 terms of 2,500 numbers each in a file of 100 kB.
+  std::string terms = "description: &w [";
+  for (int i = 0; i < 2'500; ++i) terms += "1, ";
+  terms += "]\nlinear:\n  terms:\n";
+  for (int i = 0; i < 2'500; ++i) terms += "    - {buckets: {bounds: *w}}\n";
   v1::Model large;
-  const std::vector<std::string> issues = Read(weights, large);
+  const std::vector<std::string> issues = Read(terms, large);
   EXPECT_THAT(issues, testing::Contains(HasSubstr("aliases make the document too large")));
   EXPECT_THAT(issues, testing::SizeIs(2));  // the other one: description must be text
 }
