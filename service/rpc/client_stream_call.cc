@@ -35,7 +35,6 @@ void ClientStreamCall::Run(bool ok, Scratch& scratch) {
     reader_->Read(&incoming_, TagOf(Event::kRead));
     return;
   }
-  stream_.reset();
   const grpc::Status grpc_status = End(status);
   if (grpc_status.ok()) {
     reader_->Finish(answer, grpc_status, TagOf(Event::kFinished));
@@ -45,9 +44,16 @@ void ClientStreamCall::Run(bool ok, Scratch& scratch) {
 }
 
 RpcStatus ClientStreamCall::Work(bool ok, Scratch& scratch, grpc::ByteBuffer& answer) {
-  if (context().cancelled()) return absl::CancelledError("the client is gone");
+  MutexLock lock(turn_);
   const absl::Cleanup reset = [&] { scratch.Reset(); };
-  return Guarded([&]() -> RpcStatus {
+  RpcStatus status = context().cancelled() ? absl::CancelledError("the client is gone")
+                                           : TakeTurn(ok, scratch, answer);
+  if (!ok || !status.ok()) stream_.reset();
+  return status;
+}
+
+RpcStatus ClientStreamCall::TakeTurn(bool ok, Scratch& scratch, grpc::ByteBuffer& answer) {
+  return Guarded([&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_) -> RpcStatus {
     if (stream_ == nullptr) stream_ = method().open_stream(context());
     if (ok) {
       google::protobuf::Message* message = method().request->New(&scratch.arena());

@@ -4,6 +4,8 @@
 #include <memory>
 #include <optional>
 
+#include "absl/base/thread_annotations.h"
+#include "lib/base/mutex.h"
 #include "service/rpc/call.h"
 
 namespace attune::rpc {
@@ -22,13 +24,18 @@ class ClientStreamCall final : public Call {
 
  private:
   // On the executor: `ok` as OnRead got it.
-  void Run(bool ok, Scratch& scratch);
-  RpcStatus Work(bool ok, Scratch& scratch, grpc::ByteBuffer& answer);
+  void Run(bool ok, Scratch& scratch) ABSL_LOCKS_EXCLUDED(turn_);
+  RpcStatus Work(bool ok, Scratch& scratch, grpc::ByteBuffer& answer) ABSL_LOCKS_EXCLUDED(turn_);
+  RpcStatus TakeTurn(bool ok, Scratch& scratch, grpc::ByteBuffer& answer)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(turn_);
 
   std::optional<grpc::ServerAsyncReader<grpc::ByteBuffer, grpc::ByteBuffer>> reader_;
   grpc::ByteBuffer incoming_;
-  std::unique_ptr<ClientStream> stream_;  // of the executor
   bool admitted_ = false;
+
+  // Never contended: gRPC orders the turns. It makes the order visible, to ThreadSanitizer too.
+  Mutex turn_;
+  std::unique_ptr<ClientStream> stream_ ABSL_GUARDED_BY(turn_);
 };
 
 }  // namespace attune::rpc

@@ -130,8 +130,8 @@ std::vector<std::string> RpcServer::Engine::ServiceNames() const {
 
 RpcServer::RpcServer(RpcServerOptions options)
     : engine_(std::make_unique<Engine>(std::move(options))) {
-  // Never undone: when the last user of gRPC goes, its clean-up waits, up to 10 s, for the thread that
-  // watches over writes to slow clients. The process may end without.
+  // Never undone: when the last user of gRPC goes, its clean-up waits, up to 10 s, for the thread
+  // that watches over writes to slow clients. The process may end without.
   grpc_init();
   AddHealth();
   AddReflection();

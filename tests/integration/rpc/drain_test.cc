@@ -129,8 +129,9 @@ TEST_F(DrainTest, EndsStreamsThatTheirClientsKeepOpen) {
     request.set_correlation_id(absl::StrCat(i));
     ASSERT_TRUE(stream->Write(request));
   }
+  ASSERT_TRUE(stream->Read(&response)) << "the stream has been taken";
   test_server_.server().Drain(absl::Now() + absl::Seconds(4));
-  int answered = 0;
+  int answered = 1;
   while (stream->Read(&response)) {
     EXPECT_EQ(response.correlation_id(), absl::StrCat(answered++));
   }

@@ -57,7 +57,8 @@ TEST_F(UnaryTest, AnswersCallAfterCall) {
 TEST_F(UnaryTest, AnswersMessagesLargerThanItsFirstBlockOfMemory) {
   StartWith(EchoId);
   const std::string large(3 * 1024 * 1024, 'x');
-  ASSERT_TRUE(Decide(large).ok());
+  const grpc::Status status = Decide(large);
+  ASSERT_TRUE(status.ok()) << status.error_code() << " " << status.error_message();
   EXPECT_EQ(response_.decision_id(), large);
   ASSERT_TRUE(Decide("small").ok());
   EXPECT_EQ(response_.decision_id(), "small");
