@@ -6,7 +6,7 @@
 namespace attune::storage {
 namespace {
 
-constexpr size_t kChunkBytes = 1 << 20;
+constexpr size_t kChunkBytes = 256 << 10;
 
 // What stands before each payload.
 struct Head {

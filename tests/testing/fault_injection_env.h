@@ -1,8 +1,11 @@
 #ifndef ATTUNE_TESTS_TESTING_FAULT_INJECTION_ENV_H_
 #define ATTUNE_TESTS_TESTING_FAULT_INJECTION_ENV_H_
 
+#include <algorithm>
 #include <atomic>
+#include <cstdint>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <utility>
 
@@ -18,8 +21,15 @@ class FaultInjectionFileSystem : public rocksdb::FileSystemWrapper {
 
   FaultInjectionFileSystem() : FileSystemWrapper(rocksdb::FileSystem::Default()) {}
 
-  // What every append to a file meets from now on; nothing of it is written.
-  void FailAppends(Fault fault) { append_ = fault; }
+  // What every append to a file meets from now on; nothing of it is written. With `part_of_path`
+  // only files whose path holds it.
+  void FailAppends(Fault fault, std::string part_of_path = "") {
+    std::lock_guard<std::mutex> lock(mutex_);
+    append_path_ = std::move(part_of_path);
+    append_ = fault;
+  }
+  // The next append writes so many bytes of it and fails.
+  void TearNextAppend(size_t bytes) { tear_ = static_cast<int64_t>(bytes); }
   // What every sync of a file meets from now on.
   void FailSyncs(Fault fault) { sync_ = fault; }
 
@@ -35,7 +45,7 @@ class FaultInjectionFileSystem : public rocksdb::FileSystemWrapper {
     rocksdb::IOStatus status = target()->NewWritableFile(name, options, result, context);
     // The information log is nothing that a store depends on.
     if (status.ok() && name.find("/LOG") == std::string::npos) {
-      *result = std::make_unique<File>(std::move(*result), this);
+      *result = std::make_unique<File>(std::move(*result), name, this);
     }
     return status;
   }
@@ -43,18 +53,19 @@ class FaultInjectionFileSystem : public rocksdb::FileSystemWrapper {
  private:
   class File : public rocksdb::FSWritableFileOwnerWrapper {
    public:
-    File(std::unique_ptr<rocksdb::FSWritableFile>&& file, FaultInjectionFileSystem* owner)
-        : FSWritableFileOwnerWrapper(std::move(file)), owner_(owner) {}
+    File(std::unique_ptr<rocksdb::FSWritableFile>&& file, std::string path,
+         FaultInjectionFileSystem* owner)
+        : FSWritableFileOwnerWrapper(std::move(file)), path_(std::move(path)), owner_(owner) {}
 
     rocksdb::IOStatus Append(const rocksdb::Slice& data, const rocksdb::IOOptions& options,
                              rocksdb::IODebugContext* context) override {
-      rocksdb::IOStatus fault = Meet(owner_->append_, owner_->appends_failed_);
+      rocksdb::IOStatus fault = MeetAppend(data, options, context);
       return fault.ok() ? target()->Append(data, options, context) : fault;
     }
     rocksdb::IOStatus Append(const rocksdb::Slice& data, const rocksdb::IOOptions& options,
                              const rocksdb::DataVerificationInfo& verification,
                              rocksdb::IODebugContext* context) override {
-      rocksdb::IOStatus fault = Meet(owner_->append_, owner_->appends_failed_);
+      rocksdb::IOStatus fault = MeetAppend(data, options, context);
       return fault.ok() ? target()->Append(data, options, verification, context) : fault;
     }
     rocksdb::IOStatus Sync(const rocksdb::IOOptions& options,
@@ -71,6 +82,20 @@ class FaultInjectionFileSystem : public rocksdb::FileSystemWrapper {
     }
 
    private:
+    rocksdb::IOStatus MeetAppend(const rocksdb::Slice& data, const rocksdb::IOOptions& options,
+                                 rocksdb::IODebugContext* context) {
+      const int64_t tear = owner_->tear_.exchange(-1);
+      if (tear >= 0) {
+        const size_t written = std::min(data.size(), static_cast<size_t>(tear));
+        rocksdb::IOStatus status =
+            target()->Append(rocksdb::Slice(data.data(), written), options, context);
+        ++owner_->appends_failed_;
+        return status.ok() ? rocksdb::IOStatus::IOError("injected: torn write") : status;
+      }
+      if (!owner_->FailsAppendsTo(path_)) return rocksdb::IOStatus::OK();
+      return Meet(owner_->append_, owner_->appends_failed_);
+    }
+
     static rocksdb::IOStatus Meet(Fault fault, std::atomic<int>& failed) {
       if (fault == Fault::kNone) return rocksdb::IOStatus::OK();
       ++failed;
@@ -78,10 +103,20 @@ class FaultInjectionFileSystem : public rocksdb::FileSystemWrapper {
                                       : rocksdb::IOStatus::IOError("injected: I/O error");
     }
 
+    const std::string path_;
     FaultInjectionFileSystem* const owner_;
   };
 
+  bool FailsAppendsTo(const std::string& path) {
+    if (append_ == Fault::kNone) return false;
+    std::lock_guard<std::mutex> lock(mutex_);
+    return path.find(append_path_) != std::string::npos;
+  }
+
+  std::mutex mutex_;
+  std::string append_path_;  // guarded by mutex_
   std::atomic<Fault> append_{Fault::kNone};
+  std::atomic<int64_t> tear_{-1};
   std::atomic<Fault> sync_{Fault::kNone};
   std::atomic<int> appends_failed_{0};
   std::atomic<int> syncs_failed_{0};

@@ -1,0 +1,292 @@
+#include "lib/storage/journal.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "lib/storage/journal_format.h"
+#include "lib/storage/journal_reader.h"
+#include "tests/testing/fault_injection_env.h"
+#include "tests/testing/temp_dir.h"
+
+namespace attune::storage {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+class JournalTest : public ::testing::Test {
+ protected:
+  void Open(const JournalStart& start = {}) {
+    journal_ = std::make_unique<Journal>(env_.env()->GetFileSystem(), dir_.path(), start);
+  }
+
+  absl::Status Append(std::string_view record, const std::vector<std::string>& payloads = {}) {
+    std::vector<Event> events;
+    for (const std::string& payload : payloads) events.push_back({EventType::kDecision, payload});
+    std::string frame(FrameHead::kBytes, '\0');
+    AppendCommit(RecordChange::kReplace, CustomerKey{1}, record, events, frame);
+    return journal_->Append(static_cast<uint32_t>(std::max<size_t>(1, events.size())), frame);
+  }
+
+  // The records that a replay finds, as "number:record".
+  absl::StatusOr<std::vector<std::string>> Replay(uint64_t floor = 1) {
+    std::vector<std::string> records;
+    absl::StatusOr<JournalStart> start = ReplayJournal(
+        *env_.env()->GetFileSystem(), dir_.path(), floor, [&](const JournalCommit& commit) {
+          records.push_back(std::to_string(commit.number) + ":" + std::string(commit.record));
+        });
+    if (!start.ok()) return start.status();
+    start_ = *start;
+    return records;
+  }
+
+  std::vector<std::string> Files() const {
+    std::vector<std::string> files;
+    for (const auto& entry : std::filesystem::directory_iterator(dir_.path())) {
+      files.push_back(entry.path());
+    }
+    std::sort(files.begin(), files.end());
+    return files;
+  }
+
+  static std::string ReadFile(const std::string& path) {
+    std::ifstream file(path, std::ios::binary);
+    return {std::istreambuf_iterator<char>(file), {}};
+  }
+  static void WriteFile(const std::string& path, std::string_view bytes) {
+    std::ofstream file(path, std::ios::binary | std::ios::trunc);
+    file << bytes;
+  }
+  // As if the system had been started anew since the segment was begun.
+  static void Reboot(const std::string& path) {
+    std::string bytes = ReadFile(path);
+    SegmentHeader header = *DecodeSegmentHeader(bytes);
+    header.boot_id = {1, 2, 3};
+    WriteFile(path, EncodeSegmentHeader(header) + bytes.substr(SegmentHeader::kBytes));
+  }
+
+  const testing::TempDir dir_;
+  testing::FaultInjectionEnv env_;
+  std::unique_ptr<Journal> journal_;
+  JournalStart start_;
+};
+
+TEST_F(JournalTest, ReplaysWhatWasAppended) {
+  Open();
+  EXPECT_TRUE(Append("a").ok());
+  EXPECT_TRUE(Append("b", {"e1", "e2", "e3"}).ok());
+  EXPECT_EQ(journal_->Rotate(), 5u);
+  EXPECT_TRUE(Append("c").ok());
+  EXPECT_EQ(Files().size(), 2u);
+  EXPECT_THAT(*Replay(), ElementsAre("1:a", "2:b", "5:c"));
+  EXPECT_EQ(start_.next_number, 6u);
+  EXPECT_EQ(start_.segments.size(), 2u);
+
+  start_.next_number = 100;
+  Open(start_);
+  EXPECT_TRUE(Append("d").ok());
+  EXPECT_THAT(*Replay(), ElementsAre("1:a", "2:b", "5:c", "100:d"));
+  EXPECT_EQ(start_.next_number, 101u);
+}
+
+TEST_F(JournalTest, IsEmptyAtFirst) {
+  EXPECT_THAT(*Replay(), IsEmpty());
+  EXPECT_EQ(start_.next_number, 1u);
+  EXPECT_THAT(*Replay(77), IsEmpty());
+  EXPECT_EQ(start_.next_number, 77u);
+}
+
+TEST_F(JournalTest, ReplaysAndKeepsNothingBelowTheFloor) {
+  Open();
+  ASSERT_TRUE(Append("a").ok());
+  const uint64_t cut = journal_->Rotate();
+  ASSERT_TRUE(Append("b").ok());
+  EXPECT_THAT(*Replay(cut), ElementsAre("2:b"));
+  EXPECT_EQ(Files().size(), 1u);
+  EXPECT_THAT(*Replay(cut), ElementsAre("2:b"));
+  EXPECT_THAT(*Replay(3), IsEmpty());
+  EXPECT_THAT(Files(), IsEmpty());
+}
+
+TEST_F(JournalTest, DropsSegments) {
+  Open();
+  ASSERT_TRUE(Append("a").ok());
+  ASSERT_TRUE(Append("b").ok());
+  const uint64_t cut = journal_->Rotate();
+  ASSERT_TRUE(Append("c").ok());
+  journal_->DropBelow(cut);
+  EXPECT_EQ(Files().size(), 1u);
+  EXPECT_THAT(*Replay(cut), ElementsAre("3:c"));
+  const absl::Status status = Replay(1).status();
+  EXPECT_TRUE(absl::IsDataLoss(status)) << status;
+  journal_->DropBelow(journal_->Rotate());
+  EXPECT_THAT(Files(), IsEmpty());
+  EXPECT_EQ(journal_->bytes(), 0u);
+}
+
+TEST_F(JournalTest, CutsOffWhatTheEndOfTheProcessHasTorn) {
+  Open();
+  ASSERT_TRUE(Append("a").ok());
+  ASSERT_TRUE(Append("b").ok());
+  const std::string path = Files()[0];
+  const std::string whole = ReadFile(path);
+  const size_t frame = (whole.size() - SegmentHeader::kBytes) / 2;
+  for (size_t cut = 1; cut <= frame; ++cut) {
+    WriteFile(path, whole.substr(0, whole.size() - cut));
+    absl::StatusOr<std::vector<std::string>> records = Replay();
+    ASSERT_TRUE(records.ok()) << records.status();
+    EXPECT_THAT(*records, ElementsAre("1:a"));
+    EXPECT_EQ(start_.next_number, 2u);
+  }
+  // The next life goes on behind the torn end, in a new file.
+  WriteFile(path, whole.substr(0, whole.size() - 1));
+  ASSERT_TRUE(Replay().ok());
+  Open(start_);
+  ASSERT_TRUE(Append("c").ok());
+  EXPECT_THAT(*Replay(), ElementsAre("1:a", "2:c"));
+}
+
+TEST_F(JournalTest, NoticesEveryFlippedByteWhileTheSystemRuns) {
+  Open();
+  for (const char* record : {"a", "b", "c"}) ASSERT_TRUE(Append(record, {"event"}).ok());
+  const std::string path = Files()[0];
+  const std::string whole = ReadFile(path);
+  for (size_t i = 0; i < whole.size(); ++i) {
+    std::string flipped = whole;
+    flipped[i] = static_cast<char>(flipped[i] ^ 0x10);
+    WriteFile(path, flipped);
+    const absl::Status status = Replay().status();
+    ASSERT_TRUE(absl::IsDataLoss(status)) << i << ": " << status;
+    EXPECT_THAT(std::string(status.message()), HasSubstr(path));
+  }
+}
+
+TEST_F(JournalTest, CutsOffWhatThePowerHasTakenUnlessItWasSynced) {
+  Open();
+  ASSERT_TRUE(Append("a").ok());
+  ASSERT_TRUE(journal_->Sync().ok());
+  ASSERT_TRUE(Append("b").ok());
+  ASSERT_TRUE(Append("c").ok());
+  const std::string path = Files()[0];
+  Reboot(path);
+  const std::string whole = ReadFile(path);
+  const size_t frame = (whole.size() - SegmentHeader::kBytes) / 3;
+  const auto with_hole_at = [&](size_t index) {
+    std::string holed = whole;
+    std::fill_n(holed.begin() + static_cast<std::ptrdiff_t>(SegmentHeader::kBytes + index * frame),
+                frame, '\0');
+    return holed;
+  };
+  // "b" was not synced; "c" has come to the disk before it.
+  WriteFile(path, with_hole_at(1));
+  EXPECT_THAT(*Replay(), ElementsAre("1:a"));
+  EXPECT_EQ(start_.next_number, 2u);
+  // "a" was synced, and what comes later says so.
+  WriteFile(path, with_hole_at(0));
+  const absl::Status status = Replay().status();
+  EXPECT_TRUE(absl::IsDataLoss(status)) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("at least 1 "));
+}
+
+TEST_F(JournalTest, DropsLaterSegmentsThatThePowerHasCutOff) {
+  Open();
+  ASSERT_TRUE(Append("a").ok());
+  ASSERT_TRUE(Append("b").ok());
+  journal_->Rotate();
+  ASSERT_TRUE(Append("c").ok());
+  const std::string path = Files()[0];
+  Reboot(path);
+  std::string bytes = ReadFile(path);
+  WriteFile(path, bytes.substr(0, bytes.size() - 1));
+  EXPECT_THAT(*Replay(), ElementsAre("1:a"));
+  EXPECT_EQ(Files().size(), 1u);
+  // While the system runs no file loses its end.
+  bytes.replace(0, SegmentHeader::kBytes,
+                EncodeSegmentHeader({.first = 1, .continues = 1, .boot_id = CurrentBootId()}));
+  WriteFile(path, bytes.substr(0, bytes.size() - 1));
+  WriteFile(dir_.File(SegmentFileName(9)),
+            EncodeSegmentHeader({.first = 3, .continues = 3, .boot_id = CurrentBootId()}));
+  EXPECT_TRUE(absl::IsDataLoss(Replay().status()));
+}
+
+TEST_F(JournalTest, ReportsAMissingSegment) {
+  Open();
+  for (const char* record : {"a", "b", "c"}) {
+    ASSERT_TRUE(Append(record).ok());
+    journal_->Rotate();
+  }
+  std::filesystem::remove(Files()[1]);
+  const absl::Status status = Replay().status();
+  EXPECT_TRUE(absl::IsDataLoss(status)) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("number 2"));
+}
+
+TEST_F(JournalTest, GoesOnInANewFileAfterAFailedWrite) {
+  Open();
+  ASSERT_TRUE(Append("a").ok());
+  env_.file_system().FailAppends(testing::FaultInjectionFileSystem::Fault::kNoSpace);
+  EXPECT_TRUE(absl::IsResourceExhausted(Append("lost")));
+  EXPECT_TRUE(absl::IsResourceExhausted(Append("lost")));
+  env_.file_system().FailAppends(testing::FaultInjectionFileSystem::Fault::kNone);
+  ASSERT_TRUE(Append("b").ok());
+  EXPECT_THAT(*Replay(), ElementsAre("1:a", "2:b"));
+}
+
+TEST_F(JournalTest, TakesNoPartOfAFailedWriteForACommit) {
+  Open();
+  ASSERT_TRUE(Append("a").ok());
+  const size_t header = SegmentHeader::kBytes;
+  const size_t frame = ReadFile(Files()[0]).size() - header;
+  for (size_t written = 0; written <= frame; ++written) {
+    env_.file_system().TearNextAppend(written);
+    EXPECT_FALSE(Append("x").ok());
+    ASSERT_TRUE(Append("b").ok());
+    absl::StatusOr<std::vector<std::string>> records = Replay();
+    ASSERT_TRUE(records.ok()) << written << ": " << records.status();
+    EXPECT_EQ(records->back(), std::to_string(written + 2) + ":b");
+    EXPECT_EQ(records->size(), written + 2);
+  }
+}
+
+TEST_F(JournalTest, SyncsAgainWhenTheDatabaseHasWhatCouldNotBeSynced) {
+  Open();
+  ASSERT_TRUE(Append("a").ok());
+  ASSERT_TRUE(journal_->Sync().ok());
+  ASSERT_TRUE(Append("b").ok());
+  env_.file_system().FailSyncs(testing::FaultInjectionFileSystem::Fault::kIoError);
+  EXPECT_FALSE(journal_->Sync().ok());
+  env_.file_system().FailSyncs(testing::FaultInjectionFileSystem::Fault::kNone);
+  EXPECT_TRUE(journal_->sync_failed());
+  ASSERT_TRUE(Append("c").ok());
+  EXPECT_FALSE(journal_->Sync().ok());
+  const uint64_t cut = journal_->Rotate();
+  ASSERT_TRUE(Append("d").ok());
+  EXPECT_TRUE(journal_->SyncFrom(cut).ok());
+  EXPECT_FALSE(journal_->Sync().ok());
+  journal_->DropBelow(cut);
+  EXPECT_FALSE(journal_->sync_failed());
+  EXPECT_TRUE(journal_->Sync().ok());
+  EXPECT_THAT(*Replay(cut), ElementsAre("4:d"));
+}
+
+TEST_F(JournalTest, SyncsWhatAnEarlierLifeLeftOnlyThroughTheDatabase) {
+  Open();
+  ASSERT_TRUE(Append("a").ok());
+  ASSERT_TRUE(Replay().ok());
+  Open(start_);
+  EXPECT_FALSE(journal_->Sync().ok());
+  journal_->DropBelow(2);
+  EXPECT_TRUE(journal_->Sync().ok());
+  EXPECT_THAT(Files(), IsEmpty());
+}
+
+}  // namespace
+}  // namespace attune::storage
