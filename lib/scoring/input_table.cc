@@ -1,5 +1,7 @@
 #include "lib/scoring/input_table.h"
 
+#include <algorithm>
+
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "lib/base/text.h"
@@ -51,6 +53,18 @@ double NumberOf(const ValueRef& value, int64_t now_us) {
   }
 }
 
+// How many bounds are at most x. Few bounds are counted without a branch: where x lies among them
+// can't be predicted.
+int32_t BucketOf(const std::vector<double>& bounds, double x) {
+  constexpr size_t kFew = 16;
+  if (bounds.size() > kFew) {
+    return static_cast<int32_t>(std::upper_bound(bounds.begin(), bounds.end(), x) - bounds.begin());
+  }
+  int32_t bucket = 0;
+  for (const double bound : bounds) bucket += bound <= x ? 1 : 0;
+  return bucket;
+}
+
 }  // namespace
 
 std::optional<Input> InputNames::Find(std::string_view name, std::string& problem) const {
@@ -92,6 +106,16 @@ int InputTable::AddNumeric(const Input& input) {
   return static_cast<int>(numeric_.size()) - 1;
 }
 
+int InputTable::AddBuckets(const Input& input, absl::Span<const double> bounds) {
+  for (size_t i = 0; i < bucketised_.size(); ++i) {
+    if (bucketised_[i].input == input && absl::MakeConstSpan(bucketised_[i].bounds) == bounds) {
+      return static_cast<int>(i);
+    }
+  }
+  bucketised_.push_back({input, {bounds.begin(), bounds.end()}});
+  return static_cast<int>(bucketised_.size()) - 1;
+}
+
 int InputTable::AddCategorical(const Input& input) {
   auto& vocabularies = input.type == ValueType::kStringList ? multi_valued_ : categorical_;
   for (size_t i = 0; i < vocabularies.size(); ++i) {
@@ -131,9 +155,8 @@ int32_t InputTable::Lookup(const Vocabulary& vocabulary, const ValueRef& value) 
   return it == vocabulary.of_string.end() ? 0 : it->second;
 }
 
-void InputTable::Fill(const context::ContextSchema& schema,
-                      const context::DecisionContext& context, absl::Span<const ValueRef> features,
-                      InputFrame& frame) const {
+void InputTable::Fill(const context::ContextSchema& schema, const context::DecisionContext& context,
+                      absl::Span<const ValueRef> features, InputFrame& frame) const {
   const auto value_of = [&](const Input& input) {
     switch (input.source) {
       case Input::Source::kCustomer:
@@ -149,6 +172,11 @@ void InputTable::Fill(const context::ContextSchema& schema,
   frame.numeric.resize(numeric_.size());
   for (size_t i = 0; i < numeric_.size(); ++i) {
     frame.numeric[i] = NumberOf(value_of(numeric_[i]), context.time_us);
+  }
+  frame.bucket.resize(bucketised_.size());
+  for (size_t i = 0; i < bucketised_.size(); ++i) {
+    frame.bucket[i] =
+        BucketOf(bucketised_[i].bounds, NumberOf(value_of(bucketised_[i].input), context.time_us));
   }
   frame.category.resize(categorical_.size());
   for (size_t i = 0; i < categorical_.size(); ++i) {

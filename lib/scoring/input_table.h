@@ -51,12 +51,14 @@ struct InputNames {
   std::string NameOf(const Input& input) const;
 };
 
-// The inputs of one decision, encoded once for all models: numbers, and categories as small integers.
-// Reused from decision to decision.
+// The inputs of one decision, encoded once for all models: numbers, and categories as small
+// integers. Reused from decision to decision.
 struct InputFrame {
-  // The value of each numeric input; a bool is 0 or 1, a timestamp the days from it to the moment of
-  // the decision.
+  // The value of each numeric input; a bool is 0 or 1, a timestamp the days from it to the moment
+  // of the decision.
   std::vector<double> numeric;
+  // The bucket of each bucketised input: how many of its bounds are at most the number.
+  std::vector<int32_t> bucket;
   // The category of each categorical input; 0: not listed by any model.
   std::vector<int32_t> category;
   // The categories of the elements of each multi-valued input.
@@ -70,6 +72,9 @@ class InputTable {
   // The index in InputFrame::numeric. REQUIRES: the input is bool, int, double or timestamp and not
   // of the treatment.
   int AddNumeric(const Input& input);
+  // The index in InputFrame::bucket. Models with the same bounds for an input share it. REQUIRES:
+  // as AddNumeric; the bounds increase.
+  int AddBuckets(const Input& input, absl::Span<const double> bounds);
   // The index in InputFrame::category, or, for a string list, in InputFrame::categories.
   // REQUIRES: the input is a string, bool, int or string list and not of the treatment.
   int AddCategorical(const Input& input);
@@ -82,6 +87,10 @@ class InputTable {
             absl::Span<const ValueRef> features, InputFrame& frame) const;
 
  private:
+  struct Bucketing {
+    Input input;
+    std::vector<double> bounds;
+  };
   struct Vocabulary {
     Input input;
     int32_t size = 1;  // 0 is "not listed"
@@ -92,6 +101,7 @@ class InputTable {
   static int32_t Lookup(const Vocabulary& vocabulary, const ValueRef& value);
 
   std::vector<Input> numeric_;
+  std::vector<Bucketing> bucketised_;
   std::vector<Vocabulary> categorical_;  // single-valued
   std::vector<Vocabulary> multi_valued_;
 };

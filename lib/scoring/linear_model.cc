@@ -95,8 +95,9 @@ class LinearModel::Builder {
   }
 
   void ReportType(const std::string& path, const Input& input, std::string_view accepted) {
-    Report(path, absl::StrCat(names_.NameOf(input), " is of type ", ToAbsl(ValueTypeName(input.type)),
-                              "; this kind of term takes ", ToAbsl(accepted)));
+    Report(path,
+           absl::StrCat(names_.NameOf(input), " is of type ", ToAbsl(ValueTypeName(input.type)),
+                        "; this kind of term takes ", ToAbsl(accepted)));
   }
 
   void AddNumeric(const std::string& path, const Input& input, const pb::NumericTerm& term,
@@ -108,9 +109,13 @@ class LinearModel::Builder {
     const double scale = term.has_scale() ? term.scale() : 1.0;
     CheckFinite(path + ".weight", term.weight());
     CheckFinite(path + ".mean", term.mean());
-    if (!std::isfinite(scale) || scale <= 0) Report(path + ".scale", "must be above 0 and finite");
-    model.numeric_.push_back(
-        {input, inputs_.AddNumeric(input), term.weight(), term.mean(), scale});
+    const double factor = term.weight() / scale;
+    if (!std::isfinite(scale) || scale <= 0) {
+      Report(path + ".scale", "must be above 0 and finite");
+    } else if (std::isfinite(term.weight()) && !std::isfinite(factor)) {
+      Report(path + ".scale", "is too small for the weight: weight / scale must be finite");
+    }
+    model.numeric_.push_back({factor, term.mean(), inputs_.AddNumeric(input), input});
   }
 
   void AddBuckets(const std::string& path, const Input& input, const pb::BucketTerm& term,
@@ -123,9 +128,9 @@ class LinearModel::Builder {
       Report(path + ".bounds", absl::StrCat("at most ", kMaxBuckets, " bounds are allowed"));
     }
     if (term.weights_size() != term.bounds_size() + 1) {
-      Report(path + ".weights", absl::StrCat("needs one weight more than bounds: ",
-                                             term.bounds_size() + 1, ", not ",
-                                             term.weights_size()));
+      Report(path + ".weights",
+             absl::StrCat("needs one weight more than bounds: ", term.bounds_size() + 1, ", not ",
+                          term.weights_size()));
     }
     for (int i = 0; i < term.bounds_size(); ++i) {
       const std::string bound = absl::StrCat(path, ".bounds[", i, "]");
@@ -137,10 +142,8 @@ class LinearModel::Builder {
     for (int i = 0; i < term.weights_size(); ++i) {
       CheckFinite(absl::StrCat(path, ".weights[", i, "]"), term.weights(i));
     }
-    model.buckets_.push_back({input,
-                              inputs_.AddNumeric(input),
-                              {term.bounds().begin(), term.bounds().end()},
-                              {term.weights().begin(), term.weights().end()}});
+    model.buckets_.push_back(
+        model.AddWeights(input, inputs_.AddBuckets(input, term.bounds()), term.weights()));
   }
 
   void AddOneHot(const std::string& path, const Input& input, const pb::OneHotTerm& term,
@@ -165,7 +168,8 @@ class LinearModel::Builder {
       AddTreatmentTerm(path, input, weights, term.other(), model);
       return;
     }
-    OneHotTerm compiled{input, inputs_.AddCategorical(input), {term.other()}};
+    const int index = inputs_.AddCategorical(input);
+    std::vector<double> by_number = {term.other()};
     absl::flat_hash_set<int32_t> numbers;
     for (const auto& [category, weight] : weights) {
       const std::string entry = absl::StrCat(path, ".weights[\"", category, "\"]");
@@ -174,23 +178,22 @@ class LinearModel::Builder {
         continue;
       }
       int32_t number = 0;
-      if (!inputs_.AddCategory(input, compiled.index, category, number)) {
-        Report(entry, absl::StrCat(Quoted(category), " can't be a value of ",
-                                   names_.NameOf(input), ", which is of type ",
-                                   ToAbsl(ValueTypeName(input.type))));
+      if (!inputs_.AddCategory(input, index, category, number)) {
+        Report(entry, absl::StrCat(Quoted(category), " can't be a value of ", names_.NameOf(input),
+                                   ", which is of type ", ToAbsl(ValueTypeName(input.type))));
         continue;
       }
       if (!numbers.insert(number).second) {
         Report(entry, "is the same value as another category");
         continue;
       }
-      if (compiled.weights.size() <= static_cast<size_t>(number)) {
-        compiled.weights.resize(static_cast<size_t>(number) + 1, term.other());
+      if (by_number.size() <= static_cast<size_t>(number)) {
+        by_number.resize(static_cast<size_t>(number) + 1, term.other());
       }
-      compiled.weights[static_cast<size_t>(number)] = weight;
+      by_number[static_cast<size_t>(number)] = weight;
     }
     const bool list = input.type == ValueType::kStringList;
-    (list ? model.multi_hot_ : model.one_hot_).push_back(std::move(compiled));
+    (list ? model.multi_hot_ : model.one_hot_).push_back(model.AddWeights(input, index, by_number));
   }
 
   // What is wrong with a category of an input whose values are declared names; empty: nothing.
@@ -218,14 +221,14 @@ class LinearModel::Builder {
     const bool by_name = input.source == Input::Source::kTreatmentName;
     std::vector<std::string> known;
     if (by_name) {
-      for (const catalog::Treatment& treatment : catalog.treatments) known.push_back(treatment.name);
+      for (const catalog::Treatment& treatment : catalog.treatments)
+        known.push_back(treatment.name);
     } else {
       for (const catalog::Group& group : catalog.groups) known.push_back(group.name);
     }
     for (const auto& [category, weight] : weights) {
-      const bool found =
-          by_name ? catalog.Find(category) >= 0
-                  : std::find(known.begin(), known.end(), category) != known.end();
+      const bool found = by_name ? catalog.Find(category) >= 0
+                                 : std::find(known.begin(), known.end(), category) != known.end();
       if (!found) {
         Report(absl::StrCat(path, ".weights[\"", category, "\"]"),
                UnknownName(by_name ? "treatment" : "group", category, known));
@@ -253,9 +256,20 @@ std::unique_ptr<const Model> LinearModel::Create(const pb::LinearModel& file,
   return Builder(names, inputs, report).Build(file);
 }
 
-double LinearModel::BucketTerm::Of(double x) const {
-  const auto above = std::upper_bound(bounds.begin(), bounds.end(), x);
-  return weights[static_cast<size_t>(above - bounds.begin())];
+LinearModel::CategoryTerm LinearModel::AddWeights(const Input& input, int index,
+                                                  absl::Span<const double> weights) {
+  const CategoryTerm term{index, static_cast<uint32_t>(weights_.size()),
+                          static_cast<uint32_t>(weights.size()), input};
+  weights_.insert(weights_.end(), weights.begin(), weights.end());
+  return term;
+}
+
+double LinearModel::ElementSum(const CategoryTerm& term, const InputFrame& frame) const {
+  double sum = 0;
+  for (const int32_t category : frame.categories[static_cast<size_t>(term.index)]) {
+    sum += WeightOf(term, category);
+  }
+  return sum;
 }
 
 double LinearModel::SharedSum(const InputFrame& frame) const {
@@ -263,17 +277,13 @@ double LinearModel::SharedSum(const InputFrame& frame) const {
   for (const NumericTerm& term : numeric_) {
     sum += term.Of(frame.numeric[static_cast<size_t>(term.index)]);
   }
-  for (const BucketTerm& term : buckets_) {
-    sum += term.Of(frame.numeric[static_cast<size_t>(term.index)]);
+  for (const CategoryTerm& term : buckets_) {
+    sum += WeightOf(term, frame.bucket[static_cast<size_t>(term.index)]);
   }
-  for (const OneHotTerm& term : one_hot_) {
-    sum += term.Of(frame.category[static_cast<size_t>(term.index)]);
+  for (const CategoryTerm& term : one_hot_) {
+    sum += WeightOf(term, frame.category[static_cast<size_t>(term.index)]);
   }
-  for (const OneHotTerm& term : multi_hot_) {
-    for (const int32_t category : frame.categories[static_cast<size_t>(term.index)]) {
-      sum += term.Of(category);
-    }
-  }
+  for (const CategoryTerm& term : multi_hot_) sum += ElementSum(term, frame);
   return sum;
 }
 
@@ -293,23 +303,18 @@ void LinearModel::Predict(const InputFrame& frame, absl::Span<const int> treatme
 std::vector<Contribution> LinearModel::Explain(const InputFrame& frame, int treatment) const {
   std::vector<Contribution> contributions;
   for (const NumericTerm& term : numeric_) {
-    contributions.push_back(
-        {term.input, term.Of(frame.numeric[static_cast<size_t>(term.index)])});
+    contributions.push_back({term.input, term.Of(frame.numeric[static_cast<size_t>(term.index)])});
   }
-  for (const BucketTerm& term : buckets_) {
+  for (const CategoryTerm& term : buckets_) {
     contributions.push_back(
-        {term.input, term.Of(frame.numeric[static_cast<size_t>(term.index)])});
+        {term.input, WeightOf(term, frame.bucket[static_cast<size_t>(term.index)])});
   }
-  for (const OneHotTerm& term : one_hot_) {
+  for (const CategoryTerm& term : one_hot_) {
     contributions.push_back(
-        {term.input, term.Of(frame.category[static_cast<size_t>(term.index)])});
+        {term.input, WeightOf(term, frame.category[static_cast<size_t>(term.index)])});
   }
-  for (const OneHotTerm& term : multi_hot_) {
-    double sum = 0;
-    for (const int32_t category : frame.categories[static_cast<size_t>(term.index)]) {
-      sum += term.Of(category);
-    }
-    contributions.push_back({term.input, sum});
+  for (const CategoryTerm& term : multi_hot_) {
+    contributions.push_back({term.input, ElementSum(term, frame)});
   }
   for (const TreatmentTerm& term : of_treatment_) {
     contributions.push_back({term.input, term.weights[static_cast<size_t>(treatment)]});

@@ -30,43 +30,42 @@ class LinearModel : public Model {
   class Builder;
 
   struct NumericTerm {
-    Input input;
-    int index = 0;  // into InputFrame::numeric
-    double weight = 0;
+    double factor = 0;  // weight / scale
     double mean = 0;
-    double scale = 1;
-    double Of(double x) const { return weight * ((x - mean) / scale); }
-  };
-  struct BucketTerm {
-    Input input;
     int index = 0;  // into InputFrame::numeric
-    std::vector<double> bounds;
-    std::vector<double> weights;  // one more than bounds
-    double Of(double x) const;
-  };
-  struct OneHotTerm {
     Input input;
-    int index = 0;                // into InputFrame::category or, for a list, ::categories
-    std::vector<double> weights;  // by category; [0]: every category that is not listed
-    // Other models may have numbered further categories since: they are not listed here.
-    double Of(int32_t category) const {
-      const auto i = static_cast<size_t>(category);
-      return i < weights.size() ? weights[i] : weights[0];
-    }
+    double Of(double x) const { return factor * (x - mean); }
+  };
+  // A bucketised or one-hot term: its weights lie in weights_ from `offset` on.
+  struct CategoryTerm {
+    int index = 0;  // into InputFrame::bucket, ::category or, for a list, ::categories
+    uint32_t offset = 0;
+    uint32_t size = 0;
+    Input input;
   };
   struct TreatmentTerm {
     Input input;
     std::vector<double> weights;  // by index of the treatment
   };
 
+  // The first weight of a one-hot term is for every category that is not listed. Other models may
+  // have numbered further categories since: they are not listed here.
+  double WeightOf(const CategoryTerm& term, int32_t category) const {
+    const auto i = static_cast<uint32_t>(category);
+    return weights_[term.offset + (i < term.size ? i : 0)];
+  }
+  CategoryTerm AddWeights(const Input& input, int index, absl::Span<const double> weights);
+  double ElementSum(const CategoryTerm& term, const InputFrame& frame) const;
   double SharedSum(const InputFrame& frame) const;
 
   attune::strategy::v1::Link link_ = attune::strategy::v1::LINK_LOGISTIC;
   double intercept_ = 0;
   std::vector<NumericTerm> numeric_;
-  std::vector<BucketTerm> buckets_;
-  std::vector<OneHotTerm> one_hot_;
-  std::vector<OneHotTerm> multi_hot_;
+  std::vector<CategoryTerm> buckets_;
+  std::vector<CategoryTerm> one_hot_;
+  std::vector<CategoryTerm> multi_hot_;
+  std::vector<double>
+      weights_;  // of all of these, one after the other: one piece of memory to read
   std::vector<TreatmentTerm> of_treatment_;
   std::vector<double> treatment_offset_;  // the sum of of_treatment_, by index of the treatment
 };
