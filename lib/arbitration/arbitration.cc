@@ -22,8 +22,8 @@ void WeighGroups(const Settings& settings, const catalog::Catalog& catalog,
 }  // namespace
 
 void Arbitrate(const Settings& settings, const catalog::Catalog& catalog,
-               const context::DecisionContext& context,
-               const scoring::ScoredCandidates& candidates, ArbitrationResult& result) {
+               const context::DecisionContext& context, const scoring::ScoredCandidates& candidates,
+               ArbitrationResult& result) {
   const std::vector<scoring::ScoredCandidate>& scored = candidates.scored;
   result.ranked.clear();
   result.rejected.clear();
@@ -31,29 +31,27 @@ void Arbitrate(const Settings& settings, const catalog::Catalog& catalog,
   result.reason.assign(scored.size(), Reason::kOutranked);
   result.heap.clear();
   WeighGroups(settings, catalog, context, result.group_weight);
-  const auto treatment_of = [&](int index) -> const catalog::Treatment& {
-    return catalog.treatments[static_cast<size_t>(scored[static_cast<size_t>(index)].treatment)];
+  const auto treatment_of = [&](size_t i) -> const catalog::Treatment& {
+    return catalog.treatments[static_cast<size_t>(scored[i].treatment)];
   };
   for (size_t i = 0; i < scored.size(); ++i) {
-    const catalog::Treatment& treatment = treatment_of(static_cast<int>(i));
+    const catalog::Treatment& treatment = treatment_of(i);
     const double weight = result.group_weight[static_cast<size_t>(treatment.group)];
-    result.priority[i] = scored[i].propensity * weight * treatment.value - treatment.cost;
+    const double priority = scored[i].propensity * weight * treatment.value - treatment.cost;
+    result.priority[i] = priority;
     if (scored[i].propensity < settings.min_propensity) {
       result.reason[i] = Reason::kBelowMinPropensity;
-    } else if (result.priority[i] < settings.min_priority) {
+    } else if (priority < settings.min_priority) {
       result.reason[i] = Reason::kBelowMinPriority;
     } else {
-      result.heap.push_back(static_cast<int>(i));
+      result.heap.push_back({priority, treatment.value, treatment.name_rank, static_cast<int>(i)});
     }
   }
-  const auto ranks_after = [&](int a, int b) {
-    const double priority_a = result.priority[static_cast<size_t>(a)];
-    const double priority_b = result.priority[static_cast<size_t>(b)];
-    if (priority_a != priority_b) return priority_a < priority_b;
-    const catalog::Treatment& treatment_a = treatment_of(a);
-    const catalog::Treatment& treatment_b = treatment_of(b);
-    if (treatment_a.value != treatment_b.value) return treatment_a.value < treatment_b.value;
-    return treatment_a.name_rank > treatment_b.name_rank;
+  const auto ranks_after = [](const ArbitrationResult::Contender& a,
+                              const ArbitrationResult::Contender& b) {
+    if (a.priority != b.priority) return a.priority < b.priority;
+    if (a.value != b.value) return a.value < b.value;
+    return a.name_rank > b.name_rank;
   };
   // A heap, because only the few best of possibly thousands are wanted in order.
   std::make_heap(result.heap.begin(), result.heap.end(), ranks_after);
@@ -61,10 +59,10 @@ void Arbitrate(const Settings& settings, const catalog::Catalog& catalog,
   while (!result.heap.empty() &&
          result.ranked.size() < static_cast<size_t>(context.max_treatments)) {
     std::pop_heap(result.heap.begin(), result.heap.end(), ranks_after);
-    const int best = result.heap.back();
+    const int best = result.heap.back().scored;
     result.heap.pop_back();
     const auto i = static_cast<size_t>(best);
-    const auto group = static_cast<size_t>(treatment_of(best).group);
+    const auto group = static_cast<size_t>(treatment_of(i).group);
     if (result.group_count[group] >= settings.max_per_group) {
       result.reason[i] = Reason::kGroupLimitReached;
       continue;

@@ -27,9 +27,9 @@ struct ContextWeight {
 
 // How a strategy ranks. Immutable once built, thread-safe.
 struct Settings {
-  int max_treatments = 3;              // 1 … kMaxRanked
-  int max_per_group = kMaxRanked;      // 1 … kMaxRanked
-  double min_propensity = 0;           // 0 … 1
+  int max_treatments = 3;          // 1 … kMaxRanked
+  int max_per_group = kMaxRanked;  // 1 … kMaxRanked
+  double min_propensity = 0;       // 0 … 1
   double min_priority = -std::numeric_limits<double>::infinity();
   std::vector<ContextWeight> context_weights;
 };
@@ -54,7 +54,13 @@ struct ArbitrationResult {
   // Scratch: kept for its capacity.
   std::vector<double> group_weight;
   std::vector<int> group_count;
-  std::vector<int> heap;
+  struct Contender {
+    double priority = 0;
+    double value = 0;
+    int name_rank = 0;
+    int scored = 0;  // index into ScoredCandidates::scored
+  };
+  std::vector<Contender> heap;
   std::vector<candidates::Reason> reason;
 };
 
