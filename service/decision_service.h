@@ -2,6 +2,7 @@
 #define ATTUNE_SERVICE_DECISION_SERVICE_H_
 
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -15,6 +16,7 @@
 #include "lib/context/decision_request.h"
 #include "lib/decision/decider.h"
 #include "lib/strategy/strategy.h"
+#include "service/decision_answer.h"
 #include "service/metrics.h"
 #include "service/value_conversion.h"
 
@@ -27,18 +29,24 @@ class DecisionService {
     std::shared_ptr<const strategy::Strategy> strategy;
     storage::StateStore* store = nullptr;  // outlives the service
     HashKey seed{};
-    const Clock* clock = nullptr;          // outlives the service
-    // Set in a replay: requests move it. Then `clock` is the same object.
+    const Clock* clock = nullptr;  // outlives the service
+    // Set in a replay: valid requests move it, and no skew is too large. Then `clock` is the same
+    // object.
     ManualClock* replay_clock = nullptr;
     absl::Duration max_clock_skew = absl::Minutes(5);
-    DecisionMetrics* metrics = nullptr;    // outlives the service
+    DecisionMetrics* metrics = nullptr;  // outlives the service
   };
   explicit DecisionService(const Options& options);
 
-  // See the service's comments in decision_service.proto. INVALID_ARGUMENT comes with every violation
-  // in `violations`.
+  // See the service's comments in decision_service.proto. INVALID_ARGUMENT comes with every
+  // violation in `violations`.
   absl::Status Decide(const attune::v1::DecideRequest& request,
                       attune::v1::DecideResponse* response, Violations& violations);
+
+  // The same with the answer as the bytes of a DecideResponse, appended to `answer` and cheaper to
+  // make. A repeated request gets the same bytes.
+  absl::Status DecideToBytes(const attune::v1::DecideRequest& request, std::string* answer,
+                             Violations& violations);
 
  private:
   // What one decision needs of memory; reused.
@@ -52,21 +60,19 @@ class DecisionService {
   void ReturnWorkspace(std::unique_ptr<Workspace> workspace);
 
   absl::Status DecideWith(const attune::v1::DecideRequest& request, Workspace& workspace,
-                          attune::v1::DecideResponse* response, Violations& violations);
+                          Violations& violations);
+  void AppendAnswer(const context::DecisionContext& context, const decision::Decision& decision,
+                    bool explain, std::string* bytes) const;
   void FillRequest(const attune::v1::DecideRequest& request, Workspace& workspace,
                    Violations& violations) const;
 
   const Options options_;
   const decision::Decider decider_;
+  const AnswerEncoder answer_encoder_;
 
   Mutex mutex_;
   std::vector<std::unique_ptr<Workspace>> idle_ ABSL_GUARDED_BY(mutex_);
 };
-
-// The answer's message. `explain` adds why each treatment stands where it does.
-void FillResponse(const strategy::Strategy& strategy, const context::DecisionContext& context,
-                  const decision::Decision& decision, bool explain,
-                  attune::v1::DecideResponse* response);
 
 }  // namespace attune::service
 

@@ -9,10 +9,10 @@ namespace attune::service {
 namespace {
 
 constexpr const char* kCodeNames[] = {
-    "OK",        "Canceled",      "Unknown",          "InvalidArgument",   "DeadlineExceeded",
-    "NotFound",  "AlreadyExists", "PermissionDenied", "ResourceExhausted", "FailedPrecondition",
-    "Aborted",   "OutOfRange",    "Unimplemented",    "Internal",          "Unavailable",
-    "DataLoss",  "Unauthenticated"};
+    "OK",       "Canceled",       "Unknown",          "InvalidArgument",   "DeadlineExceeded",
+    "NotFound", "AlreadyExists",  "PermissionDenied", "ResourceExhausted", "FailedPrecondition",
+    "Aborted",  "OutOfRange",     "Unimplemented",    "Internal",          "Unavailable",
+    "DataLoss", "Unauthenticated"};
 
 }  // namespace
 
@@ -27,7 +27,8 @@ DecisionMetrics::DecisionMetrics(telemetry::Registry& registry, const strategy::
     const auto on_top = [&](const std::string& group, const std::string& treatment) {
       return registry.AddCounter(
           "attune_decisions_total",
-          "Decisions made, by the treatment on top of the ranking; \"none\" when nothing qualified.",
+          "Decisions made, by the treatment on top of the ranking; \"none\" when nothing "
+          "qualified.",
           {{"channel", channel}, {"group", group}, {"treatment", treatment}});
     };
     empty_.push_back(on_top("none", "none"));
@@ -39,10 +40,11 @@ DecisionMetrics::DecisionMetrics(telemetry::Registry& registry, const strategy::
     }
   }
   for (const candidates::Reason reason : candidates::kAllReasons) {
-    rejections_[static_cast<size_t>(reason)] = registry.AddCounter(
-        "attune_rejections_total", "Treatments that were dropped from decisions, by stage and reason.",
-        {{"stage", std::string(candidates::ReasonStage(reason))},
-         {"reason", std::string(candidates::ReasonName(reason))}});
+    rejections_[static_cast<size_t>(reason)] =
+        registry.AddCounter("attune_rejections_total",
+                            "Treatments that were dropped from decisions, by stage and reason.",
+                            {{"stage", std::string(candidates::ReasonStage(reason))},
+                             {"reason", std::string(candidates::ReasonName(reason))}});
   }
   for (int stage = 0; stage < decision::kStages; ++stage) {
     stages_[static_cast<size_t>(stage)] = registry.AddHistogram(
@@ -57,9 +59,8 @@ DecisionMetrics::DecisionMetrics(telemetry::Registry& registry, const strategy::
   customer_unavailable_ = degraded("customer_unavailable");
   not_remembered_ = degraded("not_remembered");
   score_not_finite_ = degraded("score_not_finite");
-  unknown_customers_ =
-      registry.AddCounter("attune_unknown_customer_decisions_total",
-                          "Decisions for customers that nothing is held about.");
+  unknown_customers_ = registry.AddCounter("attune_unknown_customer_decisions_total",
+                                           "Decisions for customers that nothing is held about.");
   dry_runs_ = registry.AddCounter("attune_dry_run_decisions_total",
                                   "Decisions that were asked for with dry_run.");
   answered_again_ =
@@ -123,6 +124,10 @@ RpcMetrics::RpcMetrics(telemetry::Registry& registry,
     add(parts.size() > 1 ? parts[1] : full_name, parts.size() > 2 ? parts[2] : "", type);
   }
   add("unknown", "unknown", "unary");
+  malformed_ = registry.AddCounter("attune_malformed_requests_total",
+                                   "Requests whose bytes were no message of their method.");
+  exceptions_ = registry.AddCounter("attune_handler_exceptions_total",
+                                    "Calls that ended because their handler threw.");
 }
 
 void RpcMetrics::CountStarted(int method) { Find(method).started->Increment(); }

@@ -62,6 +62,10 @@ class RpcMetrics {
   void CountStarted(int method);
   // `code` is a grpc::StatusCode.
   void CountHandled(int method, int code, int64_t nanos);
+  // Bytes that were no message of their method.
+  void CountMalformed() { malformed_->Increment(); }
+  // A handler that threw.
+  void CountException() { exceptions_->Increment(); }
 
  private:
   static constexpr int kCodes = 17;
@@ -75,10 +79,12 @@ class RpcMetrics {
     return methods_[method < 0 ? last : std::min(static_cast<size_t>(method), last)];
   }
   std::vector<Method> methods_;  // the last one is "unknown"
+  telemetry::Counter* malformed_;
+  telemetry::Counter* exceptions_;
 };
 
-// Exports what the store says about itself, read once per scrape. `store` must outlive the registry's
-// last scrape.
+// Exports what the store says about itself, read once per scrape. `store` must outlive the
+// registry's last scrape.
 void AddStoreMetrics(telemetry::Registry& registry, const storage::StateStore* store);
 
 // Exports the version of the program and of the active strategy.

@@ -29,15 +29,13 @@ class BatchStream : public rpc::ClientStreamOf<pb::CustomerServiceBatchUpsertReq
  public:
   explicit BatchStream(const CustomerService* customers) : batch_(customers) {}
 
-  RpcStatus OnMessage(CallContext&,
-                      const pb::CustomerServiceBatchUpsertRequest& request) override {
+  RpcStatus OnMessage(CallContext&, const pb::CustomerServiceBatchUpsertRequest& request) override {
     Violations violations;
     absl::Status status = batch_.Add(request, violations);
     return ToRpcStatus(std::move(status), std::move(violations));
   }
 
-  RpcStatus OnDone(CallContext&,
-                   ReplyOf<pb::CustomerServiceBatchUpsertResponse> reply) override {
+  RpcStatus OnDone(CallContext&, ReplyOf<pb::CustomerServiceBatchUpsertResponse> reply) override {
     return batch_.Finish(&reply.message());
   }
 
@@ -47,7 +45,7 @@ class BatchStream : public rpc::ClientStreamOf<pb::CustomerServiceBatchUpsertReq
 
 // What one message of a DecideStream asks for.
 RpcStatus DecideOne(DecisionService& decisions, const pb::DecideStreamRequest& request,
-                    pb::DecideStreamResponse& response) {
+                    ReplyOf<pb::DecideStreamResponse> reply) {
   if (!request.correlation_id().empty()) {
     // Without an id that can be trusted the caller could not match the answer: the stream ends.
     if (const auto problem = IdProblem(request.correlation_id(), kMaxRequestIdBytes)) {
@@ -56,13 +54,17 @@ RpcStatus DecideOne(DecisionService& decisions, const pb::DecideStreamRequest& r
       return RpcStatus::Invalid(std::move(violations));
     }
   }
-  response.set_correlation_id(request.correlation_id());
   Violations violations;
-  absl::Status status =
-      decisions.Decide(request.decide(), response.mutable_decide(), violations);
+  thread_local std::string answer;  // kept for its capacity
+  answer.clear();
+  absl::Status status = decisions.DecideToBytes(request.decide(), &answer, violations);
   if (!status.ok()) {
+    pb::DecideStreamResponse& response = reply.message();
+    response.set_correlation_id(request.correlation_id());
     ToRpcStatus(std::move(status), std::move(violations)).ToProto(*response.mutable_error());
+    return RpcStatus();
   }
+  AppendStreamResponse(request.correlation_id(), answer, &reply.bytes());
   return RpcStatus();
 }
 
@@ -72,22 +74,16 @@ RpcStatus DecideOne(DecisionService& decisions, const pb::DecideStreamRequest& r
 class RpcServices::Observer : public rpc::CallObserver {
  public:
   Observer(telemetry::Registry& registry, const std::vector<rpc::MethodInfo>& methods)
-      : metrics_(registry, Names(methods)) {
-    malformed_ = registry.AddCounter("attune_malformed_requests_total",
-                                     "Requests whose bytes were no message of their method.");
-    exceptions_ = registry.AddCounter("attune_handler_exceptions_total",
-                                      "Calls that ended because their handler threw.");
-  }
+      : metrics_(registry, Names(methods)) {}
 
   void OnStarted(const rpc::MethodInfo& method) override { metrics_.CountStarted(method.index); }
   void OnHandled(const rpc::MethodInfo& method, absl::StatusCode code,
                  absl::Duration duration) override {
-    metrics_.CountHandled(method.index, static_cast<int>(code),
-                          absl::ToInt64Nanoseconds(duration));
+    metrics_.CountHandled(method.index, static_cast<int>(code), absl::ToInt64Nanoseconds(duration));
   }
-  void OnMalformed(const rpc::MethodInfo&) override { malformed_->Increment(); }
+  void OnMalformed(const rpc::MethodInfo&) override { metrics_.CountMalformed(); }
   void OnException(const rpc::MethodInfo& method, std::string_view what) override {
-    exceptions_->Increment();
+    metrics_.CountException();
     spdlog::error("{}/{} threw: {}", method.service, method.method, Quoted(what, 200));
   }
 
@@ -103,8 +99,6 @@ class RpcServices::Observer : public rpc::CallObserver {
   }
 
   RpcMetrics metrics_;
-  telemetry::Counter* malformed_;
-  telemetry::Counter* exceptions_;
 };
 
 RpcServices::RpcServices(const Options& options, DecisionService& decisions,
@@ -121,9 +115,10 @@ RpcServices::RpcServices(const Options& options, DecisionService& decisions,
 
 RpcServices::~RpcServices() = default;
 
-absl::StatusOr<std::unique_ptr<RpcServices>> RpcServices::Start(
-    const Options& options, telemetry::Registry& registry, DecisionService& decisions,
-    const CustomerService& customers) {
+absl::StatusOr<std::unique_ptr<RpcServices>> RpcServices::Start(const Options& options,
+                                                                telemetry::Registry& registry,
+                                                                DecisionService& decisions,
+                                                                const CustomerService& customers) {
   std::unique_ptr<RpcServices> services(new RpcServices(options, decisions, customers));
   services->observer_ = std::make_unique<Observer>(registry, services->server_.methods());
   auto port = services->server_.Start(services->observer_.get());
@@ -147,14 +142,14 @@ void RpcServices::AddDecisionMethods(DecisionService& decisions) {
       [&decisions](CallContext&, const pb::DecideRequest& request,
                    ReplyOf<pb::DecideResponse> reply) {
         Violations violations;
-        absl::Status status = decisions.Decide(request, &reply.message(), violations);
+        absl::Status status = decisions.DecideToBytes(request, &reply.bytes(), violations);
         return ToRpcStatus(std::move(status), std::move(violations));
       });
   server_.AddBidiStream<pb::DecideStreamRequest, pb::DecideStreamResponse>(
       "/attune.v1.DecisionService/DecideStream",
       [&decisions](CallContext&, const pb::DecideStreamRequest& request,
                    ReplyOf<pb::DecideStreamResponse> reply) {
-        return DecideOne(decisions, request, reply.message());
+        return DecideOne(decisions, request, reply);
       });
 }
 
@@ -169,8 +164,7 @@ void RpcServices::AddCustomerMethods(const CustomerService& customers) {
   // Reads happen in place; what waits for the disk goes to the executor.
   server_.AddUnary<pb::CustomerServiceGetRequest, pb::CustomerServiceGetResponse>(
       "/attune.v1.CustomerService/Get", handler(&CustomerService::Get));
-  server_.AddUnary<pb::CustomerServiceListFeaturesRequest,
-                   pb::CustomerServiceListFeaturesResponse>(
+  server_.AddUnary<pb::CustomerServiceListFeaturesRequest, pb::CustomerServiceListFeaturesResponse>(
       "/attune.v1.CustomerService/ListFeatures", handler(&CustomerService::ListFeatures));
   server_.AddBlockingUnary<pb::CustomerServiceUpsertRequest, pb::CustomerServiceUpsertResponse>(
       "/attune.v1.CustomerService/Upsert", handler(&CustomerService::Upsert));
@@ -178,9 +172,8 @@ void RpcServices::AddCustomerMethods(const CustomerService& customers) {
       "/attune.v1.CustomerService/Erase", handler(&CustomerService::Erase));
   server_.AddClientStream<pb::CustomerServiceBatchUpsertRequest,
                           pb::CustomerServiceBatchUpsertResponse>(
-      "/attune.v1.CustomerService/BatchUpsert", [&customers](CallContext&) {
-        return std::make_unique<BatchStream>(&customers);
-      });
+      "/attune.v1.CustomerService/BatchUpsert",
+      [&customers](CallContext&) { return std::make_unique<BatchStream>(&customers); });
 }
 
 }  // namespace attune::service

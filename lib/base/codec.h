@@ -27,6 +27,13 @@ inline void PutVarint(std::string& out, uint64_t value) {
   out.append(buffer, size);
 }
 
+// How many bytes PutVarint appends.
+constexpr size_t VarintSize(uint64_t value) {
+  size_t size = 1;
+  for (; value >= 0x80; value >>= 7) ++size;
+  return size;
+}
+
 inline uint64_t ZigZag(int64_t value) {
   return (static_cast<uint64_t>(value) << 1) ^ static_cast<uint64_t>(value >> 63);
 }

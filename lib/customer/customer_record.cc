@@ -50,6 +50,9 @@ std::optional<RememberedRequest> ReadRequest(ByteReader& reader) {
   return request;
 }
 
+// How many bytes PutRequest appends for a request with this version.
+size_t EncodedSize(uint64_t version) { return 1 + 8 + 8 + VarintSize(version); }
+
 void PutRequest(std::string& out, const RememberedRequest& request) {
   PutFixed(out, static_cast<uint8_t>(request.kind));
   PutFixed(out, request.hash);
@@ -144,16 +147,10 @@ void EncodeRecord(const CustomerState& before, std::string_view id, const Record
   }
   size_t first = 0;
   if (change.request && request_count == kMaxRememberedRequests) first = 1;
-  // At most (1 + 8 + 8 + kMaxVarintBytes) bytes each: their total size takes at most two bytes.
-  size_t requests_bytes = 0;
-  const auto encoded_size = [](uint64_t version) {
-    size_t bytes = 1 + 8 + 8 + 1;
-    for (; version >= 0x80; version >>= 7) ++bytes;
-    return bytes;
-  };
-  for (size_t i = first; i < request_count; ++i)
-    requests_bytes += encoded_size(requests[i].version);
-  if (change.request) requests_bytes += encoded_size(0);
+  size_t requests_bytes = change.request ? EncodedSize(0) : 0;
+  for (size_t i = first; i < request_count; ++i) {
+    requests_bytes += EncodedSize(requests[i].version);
+  }
   PutVarint(record, requests_bytes);
   for (size_t i = first; i < request_count; ++i) PutRequest(record, requests[i]);
   if (change.request) {

@@ -1,0 +1,234 @@
+#include "service/decision_answer.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <string_view>
+#include <utility>
+
+#include "absl/strings/escaping.h"
+#include "google/protobuf/io/coded_stream.h"
+#include "google/protobuf/io/zero_copy_stream_impl_lite.h"
+#include "lib/base/codec.h"
+#include "lib/decision/explanation.h"
+#include "service/value_conversion.h"
+
+namespace attune::service {
+namespace {
+
+namespace pb = attune::v1;
+
+struct DegradationName {
+  uint32_t bit;
+  const char* name;
+};
+constexpr DegradationName kDegradations[] = {
+    {decision::kCustomerUnavailable, "customer_unavailable"},
+    {decision::kNotRemembered, "not_remembered"},
+    {decision::kScoreNotFinite, "score_not_finite"},
+};
+
+// What is the same whenever the treatment is ranked on the channel.
+void FillStaticPart(const strategy::Strategy& strategy, const catalog::Treatment& treatment,
+                    size_t channel, pb::RankedTreatment* out) {
+  out->set_treatment_id(treatment.name);
+  out->set_group(strategy.catalog.groups[static_cast<size_t>(treatment.group)].name);
+  for (const auto& [name, text] : *treatment.content[channel]) {
+    (*out->mutable_content())[name] = text;
+  }
+  out->set_value(treatment.value);
+  out->set_cost(treatment.cost);
+  out->set_model_version(strategy.models.models[static_cast<size_t>(treatment.model)].version);
+}
+
+void FillRanked(const strategy::Strategy& strategy, const context::DecisionContext& context,
+                const decision::Decision& decision, const arbitration::RankedTreatment& ranked,
+                pb::RankedTreatment* out) {
+  FillStaticPart(strategy, strategy.catalog.treatments[static_cast<size_t>(ranked.treatment)],
+                 static_cast<size_t>(context.channel), out);
+  out->set_propensity(decision.result.scored.scored[static_cast<size_t>(ranked.scored)].propensity);
+  out->set_context_weight(ranked.context_weight);
+  out->set_priority(ranked.priority);
+}
+
+void FillRejected(const strategy::Strategy& strategy, const context::DecisionContext& context,
+                  const decision::Decision& decision, pb::DecideResponse* response) {
+  std::vector<candidates::Rejection> rejections;
+  decision.result.ForEachRejection(
+      [&](const candidates::Rejection& rejection) { rejections.push_back(rejection); });
+  std::sort(rejections.begin(), rejections.end(),
+            [](const auto& a, const auto& b) { return a.treatment < b.treatment; });
+  const auto& scored = decision.result.scored.scored;
+  auto score = scored.begin();
+  for (const candidates::Rejection& rejection : rejections) {
+    const catalog::Treatment& treatment =
+        strategy.catalog.treatments[static_cast<size_t>(rejection.treatment)];
+    pb::RejectedTreatment* out = response->add_rejected_treatments();
+    out->set_treatment_id(treatment.name);
+    out->set_group(strategy.catalog.groups[static_cast<size_t>(treatment.group)].name);
+    out->set_stage(std::string(candidates::ReasonStage(rejection.reason)));
+    out->set_reason(std::string(candidates::ReasonName(rejection.reason)));
+    out->set_detail(decision::ExplainRejection(strategy, context, decision, rejection));
+    while (score != scored.end() && score->treatment < rejection.treatment) ++score;
+    if (score != scored.end() && score->treatment == rejection.treatment) {
+      out->set_propensity(score->propensity);
+      out->set_priority(
+          decision.result.arbitration.priority[static_cast<size_t>(score - scored.begin())]);
+    }
+  }
+}
+
+// The wire format of Protocol Buffers; all of these fields have tags of one byte.
+enum WireType { kVarint = 0, kFixed64 = 1, kSized = 2 };
+constexpr char Tag(int field, WireType type) { return static_cast<char>(field << 3 | type); }
+
+void PutSized(std::string& bytes, int field, std::string_view content) {
+  bytes += Tag(field, kSized);
+  PutBytes(bytes, content);
+}
+void PutDouble(std::string& bytes, int field, double value) {
+  bytes += Tag(field, kFixed64);
+  PutFixed(bytes, value);
+}
+void PutTrue(std::string& bytes, int field) {
+  bytes += Tag(field, kVarint);
+  bytes += '\1';
+}
+
+// What a decision adds to a ranked treatment: three doubles with their tags.
+constexpr size_t kRankedNumbersBytes = 3 * (1 + sizeof(double));
+
+void PutTime(std::string& bytes, int64_t unix_us) {
+  google::protobuf::Timestamp time;
+  ToProto(unix_us, &time);
+  std::string encoded;  // at most 17 bytes
+  if (time.seconds() != 0) {
+    encoded += Tag(google::protobuf::Timestamp::kSecondsFieldNumber, kVarint);
+    PutVarint(encoded, static_cast<uint64_t>(time.seconds()));
+  }
+  if (time.nanos() != 0) {
+    encoded += Tag(google::protobuf::Timestamp::kNanosFieldNumber, kVarint);
+    PutVarint(encoded, static_cast<uint64_t>(time.nanos()));
+  }
+  PutSized(bytes, pb::DecideResponse::kTimeFieldNumber, encoded);
+}
+
+void PutDecisionId(std::string& bytes, const decision::DecisionId& id) {
+  constexpr char kDigits[] = "0123456789abcdef";
+  char hex[2 * sizeof(decision::DecisionId)];
+  for (size_t i = 0; i < id.size(); ++i) {
+    hex[2 * i] = kDigits[id[i] >> 4];
+    hex[2 * i + 1] = kDigits[id[i] & 15];
+  }
+  PutSized(bytes, pb::DecideResponse::kDecisionIdFieldNumber, {hex, sizeof hex});
+}
+
+}  // namespace
+
+void FillResponse(const strategy::Strategy& strategy, const context::DecisionContext& context,
+                  const decision::Decision& decision, bool explain, pb::DecideResponse* response) {
+  response->set_decision_id(absl::BytesToHexString(
+      {reinterpret_cast<const char*>(decision.id.data()), decision.id.size()}));
+  response->set_strategy_version(strategy.version);
+  ToProto(context.time_us, response->mutable_time());
+  for (const arbitration::RankedTreatment& ranked : decision.result.arbitration.ranked) {
+    pb::RankedTreatment* out = response->add_treatments();
+    FillRanked(strategy, context, decision, ranked, out);
+    if (!explain) continue;
+    for (std::string& reason : decision::ExplainRanked(strategy, context, decision, ranked)) {
+      out->add_reasons(std::move(reason));
+    }
+  }
+  const auto counts = decision.result.RejectedCounts();
+  for (const candidates::Reason reason : candidates::kAllReasons) {
+    const int count = counts[static_cast<size_t>(reason)];
+    if (count == 0) continue;
+    pb::RejectedCount* out = response->add_rejected_counts();
+    const std::string_view stage = candidates::ReasonStage(reason);
+    const std::string_view name = candidates::ReasonName(reason);
+    out->set_stage(stage.data(), stage.size());
+    out->set_reason(name.data(), name.size());
+    out->set_count(count);
+  }
+  if (explain) FillRejected(strategy, context, decision, response);
+  response->set_degraded(decision.degradation != 0);
+  for (const DegradationName& degradation : kDegradations) {
+    if (decision.degradation & degradation.bit) response->add_degraded_reasons(degradation.name);
+  }
+  response->set_unknown_customer(decision.unknown_customer);
+}
+
+void SerializeStably(const google::protobuf::MessageLite& message, std::string* bytes) {
+  google::protobuf::io::StringOutputStream stream(bytes);
+  google::protobuf::io::CodedOutputStream coded(&stream);
+  coded.SetSerializationDeterministic(true);
+  message.SerializeToCodedStream(&coded);
+}
+
+void AppendStreamResponse(std::string_view correlation_id, std::string_view answer,
+                          std::string* bytes) {
+  if (!correlation_id.empty()) {
+    PutSized(*bytes, pb::DecideStreamResponse::kCorrelationIdFieldNumber, correlation_id);
+  }
+  PutSized(*bytes, pb::DecideStreamResponse::kDecideFieldNumber, answer);
+}
+
+AnswerEncoder::AnswerEncoder(const strategy::Strategy& strategy)
+    : treatments_(strategy.catalog.treatments.size()) {
+  PutSized(strategy_version_, pb::DecideResponse::kStrategyVersionFieldNumber, strategy.version);
+  const auto channels = static_cast<size_t>(strategy.context.channels.size());
+  ranked_.resize(channels * treatments_);
+  for (size_t channel = 0; channel < channels; ++channel) {
+    for (size_t t = 0; t < treatments_; ++t) {
+      const catalog::Treatment& treatment = strategy.catalog.treatments[t];
+      if (!treatment.content[channel]) continue;
+      pb::RankedTreatment message;
+      FillStaticPart(strategy, treatment, channel, &message);
+      std::string encoded;
+      SerializeStably(message, &encoded);
+      std::string& field = ranked_[channel * treatments_ + t];
+      field += Tag(pb::DecideResponse::kTreatmentsFieldNumber, kSized);
+      PutVarint(field, encoded.size() + kRankedNumbersBytes);
+      field += encoded;
+    }
+  }
+  for (const candidates::Reason reason : candidates::kAllReasons) {
+    std::string& encoded = rejected_[static_cast<size_t>(reason)];
+    PutSized(encoded, pb::RejectedCount::kStageFieldNumber, candidates::ReasonStage(reason));
+    PutSized(encoded, pb::RejectedCount::kReasonFieldNumber, candidates::ReasonName(reason));
+    encoded += Tag(pb::RejectedCount::kCountFieldNumber, kVarint);
+  }
+}
+
+void AnswerEncoder::Append(const context::DecisionContext& context,
+                           const decision::Decision& decision, std::string& bytes) const {
+  PutDecisionId(bytes, decision.id);
+  bytes += strategy_version_;
+  PutTime(bytes, context.time_us);
+  for (const arbitration::RankedTreatment& ranked : decision.result.arbitration.ranked) {
+    bytes += ranked_[static_cast<size_t>(context.channel) * treatments_ +
+                     static_cast<size_t>(ranked.treatment)];
+    PutDouble(bytes, pb::RankedTreatment::kPropensityFieldNumber,
+              decision.result.scored.scored[static_cast<size_t>(ranked.scored)].propensity);
+    PutDouble(bytes, pb::RankedTreatment::kContextWeightFieldNumber, ranked.context_weight);
+    PutDouble(bytes, pb::RankedTreatment::kPriorityFieldNumber, ranked.priority);
+  }
+  const auto counts = decision.result.RejectedCounts();
+  for (const candidates::Reason reason : candidates::kAllReasons) {
+    const auto i = static_cast<size_t>(reason);
+    if (counts[i] == 0) continue;
+    const auto count = static_cast<uint64_t>(counts[i]);
+    bytes += Tag(pb::DecideResponse::kRejectedCountsFieldNumber, kSized);
+    PutVarint(bytes, rejected_[i].size() + VarintSize(count));
+    bytes += rejected_[i];
+    PutVarint(bytes, count);
+  }
+  if (decision.degradation != 0) PutTrue(bytes, pb::DecideResponse::kDegradedFieldNumber);
+  for (const DegradationName& degradation : kDegradations) {
+    if (decision.degradation & degradation.bit) {
+      PutSized(bytes, pb::DecideResponse::kDegradedReasonsFieldNumber, degradation.name);
+    }
+  }
+  if (decision.unknown_customer) PutTrue(bytes, pb::DecideResponse::kUnknownCustomerFieldNumber);
+}
+
+}  // namespace attune::service
