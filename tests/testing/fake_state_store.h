@@ -13,9 +13,9 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/types/span.h"
 #include "lib/base/hash.h"
+#include "lib/base/mutex.h"
 #include "lib/storage/state_store.h"
 
 namespace attune::testing {
@@ -33,7 +33,7 @@ class FakeStateStore : public storage::StateStore {
     int conflicts = 0;
   };
   void SetFaults(Faults faults) {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(mutex_);
     faults_ = std::move(faults);
   }
   // Called before each commit, also one that it makes itself, when nothing is locked: to change
@@ -42,37 +42,37 @@ class FakeStateStore : public storage::StateStore {
 
   // A record as if somebody had written these bytes; none: as if it had been removed.
   void SetRecord(std::string_view id, std::optional<std::string> bytes) {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(mutex_);
     Slot& slot = slots_[KeyOf(id)];
     slot.bytes = std::move(bytes);
     slot.version = slot.bytes ? ++sequence_ : 0;
   }
   storage::Record RecordOf(std::string_view id) const {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(mutex_);
     return Read(KeyOf(id));
   }
   std::vector<storage::LogEntry> Log() const {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(mutex_);
     std::vector<storage::LogEntry> entries;
     for (const auto& [position, entry] : log_) entries.push_back(entry);
     return entries;
   }
   int commits() const {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(mutex_);
     return commits_;
   }
   // Calls of Commit and CommitMany, whatever became of them.
   int writes() const {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(mutex_);
     return writes_;
   }
   int syncs() const {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(mutex_);
     return syncs_;
   }
   // What the last commit was to survive.
   storage::Durability last_durability() const {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(mutex_);
     return last_durability_;
   }
 
@@ -81,7 +81,7 @@ class FakeStateStore : public storage::StateStore {
   }
 
   absl::Status Load(const storage::CustomerKey& key, storage::Record& record) const override {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(mutex_);
     if (!faults_.load.ok()) return faults_.load;
     record = Read(key);
     return absl::OkStatus();
@@ -98,7 +98,7 @@ class FakeStateStore : public storage::StateStore {
   absl::StatusOr<storage::CommitReceipt> Commit(const storage::CustomerCommit& commit,
                                                 storage::Durability durability) override {
     if (before_commit_) before_commit_();
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(mutex_);
     ++writes_;
     return CommitLocked(commit, durability);
   }
@@ -106,7 +106,7 @@ class FakeStateStore : public storage::StateStore {
   std::vector<absl::StatusOr<storage::CommitReceipt>> CommitMany(
       absl::Span<const storage::CustomerCommit> commits, storage::Durability durability) override {
     if (before_commit_) before_commit_();
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(mutex_);
     ++writes_;
     std::vector<absl::StatusOr<storage::CommitReceipt>> receipts;
     for (const storage::CustomerCommit& commit : commits) {
@@ -116,13 +116,13 @@ class FakeStateStore : public storage::StateStore {
   }
 
   absl::Status Sync() override {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(mutex_);
     ++syncs_;
     return faults_.sync;
   }
 
   absl::StatusOr<Erased> Erase(const storage::CustomerKey& key) override {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(mutex_);
     if (!faults_.commit.ok()) return faults_.commit;
     Erased erased;
     const auto slot = slots_.find(key);
@@ -135,7 +135,7 @@ class FakeStateStore : public storage::StateStore {
 
   absl::Status ReadLog(uint64_t from,
                        const std::function<bool(const storage::LogEntry&)>& visit) const override {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(mutex_);
     if (!faults_.read_log.ok()) return faults_.read_log;
     for (auto entry = log_.lower_bound(from); entry != log_.end(); ++entry) {
       if (!visit(entry->second)) break;
@@ -144,7 +144,7 @@ class FakeStateStore : public storage::StateStore {
   }
 
   absl::StatusOr<std::optional<storage::LogEntry>> ReadLogAt(uint64_t position) const override {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(mutex_);
     if (!faults_.read_log.ok()) return faults_.read_log;
     const auto entry = log_.find(position);
     if (entry == log_.end()) return std::nullopt;
@@ -153,25 +153,25 @@ class FakeStateStore : public storage::StateStore {
 
   // Drops all events, whatever their size, unless everything may stay.
   absl::Status TrimLog(uint64_t max_bytes) override {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(mutex_);
     if (max_bytes == 0) log_.clear();
     return absl::OkStatus();
   }
 
   absl::StatusOr<std::optional<std::string>> GetBlob(std::string_view name) const override {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(mutex_);
     const auto blob = blobs_.find(name);
     if (blob == blobs_.end()) return std::nullopt;
     return blob->second;
   }
   absl::Status PutBlob(std::string_view name, std::string_view bytes) override {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(mutex_);
     blobs_.insert_or_assign(std::string(name), std::string(bytes));
     return absl::OkStatus();
   }
 
   storage::StoreStats Stats() const override {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(mutex_);
     storage::StoreStats stats;
     for (const auto& [key, slot] : slots_) stats.customers_estimate += slot.bytes.has_value();
     stats.log_entries_estimate = log_.size();
@@ -226,7 +226,7 @@ class FakeStateStore : public storage::StateStore {
   const HashKey key_ = HashKeyFromSeed(17);
   std::function<void()> before_commit_;
 
-  mutable absl::Mutex mutex_;
+  mutable Mutex mutex_;
   Faults faults_ ABSL_GUARDED_BY(mutex_);
   std::map<storage::CustomerKey, Slot> slots_ ABSL_GUARDED_BY(mutex_);
   std::map<uint64_t, storage::LogEntry> log_ ABSL_GUARDED_BY(mutex_);

@@ -1,0 +1,107 @@
+#include "service/decision_answer.h"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "google/protobuf/util/message_differencer.h"
+#include "gtest/gtest.h"
+#include "tests/testing/fake_state_store.h"
+#include "tests/testing/large_strategy.h"
+#include "tests/testing/strategy_builder.h"
+
+namespace attune::service {
+namespace {
+
+namespace pb = attune::v1;
+
+using google::protobuf::util::MessageDifferencer;
+
+class AnswerEncoderTest : public ::testing::Test {
+ protected:
+  // Decides in every situation and compares the two ways to make an answer.
+  void CompareIn(const strategy::Strategy& strategy) {
+    const AnswerEncoder encoder(strategy);
+    decision::Decision decision;
+    context::DecisionContext context;
+    context.customer_id = "customer-1";
+    context.attributes.assign(strategy.context.attributes.defaults().begin(),
+                              strategy.context.attributes.defaults().end());
+    for (const int64_t time_us : {int64_t{0}, int64_t{999'999}, int64_t{1'772'323'200'000'001}}) {
+      context.time_us = time_us;
+      for (context.channel = 0; context.channel < strategy.context.channels.size();
+           ++context.channel) {
+        for (context.intent = 0; context.intent <= strategy.context.intents.size();
+             ++context.intent) {
+          for (context.max_treatments = 1; context.max_treatments <= 100;
+               context.max_treatments += 33) {
+            const decision::Decider decider(&store_, HashKeyFromSeed(1));
+            ASSERT_TRUE(decider
+                            .Decide(
+                                strategy, context, {},
+                                [](const decision::Decision&, std::string*) {}, decision)
+                            .ok());
+            pb::DecideResponse expected;
+            FillResponse(strategy, context, decision, false, &expected);
+            std::string bytes;
+            encoder.Append(context, decision, bytes);
+            pb::DecideResponse decoded;
+            ASSERT_TRUE(decoded.ParseFromString(bytes));
+            EXPECT_TRUE(MessageDifferencer::Equals(decoded, expected))
+                << decoded.DebugString() << expected.DebugString();
+            ++compared_;
+          }
+        }
+      }
+    }
+  }
+
+  testing::FakeStateStore store_;
+  int compared_ = 0;
+};
+
+TEST_F(AnswerEncoderTest, WritesWhatTheMessageHolds) {
+  testing::StrategyBuilder builder;
+  CompareIn(*testing::BuildSmallStrategy(builder));
+  EXPECT_GT(compared_, 50);
+}
+
+TEST_F(AnswerEncoderTest, WritesWhatTheMessageHoldsOfALargeStrategy) {
+  testing::StrategyBuilder builder;
+  CompareIn(*testing::BuildLargeStrategy(builder, 7));
+}
+
+TEST_F(AnswerEncoderTest, WritesEveryKindOfDegradation) {
+  testing::StrategyBuilder builder;
+  store_.SetFaults({.load = absl::UnavailableError("down")});
+  CompareIn(*testing::BuildSmallStrategy(builder));
+}
+
+TEST(AppendStreamResponseTest, WrapsAnAnswer) {
+  pb::DecideResponse answer;
+  answer.set_decision_id(std::string(300, 'x'));
+  for (const char* id : {"", "call-7"}) {
+    std::string bytes;
+    AppendStreamResponse(id, answer.SerializeAsString(), &bytes);
+    pb::DecideStreamResponse wrapped;
+    ASSERT_TRUE(wrapped.ParseFromString(bytes));
+    EXPECT_EQ(wrapped.correlation_id(), id);
+    EXPECT_TRUE(MessageDifferencer::Equals(wrapped.decide(), answer));
+  }
+}
+
+TEST(SerializeStablyTest, SortsMapsAndAppendsNothing) {
+  pb::RankedTreatment treatment;
+  for (const char* key : {"c", "a", "b"}) (*treatment.mutable_content())[key] = "x";
+  std::string bytes;
+  SerializeStably(treatment, &bytes);
+  EXPECT_EQ(bytes,
+            "\x1A\x06\n\x01"
+            "a\x12\x01x\x1A\x06\n\x01"
+            "b\x12\x01x\x1A\x06\n\x01"
+            "c\x12\x01x");
+}
+
+}  // namespace
+}  // namespace attune::service

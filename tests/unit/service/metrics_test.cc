@@ -1,0 +1,220 @@
+#include "service/metrics.h"
+
+#include <algorithm>
+#include <fstream>
+#include <iterator>
+#include <map>
+#include <memory>
+#include <set>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "prometheus/text_serializer.h"
+#include "tests/testing/fake_state_store.h"
+#include "tests/testing/strategy_builder.h"
+
+namespace attune::service {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+
+std::string TypeName(prometheus::MetricType type) {
+  switch (type) {
+    case prometheus::MetricType::Counter:
+      return "counter";
+    case prometheus::MetricType::Gauge:
+      return "gauge";
+    case prometheus::MetricType::Histogram:
+      return "histogram";
+    default:
+      return "other";
+  }
+}
+
+class MetricsTest : public ::testing::Test {
+ protected:
+  MetricsTest() : strategy_(testing::BuildSmallStrategy(builder_)) {}
+
+  void AddAll() {
+    decision_metrics_ = std::make_unique<DecisionMetrics>(registry_, *strategy_);
+    rpc_metrics_ = std::make_unique<RpcMetrics>(
+        registry_, std::vector<std::pair<std::string, std::string>>{
+                       {"/attune.v1.DecisionService/Decide", "unary"},
+                       {"/attune.v1.DecisionService/DecideStream", "bidi_stream"}});
+    AddStoreMetrics(registry_, &store_);
+    AddInfoMetrics(registry_, *strategy_);
+    telemetry::AddProcessMetrics(registry_);
+  }
+  std::string Scrape() const { return prometheus::TextSerializer().Serialize(registry_.Collect()); }
+
+  testing::StrategyBuilder builder_;
+  const std::shared_ptr<strategy::Strategy> strategy_;
+  testing::FakeStateStore store_;
+  telemetry::Registry registry_;
+  std::unique_ptr<DecisionMetrics> decision_metrics_;
+  std::unique_ptr<RpcMetrics> rpc_metrics_;
+};
+
+// One line per family: name, type, label names. A histogram's `le` is understood.
+std::vector<std::string> DescribeFamilies(const telemetry::Registry& registry) {
+  std::vector<std::string> lines;
+  for (const prometheus::MetricFamily& family : registry.Collect()) {
+    std::string line = family.name + " " + TypeName(family.type);
+    if (!family.metric.empty()) {
+      for (const auto& label : family.metric.front().label) line += " " + label.name;
+    }
+    lines.push_back(line);
+  }
+  std::sort(lines.begin(), lines.end());
+  return lines;
+}
+
+// Dashboards, alerts and recording rules of others hang on these names. When a change is meant:
+// write what "exported now" lists into tests/unit/service/metrics.golden, and say so in the notes
+// of the release.
+TEST_F(MetricsTest, NamesTypesAndLabelsStayWhatOthersRelyOn) {
+  AddAll();
+  const std::vector<std::string> exported = DescribeFamilies(registry_);
+  std::ifstream file(ATTUNE_SOURCE_DIR "/tests/unit/service/metrics.golden");
+  ASSERT_TRUE(file) << "can't read tests/unit/service/metrics.golden";
+  std::vector<std::string> golden;
+  for (std::string line; std::getline(file, line);) golden.push_back(line);
+  std::vector<std::string> gone;
+  std::set_difference(golden.begin(), golden.end(), exported.begin(), exported.end(),
+                      std::back_inserter(gone));
+  std::vector<std::string> added;
+  std::set_difference(exported.begin(), exported.end(), golden.begin(), golden.end(),
+                      std::back_inserter(added));
+  std::ostringstream difference;
+  for (const std::string& line : gone) difference << "- " << line << "\n";
+  for (const std::string& line : added) difference << "+ " << line << "\n";
+  std::ostringstream all;
+  for (const std::string& line : exported) all << line << "\n";
+  EXPECT_EQ(exported, golden)
+      << "The exported metrics differ from tests/unit/service/metrics.golden:\n"
+      << difference.str() << "If that is meant, make the file hold exactly what is exported now:\n"
+      << all.str();
+}
+
+TEST_F(MetricsTest, NamesFollowTheConventionsOfPrometheus) {
+  AddAll();
+  std::set<std::string> names;
+  for (const prometheus::MetricFamily& family : registry_.Collect()) {
+    EXPECT_TRUE(names.insert(family.name).second) << family.name;
+    EXPECT_THAT(family.name, ::testing::MatchesRegex("[a-z][a-z0-9_]*"));
+    EXPECT_THAT(family.help, ::testing::EndsWith(".")) << family.name;
+    const bool total = family.name.ends_with("_total");
+    EXPECT_EQ(total, family.type == prometheus::MetricType::Counter) << family.name;
+    if (family.type == prometheus::MetricType::Histogram) {
+      EXPECT_THAT(family.name, ::testing::EndsWith("_seconds"));
+    }
+    // One family, one set of labels.
+    for (const prometheus::ClientMetric& metric : family.metric) {
+      ASSERT_EQ(metric.label.size(), family.metric.front().label.size()) << family.name;
+      for (size_t i = 0; i < metric.label.size(); ++i) {
+        EXPECT_EQ(metric.label[i].name, family.metric.front().label[i].name) << family.name;
+      }
+    }
+  }
+}
+
+TEST_F(MetricsTest, EverySeriesIsThereFromTheStart) {
+  AddAll();
+  const std::string scrape = Scrape();
+  for (const candidates::Reason reason : candidates::kAllReasons) {
+    EXPECT_THAT(scrape,
+                HasSubstr("reason=\"" + std::string(candidates::ReasonName(reason)) + "\"} 0\n"));
+  }
+  for (int stage = 0; stage < decision::kStages; ++stage) {
+    EXPECT_THAT(scrape,
+                HasSubstr("attune_stage_duration_seconds_count{stage=\"" +
+                          std::string(decision::StageName(static_cast<decision::Stage>(stage))) +
+                          "\"} 0\n"));
+  }
+}
+
+TEST_F(MetricsTest, CountsALargeStrategyByGroup) {
+  auto large = std::make_shared<strategy::Strategy>();
+  std::vector<context::NamedEntry> channels;
+  for (int c = 0; c < 2; ++c) channels.push_back({"channel_" + std::to_string(c), 0});
+  large->context.channels = context::NameTable(std::move(channels));
+  large->catalog.groups = {{"care", 0}, {"offer", 1}};
+  for (size_t t = 0; t <= DecisionMetrics::kMaxTreatmentSeries / 2; ++t) {
+    catalog::Treatment& treatment = large->catalog.treatments.emplace_back();
+    treatment.name = "treatment_" + std::to_string(t);
+    treatment.group = static_cast<int>(t % 2);
+    treatment.content.resize(2, catalog::Content());
+  }
+  DecisionMetrics metrics(registry_, *large);
+  context::DecisionContext context;
+  context.channel = 1;
+  decision::Decision decision;
+  decision.result.arbitration.ranked.emplace_back().treatment = 3;
+  metrics.Count(context, decision);
+  const std::string scrape = Scrape();
+  EXPECT_THAT(scrape, HasSubstr("attune_decisions_total{channel=\"channel_1\",group=\"offer\","
+                                "treatment=\"_any\"} 1\n"));
+  EXPECT_THAT(scrape, Not(HasSubstr("treatment_3")));
+}
+
+TEST_F(MetricsTest, CountsCallsByMethodAndCode) {
+  AddAll();
+  rpc_metrics_->CountStarted(0);
+  rpc_metrics_->CountHandled(0, 3, 20'000);
+  rpc_metrics_->CountStarted(1);
+  rpc_metrics_->CountHandled(1, 0, 1'000);
+  rpc_metrics_->CountStarted(-1);
+  rpc_metrics_->CountHandled(-1, 12, 1'000);
+  rpc_metrics_->CountHandled(77, 99, 1'000);
+  rpc_metrics_->CountMalformed();
+  rpc_metrics_->CountException();
+  const std::string scrape = Scrape();
+  const std::string decide =
+      "grpc_service=\"attune.v1.DecisionService\",grpc_method=\"Decide\",grpc_type=\"unary\"";
+  const std::string stream =
+      "grpc_service=\"attune.v1.DecisionService\",grpc_method=\"DecideStream\","
+      "grpc_type=\"bidi_stream\"";
+  const std::string unknown =
+      "grpc_service=\"unknown\",grpc_method=\"unknown\",grpc_type=\"unary\"";
+  const auto handled = [](const std::string& labels, const std::string& code, int count) {
+    return "grpc_server_handled_total{" + labels + ",grpc_code=\"" + code + "\"} " +
+           std::to_string(count) + "\n";
+  };
+  EXPECT_THAT(scrape, HasSubstr("grpc_server_started_total{" + decide + "} 1\n"));
+  EXPECT_THAT(scrape, HasSubstr(handled(decide, "InvalidArgument", 1)));
+  EXPECT_THAT(scrape, HasSubstr(handled(decide, "OK", 0)));
+  EXPECT_THAT(scrape, HasSubstr(handled(stream, "OK", 1)));
+  EXPECT_THAT(scrape, HasSubstr(handled(unknown, "Unimplemented", 1)));
+  EXPECT_THAT(scrape, HasSubstr(handled(unknown, "Unknown", 1)));
+  EXPECT_THAT(scrape, HasSubstr("attune_malformed_requests_total 1\n"));
+  EXPECT_THAT(scrape, HasSubstr("attune_handler_exceptions_total 1\n"));
+  EXPECT_THAT(scrape, HasSubstr("grpc_server_handling_seconds_count{" + decide + "} 1\n"));
+  EXPECT_THAT(scrape,
+              HasSubstr("grpc_server_handling_seconds_bucket{" + decide + ",le=\"1e-05\"} 0\n"));
+  EXPECT_THAT(scrape,
+              HasSubstr("grpc_server_handling_seconds_bucket{" + decide + ",le=\"2e-05\"} 1\n"));
+}
+
+TEST_F(MetricsTest, ShowsWhatTheStoreSays) {
+  AddAll();
+  store_.SetRecord("a", "record");
+  EXPECT_THAT(Scrape(), HasSubstr("attune_store_customers 1\n"));
+  store_.SetRecord("b", "record");
+  EXPECT_THAT(Scrape(), HasSubstr("attune_store_customers 2\n"));
+}
+
+TEST_F(MetricsTest, NamesTheVersionsThatRun) {
+  AddAll();
+  const std::string scrape = Scrape();
+  EXPECT_THAT(scrape, HasSubstr("attune_strategy_info{strategy=\"small\","
+                                "version=\"small@0123456789ab\"} 1\n"));
+  EXPECT_THAT(scrape, ::testing::ContainsRegex("attune_build_info.version=\"[0-9.]+\". 1\n"));
+}
+
+}  // namespace
+}  // namespace attune::service
