@@ -1,0 +1,60 @@
+// A decision allocates nothing once its memory is warm. In a program of its own, because counting
+// takes replacing operator new.
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "lib/decision/decision_pipeline.h"
+#include "tests/testing/allocation_counter.h"
+#include "tests/testing/large_strategy.h"
+
+namespace attune::decision {
+namespace {
+
+class PipelineAllocationTest : public ::testing::TestWithParam<int> {};
+
+TEST(AllocationCounterTest, CountsWhatThisThreadAllocates) {
+  const uint64_t before = testing::AllocationsOfThisThread();
+  const auto text = std::make_unique<std::string>(1'000, 'x');
+  EXPECT_EQ(testing::AllocationsOfThisThread(), before + 2);
+}
+
+TEST_P(PipelineAllocationTest, AllocatesNothingOnceItIsWarm) {
+  testing::StrategyBuilder builder;
+  const std::shared_ptr<strategy::Strategy> strategy =
+      testing::BuildLargeStrategy(builder, GetParam());
+  std::vector<std::string> customers;
+  for (uint64_t seed = 0; seed < 20; ++seed) {
+    customers.push_back(testing::LargeFeatures(*strategy, seed));
+  }
+  std::vector<ValueRef> features(static_cast<size_t>(strategy->features.size()));
+  context::DecisionContext context;
+  context.attributes.assign(strategy->context.attributes.defaults().begin(),
+                            strategy->context.attributes.defaults().end());
+  context.time_us = 1'772'323'200'000'000;
+  context.max_treatments = 3;
+  PipelineResult result;
+  StageTimes times;
+  StageTimer timer(times);
+  uint64_t warm = 0;
+  for (int round = 0; round < 3; ++round) {
+    if (round == 1) warm = testing::AllocationsOfThisThread();
+    for (const std::string& customer : customers) {
+      for (int intent = 0; intent <= testing::kLargeIntents; ++intent) {
+        context.intent = intent;
+        context.channel = intent % testing::kLargeChannels;
+        ASSERT_TRUE(strategy->features.Decode(customer, absl::MakeSpan(features)).ok());
+        RunPipeline(*strategy, context, features, timer, result);
+        ASSERT_EQ(result.arbitration.ranked.size(), 3u);
+      }
+    }
+  }
+  EXPECT_EQ(testing::AllocationsOfThisThread(), warm);
+}
+
+INSTANTIATE_TEST_SUITE_P(Models, PipelineAllocationTest, ::testing::Values(1, 10, 50));
+
+}  // namespace
+}  // namespace attune::decision
