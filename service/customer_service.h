@@ -24,9 +24,9 @@ namespace attune::service {
 inline constexpr int kMaxRowsPerMessage = 10'000;
 inline constexpr int64_t kMaxListedRejectedRows = 10'000;
 
-// attune.v1.CustomerService without its transport: messages in, messages out. Upsert, BatchUpsert and
-// Erase wait for the disk and must not run on a thread that serves decisions. Thread-safe. What the
-// methods do and answer: customer_service.proto.
+// attune.v1.CustomerService without its transport: messages in, messages out. Upsert, BatchUpsert
+// and Erase wait for the disk and must not run on a thread that serves decisions. Thread-safe. What
+// the methods do and answer: customer_service.proto.
 class CustomerService {
  public:
   struct Options {
@@ -56,7 +56,8 @@ class CustomerService {
    public:
     explicit Batch(const CustomerService* service) : service_(*service) {}
 
-    // Writes the valid rows of the message. An error ends the stream; what was written before stays.
+    // Writes the valid rows of the message. An error ends the stream; what was written before
+    // stays.
     absl::Status Add(const attune::v1::CustomerServiceBatchUpsertRequest& message,
                      Violations& violations);
     // Returns when all of it survives power loss.

@@ -59,7 +59,8 @@ int Serve(const attune::service::Options& options) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  // gRPC's own log would say the same things twice and less clearly; who wants it sets the variable.
+  // gRPC's own log would say the same things twice and less clearly; who wants it sets the
+  // variable.
   setenv("GRPC_VERBOSITY", "NONE", /*overwrite=*/0);
   attune::service::Options options;
   if (const std::optional<int> status = attune::service::ParseOptions(argc, argv, options)) {

@@ -32,8 +32,7 @@ class RpcServices {
  private:
   class Observer;
 
-  RpcServices(const Options& options, DecisionService& decisions,
-              const CustomerService& customers);
+  RpcServices(const Options& options, DecisionService& decisions, const CustomerService& customers);
   ~RpcServices();
   friend std::default_delete<RpcServices>;
 

@@ -75,8 +75,8 @@ class Housekeeping {
   std::thread thread_;    // last: it uses the others
 };
 
-absl::StatusOr<std::shared_ptr<const strategy::Strategy>> Load(
-    const std::string& path, storage::NameDictionary& names) {
+absl::StatusOr<std::shared_ptr<const strategy::Strategy>> Load(const std::string& path,
+                                                               storage::NameDictionary& names) {
   IssueList issues;
   auto strategy = strategy::LoadStrategy(path, names, issues);
   issues.Sort();

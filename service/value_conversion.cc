@@ -78,9 +78,8 @@ void ToProto(const ValueRef& value, attune::v1::Value* out) {
       return;
     case ValueType::kStringList: {
       auto* list = out->mutable_string_list_value();
-      value.ForEachElement([list](std::string_view element) {
-        list->add_values(element.data(), element.size());
-      });
+      value.ForEachElement(
+          [list](std::string_view element) { list->add_values(element.data(), element.size()); });
       return;
     }
   }

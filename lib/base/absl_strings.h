@@ -25,8 +25,7 @@ template <typename Value>
 using StringMap = absl::flat_hash_map<std::string, Value, StringViewHash, std::equal_to<>>;
 // The same with keys that somebody else keeps alive.
 template <typename Value>
-using StringViewMap =
-    absl::flat_hash_map<std::string_view, Value, StringViewHash, std::equal_to<>>;
+using StringViewMap = absl::flat_hash_map<std::string_view, Value, StringViewHash, std::equal_to<>>;
 
 }  // namespace attune
 

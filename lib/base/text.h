@@ -33,7 +33,8 @@ bool IsName(std::string_view text);
 // characters and bytes that aren't UTF-8 escaped, and quoted.
 std::string Quoted(std::string_view text, size_t max_bytes = 80);
 
-// The candidate that `text` was most likely meant to be, by edit distance; empty when none is close.
+// The candidate that `text` was most likely meant to be, by edit distance; empty when none is
+// close.
 template <typename Range>
 std::string ClosestName(std::string_view text, const Range& candidates);
 

@@ -17,7 +17,8 @@ class Violations {
     std::string description;  // what is wrong and what would be right
   };
 
-  // How many are kept; the others are counted only, so that a hostile request can't grow the answer.
+  // How many are kept; the others are counted only, so that a hostile request can't grow the
+  // answer.
   static constexpr size_t kMaxKept = 100;
 
   // REQUIRES: `field` and `description` hold text from outside only as Quoted().

@@ -10,28 +10,35 @@ namespace attune::candidates {
 // Why a treatment is not in the ranking. Stored: never renumber.
 enum class Reason : uint8_t {
   // candidates
-  kNotRequested = 1,          // the request is restricted to other treatments
-  kNoContentForChannel = 2,   // the channel can't carry it
+  kNotRequested = 1,         // the request is restricted to other treatments
+  kNoContentForChannel = 2,  // the channel can't carry it
   kNotYetValid = 3,
   kNoLongerValid = 4,
   // policy
   kChannelNotApplicable = 10,
   kIntentNotApplicable = 11,
   // scoring
-  kScoreNotFinite = 20,       // the model gave NaN or infinity
+  kScoreNotFinite = 20,  // the model gave NaN or infinity
   // arbitration
   kBelowMinPropensity = 30,
   kBelowMinPriority = 31,
-  kGroupLimitReached = 32,    // better treatments of its group fill the group's places
-  kOutranked = 33,            // good enough, but others were better and the places are taken
+  kGroupLimitReached = 32,  // better treatments of its group fill the group's places
+  kOutranked = 33,          // good enough, but others were better and the places are taken
 };
 
 // Every reason, in the order of the stages: for metrics and documentation.
 inline constexpr Reason kAllReasons[] = {
-    Reason::kNotRequested,         Reason::kNoContentForChannel, Reason::kNotYetValid,
-    Reason::kNoLongerValid,        Reason::kChannelNotApplicable, Reason::kIntentNotApplicable,
-    Reason::kScoreNotFinite,       Reason::kBelowMinPropensity,  Reason::kBelowMinPriority,
-    Reason::kGroupLimitReached,    Reason::kOutranked,
+    Reason::kNotRequested,
+    Reason::kNoContentForChannel,
+    Reason::kNotYetValid,
+    Reason::kNoLongerValid,
+    Reason::kChannelNotApplicable,
+    Reason::kIntentNotApplicable,
+    Reason::kScoreNotFinite,
+    Reason::kBelowMinPropensity,
+    Reason::kBelowMinPriority,
+    Reason::kGroupLimitReached,
+    Reason::kOutranked,
 };
 // One more than the largest value of a Reason.
 inline constexpr int kReasonLimit = 34;

@@ -15,12 +15,12 @@ namespace attune::context {
 // look at besides the customer's state. Views point into the request.
 struct DecisionContext {
   std::string_view customer_id;
-  int channel = 0;                       // index into ContextSchema::channels
+  int channel = 0;  // index into ContextSchema::channels
   IntentIndex intent = kUnknownIntent;
-  int64_t time_us = 0;                   // the moment that is decided for, Unix microseconds
+  int64_t time_us = 0;  // the moment that is decided for, Unix microseconds
   // One per declared attribute; defaults for those that were not given.
   std::vector<ValueRef> attributes;
-  int max_treatments = 1;                // at least 1
+  int max_treatments = 1;  // at least 1
   // Indexes of the treatments that the request restricts the decision to, ascending; used only when
   // `restricted` is set.
   std::vector<int> restricted_to;

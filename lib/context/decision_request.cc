@@ -29,11 +29,10 @@ void CheckTime(const DecisionRequest& request, const RequestRules& rules, Decisi
   if (!IsDecidable(time)) {
     violations.Add("time", "must lie between 1970 and 2200");
   } else if (absl::AbsDuration(time - rules.now) > rules.max_clock_skew) {
-    violations.Add("time", absl::StrCat("is further than ",
-                                        absl::FormatDuration(rules.max_clock_skew),
-                                        " from the server's clock, which reads ",
-                                        absl::FormatTime(absl::RFC3339_sec, rules.now,
-                                                         absl::UTCTimeZone())));
+    violations.Add(
+        "time", absl::StrCat("is further than ", absl::FormatDuration(rules.max_clock_skew),
+                             " from the server's clock, which reads ",
+                             absl::FormatTime(absl::RFC3339_sec, rules.now, absl::UTCTimeZone())));
   }
 }
 
@@ -41,9 +40,9 @@ void CheckAttributes(const DecisionRequest& request, const ValueSchema& schema,
                      DecisionContext& context, Violations& violations) {
   context.attributes.assign(schema.defaults().begin(), schema.defaults().end());
   if (request.attributes.size() > kMaxAttributes) {
-    violations.Add("attributes", absl::StrCat("has ", request.attributes.size(),
-                                              " entries; at most ", kMaxAttributes,
-                                              " are allowed"));
+    violations.Add("attributes",
+                   absl::StrCat("has ", request.attributes.size(), " entries; at most ",
+                                kMaxAttributes, " are allowed"));
     return;
   }
   for (const auto& [name, given] : request.attributes) {
@@ -55,9 +54,9 @@ void CheckAttributes(const DecisionRequest& request, const ValueSchema& schema,
     }
     ValueRef value = given;
     if (!ConvertTo(schema[slot].type, value)) {
-      violations.Add(field(), absl::StrCat("must be of type ",
-                                           ToAbsl(ValueTypeName(schema[slot].type)), ", not ",
-                                           ToAbsl(ValueTypeName(given.type()))));
+      violations.Add(field(),
+                     absl::StrCat("must be of type ", ToAbsl(ValueTypeName(schema[slot].type)),
+                                  ", not ", ToAbsl(ValueTypeName(given.type()))));
     } else if (const std::optional<std::string> problem = ValueProblem(value)) {
       violations.Add(field(), *problem);
     } else {
@@ -71,9 +70,9 @@ void CheckRestriction(const DecisionRequest& request, const RequestRules& rules,
   context.restricted = !request.treatment_ids.empty();
   context.restricted_to.clear();
   if (request.treatment_ids.size() > kMaxRestriction) {
-    violations.Add("treatment_ids", absl::StrCat("has ", request.treatment_ids.size(),
-                                                 " entries; at most ", kMaxRestriction,
-                                                 " are allowed"));
+    violations.Add("treatment_ids",
+                   absl::StrCat("has ", request.treatment_ids.size(), " entries; at most ",
+                                kMaxRestriction, " are allowed"));
     return;
   }
   for (size_t i = 0; i < request.treatment_ids.size(); ++i) {
@@ -114,10 +113,9 @@ void NormaliseRequest(const DecisionRequest& request, const RequestRules& rules,
   }
   context.channel = rules.schema.channels.IndexOf(request.channel);
   if (context.channel < 0) {
-    violations.Add("channel",
-                   request.channel.empty()
-                       ? "is required: a channel of the strategy"
-                       : Unknown("channel", request.channel, rules.schema.channels.Names()));
+    violations.Add("channel", request.channel.empty() ? "is required: a channel of the strategy"
+                                                      : Unknown("channel", request.channel,
+                                                                rules.schema.channels.Names()));
   }
   context.intent = kUnknownIntent;
   if (!request.intent.empty()) {
@@ -130,9 +128,9 @@ void NormaliseRequest(const DecisionRequest& request, const RequestRules& rules,
   CheckTime(request, rules, context, violations);
   CheckAttributes(request, rules.schema.attributes, context, violations);
   if (request.max_treatments < 0 || request.max_treatments > kMaxWantedTreatments) {
-    violations.Add("max_treatments", absl::StrCat("is ", request.max_treatments,
-                                                  "; must be 1 to ", kMaxWantedTreatments,
-                                                  ", or 0 for the strategy's own number"));
+    violations.Add("max_treatments",
+                   absl::StrCat("is ", request.max_treatments, "; must be 1 to ",
+                                kMaxWantedTreatments, ", or 0 for the strategy's own number"));
   }
   context.max_treatments =
       request.max_treatments > 0 ? request.max_treatments : rules.default_max_treatments;

@@ -27,14 +27,15 @@ inline constexpr int64_t kMaxTimeUs = 7'258'118'400LL * 1'000'000;
 // True for the moments that a decision may be made for.
 bool IsDecidable(absl::Time time);
 
-// What a caller asks for, as it came: nothing in it is trusted. Views point into the caller's message.
+// What a caller asks for, as it came: nothing in it is trusted. Views point into the caller's
+// message.
 struct DecisionRequest {
   std::string_view customer_id;
   std::string_view channel;
-  std::string_view intent;                // empty: not known
-  std::optional<absl::Time> time;         // absent: the server's clock
+  std::string_view intent;         // empty: not known
+  std::optional<absl::Time> time;  // absent: the server's clock
   std::vector<std::pair<std::string_view, ValueRef>> attributes;
-  int max_treatments = 0;                 // 0: the strategy's own number
+  int max_treatments = 0;  // 0: the strategy's own number
   std::vector<std::string_view> treatment_ids;
   std::string_view request_id;
 
@@ -57,8 +58,8 @@ struct RequestRules {
 void NormaliseRequest(const DecisionRequest& request, const RequestRules& rules,
                       DecisionContext& context, Violations& violations);
 
-// What is wrong with a value from outside (not finite, too long, not UTF-8, a time out of range), as
-// a sentence; nullopt when nothing is.
+// What is wrong with a value from outside (not finite, too long, not UTF-8, a time out of range),
+// as a sentence; nullopt when nothing is.
 std::optional<std::string> ValueProblem(const ValueRef& value);
 
 }  // namespace attune::context

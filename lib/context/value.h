@@ -16,7 +16,7 @@ enum class ValueType : uint8_t {
   kInt = 1,
   kDouble = 2,
   kString = 3,
-  kTimestamp = 4,   // microseconds since 1970-01-01T00:00:00Z
+  kTimestamp = 4,  // microseconds since 1970-01-01T00:00:00Z
   kStringList = 5,
 };
 

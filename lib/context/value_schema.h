@@ -7,9 +7,9 @@
 #include <utility>
 #include <vector>
 
-#include "lib/base/absl_strings.h"
 #include "absl/status/status.h"
 #include "absl/types/span.h"
+#include "lib/base/absl_strings.h"
 #include "lib/context/value.h"
 
 namespace attune {

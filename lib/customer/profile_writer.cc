@@ -171,9 +171,9 @@ void ProfileWriter::UpsertDistinct(absl::Span<const ProfileChange> changes,
   for (size_t c = 0; c < commits.size(); ++c) {
     const size_t i = commit_of[c];
     if (receipts[c].ok()) {
-      results[i] = ProfileResult{attempts[i].created ? ProfileResult::Kind::kCreated
-                                                     : ProfileResult::Kind::kUpdated,
-                                 receipts[c]->version};
+      results[i] = ProfileResult{
+          attempts[i].created ? ProfileResult::Kind::kCreated : ProfileResult::Kind::kUpdated,
+          receipts[c]->version};
       continue;
     }
     results[i] = receipts[c].status();

@@ -39,8 +39,8 @@ class ProfileWriter {
       : store_(*store), clock_(*clock), seed_(seed) {}
 
   // Makes the change, and returns when it survives power loss. With a `request_id`, the same change
-  // under the same id is made once and answered alike. ALREADY_EXISTS: the id was used for something
-  // else. ABORTED: the customer was changed by others too often in a row; retry.
+  // under the same id is made once and answered alike. ALREADY_EXISTS: the id was used for
+  // something else. ABORTED: the customer was changed by others too often in a row; retry.
   absl::StatusOr<ProfileResult> Upsert(const ProfileChange& change,
                                        std::string_view request_id) const;
 
@@ -56,8 +56,7 @@ class ProfileWriter {
   void UpsertDistinct(absl::Span<const ProfileChange> changes,
                       absl::Span<const storage::CustomerKey> keys,
                       absl::Span<absl::StatusOr<ProfileResult>> results) const;
-  absl::StatusOr<ProfileResult> UpsertOnce(const ProfileChange& change,
-                                           std::string_view request_id,
+  absl::StatusOr<ProfileResult> UpsertOnce(const ProfileChange& change, std::string_view request_id,
                                            storage::Durability durability) const;
 
   storage::StateStore& store_;

@@ -39,9 +39,9 @@ Scores ScoresOf(const Decision& decision, int treatment) {
 }
 
 // The value of an input as people read it.
-std::string InputValue(const strategy::Strategy& strategy,
-                       const context::DecisionContext& context, const Decision& decision,
-                       const catalog::Treatment& treatment, const scoring::Input& input) {
+std::string InputValue(const strategy::Strategy& strategy, const context::DecisionContext& context,
+                       const Decision& decision, const catalog::Treatment& treatment,
+                       const scoring::Input& input) {
   const auto slot = static_cast<size_t>(input.slot);
   switch (input.source) {
     case scoring::Input::Source::kCustomer: {
@@ -80,11 +80,11 @@ std::string ExplainRejection(const strategy::Strategy& strategy,
     case Reason::kNoContentForChannel:
       return absl::StrCat("has no content for the channel ", channel);
     case Reason::kNotYetValid:
-      return absl::StrCat("is valid from ", Time(treatment.valid_from_us),
-                          "; decided for ", Time(context.time_us));
+      return absl::StrCat("is valid from ", Time(treatment.valid_from_us), "; decided for ",
+                          Time(context.time_us));
     case Reason::kNoLongerValid:
-      return absl::StrCat("was valid until ", Time(treatment.valid_until_us),
-                          "; decided for ", Time(context.time_us));
+      return absl::StrCat("was valid until ", Time(treatment.valid_until_us), "; decided for ",
+                          Time(context.time_us));
     case Reason::kChannelNotApplicable:
       return absl::StrCat("does not apply on the channel ", channel);
     case Reason::kIntentNotApplicable:

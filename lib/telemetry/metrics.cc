@@ -121,8 +121,8 @@ std::vector<prometheus::MetricFamily> Registry::Collect() const {
     out.help = family.help;
     out.type = family.type;
     for (const Metric& metric : family.metrics) {
-      prometheus::ClientMetric value = metric.histogram ? metric.histogram->Collect()
-                                                        : prometheus::ClientMetric();
+      prometheus::ClientMetric value =
+          metric.histogram ? metric.histogram->Collect() : prometheus::ClientMetric();
       value.label = ToPrometheus(metric.labels);
       const double number = metric.counter ? static_cast<double>(metric.counter->value())
                             : metric.read  ? metric.read()

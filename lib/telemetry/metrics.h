@@ -53,9 +53,9 @@ class Histogram {
 // so that the hot path resolves a label combination once.
 class Registry : public prometheus::Collectable {
  public:
-  // Names follow Prometheus conventions: base units, counters end in _total. Adding the same name and
-  // labels again returns the metric that is there. REQUIRES: one name is used with one kind, help and
-  // set of label names.
+  // Names follow Prometheus conventions: base units, counters end in _total. Adding the same name
+  // and labels again returns the metric that is there. REQUIRES: one name is used with one kind,
+  // help and set of label names.
   Counter* AddCounter(const std::string& name, const std::string& help, const Labels& labels = {});
   Histogram* AddHistogram(const std::string& name, const std::string& help,
                           const Labels& labels = {});

@@ -37,8 +37,8 @@ void LatencyHistogram::Add(int64_t nanos) {
 
 double LatencyHistogram::PercentileMicros(double fraction) const {
   if (count_ == 0) return 0;
-  const auto wanted =
-      static_cast<uint64_t>(std::ceil(std::clamp(fraction, 0.0, 1.0) * static_cast<double>(count_)));
+  const auto wanted = static_cast<uint64_t>(
+      std::ceil(std::clamp(fraction, 0.0, 1.0) * static_cast<double>(count_)));
   uint64_t seen = 0;
   for (size_t bucket = 0; bucket < buckets_.size(); ++bucket) {
     seen += buckets_[bucket];

@@ -1,241 +1,380 @@
 #include "tests/load/load_client.h"
 
-#include <chrono>
+#include <algorithm>
+#include <deque>
 #include <memory>
-#include <optional>
-#include <unordered_map>
-#include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "attune/v1/decision_service.grpc.pb.h"
+#include "grpcpp/generic/generic_stub.h"
 #include "grpcpp/grpcpp.h"
+#include "tests/load/stream_codec.h"
 
 namespace attune::load {
 namespace {
 
-namespace pb = attune::v1;
-using Clock = std::chrono::steady_clock;
+using Clock = Schedule::Clock;
 
-// How long a run may take beyond its time before what is still open is given up.
-constexpr std::chrono::seconds kGrace(10);
+constexpr char kDecide[] = "/attune.v1.DecisionService/Decide";
+constexpr char kDecideStream[] = "/attune.v1.DecisionService/DecideStream";
 
-std::chrono::nanoseconds Seconds(double seconds) {
-  return std::chrono::nanoseconds(static_cast<int64_t>(seconds * 1e9));
+Clock::duration Seconds(double seconds) {
+  return std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
 }
 
 std::shared_ptr<grpc::Channel> Connect(const std::string& server) {
   grpc::ChannelArguments arguments;
-  // A connection of its own for every run.
-  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL,
+                   1);  // a connection of its own
   return grpc::CreateCustomChannel(server, grpc::InsecureChannelCredentials(), arguments);
 }
 
-// When each call is meant to start, and what was measured.
-class Schedule {
+// What both ways to ask have in common: the loop that starts what is due and
+// takes what comes.
+class Runner {
  public:
-  Schedule(const LoadOptions& options)
-      : options_(options),
-        start_(Clock::now()),
-        measure_from_(start_ + Seconds(options.warmup_seconds)),
-        end_(measure_from_ + Seconds(options.seconds)) {}
+  Runner(const LoadOptions& options, const std::vector<std::string>& requests)
+      : options_(options), requests_(requests), schedule_(options, Clock::now()) {}
+  virtual ~Runner() = default;
 
-  // The intended start of the next call, or nullopt when there are no more.
-  std::optional<Clock::time_point> Next() {
-    if (started_ >= options_.max_calls) return std::nullopt;
-    Clock::time_point intended = Clock::now();
-    if (options_.rate > 0) {
-      intended = start_ + Seconds(static_cast<double>(started_) / options_.rate);
+  LoadResult Run();
+
+ protected:
+  // Is there room for one more decision?
+  virtual bool HasRoom() const = 0;
+  // Starts a decision. REQUIRES: HasRoom().
+  virtual void StartOne(Clock::time_point due) = 0;
+  // Is anything to be waited for?
+  virtual bool Busy() const = 0;
+  // Can nothing be started any more, whatever is due?
+  virtual bool Dead() const { return false; }
+  virtual void OnEvent(void* tag, bool ok) = 0;
+  // Nothing more will be started.
+  virtual void OnNoMore() {}
+  virtual void CancelAll() = 0;
+
+  const std::string& NextRequest() { return requests_[next_request_++ % requests_.size()]; }
+  void OnAnswered(Clock::time_point due, Clock::time_point now) {
+    ++result_.answered;
+    if (schedule_.Measures(now)) result_.latency.Add(std::chrono::nanoseconds(now - due).count());
+  }
+  void OnError(const std::string& what) {
+    if (result_.errors++ == 0) result_.first_error = what;
+  }
+
+  const LoadOptions& options_;
+  grpc::CompletionQueue queue_;
+  LoadResult result_;
+
+ private:
+  // Starts all that is due and has room. Returns until when there is nothing to
+  // start.
+  Clock::time_point StartDue();
+  // Waits for an event, at most until that time. False: there was none.
+  bool Wait(Clock::time_point until);
+
+  const std::vector<std::string>& requests_;
+  Schedule schedule_;
+  size_t next_request_ = 0;
+  bool no_more_ = false;
+};
+
+Clock::time_point Runner::StartDue() {
+  const Clock::time_point give_up = schedule_.end() + Seconds(options_.grace_seconds);
+  while (!no_more_) {
+    const Clock::time_point now = Clock::now();
+    const auto due = schedule_.Due(now);
+    if (!due) {
+      no_more_ = true;
+      OnNoMore();
+      break;
     }
-    if (intended >= end_) return std::nullopt;
-    ++started_;
-    return intended;
+    if (!HasRoom()) break;
+    if (*due > now) return *due;
+    schedule_.Start();
+    StartOne(*due);
+  }
+  return give_up;
+}
+
+bool Runner::Wait(Clock::time_point until) {
+  void* tag = nullptr;
+  bool ok = false;
+  const auto deadline =
+      std::chrono::system_clock::now() +
+      std::chrono::duration_cast<std::chrono::system_clock::duration>(until - Clock::now());
+  if (queue_.AsyncNext(&tag, &ok, deadline) != grpc::CompletionQueue::GOT_EVENT) return false;
+  OnEvent(tag, ok);
+  return true;
+}
+
+LoadResult Runner::Run() {
+  const Clock::time_point give_up = schedule_.end() + Seconds(options_.grace_seconds);
+  bool cancelled = false;
+  for (;;) {
+    const Clock::time_point until = StartDue();
+    if (no_more_ && !Busy()) break;
+    if (Wait(until) || cancelled || Clock::now() < give_up) continue;
+    cancelled = true;
+    CancelAll();
+  }
+  queue_.Shutdown();
+  void* tag = nullptr;
+  bool ok = false;
+  while (queue_.Next(&tag, &ok)) {
+  }
+  result_.qps = static_cast<double>(result_.latency.count()) / options_.seconds;
+  return std::move(result_);
+}
+
+// Every decision is a call.
+class UnaryRunner final : public Runner {
+ public:
+  UnaryRunner(const LoadOptions& options, const std::vector<std::string>& requests)
+      : Runner(options, requests),
+        channel_(Connect(options.server)),
+        method_(kDecide, grpc::internal::RpcMethod::NORMAL_RPC, channel_),
+        calls_(static_cast<size_t>(options.concurrency)) {
+    for (Call& call : calls_) idle_.push_back(&call);
   }
 
-  void Finish(Clock::time_point intended, LoadResult& result) {
-    const auto now = Clock::now();
-    if (intended < measure_from_) return;
-    result.latency.Add(std::chrono::nanoseconds(now - intended).count());
-    last_ = now;
+ protected:
+  bool HasRoom() const override { return !idle_.empty(); }
+  bool Busy() const override { return idle_.size() < calls_.size(); }
+
+  void StartOne(Clock::time_point due) override {
+    Call& call = *idle_.back();
+    idle_.pop_back();
+    call.due = due;
+    call.context.emplace();
+    const grpc::Slice slice(NextRequest());
+    const grpc::ByteBuffer request(&slice, 1);
+    // As the generated stub does it, with bytes instead of messages.
+    call.reader.reset(grpc::internal::ClientAsyncResponseReaderHelper::Create<grpc::ByteBuffer>(
+        channel_.get(), &queue_, method_, &*call.context, request));
+    call.reader->StartCall();
+    call.reader->Finish(&call.answer, &call.status, &call);
   }
 
-  double MeasuredSeconds() const {
-    return last_ <= measure_from_ ? 0
-                                  : std::chrono::duration<double>(last_ - measure_from_).count();
+  void OnEvent(void* tag, bool /*ok*/) override {
+    Call& call = *static_cast<Call*>(tag);
+    if (call.status.ok()) {
+      OnAnswered(call.due, Clock::now());
+    } else {
+      OnError(absl::StrCat("code ", call.status.error_code(), ": ", call.status.error_message()));
+    }
+    idle_.push_back(&call);
+    if (!Busy() && call.status.ok()) KeepAnswer(call.answer);
+    call.answer.Clear();
+    call.reader.reset();
+    call.context.reset();
   }
-  std::chrono::system_clock::time_point Deadline() const {
-    return std::chrono::system_clock::now() +
-           std::chrono::duration_cast<std::chrono::system_clock::duration>(end_ - Clock::now()) +
-           kGrace;
+
+  void CancelAll() override {
+    for (Call& call : calls_) {
+      if (call.context) call.context->TryCancel();
+    }
   }
 
  private:
-  const LoadOptions& options_;
-  const Clock::time_point start_;
-  const Clock::time_point measure_from_;
-  const Clock::time_point end_;
-  Clock::time_point last_{};
-  uint64_t started_ = 0;
+  struct Call {
+    Clock::time_point due;
+    std::optional<grpc::ClientContext> context;
+    std::unique_ptr<grpc::ClientAsyncResponseReader<grpc::ByteBuffer>> reader;
+    grpc::ByteBuffer answer;
+    grpc::Status status;
+  };
+
+  void KeepAnswer(const grpc::ByteBuffer& answer) {
+    grpc::Slice slice;
+    if (!answer.DumpToSingleSlice(&slice).ok()) return;
+    result_.last_answer.assign(reinterpret_cast<const char*>(slice.begin()), slice.size());
+  }
+
+  const std::shared_ptr<grpc::Channel> channel_;
+  const grpc::internal::RpcMethod method_;
+  std::vector<Call> calls_;
+  std::vector<Call*> idle_;
 };
 
-void NoteError(const grpc::Status& status, LoadResult& result) {
-  if (result.errors++ == 0) {
-    result.first_error = absl::StrCat(status.error_code(), " ", status.error_message());
+// Decisions are messages of streams.
+class StreamRunner final : public Runner {
+ public:
+  StreamRunner(const LoadOptions& options, const std::vector<std::string>& requests)
+      : Runner(options, requests), stub_(Connect(options.server)) {
+    const size_t streams =
+        static_cast<size_t>(std::clamp(options.streams, 1, std::max(1, options.concurrency)));
+    for (size_t i = 0; i < streams; ++i) {
+      // The remainder goes to the first ones.
+      const size_t slots = static_cast<size_t>(options.concurrency) / streams +
+                           (i < static_cast<size_t>(options.concurrency) % streams ? 1 : 0);
+      streams_.push_back(std::make_unique<Stream>(slots));
+      room_ += slots;
+      Open(*streams_.back());
+    }
+    open_ = streams;
   }
-}
 
-struct UnaryCall {
-  Clock::time_point intended;
-  std::unique_ptr<grpc::ClientContext> context;
-  std::unique_ptr<grpc::ClientAsyncResponseReader<pb::DecideResponse>> reader;
-  pb::DecideResponse response;
-  grpc::Status status;
+ protected:
+  bool HasRoom() const override { return room_ > 0; }
+  bool Busy() const override { return open_ > 0; }
+  bool Dead() const override { return open_ == 0; }
+
+  void StartOne(Clock::time_point due) override {
+    Stream* stream = nullptr;
+    do {
+      stream = streams_[next_stream_++ % streams_.size()].get();
+    } while (stream->idle.empty());
+    const uint32_t slot = stream->idle.back();
+    stream->idle.pop_back();
+    --room_;
+    stream->due[slot] = due;
+    stream->waiting.push_back(EncodeStreamRequest(slot, NextRequest()));
+    Pump(*stream);
+  }
+
+  void OnEvent(void* tag, bool ok) override {
+    const Tag& event = *static_cast<Tag*>(tag);
+    Stream& stream = *event.stream;
+    switch (event.kind) {
+      case kStarted:
+        stream.started = true;
+        if (ok) stream.call->Read(&stream.answer, &stream.tags[kRead]);
+        if (!ok) End(stream);
+        break;
+      case kRead:
+        if (ok) TakeAnswer(stream);
+        if (!ok) End(stream);
+        break;
+      case kWritten:
+        stream.writing = false;
+        break;
+      case kClosed:
+        break;
+      case kFinished:
+        OnFinished(stream);
+        return;
+    }
+    Pump(stream);
+  }
+
+  void OnNoMore() override {
+    closing_ = true;
+    for (const auto& stream : streams_) Pump(*stream);
+  }
+
+  void CancelAll() override {
+    for (const auto& stream : streams_) stream->context.TryCancel();
+  }
+
+ private:
+  struct Stream;
+  enum Kind { kStarted, kRead, kWritten, kClosed, kFinished };
+  static constexpr int kKinds = kFinished + 1;
+  struct Tag {
+    Stream* stream;
+    Kind kind;
+  };
+  struct Stream {
+    explicit Stream(size_t slots) : due(slots) {
+      for (int i = 0; i < kKinds; ++i) tags[i] = {this, static_cast<Kind>(i)};
+      for (size_t i = 0; i < slots; ++i) idle.push_back(static_cast<uint32_t>(i));
+    }
+    grpc::ClientContext context;
+    std::unique_ptr<grpc::GenericClientAsyncReaderWriter> call;
+    Tag tags[kKinds];
+    std::vector<Clock::time_point> due;    // by slot
+    std::vector<uint32_t> idle;            // slots without a decision in flight
+    std::deque<grpc::ByteBuffer> waiting;  // to be written
+    grpc::ByteBuffer answer;
+    grpc::Status status;
+    bool started = false;
+    bool writing = false;
+    bool closed = false;
+    bool ended = false;
+  };
+
+  void Open(Stream& stream) {
+    stream.call = stub_.PrepareCall(&stream.context, kDecideStream, &queue_);
+    stream.call->StartCall(&stream.tags[kStarted]);
+  }
+
+  void Pump(Stream& stream) {
+    if (!stream.started || stream.writing || stream.closed || stream.ended) return;
+    if (!stream.waiting.empty()) {
+      const grpc::ByteBuffer message = std::move(stream.waiting.front());
+      stream.waiting.pop_front();
+      stream.writing = true;
+      grpc::WriteOptions write_options;
+      if (!stream.waiting.empty()) write_options.set_buffer_hint();
+      stream.call->Write(message, write_options, &stream.tags[kWritten]);
+    } else if (closing_) {
+      stream.closed = true;
+      stream.call->WritesDone(&stream.tags[kClosed]);
+    }
+  }
+
+  void TakeAnswer(Stream& stream) {
+    const auto answer = DecodeStreamAnswer(stream.answer);
+    if (!answer || answer->slot >= stream.due.size()) {
+      OnError("an answer without the correlation id of a request");
+    } else {
+      if (answer->has_error) {
+        OnError("an answer with an error");
+      } else {
+        OnAnswered(stream.due[answer->slot], Clock::now());
+      }
+      stream.idle.push_back(answer->slot);
+      ++room_;
+    }
+    stream.call->Read(&stream.answer, &stream.tags[kRead]);
+  }
+
+  // The server has ended the stream: ask why.
+  void End(Stream& stream) {
+    stream.ended = true;
+    stream.call->Finish(&stream.status, &stream.tags[kFinished]);
+  }
+
+  void OnFinished(Stream& stream) {
+    --open_;
+    room_ -= stream.idle.size();
+    const size_t unanswered = stream.due.size() - stream.idle.size();
+    stream.idle.clear();
+    if (!stream.status.ok() || unanswered > 0) {
+      OnError(absl::StrCat("a stream ended with code ", stream.status.error_code(), ": ",
+                           stream.status.error_message(), " and ", unanswered,
+                           " decisions unanswered"));
+    }
+  }
+
+  grpc::GenericStub stub_;
+  std::vector<std::unique_ptr<Stream>> streams_;
+  size_t room_ = 0;  // idle slots of all streams
+  size_t open_ = 0;
+  size_t next_stream_ = 0;
+  bool closing_ = false;
 };
 
 }  // namespace
 
-LoadResult RunUnary(const LoadOptions& options, const std::vector<pb::DecideRequest>& requests) {
-  LoadResult result;
-  const auto stub = pb::DecisionService::NewStub(Connect(options.server));
-  grpc::CompletionQueue queue;
-  std::vector<UnaryCall> calls(static_cast<size_t>(options.concurrency));
-  std::vector<UnaryCall*> idle;
-  for (UnaryCall& call : calls) idle.push_back(&call);
-  Schedule schedule(options);
-  size_t next_request = 0;
-  std::optional<Clock::time_point> intended = schedule.Next();
-  const auto start = [&](UnaryCall& call) {
-    call.intended = *intended;
-    call.context = std::make_unique<grpc::ClientContext>();
-    call.context->set_deadline(std::chrono::system_clock::now() + kGrace);
-    const pb::DecideRequest& request = requests[next_request++ % requests.size()];
-    call.reader = stub->AsyncDecide(call.context.get(), request, &queue);
-    call.reader->Finish(&call.response, &call.status, &call);
-    intended = schedule.Next();
-  };
-  size_t in_flight = 0;
-  while (intended || in_flight > 0) {
-    while (intended && !idle.empty() && *intended <= Clock::now()) {
-      UnaryCall* call = idle.back();
-      idle.pop_back();
-      start(*call);
-      ++in_flight;
-    }
-    // With a rate the next call may be due before any answer comes.
-    auto until = std::chrono::system_clock::now() + kGrace;
-    if (intended && !idle.empty()) {
-      until = std::chrono::system_clock::now() +
-              std::chrono::duration_cast<std::chrono::system_clock::duration>(*intended -
-                                                                              Clock::now());
-    }
-    void* tag = nullptr;
-    bool ok = false;
-    if (queue.AsyncNext(&tag, &ok, until) != grpc::CompletionQueue::GOT_EVENT) continue;
-    auto* call = static_cast<UnaryCall*>(tag);
-    schedule.Finish(call->intended, result);
-    if (call->status.ok()) {
-      result.last_answer.clear();
-    } else {
-      NoteError(call->status, result);
-    }
-    if (in_flight == 1 && !intended) call->response.SerializeToString(&result.last_answer);
-    idle.push_back(call);
-    --in_flight;
-  }
-  result.seconds = schedule.MeasuredSeconds();
-  queue.Shutdown();
-  void* tag = nullptr;
-  bool ok = false;
-  while (queue.Next(&tag, &ok)) {
-  }
-  return result;
+Schedule::Schedule(const LoadOptions& options, Clock::time_point start)
+    : rate_(options.rate),
+      max_decisions_(options.max_decisions),
+      start_(start),
+      measure_from_(start + Seconds(options.warmup_seconds)),
+      end_(measure_from_ + Seconds(options.seconds)) {}
+
+std::optional<Schedule::Clock::time_point> Schedule::Due(Clock::time_point now) const {
+  if (started_ >= max_decisions_ || now >= end_) return std::nullopt;
+  if (rate_ <= 0) return now;
+  const Clock::time_point due = start_ + Seconds(static_cast<double>(started_) / rate_);
+  if (due >= end_) return std::nullopt;
+  return due;
 }
 
-LoadResult RunStream(const LoadOptions& options, const std::vector<pb::DecideRequest>& requests) {
-  enum Tag : intptr_t { kStarted = 1, kRead, kWritten, kClosed, kFinished };
-  const auto tag_of = [](Tag tag) { return reinterpret_cast<void*>(static_cast<intptr_t>(tag)); };
-  LoadResult result;
-  const auto stub = pb::DecisionService::NewStub(Connect(options.server));
-  grpc::CompletionQueue queue;
-  grpc::ClientContext context;
-  Schedule schedule(options);
-  context.set_deadline(schedule.Deadline());
-  auto stream = stub->AsyncDecideStream(&context, &queue, tag_of(kStarted));
-  std::unordered_map<std::string, Clock::time_point> in_flight;
-  pb::DecideStreamRequest request;
-  pb::DecideStreamResponse response;
-  grpc::Status status;
-  std::optional<Clock::time_point> intended = schedule.Next();
-  bool ready = false;
-  bool writing = false;
-  bool closed = false;
-  bool finished = false;
-  uint64_t sent = 0;
-  while (!finished) {
-    if (ready && !writing && !closed) {
-      if (!intended) {
-        stream->WritesDone(tag_of(kClosed));
-        closed = true;
-      } else if (in_flight.size() < static_cast<size_t>(options.concurrency) &&
-                 *intended <= Clock::now()) {
-        request.set_correlation_id(absl::StrCat(sent));
-        *request.mutable_decide() = requests[sent++ % requests.size()];
-        in_flight.emplace(request.correlation_id(), *intended);
-        stream->Write(request, tag_of(kWritten));
-        writing = true;
-        intended = schedule.Next();
-      }
-    }
-    auto until = std::chrono::system_clock::now() + kGrace;
-    if (ready && !writing && intended &&
-        in_flight.size() < static_cast<size_t>(options.concurrency)) {
-      until = std::chrono::system_clock::now() +
-              std::chrono::duration_cast<std::chrono::system_clock::duration>(*intended -
-                                                                              Clock::now());
-    }
-    void* tag = nullptr;
-    bool ok = false;
-    if (queue.AsyncNext(&tag, &ok, until) != grpc::CompletionQueue::GOT_EVENT) continue;
-    switch (static_cast<Tag>(reinterpret_cast<intptr_t>(tag))) {
-      case kStarted:
-        ready = true;
-        stream->Read(&response, tag_of(kRead));
-        break;
-      case kWritten:
-        writing = !ok;
-        break;
-      case kRead: {
-        if (!ok) {
-          stream->Finish(&status, tag_of(kFinished));
-          break;
-        }
-        const auto sent_at = in_flight.find(response.correlation_id());
-        if (sent_at != in_flight.end()) {
-          schedule.Finish(sent_at->second, result);
-          in_flight.erase(sent_at);
-        }
-        if (response.has_error()) {
-          NoteError(grpc::Status(static_cast<grpc::StatusCode>(response.error().code()),
-                                 response.error().message()),
-                    result);
-        }
-        stream->Read(&response, tag_of(kRead));
-        break;
-      }
-      case kClosed:
-        break;
-      case kFinished:
-        finished = true;
-        break;
-    }
-  }
-  if (!status.ok()) NoteError(status, result);
-  result.seconds = schedule.MeasuredSeconds();
-  queue.Shutdown();
-  void* tag = nullptr;
-  bool ok = false;
-  while (queue.Next(&tag, &ok)) {
-  }
-  return result;
+LoadResult RunLoad(const LoadOptions& options, const std::vector<std::string>& requests) {
+  if (options.streams > 0) return StreamRunner(options, requests).Run();
+  return UnaryRunner(options, requests).Run();
 }
 
 }  // namespace attune::load

@@ -1,39 +1,78 @@
 #ifndef ATTUNE_TESTS_LOAD_LOAD_CLIENT_H_
 #define ATTUNE_TESTS_LOAD_LOAD_CLIENT_H_
 
+#include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
-#include "attune/v1/decision_service.pb.h"
 #include "tests/load/latency_histogram.h"
 
 namespace attune::load {
 
+// One measurement. It ends by itself: after warmup_seconds + seconds nothing is
+// started any more, and what is not answered grace_seconds later is cancelled
+// and counted as an error.
 struct LoadOptions {
   std::string server = "127.0.0.1:7070";
-  int concurrency = 64;     // calls, or messages of the stream, in flight at most
-  double rate = 0;          // per second; 0: closed loop, the next call starts when one ends
-  double seconds = 5;       // measured
+  // Decisions in flight at most.
+  int concurrency = 64;
+  // 0: every decision is a call of Decide. Above 0: they are messages of so
+  // many DecideStreams, at most `concurrency` in flight over all of them.
+  int streams = 0;
+  // Decisions per second, open loop: decision i is due i / rate seconds after
+  // the start, and its latency counts from then, so that a stall of the server
+  // is felt by everything that was due meanwhile. 0: closed loop, the next
+  // decision starts when one is answered.
+  double rate = 0;
   double warmup_seconds = 1;
-  uint64_t max_calls = 100'000'000;
+  double seconds = 5;  // measured
+  double grace_seconds = 10;
+  uint64_t max_decisions = UINT64_MAX;
 };
 
 struct LoadResult {
-  LatencyHistogram latency;  // of the measured calls, from the intended start of each
-  uint64_t errors = 0;
+  LatencyHistogram latency;  // of the decisions that were answered in the measured time
+  double qps = 0;            // of the same
+  uint64_t answered = 0;     // in all, errors not counted
+  uint64_t errors = 0;       // in all
   std::string first_error;
-  double seconds = 0;        // measured
-  std::string last_answer;   // serialised
+  std::string last_answer;  // the last DecideResponse, serialised; only of unary calls
 };
 
-// Calls Decide with the requests, round and round. One thread.
-LoadResult RunUnary(const LoadOptions& options,
-                    const std::vector<attune::v1::DecideRequest>& requests);
+// When decisions are due, and which of them are measured. A pure function of
+// the times it is given. Not thread-safe.
+class Schedule {
+ public:
+  using Clock = std::chrono::steady_clock;
 
-// Sends the requests as messages of one DecideStream. One thread.
-LoadResult RunStream(const LoadOptions& options,
-                     const std::vector<attune::v1::DecideRequest>& requests);
+  Schedule(const LoadOptions& options, Clock::time_point start);
+
+  // When the next decision is due: `now` in a closed loop. Nullopt when there
+  // are no more.
+  std::optional<Clock::time_point> Due(Clock::time_point now) const;
+  // The next decision is started.
+  void Start() { ++started_; }
+  // True when an answer that comes `now` is in the measured time.
+  bool Measures(Clock::time_point now) const { return now >= measure_from_ && now < end_; }
+  // The end of the measured time; no decision is due after it.
+  Clock::time_point end() const { return end_; }
+
+ private:
+  const double rate_;
+  const uint64_t max_decisions_;
+  const Clock::time_point start_;
+  const Clock::time_point measure_from_;
+  const Clock::time_point end_;
+  uint64_t started_ = 0;
+};
+
+// Asks for decisions as the options say; `requests` are serialised
+// DecideRequests, sent round and round. Works in the calling thread, on a
+// connection of its own. Requests and answers stay bytes: a client that costs
+// as much as the server would be what is measured. REQUIRES: !requests.empty().
+LoadResult RunLoad(const LoadOptions& options, const std::vector<std::string>& requests);
 
 }  // namespace attune::load
 
