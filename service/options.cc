@@ -43,8 +43,8 @@ void AddFlags(CLI::App& app, Options& options) {
                  "Threads that decide, each with a completion queue; 0: one per two cores")
       ->check(CLI::Range(0, 256))
       ->capture_default_str();
-  app.add_option("--block_cache_mb", options.block_cache_mb,
-                 "Memory for the store's data blocks, MiB")
+  app.add_option("--cache_mb", options.cache_mb,
+                 "Memory of the store for customers' records and blocks of files, MiB")
       ->check(CLI::Range(8, 1 << 20))
       ->capture_default_str();
   app.add_option("--log_max_mb", options.log_max_mb,

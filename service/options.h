@@ -27,8 +27,8 @@ struct Options {
   bool replay_clock = false;
   // How far a request's time may be from the clock.
   absl::Duration max_clock_skew = absl::Minutes(5);
-  // Memory for data blocks of the store, MiB.
-  uint64_t block_cache_mb = 256;
+  // Memory of the store for customers' records and for blocks of files, MiB.
+  uint64_t cache_mb = 256;
   // How much of the log of decisions is kept, MiB.
   uint64_t log_max_mb = 4096;
   // How long SIGTERM waits between reporting NOT_SERVING and taking no more calls.

@@ -157,7 +157,9 @@ class AttuneServer : public Server {
   absl::Status OpenStore() {
     storage::RocksDbOptions store_options;
     store_options.path = options_.data_dir;
-    store_options.block_cache_bytes = options_.block_cache_mb << 20;
+    // Records serve decisions, blocks only what is not among them.
+    store_options.block_cache_bytes = (options_.cache_mb << 20) / 4;
+    store_options.record_cache_bytes = (options_.cache_mb << 20) - store_options.block_cache_bytes;
     if (options_.seed) store_options.id_key = HashKeyFromSeed(*options_.seed + kIdKeySeedOffset);
     auto store = storage::OpenRocksDbStore(store_options);
     if (!store.ok()) return store.status();
