@@ -150,7 +150,7 @@ Options LocalOptions(const std::string& folder) {
   options.data_dir = folder + "/data";
   options.listen = "127.0.0.1:0";
   options.metrics_listen = "";
-  options.block_cache_mb = 8;
+  options.cache_mb = 8;
   return options;
 }
 

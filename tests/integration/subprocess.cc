@@ -128,7 +128,7 @@ AttunedProcess::AttunedProcess(const std::string& strategy, const std::string& d
     : process_([&] {
         std::vector<std::string> all = {OwnProgram("attuned"), "--strategy",       strategy,
                                         "--data_dir",          data_dir,           "--listen",
-                                        "127.0.0.1:0",         "--block_cache_mb", "8"};
+                                        "127.0.0.1:0",         "--cache_mb", "8"};
         all.insert(all.end(), arguments.begin(), arguments.end());
         return all;
       }()) {
