@@ -126,8 +126,8 @@ std::string OwnProgram(const std::string& name) { return absl::StrCat(ATTUNE_BIN
 AttunedProcess::AttunedProcess(const std::string& strategy, const std::string& data_dir,
                                const std::vector<std::string>& arguments)
     : process_([&] {
-        std::vector<std::string> all = {OwnProgram("attuned"), "--strategy",       strategy,
-                                        "--data_dir",          data_dir,           "--listen",
+        std::vector<std::string> all = {OwnProgram("attuned"), "--strategy", strategy,
+                                        "--data_dir",          data_dir,     "--listen",
                                         "127.0.0.1:0",         "--cache_mb", "8"};
         all.insert(all.end(), arguments.begin(), arguments.end());
         return all;
