@@ -19,7 +19,7 @@ FROM debian:bookworm-slim
 COPY deploy/packages.txt deploy/install-packages /tmp/deploy/
 RUN /tmp/deploy/install-packages --yes runtime \
     && rm -rf /tmp/deploy /var/lib/apt/lists/* \
-    && useradd --system --uid 10001 --create-home --home-dir /var/lib/attune attune
+    && useradd --uid 10001 --create-home --home-dir /var/lib/attune --shell /usr/sbin/nologin attune
 COPY --from=build /src/build/release/bin/attuned /src/build/release/bin/attunectl /usr/local/bin/
 COPY deploy/example /etc/attune
 # Fails the build when a shared library is missing or the strategy is not right.
