@@ -3,8 +3,8 @@
 
 namespace attune::service {
 
-// The version of the programs, as in CMakeLists.txt.
-inline constexpr char kVersion[] = ATTUNE_VERSION;
+// The version of the programs, as in CMakeLists.txt: "1.2.3".
+extern const char kVersion[];
 
 }  // namespace attune::service
 

@@ -12,6 +12,7 @@
 #include "service/ctl/generate_command.h"
 #include "service/ctl/import_command.h"
 #include "service/ctl/strategy_command.h"
+#include "service/version.h"
 
 namespace attune::ctl {
 namespace {
@@ -111,7 +112,7 @@ int ReportParseError(const CLI::App& program, const CLI::ParseError& error, Cons
 
 int RunCtl(const std::vector<std::string>& arguments, Console& console) {
   CLI::App program(kDescription, "attunectl");
-  program.set_version_flag("--version", absl::StrCat("attunectl ", ATTUNE_VERSION));
+  program.set_version_flag("--version", absl::StrCat("attunectl ", service::kVersion));
   program.require_subcommand(1);
   program.fallthrough();
   program.get_formatter()->column_width(28);

@@ -14,6 +14,7 @@
 #include "attune/v1/decision_service.grpc.pb.h"
 #include "grpcpp/generic/generic_stub.h"
 #include "grpcpp/grpcpp.h"
+#include "gtest/gtest.h"
 #include "lib/base/mutex.h"
 #include "service/rpc/rpc_server.h"
 
