@@ -1,36 +1,41 @@
-// attune_echo: answers Decide with the same bytes every time, on the engine that attuned uses. What
-// is left is what gRPC costs, and what Decide is compared with.
+// attune_echo: answers every Decide the same way, on the engine that attuned
+// uses. What Decide is compared with.
 
 #include <signal.h>
 
 #include <fstream>
 #include <iostream>
-#include <iterator>
 #include <string>
 
 #include "CLI/CLI.hpp"
 #include "absl/time/clock.h"
-#include "attune/v1/decision_service.pb.h"
-#include "service/rpc/rpc_server.h"
+#include "tests/load/echo_service.h"
 
 int main(int argc, char** argv) {
-  namespace pb = attune::v1;
-  CLI::App app("attune_echo answers every Decide with the same bytes.", "attune_echo");
+  CLI::App app(
+      "attune_echo gives every Decide, and every message of a "
+      "DecideStream, the same answer: the\n"
+      "request is parsed and the answer serialised, nothing is done "
+      "in between.",
+      "attune_echo");
   std::string answer_file;
   attune::rpc::RpcServerOptions options;
   options.listen_address = "127.0.0.1:7071";
   app.add_option("--listen", options.listen_address, "Address")->capture_default_str();
   app.add_option("--threads", options.completion_queues, "As of attuned")->capture_default_str();
-  app.add_option("--answer", answer_file, "File with a serialised DecideResponse")->required();
+  app.add_option("--answer", answer_file,
+                 "File with a serialised DecideResponse, from attune_load "
+                 "--save_answer")
+      ->required();
   CLI11_PARSE(app, argc, argv);
 
+  attune::v1::DecideResponse answer;
   std::ifstream file(answer_file, std::ios::binary);
-  const std::string answer((std::istreambuf_iterator<char>(file)),
-                           std::istreambuf_iterator<char>());
-  if (answer.empty()) {
-    std::cerr << answer_file << " is empty or can't be read\n";
+  if (!file || !answer.ParseFromIstream(&file) || answer.ByteSizeLong() == 0) {
+    std::cerr << "attune_echo: " << answer_file << " does not hold a DecideResponse\n";
     return 1;
   }
+  // Before any thread starts: all of them must leave the signals to sigwait.
   sigset_t signals;
   sigemptyset(&signals);
   sigaddset(&signals, SIGTERM);
@@ -38,16 +43,10 @@ int main(int argc, char** argv) {
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
 
   attune::rpc::RpcServer server(options);
-  server.AddUnary<pb::DecideRequest, pb::DecideResponse>(
-      "/attune.v1.DecisionService/Decide",
-      [&answer](attune::rpc::CallContext&, const pb::DecideRequest&,
-                attune::rpc::ReplyOf<pb::DecideResponse> reply) {
-        reply.bytes() = answer;
-        return attune::rpc::RpcStatus();
-      });
-  const auto port = server.Start();
+  attune::load::AddEcho(answer, server);
+  const absl::StatusOr<int> port = server.Start();
   if (!port.ok()) {
-    std::cerr << std::string(port.status().message()) << "\n";
+    std::cerr << "attune_echo: " << port.status().message() << "\n";
     return 1;
   }
   int signal = 0;

@@ -6,13 +6,14 @@
 
 namespace attune::load {
 
-// Latencies in buckets that are never wider than 1/64 of their value, so that any percentile is off
-// by less than 2 %. Not thread-safe.
+// Latencies in buckets that are never wider than 1/64 of their value, so that
+// any percentile is off by less than 2 %. Not thread-safe.
 class LatencyHistogram {
  public:
   LatencyHistogram();
   void Add(int64_t nanos);
-  // The latency that `fraction` (0 … 1) of the calls did not exceed, in microseconds; 0 when empty.
+  // The latency that `fraction` (0 … 1) of the calls did not exceed, in
+  // microseconds; 0 when empty.
   double PercentileMicros(double fraction) const;
   double MaxMicros() const;
   uint64_t count() const { return count_; }

@@ -112,7 +112,7 @@ LoadResult Runner::Run() {
   bool cancelled = false;
   for (;;) {
     const Clock::time_point until = StartDue();
-    if (no_more_ && !Busy()) break;
+    if ((no_more_ || Dead()) && !Busy()) break;
     if (Wait(until) || cancelled || Clock::now() < give_up) continue;
     cancelled = true;
     CancelAll();
