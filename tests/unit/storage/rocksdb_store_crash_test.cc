@@ -5,7 +5,9 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <set>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -28,9 +30,28 @@ class RocksDbStoreCrashTest : public StoreFixture {
  protected:
   std::string JournalFolder() const { return options_.path + "/journal"; }
 
+  static std::set<std::string> Files(const std::string& folder) {
+    std::set<std::string> files;
+    std::error_code error;  // a folder may go while it is walked through
+    for (std::filesystem::recursive_directory_iterator it(folder, error), end; !error && it != end;
+         it.increment(error)) {
+      files.insert(it->path().string());
+    }
+    return files;
+  }
+
+  // The folder as it is at one moment: the database deletes what it no longer needs in a thread of
+  // its own, and a copy during which a file came or went is made again.
   void CopyFolder(const std::string& from, const std::string& to) {
-    std::filesystem::remove_all(to);
-    std::filesystem::copy(from, to, std::filesystem::copy_options::recursive);
+    constexpr int kMaxAttempts = 1000;
+    for (int attempt = 0; attempt < kMaxAttempts; ++attempt) {
+      const std::set<std::string> before = Files(from);
+      std::filesystem::remove_all(to);
+      std::error_code error;
+      std::filesystem::copy(from, to, std::filesystem::copy_options::recursive, error);
+      if (!error && Files(from) == before) return;
+    }
+    FAIL() << from << " never stood still";
   }
 
   // The process ends here and the next begins.
