@@ -135,6 +135,7 @@ std::vector<std::string> ExplainRanked(const strategy::Strategy& strategy,
                                       InputValue(strategy, context, decision, treatment, c.input),
                                       c.amount));
   }
+  if (reasons.empty()) reasons.emplace_back("nothing moves it from the model's base rate");
   return reasons;
 }
 

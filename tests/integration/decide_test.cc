@@ -137,6 +137,20 @@ TEST_F(ServerDecideTest, ExplainsWhyEachTreatmentStandsWhereItDoes) {
       << "the value of a protected feature";
 }
 
+TEST_F(ServerDecideTest, SaysSoWhenNothingMovesAPropensity) {
+  RestartWith(R"yaml(name: even
+channels: [{name: app}]
+groups: [{name: offer}]
+models: [{name: half, file: half.yaml}]
+treatments:
+  - {name: plain, group: offer, value: 100, cost: 10, model: half, content: {app: {text: p}}}
+)yaml");
+  v1::DecideRequest request = DecideFor("ann", "app");
+  request.set_explain(true);
+  EXPECT_THAT(Decide(request).treatments(0).reasons(),
+              ElementsAre("nothing moves it from the model's base rate"));
+}
+
 TEST_F(ServerDecideTest, DoesNotExplainUnlessAsked) {
   const auto response = Decide("ann", "app");
   EXPECT_THAT(response.rejected_treatments(), IsEmpty());
