@@ -22,11 +22,10 @@
 namespace attune::ctl {
 namespace {
 
-constexpr char kDescription[] =
-    "Import customers from a CSV file: creates those that are not known, updates the others.";
-
 constexpr char kFooter[] =
-    R"(The file: RFC 4180 with a header; LF or CRLF, with or without a byte order mark, UTF-8.
+    R"(Customers that are not known are created, the others updated.
+
+The file: RFC 4180 with a header; LF or CRLF, with or without a byte order mark, UTF-8.
 Columns become features of the same name: MonthlyCharges, "Monthly charges" and
 MONTHLY_CHARGES all are the feature monthly_charges. Map others with --map; columns
 without a feature are listed and ignored.
@@ -100,7 +99,9 @@ absl::StatusOr<std::vector<std::string>> ReadHeader(CsvReader& rows, const CsvOp
         "the header contains NUL bytes: the file is not text in UTF-8. From UTF-16, convert it "
         "with: iconv -f UTF-16 -t UTF-8");
   }
-  if (row.text.find('\r') != std::string_view::npos) {
+  // A quoted name may hold a line end, but a lone CR is that of an old Macintosh.
+  const size_t carriage_return = row.text.find('\r');
+  if (carriage_return < row.text.size() - 1 && row.text[carriage_return + 1] != '\n') {
     return absl::InvalidArgumentError(
         "the lines end with CR only; convert them with: tr '\\r' '\\n'");
   }
@@ -351,7 +352,7 @@ void AddOptions(CLI::App& command, ImportFlags& flags) {
 void AddImportCommand(CLI::App& program, Commands& commands) {
   CLI::App* import = program.add_subcommand("import", "Import customers from a file.");
   import->require_subcommand(1);
-  CLI::App* customers = import->add_subcommand("customers", kDescription);
+  CLI::App* customers = import->add_subcommand("customers", "Import customers from a CSV file.");
   auto flags = std::make_shared<ImportFlags>();
   AddOptions(*customers, *flags);
   customers->footer(

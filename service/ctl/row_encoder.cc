@@ -72,8 +72,10 @@ uint8_t* PutTimestamp(int64_t unix_us, uint8_t* out) {
     micros += 1'000'000;
     --seconds;
   }
-  out = CodedOutputStream::WriteTagToArray(VarintTag(Timestamp::kSecondsFieldNumber), out);
-  out = CodedOutputStream::WriteVarint64ToArray(static_cast<uint64_t>(seconds), out);
+  if (seconds != 0) {
+    out = CodedOutputStream::WriteTagToArray(VarintTag(Timestamp::kSecondsFieldNumber), out);
+    out = CodedOutputStream::WriteVarint64ToArray(static_cast<uint64_t>(seconds), out);
+  }
   if (micros == 0) return out;
   out = CodedOutputStream::WriteTagToArray(VarintTag(Timestamp::kNanosFieldNumber), out);
   return CodedOutputStream::WriteVarint64ToArray(static_cast<uint64_t>(micros) * 1000, out);

@@ -1,0 +1,483 @@
+#include "service/ctl/ctl.h"
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "gmock/gmock.h"
+#include "google/rpc/error_details.pb.h"
+#include "google/rpc/status.pb.h"
+#include "gtest/gtest.h"
+#include "nlohmann/json.hpp"
+#include "service/ctl/table.h"
+#include "tests/testing/temp_dir.h"
+#include "tests/unit/ctl/fake_attuned.h"
+
+namespace attune::ctl {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+using ::testing::SizeIs;
+using ::testing::UnorderedElementsAre;
+
+const std::vector<std::vector<std::string>> kCommands = {
+    {},
+    {"decide"},
+    {"customer"},
+    {"customer", "get"},
+    {"customer", "put"},
+    {"customer", "erase"},
+    {"import"},
+    {"import", "customers"},
+    {"strategy"},
+    {"strategy", "check"},
+    {"generate"},
+    {"generate", "customers"},
+};
+
+TEST(Ctl, EveryCommandExplainsItself) {
+  for (std::vector<std::string> command : kCommands) {
+    const std::string name = command.empty() ? "attunectl" : command.back();
+    command.push_back("--help");
+    const CtlRun run = RunAttunectl(command);
+    EXPECT_EQ(run.status, kExitOk) << name;
+    EXPECT_EQ(run.err, "") << name;
+    EXPECT_THAT(run.out, HasSubstr("Usage: attunectl")) << name;
+    for (const std::string& line : std::vector<std::string>(absl::StrSplit(run.out, '\n'))) {
+      EXPECT_LE(DisplayWidth(line), 100u) << line;
+    }
+  }
+}
+
+TEST(Ctl, EveryCommandThatRunsHasExamplesAndExitStatuses) {
+  for (const std::vector<std::string>& command :
+       std::vector<std::vector<std::string>>{{},
+                                             {"decide"},
+                                             {"customer", "get"},
+                                             {"customer", "put"},
+                                             {"customer", "erase"},
+                                             {"import", "customers"},
+                                             {"strategy", "check"},
+                                             {"generate", "customers"}}) {
+    std::vector<std::string> arguments = command;
+    arguments.push_back("--help");
+    const CtlRun run = RunAttunectl(arguments);
+    EXPECT_THAT(run.out, HasSubstr("Examples:\n  attunectl ")) << run.out;
+    EXPECT_THAT(run.out, HasSubstr("Exit status: ")) << run.out;
+  }
+}
+
+struct UsageCase {
+  const char* name;
+  std::vector<std::string> arguments;
+  const char* message;
+};
+
+TEST(Ctl, RefusesAWrongCommandLineAndSuggestsARightOne) {
+  const UsageCase cases[] = {
+      {"NoCommand", {}, "A subcommand is required"},
+      {"UnknownCommand", {"decied"}, "Not understood: \"decied\". Did you mean decide?"},
+      {"NothingLikeIt", {"xyzzy"}, "Not understood: \"xyzzy\".\n"},
+      {"UnknownSubcommand", {"customer", "gett"}, "Did you mean get?"},
+      {"UnknownOption",
+       {"decide", "C1", "--channel", "web", "--explian"},
+       "There is no option \"--explian\". Did you mean --explain?"},
+      {"UnknownOptionWithValue", {"decide", "C1", "--chanel=web"}, "Did you mean --channel?"},
+      {"UnknownOptionForAMissingOne",
+       {"decide", "C1", "--chanel", "web"},
+       "Did you mean --channel?"},
+      {"UnknownGlobalOption", {"customer", "get", "C1", "--jason"}, "Did you mean --json?"},
+      {"DashesForUnderscores",
+       {"decide", "C1", "--channel", "web", "--dry-run"},
+       "Did you mean --dry_run?"},
+      {"MissingOption", {"decide", "C1"}, "--channel is required"},
+      {"MissingArgument", {"customer", "get"}, "CUSTOMER_ID is required"},
+      {"BadTimeout", {"--timeout", "5", "customer", "get", "C1"}, "must be a duration such as"},
+      {"NegativeTimeout", {"--timeout=-5s", "customer", "get", "C1"}, "must be a duration such as"},
+      {"MaxTooLarge", {"decide", "C1", "--channel", "web", "--max", "101"}, "--max"},
+      {"AttributeWithoutValue",
+       {"decide", "C1", "--channel", "web", "--attribute", "x"},
+       "must be NAME=VALUE"},
+      {"AttributeWithoutName",
+       {"decide", "C1", "--channel", "web", "--attribute", "=x"},
+       "must be NAME=VALUE"},
+      {"AttributeTwice",
+       {"decide", "C1", "--channel", "web", "--attribute", "a=1", "--attribute", "a=2"},
+       "--attribute a is given twice"},
+      {"AttributeOpenQuote",
+       {"decide", "C1", "--channel", "web", "--attribute", "a=\"x"},
+       "--attribute a: "},
+      {"BadTime", {"decide", "C1", "--channel", "web", "--time", "now"}, "--time: \"now\""},
+      {"RemoveAndReplace", {"customer", "put", "C1", "--remove", "a", "--replace"}, "excludes"},
+      {"BadDelimiter",
+       {"import", "customers", "--csv", "x", "--id", "x", "--delimiter", "ab"},
+       "must be one character"},
+      {"QuoteAsDelimiter",
+       {"import", "customers", "--csv", "x", "--id", "x", "--delimiter", "\""},
+       "must be one character"},
+      {"LimitZero", {"import", "customers", "--csv", "x", "--id", "x", "--limit", "0"}, "--limit"},
+      {"BadDay", {"generate", "customers", "--as_of", "tomorrow"}, "must be a date such as"},
+      {"CountZero", {"generate", "customers", "--count", "0"}, "--count"},
+      {"JsonAmongCustomers", {"generate", "customers", "--json"}, "--json needs --out FILE"},
+  };
+  for (const UsageCase& test : cases) {
+    const CtlRun run = RunAttunectl(test.arguments);
+    EXPECT_EQ(run.status, kExitUsage) << test.name;
+    EXPECT_THAT(run.err, HasSubstr(test.message)) << test.name;
+    EXPECT_EQ(run.out, "") << test.name;
+  }
+}
+
+TEST(Ctl, TellsItsVersion) {
+  const CtlRun run = RunAttunectl({"--version"});
+  EXPECT_EQ(run.status, kExitOk);
+  EXPECT_THAT(run.out, ::testing::StartsWith("attunectl "));
+}
+
+TEST(Ctl, SaysWhatToDoWhenThereIsNoServer) {
+  // Port 1 is never open here.
+  const CtlRun run = RunAttunectl({"customer", "get", "C1", "--server", "127.0.0.1:1"});
+  EXPECT_EQ(run.status, kExitFailure);
+  EXPECT_THAT(run.err, HasSubstr("error: UNAVAILABLE"));
+  EXPECT_THAT(run.err, HasSubstr("Is attuned running and reachable at \"127.0.0.1:1\"?"));
+  EXPECT_EQ(run.out, "");
+}
+
+class CtlServerTest : public ::testing::Test {
+ protected:
+  CtlServerTest() {
+    server_.customers().Declare({{"tenure", "int"}, {"plan", "string"}, {"tags", "string_list"}});
+  }
+
+  CtlRun Run(std::vector<std::string> arguments, const CtlSetup& setup = {}) {
+    arguments.insert(arguments.end(), {"--server", server_.address()});
+    return RunAttunectl(arguments, setup);
+  }
+
+  FakeAttuned server_;
+};
+
+TEST_F(CtlServerTest, PrintsEveryDetailOfAnError) {
+  google::rpc::BadRequest violations;
+  auto* violation = violations.add_field_violations();
+  violation->set_field("attributes[\"wait_s\"]");
+  violation->set_description("must be an int");
+  google::rpc::RetryInfo retry;
+  retry.mutable_retry_delay()->set_nanos(250'000'000);
+  google::rpc::ErrorInfo info;
+  info.set_reason("LIMIT_SOMETHING");
+  (*info.mutable_metadata())["limit"] = "10";
+  google::rpc::Status rich;
+  rich.add_details()->PackFrom(violations);
+  rich.add_details()->PackFrom(retry);
+  rich.add_details()->PackFrom(info);
+  server_.decisions().FailWith(
+      {grpc::StatusCode::INVALID_ARGUMENT, "1 violation \x1B[31m", rich.SerializeAsString()});
+  CtlRun run = Run({"decide", "C1", "--channel", "web"});
+  EXPECT_EQ(run.status, kExitFailure);
+  EXPECT_EQ(run.out, "");
+  EXPECT_EQ(run.err,
+            "error: INVALID_ARGUMENT: 1 violation \\x1b[31m\n"
+            "  attributes[\"wait_s\"]: must be an int\n"
+            "  reason: LIMIT_SOMETHING\n"
+            "  limit: 10\n"
+            "  retry after: 0.250s\n"
+            "Mend the request and try again.\n");
+  run = Run({"--json", "decide", "C1", "--channel", "web"});
+  const nlohmann::json error = nlohmann::json::parse(run.out)["error"];
+  EXPECT_EQ(error["code"], "INVALID_ARGUMENT");
+  EXPECT_EQ(error["field_violations"][0]["field"], "attributes[\"wait_s\"]");
+  EXPECT_EQ(error["retry_after"], "0.250s");
+}
+
+TEST_F(CtlServerTest, PrintsErrorsWithoutOrWithBrokenDetails) {
+  for (const char* details : {"", "\xFF\xFF nonsense"}) {
+    server_.customers().FailWith({grpc::StatusCode::DATA_LOSS, "broken", details});
+    const CtlRun run = Run({"customer", "get", "C1"});
+    EXPECT_EQ(run.status, kExitFailure);
+    EXPECT_THAT(run.err, HasSubstr("error: DATA_LOSS: broken\nThe server's data are damaged"));
+  }
+}
+
+TEST_F(CtlServerTest, HasAdviceForEveryCode) {
+  for (int code = 1; code <= 16; ++code) {
+    server_.customers().FailWith({static_cast<grpc::StatusCode>(code), "message"});
+    const CtlRun run = Run({"customer", "get", "C1"});
+    const std::vector<std::string> lines = absl::StrSplit(run.err, '\n', absl::SkipEmpty());
+    EXPECT_THAT(lines, SizeIs(2)) << run.err;
+  }
+}
+
+v1::DecideResponse Decision() {
+  v1::DecideResponse response;
+  response.set_decision_id("0123456789abcdef0123456789abcdef");
+  response.set_strategy_version("telecom@1f0c9a37d2b4");
+  response.mutable_time()->set_seconds(1772323200);
+  v1::RankedTreatment* treatment = response.add_treatments();
+  treatment->set_treatment_id("fast_track");
+  treatment->set_group("resolution");
+  treatment->set_propensity(0.5374);
+  treatment->set_value(110);
+  treatment->set_cost(0.6);
+  treatment->set_context_weight(1.5);
+  treatment->set_priority(88.0759);
+  treatment->add_reasons("a = 1 (+0.5)");
+  treatment->add_reasons("b = 2 (-0.1)");
+  v1::RejectedCount* count = response.add_rejected_counts();
+  count->set_stage("policy");
+  count->set_reason("intent_not_applicable");
+  count->set_count(2);
+  v1::RejectedTreatment* rejected = response.add_rejected_treatments();
+  rejected->set_treatment_id("plan_upgrade");
+  rejected->set_group("offer");
+  rejected->set_stage("arbitration");
+  rejected->set_reason("below_min_priority");
+  rejected->set_detail("priority 0.02 is below the minimum of 0.5");
+  rejected->set_priority(0.02);
+  return response;
+}
+
+TEST_F(CtlServerTest, DecideSendsWhatWasAskedFor) {
+  const CtlRun run = Run({"decide",       "C1",
+                          "--channel",    "web",
+                          "--intent",     "complain",
+                          "--attribute",  "wait_s=40",
+                          "--attribute",  "ticket=\"5\"",
+                          "--attribute",  "tags=[a,b]",
+                          "--attribute",  "note=a=b",
+                          "--time",       "2026-03-01T00:00:00Z",
+                          "--max",        "2",
+                          "--only",       "t1",
+                          "--only",       "t2",
+                          "--request_id", "r1",
+                          "--explain",    "--dry_run"});
+  ASSERT_EQ(run.status, kExitOk) << run.err;
+  const v1::DecideRequest request = server_.decisions().last_request();
+  EXPECT_EQ(request.customer_id(), "C1");
+  EXPECT_EQ(request.channel(), "web");
+  EXPECT_EQ(request.intent(), "complain");
+  EXPECT_EQ(request.attributes().at("wait_s").int_value(), 40);
+  EXPECT_EQ(request.attributes().at("ticket").string_value(), "5");
+  EXPECT_EQ(request.attributes().at("tags").string_list_value().values_size(), 2);
+  EXPECT_EQ(request.attributes().at("note").string_value(), "a=b");
+  EXPECT_EQ(request.time().seconds(), 1772323200);
+  EXPECT_EQ(request.max_treatments(), 2);
+  EXPECT_THAT(request.treatment_ids(), ElementsAre("t1", "t2"));
+  EXPECT_EQ(request.request_id(), "r1");
+  EXPECT_TRUE(request.explain());
+  EXPECT_TRUE(request.dry_run());
+}
+
+TEST_F(CtlServerTest, DecideAsksForNothingElse) {
+  ASSERT_EQ(Run({"decide", "--customer", "C1", "--channel", "web"}).status, kExitOk);
+  v1::DecideRequest expected;
+  expected.set_customer_id("C1");
+  expected.set_channel("web");
+  EXPECT_EQ(server_.decisions().last_request().SerializeAsString(), expected.SerializeAsString());
+}
+
+TEST_F(CtlServerTest, DecidePrintsTheRanking) {
+  server_.decisions().AnswerWith(Decision());
+  CtlRun run = Run({"decide", "C1", "--channel", "web"});
+  EXPECT_EQ(run.out,
+            "Decision 0123456789abcdef0123456789abcdef at 2026-03-01T00:00:00Z by "
+            "telecom@1f0c9a37d2b4\n"
+            "\n"
+            "rank  treatment   group       priority  propensity  weight   value  cost\n"
+            "   1  fast_track  resolution   88.0759      0.5374    1.50  110.00  0.60\n"
+            "\n"
+            "Not in the ranking: 2\n"
+            "  count  stage   reason\n"
+            "      2  policy  intent_not_applicable\n");
+  run = Run({"decide", "C1", "--channel", "web", "--explain", "--dry_run"});
+  EXPECT_THAT(run.out, HasSubstr("Dry run: nothing was remembered."));
+  EXPECT_THAT(run.out, HasSubstr("0.60  a = 1 (+0.5); b = 2 (-0.1)\n"));
+  EXPECT_THAT(run.out, HasSubstr("plan_upgrade  offer  arbitration  below_min_priority    0.0200  "
+                                 "priority 0.02 is below the minimum of 0.5\n"));
+}
+
+TEST_F(CtlServerTest, DecideSaysWhatIsOutOfTheOrdinary) {
+  v1::DecideResponse response;
+  response.set_degraded(true);
+  response.add_degraded_reasons("customer_unavailable");
+  response.add_degraded_reasons("not_remembered");
+  response.set_unknown_customer(true);
+  server_.decisions().AnswerWith(response);
+  const CtlRun run = Run({"decide", "C1", "--channel", "web"});
+  EXPECT_EQ(run.status, kExitOk);
+  EXPECT_THAT(run.out, HasSubstr("Customer C1 is not known"));
+  EXPECT_THAT(run.out, HasSubstr("Degraded: customer_unavailable, not_remembered"));
+  EXPECT_THAT(run.out, HasSubstr("No treatment qualified."));
+}
+
+TEST_F(CtlServerTest, DecidePrintsJsonAlone) {
+  server_.decisions().AnswerWith(Decision());
+  const CtlRun run = Run({"decide", "C1", "--channel", "web", "--json"});
+  EXPECT_EQ(run.err, "");
+  const nlohmann::json json = nlohmann::json::parse(run.out);
+  EXPECT_EQ(json["decision_id"], "0123456789abcdef0123456789abcdef");
+  EXPECT_EQ(json["treatments"][0]["treatment_id"], "fast_track");
+  EXPECT_EQ(json["degraded"], false) << "defaults are printed";
+}
+
+TEST_F(CtlServerTest, PutReadsValuesByTheirDeclaredType) {
+  const CtlRun run = Run({"customer", "put", "C1", "--feature", "tenure=34", "--feature", "plan=5",
+                          "--feature", "tags=a;b"});
+  ASSERT_EQ(run.status, kExitOk) << run.err;
+  EXPECT_EQ(run.out, "Customer C1 created, version 8\n");
+  const auto upserts = server_.customers().upserts();
+  ASSERT_THAT(upserts, SizeIs(1));
+  const auto& features = upserts[0].customer().features();
+  EXPECT_EQ(features.at("tenure").int_value(), 34);
+  EXPECT_EQ(features.at("plan").string_value(), "5");
+  EXPECT_EQ(features.at("tags").string_list_value().values_size(), 2);
+  EXPECT_FALSE(upserts[0].has_update_mask());
+}
+
+TEST_F(CtlServerTest, PutRemovesAndReplaces) {
+  ASSERT_EQ(Run({"customer", "put", "C1", "--feature", "tenure=1", "--remove", "plan",
+                 "--request_id", "r"})
+                .status,
+            kExitOk);
+  ASSERT_EQ(Run({"customer", "put", "C1", "--feature", "tenure=1", "--replace"}).status, kExitOk);
+  const auto upserts = server_.customers().upserts();
+  ASSERT_THAT(upserts, SizeIs(2));
+  EXPECT_THAT(upserts[0].update_mask().paths(),
+              UnorderedElementsAre("features.plan", "features.tenure"));
+  EXPECT_EQ(upserts[0].request_id(), "r");
+  EXPECT_THAT(upserts[1].update_mask().paths(), ElementsAre("features"));
+}
+
+TEST_F(CtlServerTest, PutRefusesWhatTheStrategyDoesNotDeclare) {
+  const UsageCase cases[] = {
+      {"Unknown", {"--feature", "tenur=1"}, "no feature \"tenur\"; did you mean \"tenure\"?"},
+      {"UnknownRemoved", {"--remove", "plam"}, "no feature \"plam\"; did you mean \"plan\"?"},
+      {"WrongType", {"--feature", "tenure=long"}, "--feature tenure: \"long\" is not an int"},
+      {"Empty", {"--feature", "tenure="}, "use --remove tenure"},
+      {"Twice", {"--feature", "tenure=1", "--feature", "tenure=2"}, "tenure is given twice"},
+      {"Both", {"--feature", "plan=1", "--remove", "plan"}, "both --feature and --remove"},
+  };
+  for (const UsageCase& test : cases) {
+    std::vector<std::string> arguments = {"customer", "put", "C1"};
+    arguments.insert(arguments.end(), test.arguments.begin(), test.arguments.end());
+    const CtlRun run = Run(arguments);
+    EXPECT_EQ(run.status, kExitFailure) << test.name;
+    EXPECT_THAT(run.err, HasSubstr(test.message)) << test.name;
+  }
+  EXPECT_THAT(server_.customers().upserts(), IsEmpty());
+}
+
+TEST_F(CtlServerTest, GetAndEraseACustomer) {
+  CtlSetup setup;
+  setup.in = "id,tenure,plan\nC1,34,fiber\n";
+  ASSERT_EQ(Run({"import", "customers", "--csv", "-", "--id", "id"}, setup).status, kExitOk);
+  CtlRun run = Run({"customer", "get", "C1"});
+  EXPECT_EQ(run.out,
+            "Customer C1, version 7\n"
+            "\n"
+            "feature  value\n"
+            "plan     fiber\n"
+            "tenure   34\n"
+            "\n"
+            "Decisions: 1,234; the last ones:\n"
+            "time                  channel  treatment\n"
+            "2026-03-01T00:00:00Z  app      fast_track\n");
+  run = Run({"customer", "get", "C1", "--json"});
+  EXPECT_EQ(nlohmann::json::parse(run.out)["customer"]["features"]["tenure"]["int_value"], "34");
+
+  run = Run({"customer", "erase", "C1"});
+  EXPECT_EQ(run.status, kExitFailure) << "nobody was asked";
+  EXPECT_THAT(run.err, HasSubstr("confirm with --yes"));
+  CtlSetup terminal;
+  terminal.in_is_terminal = true;
+  terminal.in = "n\n";
+  run = Run({"customer", "erase", "C1"}, terminal);
+  EXPECT_EQ(run.status, kExitFailure);
+  EXPECT_THAT(run.err, HasSubstr("[y/N] Nothing was erased."));
+  terminal.in = "y\n";
+  run = Run({"customer", "erase", "C1"}, terminal);
+  EXPECT_EQ(run.status, kExitOk);
+  EXPECT_EQ(run.out, "Customer C1 erased, with 3 logged decisions\n");
+  run = Run({"customer", "erase", "C1", "--yes"});
+  EXPECT_EQ(run.status, kExitOk);
+  EXPECT_EQ(run.out, "Nothing was held about customer C1\n");
+  run = Run({"customer", "get", "C1"});
+  EXPECT_EQ(run.status, kExitFailure);
+  EXPECT_THAT(run.err, HasSubstr("NOT_FOUND"));
+}
+
+TEST(CtlStrategy, ChecksAStrategy) {
+  const std::string telecom = absl::StrCat(ATTUNE_SOURCE_DIR, "/deploy/example/telecom.yaml");
+  CtlRun run = RunAttunectl({"strategy", "check", telecom});
+  EXPECT_EQ(run.status, kExitOk) << run.err;
+  EXPECT_THAT(run.out, HasSubstr(" is good:\n"));
+  EXPECT_THAT(run.out, HasSubstr("treatments"));
+  run = RunAttunectl({"strategy", "check", telecom, "--json"});
+  const nlohmann::json json = nlohmann::json::parse(run.out);
+  EXPECT_EQ(json["ok"], true);
+  EXPECT_EQ(json["strategy"]["groups"], 3);
+}
+
+TEST(CtlStrategy, PrintsWhatIsWrongWithItsPlace) {
+  attune::testing::TempDir folder;
+  const std::string path = folder.File("bad.yaml");
+  std::ofstream(path) << "nmae: x\n";
+  CtlRun run = RunAttunectl({"strategy", "check", path});
+  EXPECT_EQ(run.status, kExitFailure);
+  EXPECT_THAT(run.out, HasSubstr("bad.yaml:1:1: error: "));
+  EXPECT_THAT(run.out, Not(HasSubstr(" is good")));
+  run = RunAttunectl({"strategy", "check", path, "--json"});
+  EXPECT_EQ(run.status, kExitFailure);
+  EXPECT_EQ(run.err, "");
+  const nlohmann::json json = nlohmann::json::parse(run.out);
+  EXPECT_EQ(json["ok"], false);
+  EXPECT_GE(json["errors"], 1);
+  EXPECT_EQ(json["issues"][0]["line"], 1);
+}
+
+TEST(CtlGenerate, WritesToStandardOutputOrAFile) {
+  const CtlRun stream = RunAttunectl({"generate", "customers", "--count", "3"});
+  EXPECT_EQ(stream.status, kExitOk);
+  EXPECT_THAT(std::vector<std::string>(absl::StrSplit(stream.out, '\n', absl::SkipEmpty())),
+              SizeIs(4));
+  attune::testing::TempDir folder;
+  const std::string path = folder.File("c.csv");
+  CtlRun run = RunAttunectl({"generate", "customers", "--count", "3", "--out", path});
+  EXPECT_EQ(run.out, absl::StrCat("3 customers with 24 features in ", path, "\n"));
+  std::ostringstream content;
+  content << std::ifstream(path).rdbuf();
+  EXPECT_EQ(content.str(), stream.out);
+  run = RunAttunectl({"generate", "customers", "--count", "3", "--out", path, "--json"});
+  EXPECT_EQ(nlohmann::json::parse(run.out)["customers"], 3);
+}
+
+TEST(CtlGenerate, TakesAnyStrategy) {
+  const std::string telecom = absl::StrCat(ATTUNE_SOURCE_DIR, "/deploy/example/telecom.yaml");
+  CtlRun run = RunAttunectl({"generate", "customers", "--count", "3", "--strategy", telecom});
+  EXPECT_EQ(run.status, kExitOk) << run.err;
+  EXPECT_THAT(run.out, HasSubstr("customer_id,tenure_months,"));
+  run = RunAttunectl({"generate", "customers", "--strategy", "/nowhere.yaml"});
+  EXPECT_EQ(run.status, kExitFailure);
+  EXPECT_THAT(run.err, HasSubstr("the strategy has errors"));
+}
+
+TEST(CtlGenerate, SaysWhenItCannotWrite) {
+  const CtlRun run = RunAttunectl({"generate", "customers", "--out", "/nowhere/c.csv"});
+  EXPECT_EQ(run.status, kExitFailure);
+  EXPECT_THAT(run.err, HasSubstr("\"/nowhere/c.csv\": can't open"));
+  if (std::filesystem::exists("/dev/full")) {
+    const CtlRun full = RunAttunectl({"generate", "customers", "--out", "/dev/full"});
+    EXPECT_EQ(full.status, kExitFailure);
+    EXPECT_THAT(full.err, HasSubstr("No space left"));
+  }
+}
+
+}  // namespace
+}  // namespace attune::ctl

@@ -1,0 +1,223 @@
+#include "tests/unit/ctl/fake_attuned.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+
+namespace attune::ctl {
+
+void FakeCustomers::Declare(const std::vector<std::pair<std::string, std::string>>& features) {
+  MutexLock lock(mutex_);
+  declared_.clear();
+  for (const auto& [name, type] : features) {
+    v1::Feature feature;
+    feature.set_name(name);
+    feature.set_type(type);
+    declared_.push_back(std::move(feature));
+  }
+}
+
+void FakeCustomers::Refuse(const std::string& id) {
+  MutexLock lock(mutex_);
+  refused_.insert(id);
+}
+
+void FakeCustomers::FailFromRow(int64_t row, const grpc::Status& status) {
+  MutexLock lock(mutex_);
+  fail_from_row_ = row;
+  batch_failure_ = status;
+}
+
+void FakeCustomers::FailWith(const grpc::Status& status) {
+  MutexLock lock(mutex_);
+  failure_ = status;
+}
+
+void FakeCustomers::Miscount() {
+  MutexLock lock(mutex_);
+  miscount_ = true;
+}
+
+std::map<std::string, FakeCustomers::Features> FakeCustomers::customers() {
+  MutexLock lock(mutex_);
+  return customers_;
+}
+
+std::vector<v1::CustomerServiceUpsertRequest> FakeCustomers::upserts() {
+  MutexLock lock(mutex_);
+  return upserts_;
+}
+
+int64_t FakeCustomers::rows() {
+  MutexLock lock(mutex_);
+  return rows_;
+}
+
+int64_t FakeCustomers::calls() {
+  MutexLock lock(mutex_);
+  return calls_;
+}
+
+int64_t FakeCustomers::largest_message() {
+  MutexLock lock(mutex_);
+  return largest_message_;
+}
+
+grpc::Status FakeCustomers::ListFeatures(grpc::ServerContext*,
+                                         const v1::CustomerServiceListFeaturesRequest* request,
+                                         v1::CustomerServiceListFeaturesResponse* response) {
+  MutexLock lock(mutex_);
+  // Pages of two, so that everybody has to turn them.
+  size_t index = 0;
+  if (!request->page_token().empty()) index = std::stoul(request->page_token());
+  for (const size_t end = std::min(index + 2, declared_.size()); index < end; ++index) {
+    *response->add_features() = declared_[index];
+  }
+  if (index < declared_.size()) response->set_next_page_token(absl::StrCat(index));
+  response->set_strategy_version("fake@0123456789ab");
+  return grpc::Status::OK;
+}
+
+grpc::Status FakeCustomers::Write(const std::vector<std::string>& names, const v1::CustomerRow& row,
+                                  v1::CustomerServiceBatchUpsertResponse* response) {
+  if (fail_from_row_.has_value() && rows_ >= *fail_from_row_) return batch_failure_;
+  ++rows_;
+  const int64_t index = response->received();
+  response->set_received(index + 1);
+  if (static_cast<size_t>(row.values_size()) != names.size()) {
+    return {grpc::StatusCode::INVALID_ARGUMENT, "values and names differ"};
+  }
+  if (refused_.contains(row.customer_id())) {
+    response->set_rejected(response->rejected() + 1);
+    v1::RejectedRow* rejected = response->add_rejected_rows();
+    rejected->set_row_index(index);
+    rejected->set_reason(absl::StrCat("refused, \"", row.customer_id(), "\""));
+    return grpc::Status::OK;
+  }
+  const bool created = !customers_.contains(row.customer_id());
+  Features& features = customers_[row.customer_id()];
+  const Features before = features;
+  for (size_t i = 0; i < names.size(); ++i) {
+    const v1::Value& value = row.values(static_cast<int>(i));
+    if (value.kind_case() == v1::Value::KIND_NOT_SET) continue;
+    features[names[i]] = value.SerializeAsString();
+  }
+  if (created) {
+    response->set_created(response->created() + 1);
+  } else if (features != before) {
+    response->set_updated(response->updated() + 1);
+  } else {
+    response->set_unchanged(response->unchanged() + 1);
+  }
+  return grpc::Status::OK;
+}
+
+grpc::Status FakeCustomers::BatchUpsert(
+    grpc::ServerContext*, grpc::ServerReader<v1::CustomerServiceBatchUpsertRequest>* reader,
+    v1::CustomerServiceBatchUpsertResponse* response) {
+  v1::CustomerServiceBatchUpsertRequest request;
+  std::vector<std::string> names;
+  while (reader->Read(&request)) {
+    MutexLock lock(mutex_);
+    largest_message_ = std::max(largest_message_, static_cast<int64_t>(request.ByteSizeLong()));
+    if (request.feature_names_size() > 0) {
+      names.assign(request.feature_names().begin(), request.feature_names().end());
+    }
+    for (const v1::CustomerRow& row : request.rows()) {
+      if (grpc::Status status = Write(names, row, response); !status.ok()) return status;
+    }
+  }
+  MutexLock lock(mutex_);
+  ++calls_;
+  if (miscount_) response->set_received(response->received() - 1);
+  return grpc::Status::OK;
+}
+
+grpc::Status FakeCustomers::Get(grpc::ServerContext*, const v1::CustomerServiceGetRequest* request,
+                                v1::CustomerServiceGetResponse* response) {
+  MutexLock lock(mutex_);
+  if (!failure_.ok()) return failure_;
+  const auto found = customers_.find(request->customer_id());
+  if (found == customers_.end()) return {grpc::StatusCode::NOT_FOUND, "nothing is held"};
+  response->mutable_customer()->set_customer_id(request->customer_id());
+  for (const auto& [name, value] : found->second) {
+    (*response->mutable_customer()->mutable_features())[name].ParseFromString(value);
+  }
+  response->set_version(7);
+  response->set_decision_count(1234);
+  v1::PastDecision* decision = response->add_recent_decisions();
+  decision->mutable_time()->set_seconds(1772323200);
+  decision->set_channel("app");
+  decision->set_treatment_id("fast_track");
+  return grpc::Status::OK;
+}
+
+grpc::Status FakeCustomers::Upsert(grpc::ServerContext*,
+                                   const v1::CustomerServiceUpsertRequest* request,
+                                   v1::CustomerServiceUpsertResponse* response) {
+  MutexLock lock(mutex_);
+  if (!failure_.ok()) return failure_;
+  upserts_.push_back(*request);
+  response->set_version(8);
+  response->set_created(!customers_.contains(request->customer().customer_id()));
+  return grpc::Status::OK;
+}
+
+grpc::Status FakeCustomers::Erase(grpc::ServerContext*,
+                                  const v1::CustomerServiceEraseRequest* request,
+                                  v1::CustomerServiceEraseResponse* response) {
+  MutexLock lock(mutex_);
+  if (!failure_.ok()) return failure_;
+  response->set_erased(customers_.erase(request->customer_id()) > 0);
+  response->set_erased_decisions(response->erased() ? 3 : 0);
+  return grpc::Status::OK;
+}
+
+void FakeDecisions::AnswerWith(const v1::DecideResponse& response) {
+  MutexLock lock(mutex_);
+  response_ = response;
+}
+
+void FakeDecisions::FailWith(const grpc::Status& status) {
+  MutexLock lock(mutex_);
+  failure_ = status;
+}
+
+v1::DecideRequest FakeDecisions::last_request() {
+  MutexLock lock(mutex_);
+  return last_request_;
+}
+
+grpc::Status FakeDecisions::Decide(grpc::ServerContext*, const v1::DecideRequest* request,
+                                   v1::DecideResponse* response) {
+  MutexLock lock(mutex_);
+  last_request_ = *request;
+  if (!failure_.ok()) return failure_;
+  *response = response_;
+  return grpc::Status::OK;
+}
+
+FakeAttuned::FakeAttuned() {
+  int port = 0;
+  grpc::ServerBuilder builder;
+  builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
+  builder.RegisterService(&customers_);
+  builder.RegisterService(&decisions_);
+  server_ = builder.BuildAndStart();
+  address_ = absl::StrCat("127.0.0.1:", port);
+}
+
+FakeAttuned::~FakeAttuned() { server_->Shutdown(std::chrono::system_clock::now()); }
+
+CtlRun RunAttunectl(const std::vector<std::string>& arguments, const CtlSetup& setup) {
+  std::istringstream in(setup.in);
+  std::ostringstream out;
+  std::ostringstream err;
+  Console console{in, out, err, setup.in_is_terminal, setup.err_is_terminal};
+  const int status = RunCtl(arguments, console);
+  return {status, out.str(), err.str()};
+}
+
+}  // namespace attune::ctl
