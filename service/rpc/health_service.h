@@ -17,8 +17,9 @@ namespace attune::rpc {
 // What grpc.health.v1.Health answers. Thread-safe.
 //
 // Why not grpc::EnableDefaultHealthCheckService: it brings gRPC's callback API into the process,
-// whose own threads then poll the same connections and take turns with ours: measured with one
-// polling thread, a call cost the server a third to a half more CPU.
+// whose own threads then poll the same connections and take turns with ours. Measured with one
+// polling thread and small calls: half the throughput with one call in flight, a fifth to a quarter
+// more CPU per call with 8 or 64.
 class HealthService {
  public:
   using Status = grpc::health::v1::HealthCheckResponse::ServingStatus;

@@ -70,9 +70,9 @@ struct RpcServerOptions {
 // INVALID_ARGUMENT and counted; gRPC by itself would say INTERNAL or UNIMPLEMENTED.
 //
 // Methods are registered with gRPC one by one (RawService). An AsyncGenericService would be one
-// path for all of them, but it costs one more trip through the completion queue per call, 10 % of
-// the server's CPU for a small one, because gRPC reads the request of a registered unary method
-// together with the call.
+// path for all of them, but it costs one more trip through the completion queue per call, because
+// gRPC reads the request of a registered unary method together with the call: 13 to 18 % more CPU
+// for a small call with 8 or 64 in flight. The C API below grpc++ would save next to nothing more.
 //
 // gRPC itself answers: UNIMPLEMENTED for methods that were not added and for compressed requests
 // (a small one could unpack to gigabytes), RESOURCE_EXHAUSTED for messages above the limit. Those
