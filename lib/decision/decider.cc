@@ -3,9 +3,12 @@
 #include <algorithm>
 #include <cstring>
 #include <optional>
+#include <utility>
 
+#include "attune/storage/v1/event.pb.h"
 #include "lib/base/codec.h"
 #include "lib/context/value_codec.h"
+#include "lib/decision/decision_event.h"
 
 namespace attune::decision {
 namespace {
@@ -51,56 +54,6 @@ uint64_t Fingerprint(const HashKey& seed, const strategy::Strategy& strategy,
     if (value.known()) AppendValue(content, strategy.context.attributes[slot].number, value);
   }
   return KeyedHash64(seed, content);
-}
-
-void FillEvent(const strategy::Strategy& strategy, const context::DecisionContext& context,
-               const customer::CustomerState& state, Decision& decision) {
-  attune::storage::v1::DecisionEvent& event = decision.event;
-  const PipelineResult& result = decision.result;
-  const auto number_of = [&](int treatment) {
-    return strategy.catalog.treatments[static_cast<size_t>(treatment)].number;
-  };
-  event.Clear();
-  event.set_decision_id(decision.id.data(), decision.id.size());
-  event.set_time_us(context.time_us);
-  event.set_strategy_version(strategy.version);
-  event.set_channel(strategy.context.channels[context.channel].number);
-  if (context.intent != context::kUnknownIntent) {
-    event.set_intent_plus_one(strategy.context.intents[context.intent - 1].number + 1);
-  }
-  for (int slot = 0; slot < strategy.context.attributes.size(); ++slot) {
-    const ValueRef& value = context.attributes[static_cast<size_t>(slot)];
-    if (value.known()) {
-      AppendValue(*event.mutable_attributes(), strategy.context.attributes[slot].number, value);
-    }
-  }
-  event.set_features(state.features().data(), state.features().size());
-  event.set_decision_count(state.decision_count());
-  for (const scoring::NamedModel& model : strategy.models.models) {
-    event.add_model_versions(model.version);
-  }
-  for (const scoring::ScoredCandidate& scored : result.scored.scored) {
-    const auto& treatment = strategy.catalog.treatments[static_cast<size_t>(scored.treatment)];
-    event.add_scored(treatment.number);
-    event.add_propensity(static_cast<float>(scored.propensity));
-    event.add_model(static_cast<uint32_t>(treatment.model));
-  }
-  for (const arbitration::RankedTreatment& ranked : result.arbitration.ranked) {
-    event.add_ranking(static_cast<uint32_t>(ranked.scored));
-    if (ranked.selection_probability > 0) {
-      event.add_selectable(static_cast<uint32_t>(ranked.scored));
-      event.add_selection_probability(ranked.selection_probability);
-    }
-  }
-  result.ForEachRejection([&](const candidates::Rejection& rejection) {
-    event.add_rejected(number_of(rejection.treatment));
-    event.add_rejected_reason(static_cast<uint32_t>(rejection.reason));
-  });
-  event.set_degradation(decision.degradation);
-  event.set_max_treatments(static_cast<uint32_t>(context.max_treatments));
-  for (const int treatment : context.restricted_to) {
-    event.add_restricted_to(number_of(treatment));
-  }
 }
 
 }  // namespace
@@ -181,12 +134,14 @@ absl::Status Decider::DecideOnce(const strategy::Strategy& strategy,
     decision.degradation |= kNotRemembered;
     return absl::OkStatus();
   }
-  FillEvent(strategy, context, state, decision);
+  EventRequest event_request;
   if (request.has_id) {
-    decision.event.set_request_hash(request.hash);
-    decision.event.set_request_fingerprint(request.fingerprint);
-    encode_answer(decision, decision.event.mutable_answer());
+    decision.answer.clear();
+    encode_answer(decision, &decision.answer);
+    event_request = {request.hash, request.fingerprint, decision.answer};
   }
+  EncodeEvent(strategy, context, state, decision, event_request, decision.scratch,
+              decision.event_bytes);
   absl::Status status = Commit(strategy, context, state, request, decision);
   timer.Finish(Stage::kDecision);
   if (absl::IsAborted(status)) return status;
@@ -206,12 +161,13 @@ absl::Status Decider::FindEarlierAnswer(const customer::CustomerState& state,
   auto entry = store_.ReadLogAt(earlier->version);
   if (!entry.ok()) return entry.status();
   // An answer that has left the log can't be given again: the decision is made anew.
-  if (!*entry || !decision.event.ParseFromString((*entry)->payload) ||
-      decision.event.request_hash() != request.hash) {
+  attune::storage::v1::DecisionEvent event;
+  if (!*entry || !event.ParseFromString((*entry)->payload) ||
+      event.request_hash() != request.hash) {
     return absl::OkStatus();
   }
   decision.answered_before = true;
-  decision.stored_answer = decision.event.answer();
+  decision.stored_answer = std::move(*event.mutable_answer());
   return absl::OkStatus();
 }
 
@@ -240,10 +196,6 @@ absl::Status Decider::Commit(const strategy::Strategy& strategy,
     };
   }
   customer::EncodeRecord(state, context.customer_id, change, decision.new_record);
-  decision.event_bytes.clear();
-  if (!decision.event.AppendToString(&decision.event_bytes)) {
-    return absl::InternalError("the event can't be serialised");
-  }
   const storage::Event event{storage::EventType::kDecision, decision.event_bytes};
   storage::CustomerCommit commit;
   commit.key = request.key;

@@ -8,7 +8,6 @@
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
-#include "attune/storage/v1/event.pb.h"
 #include "lib/base/hash.h"
 #include "lib/context/decision_context.h"
 #include "lib/customer/customer_record.h"
@@ -57,8 +56,9 @@ struct Decision {
   // Memory.
   storage::Record record;
   std::string new_record;
-  attune::storage::v1::DecisionEvent event;
   std::string event_bytes;
+  std::string answer;
+  std::string scratch;
 };
 
 // Makes decisions: reads the customer, runs the pipeline, commits the decision with the customer's

@@ -8,8 +8,9 @@
 #include <utility>
 #include <vector>
 
-#include "absl/strings/escaping.h"
+#include "attune/storage/v1/event.pb.h"
 #include "gmock/gmock.h"
+#include "google/protobuf/util/message_differencer.h"
 #include "gtest/gtest.h"
 #include "lib/context/value_codec.h"
 #include "tests/testing/fake_state_store.h"
@@ -510,6 +511,30 @@ TEST_F(DeciderTest, TheEventHoldsWhatTheDecisionUsed) {
   EXPECT_DOUBLE_EQ(sum, 1.0);
   ASSERT_EQ(event.selectable_size(), event.selection_probability_size());
   EXPECT_EQ(event.selectable(0), event.ranking(0));
+}
+
+// The encoder knows the wire format by itself; protobuf must agree with it to the byte.
+TEST_F(DeciderTest, TheEventIsWhatProtobufWouldWrite) {
+  std::string features;
+  AppendValue(features, FeatureNumber("plan"), ValueRef::String("premium"));
+  for (int situation = 0; situation < 16; ++situation) {
+    context_.intent = situation & 1 ? 2 : context::kUnknownIntent;
+    context_.attributes[1] = situation & 2 ? ValueRef::String("bill") : ValueRef::String("");
+    context_.restricted = (situation & 4) != 0;
+    context_.restricted_to.clear();
+    if (context_.restricted) context_.restricted_to = {1, 3};
+    if (situation & 8) SetFeatures(features);
+    Decide(situation & 1 ? WithRequestId("request-" + std::to_string(situation)) : DecideOptions());
+    const std::string written = store_.Log().back().payload;
+    attune::storage::v1::DecisionEvent event;
+    ASSERT_TRUE(event.ParseFromString(written));
+    EXPECT_EQ(event.ByteSizeLong(), written.size());
+    attune::storage::v1::DecisionEvent again;
+    ASSERT_TRUE(again.ParseFromString(event.SerializeAsString()));
+    EXPECT_TRUE(google::protobuf::util::MessageDifferencer::Equals(again, event));
+    EXPECT_EQ(event.propensity_size(), event.scored_size());
+    EXPECT_EQ(event.model_size(), event.scored_size());
+  }
 }
 
 TEST_F(DeciderTest, TheEventBelongsToTheCustomersCommit) {

@@ -8,6 +8,7 @@
 #include <thread>
 #include <vector>
 
+#include "attune/storage/v1/event.pb.h"
 #include "gmock/gmock.h"
 #include "google/protobuf/util/message_differencer.h"
 #include "gtest/gtest.h"

@@ -1,0 +1,129 @@
+#include "lib/decision/decision_event.h"
+
+#include "attune/storage/v1/event.pb.h"
+#include "lib/base/codec.h"
+#include "lib/context/value_codec.h"
+
+namespace attune::decision {
+namespace {
+
+using Pb = attune::storage::v1::DecisionEvent;
+
+// The wire format of Protocol Buffers. Zeros and empty strings are left out, as in proto3.
+enum WireType : uint32_t { kVarint = 0, kFixed64 = 1, kSized = 2 };
+
+void PutTag(std::string& out, int field, WireType type) {
+  PutVarint(out, static_cast<uint32_t>(field) << 3 | type);
+}
+void PutNumber(std::string& out, int field, uint64_t value) {
+  if (value == 0) return;
+  PutTag(out, field, kVarint);
+  PutVarint(out, value);
+}
+void PutFixed64(std::string& out, int field, uint64_t value) {
+  if (value == 0) return;
+  PutTag(out, field, kFixed64);
+  PutFixed(out, value);
+}
+void PutSized(std::string& out, int field, std::string_view bytes) {
+  if (bytes.empty()) return;
+  PutTag(out, field, kSized);
+  PutBytes(out, bytes);
+}
+
+// Writes one field after the other; those that need their size first by way of a scratch buffer.
+class EventWriter {
+ public:
+  EventWriter(std::string& out, std::string& scratch) : out_(out), scratch_(scratch) {}
+
+  // `fill` appends the field's content to the string that it is given.
+  template <typename Fill>
+  void Field(int field, Fill fill) {
+    scratch_.clear();
+    fill(scratch_);
+    PutSized(out_, field, scratch_);
+  }
+  // A packed field of one varint for each element.
+  template <typename Range, typename NumberOf>
+  void Numbers(int field, const Range& range, NumberOf number_of) {
+    Field(field, [&](std::string& out) {
+      for (const auto& element : range) PutVarint(out, static_cast<uint32_t>(number_of(element)));
+    });
+  }
+
+ private:
+  std::string& out_;
+  std::string& scratch_;
+};
+
+}  // namespace
+
+void EncodeEvent(const strategy::Strategy& strategy, const context::DecisionContext& context,
+                 const customer::CustomerState& state, const Decision& decision,
+                 const EventRequest& request, std::string& scratch, std::string& event) {
+  const PipelineResult& result = decision.result;
+  const auto treatment = [&](int index) -> const catalog::Treatment& {
+    return strategy.catalog.treatments[static_cast<size_t>(index)];
+  };
+  event.clear();
+  EventWriter writer(event, scratch);
+  PutSized(event, Pb::kDecisionIdFieldNumber,
+           {reinterpret_cast<const char*>(decision.id.data()), decision.id.size()});
+  PutFixed64(event, Pb::kTimeUsFieldNumber, static_cast<uint64_t>(context.time_us));
+  PutSized(event, Pb::kStrategyVersionFieldNumber, strategy.version);
+  PutNumber(event, Pb::kChannelFieldNumber, strategy.context.channels[context.channel].number);
+  if (context.intent != context::kUnknownIntent) {
+    PutNumber(event, Pb::kIntentPlusOneFieldNumber,
+              uint64_t{strategy.context.intents[context.intent - 1].number} + 1);
+  }
+  writer.Field(Pb::kAttributesFieldNumber, [&](std::string& out) {
+    for (int slot = 0; slot < strategy.context.attributes.size(); ++slot) {
+      const ValueRef& value = context.attributes[static_cast<size_t>(slot)];
+      if (value.known()) AppendValue(out, strategy.context.attributes[slot].number, value);
+    }
+  });
+  PutSized(event, Pb::kFeaturesFieldNumber, state.features());
+  PutNumber(event, Pb::kDecisionCountFieldNumber, state.decision_count());
+
+  const auto& scored = result.scored.scored;
+  writer.Numbers(Pb::kScoredFieldNumber, scored,
+                 [&](const auto& s) { return treatment(s.treatment).number; });
+  writer.Field(Pb::kPropensityFieldNumber, [&](std::string& out) {
+    for (const auto& s : scored) PutFixed(out, static_cast<float>(s.propensity));
+  });
+  writer.Numbers(Pb::kModelFieldNumber, scored,
+                 [&](const auto& s) { return treatment(s.treatment).model; });
+  for (const scoring::NamedModel& model : strategy.models.models) {
+    PutTag(event, Pb::kModelVersionsFieldNumber, kSized);
+    PutBytes(event, model.version);
+  }
+  const auto& ranked = result.arbitration.ranked;
+  writer.Numbers(Pb::kRankingFieldNumber, ranked, [](const auto& r) { return r.scored; });
+  writer.Field(Pb::kSelectableFieldNumber, [&](std::string& out) {
+    for (const auto& r : ranked) {
+      if (r.selection_probability > 0) PutVarint(out, static_cast<uint32_t>(r.scored));
+    }
+  });
+  writer.Field(Pb::kSelectionProbabilityFieldNumber, [&](std::string& out) {
+    for (const auto& r : ranked) {
+      if (r.selection_probability > 0) PutFixed(out, r.selection_probability);
+    }
+  });
+  writer.Field(Pb::kRejectedFieldNumber, [&](std::string& out) {
+    result.ForEachRejection([&](const auto& r) { PutVarint(out, treatment(r.treatment).number); });
+  });
+  writer.Field(Pb::kRejectedReasonFieldNumber, [&](std::string& out) {
+    result.ForEachRejection(
+        [&](const auto& r) { PutVarint(out, static_cast<uint32_t>(r.reason)); });
+  });
+
+  PutFixed64(event, Pb::kRequestHashFieldNumber, request.hash);
+  PutFixed64(event, Pb::kRequestFingerprintFieldNumber, request.fingerprint);
+  PutSized(event, Pb::kAnswerFieldNumber, request.answer);
+  PutNumber(event, Pb::kDegradationFieldNumber, decision.degradation);
+  PutNumber(event, Pb::kMaxTreatmentsFieldNumber, static_cast<uint32_t>(context.max_treatments));
+  writer.Numbers(Pb::kRestrictedToFieldNumber, context.restricted_to,
+                 [&](int index) { return treatment(index).number; });
+}
+
+}  // namespace attune::decision
