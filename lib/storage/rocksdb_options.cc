@@ -48,14 +48,20 @@ rocksdb::ColumnFamilyOptions MakeFamily(const rocksdb::BlockBasedTableOptions& t
   return family;
 }
 
-// Small records at random keys, which memory does not have: a filter tells the customers who are
-// unknown, one small block is read for the others.
+// Small records at random keys, read when memory does not have them: a filter tells the customers
+// who are unknown, one small block is read for the others. The cache of records keeps what was
+// read, so blocks are not kept as well; uncompressed they cost less to read, and to merge above
+// all, than memory costs that holds whole blocks for one record of each.
 rocksdb::ColumnFamilyOptions MakeCustomers(const RocksDbOptions& options,
                                            rocksdb::BlockBasedTableOptions table) {
-  table.block_size = 4 << 10;
+  table.no_block_cache = true;
+  table.block_cache = nullptr;
+  table.block_size = 2 << 10;
   table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(10));
-  table.data_block_index_type = rocksdb::BlockBasedTableOptions::kDataBlockBinaryAndHash;
   rocksdb::ColumnFamilyOptions family = MakeFamily(table);
+  family.compression = rocksdb::kNoCompression;
+  // Each merge rewrites a good part of all records: rather seldom than often.
+  family.level0_file_num_compaction_trigger = 8;
   family.max_bytes_for_level_base = 8 * options.write_buffer_bytes;
   return family;
 }

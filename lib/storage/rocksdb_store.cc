@@ -1,6 +1,7 @@
 #include "lib/storage/rocksdb_store.h"
 
 #include <algorithm>
+#include <array>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -35,6 +36,9 @@ constexpr char kCheckpointFolder[] = "/checkpoint";
 
 constexpr std::string_view kReadingRecord = "read a customer's record";
 constexpr std::string_view kReadingMeta = "read the store's own data";
+
+// What one call of LoadMany asks the database for at once.
+constexpr size_t kMaxKeysPerRead = 32;
 
 // What one call of CommitMany writes at once: others need not wait behind a bulk load.
 constexpr size_t kMaxCommitsPerWrite = 128;
@@ -121,6 +125,14 @@ class RocksDbStore : public StateStore {
   absl::StatusOr<JournalStart> Recover(Floor& floor);
   void StartCommits(const JournalStart& start, const Floor& floor);
 
+  bool LoadFromMemory(const CustomerKey& key, Record& record) const;
+  // Loads records[i] of keys[i] for every index i. REQUIRES: at most kMaxKeysPerRead indexes.
+  absl::Status LoadFromDatabase(absl::Span<const size_t> indexes,
+                                absl::Span<const CustomerKey> keys,
+                                absl::Span<Record> records) const;
+  // What the database has answered becomes the record, and stays in memory.
+  absl::Status FinishLoad(const CustomerKey& key, const rocksdb::Status& status,
+                          std::string_view value, Record& record) const;
   absl::StatusOr<std::optional<std::string>> GetMeta(std::string_view key) const;
   absl::Status PutMeta(std::string_view key, std::string_view value);
   absl::StatusOr<uint64_t> StoredVersionOf(const CustomerKey& key) const;
@@ -299,7 +311,7 @@ void RocksDbStore::StartCommits(const JournalStart& start, const Floor& floor) {
       CommitLimits{.checkpoint_bytes = write_buffer_bytes_,
                    .checkpoint_journal_bytes = 4 * write_buffer_bytes_,
                    .patient_bytes = 3 * write_buffer_bytes_,
-                   .max_bytes = 4 * write_buffer_bytes_,
+                   .max_bytes = 8 * write_buffer_bytes_,
                    .request_checkpoint = [this] { checkpointer_->Request(); },
                    .checkpoint_status = [this] { return checkpointer_->last_status(); }},
       floor.customers);
@@ -318,39 +330,64 @@ void RocksDbStore::StartCommits(const JournalStart& start, const Floor& floor) {
 }
 
 absl::Status RocksDbStore::Load(const CustomerKey& key, Record& record) const {
-  record.found = false;
-  record.version = {0, epochs_.Note(key)};  // before the read: see StripeEpochs
-  switch (table_.Get(key, record.version.number, record.bytes)) {
-    case RecordTable::Lookup::kFound:
-      record.found = true;
-      return absl::OkStatus();
-    case RecordTable::Lookup::kRemoved:
-      record.bytes.clear();
-      return absl::OkStatus();
-    case RecordTable::Lookup::kUnknown:
-      break;
-  }
-  record.bytes.clear();
+  if (LoadFromMemory(key, record)) return absl::OkStatus();
   rocksdb::PinnableSlice value;
   const rocksdb::Status status =
       db_->Get(rocksdb::ReadOptions(), families_.customers, KeySlice(key), &value);
-  if (status.IsNotFound()) return absl::OkStatus();
-  if (!status.ok()) return ToAbslStatus(status, kReadingRecord);
-  const std::optional<uint64_t> version = StoredVersion(ToView(value));
-  if (!version.has_value()) return absl::DataLossError("a stored record is too short");
-  record.found = true;
-  record.version.number = *version;
-  record.bytes.assign(ToView(value).substr(kRecordHeaderBytes));
-  table_.Cache(key, *version, record.bytes, epochs_, record.version.token);
-  return absl::OkStatus();
+  return FinishLoad(key, status, ToView(value), record);
 }
 
 absl::Status RocksDbStore::LoadMany(absl::Span<const CustomerKey> keys,
                                     absl::Span<Record> records) const {
+  std::array<size_t, kMaxKeysPerRead> missing;
+  size_t count = 0;
   for (size_t i = 0; i < keys.size(); ++i) {
-    absl::Status status = Load(keys[i], records[i]);
+    if (!LoadFromMemory(keys[i], records[i])) missing[count++] = i;
+    if (count < kMaxKeysPerRead && i + 1 < keys.size()) continue;
+    absl::Status status = LoadFromDatabase({missing.data(), count}, keys, records);
     if (!status.ok()) return status;
+    count = 0;
   }
+  return absl::OkStatus();
+}
+
+// False: the database has to be asked.
+bool RocksDbStore::LoadFromMemory(const CustomerKey& key, Record& record) const {
+  record.found = false;
+  record.version = {0, epochs_.Note(key)};  // before the read: see StripeEpochs
+  const RecordTable::Lookup lookup = table_.Get(key, record.version.number, record.bytes);
+  record.found = lookup == RecordTable::Lookup::kFound;
+  if (!record.found) record.bytes.clear();
+  return lookup != RecordTable::Lookup::kUnknown;
+}
+
+absl::Status RocksDbStore::LoadFromDatabase(absl::Span<const size_t> indexes,
+                                            absl::Span<const CustomerKey> keys,
+                                            absl::Span<Record> records) const {
+  std::array<rocksdb::Slice, kMaxKeysPerRead> slices;
+  std::array<rocksdb::PinnableSlice, kMaxKeysPerRead> values;
+  std::array<rocksdb::Status, kMaxKeysPerRead> statuses;
+  for (size_t i = 0; i < indexes.size(); ++i) slices[i] = KeySlice(keys[indexes[i]]);
+  db_->MultiGet(rocksdb::ReadOptions(), families_.customers, indexes.size(), slices.data(),
+                values.data(), statuses.data());
+  absl::Status first_error;
+  for (size_t i = 0; i < indexes.size(); ++i) {
+    first_error.Update(
+        FinishLoad(keys[indexes[i]], statuses[i], ToView(values[i]), records[indexes[i]]));
+  }
+  return first_error;
+}
+
+absl::Status RocksDbStore::FinishLoad(const CustomerKey& key, const rocksdb::Status& status,
+                                      std::string_view value, Record& record) const {
+  if (status.IsNotFound()) return absl::OkStatus();
+  if (!status.ok()) return ToAbslStatus(status, kReadingRecord);
+  const std::optional<uint64_t> version = StoredVersion(value);
+  if (!version.has_value()) return absl::DataLossError("a stored record is too short");
+  record.found = true;
+  record.version.number = *version;
+  record.bytes.assign(value.substr(kRecordHeaderBytes));
+  table_.Cache(key, *version, record.bytes, epochs_, record.version.token);
   return absl::OkStatus();
 }
 

@@ -93,13 +93,13 @@ enum class Durability {
 struct StoreStats {
   uint64_t customers_estimate = 0;
   uint64_t log_entries_estimate = 0;
-  uint64_t live_bytes = 0;  // of files on disk
-  uint64_t memtable_bytes = 0;
-  uint64_t block_cache_bytes = 0;
-  uint64_t cache_hits = 0;    // since start
-  uint64_t cache_misses = 0;  // since start
+  uint64_t live_bytes = 0;         // of files on disk
+  uint64_t memtable_bytes = 0;     // of what is committed and not yet in the database
+  uint64_t block_cache_bytes = 0;  // of records and blocks kept in memory to be read again
+  uint64_t cache_hits = 0;         // records that were in memory, since start
+  uint64_t cache_misses = 0;       // records that were not, since start
   uint64_t compaction_pending_bytes = 0;
-  uint64_t written_bytes = 0;  // since start, with write-ahead log, flush and compaction
+  uint64_t written_bytes = 0;  // since start, with journal, checkpoints and compactions
   bool write_stopped = false;  // by back-pressure or after an error
   uint64_t conflicts = 0;      // commits that were refused with ABORTED, since start
 };
