@@ -109,4 +109,14 @@ size_t EditDistance(std::string_view a, std::string_view b, size_t limit) {
   return std::min(row.back(), limit + 1);
 }
 
+std::string EntryPath(std::string_view map, std::string_view key) {
+  std::string path(map);
+  path += "[\"";
+  for (const char c : key) {
+    if (c == '"' || c == '\\') path += '\\';
+    path += c;
+  }
+  return path + "\"]";
+}
+
 }  // namespace attune

@@ -56,6 +56,10 @@ std::string ClosestName(std::string_view text, const Range& candidates) {
   return best;
 }
 
+// The path of a map's entry, for issues: content["web"]. Quotes and backslashes of the key are
+// escaped.
+std::string EntryPath(std::string_view map, std::string_view key);
+
 }  // namespace attune
 
 #endif  // ATTUNE_LIB_BASE_TEXT_H_

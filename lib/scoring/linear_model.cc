@@ -162,7 +162,7 @@ class LinearModel::Builder {
     // differ from run to run.
     const std::map<std::string, double> weights(term.weights().begin(), term.weights().end());
     for (const auto& [category, weight] : weights) {
-      CheckFinite(absl::StrCat(path, ".weights[\"", category, "\"]"), weight);
+      CheckFinite(EntryPath(path + ".weights", category), weight);
     }
     if (input.of_treatment()) {
       AddTreatmentTerm(path, input, weights, term.other(), model);
@@ -172,7 +172,7 @@ class LinearModel::Builder {
     std::vector<double> by_number = {term.other()};
     absl::flat_hash_set<int32_t> numbers;
     for (const auto& [category, weight] : weights) {
-      const std::string entry = absl::StrCat(path, ".weights[\"", category, "\"]");
+      const std::string entry = EntryPath(path + ".weights", category);
       if (const std::string problem = NameProblem(input, category); !problem.empty()) {
         Report(entry, problem);
         continue;
@@ -230,7 +230,7 @@ class LinearModel::Builder {
       const bool found = by_name ? catalog.Find(category) >= 0
                                  : std::find(known.begin(), known.end(), category) != known.end();
       if (!found) {
-        Report(absl::StrCat(path, ".weights[\"", category, "\"]"),
+        Report(EntryPath(path + ".weights", category),
                UnknownName(by_name ? "treatment" : "group", category, known));
       }
     }

@@ -27,15 +27,6 @@ std::string Element(std::string_view list, int index) {
   return absl::StrCat(ToAbsl(list), "[", index, "]");
 }
 
-std::string Entry(std::string_view map, std::string_view key) {
-  std::string path = absl::StrCat(ToAbsl(map), "[\"");
-  for (const char c : key) {
-    if (c == '"' || c == '\\') path += '\\';
-    path += c;
-  }
-  return path + "\"]";
-}
-
 std::string Field(std::string_view owner, std::string_view field) {
   return owner.empty() ? std::string(field) : absl::StrCat(ToAbsl(owner), ".", ToAbsl(field));
 }
@@ -275,10 +266,10 @@ void Checker::CheckContent(const v1::Treatment& treatment, const std::string& pa
   }
   for (const auto& [channel, content] : treatment.content()) {
     if (IsUndeclared("channel", channel, channels_)) {
-      source_.ReportKey(Entry(content_path, channel), UnknownName("channel", channel, channels_),
-                        issues_);
+      source_.ReportKey(EntryPath(content_path, channel),
+                        UnknownName("channel", channel, channels_), issues_);
     }
-    CheckFields(content, Entry(content_path, channel));
+    CheckFields(content, EntryPath(content_path, channel));
   }
 }
 
@@ -289,7 +280,7 @@ void Checker::CheckFields(const v1::Content& content, const std::string& path) {
   }
   for (const auto& [name, value] : content.fields()) {
     if (!IsName(name)) {
-      source_.ReportKey(Entry(path, name),
+      source_.ReportKey(EntryPath(path, name),
                         absl::StrCat("the name of the field ", Quoted(name),
                                      " must be lower_snake: a letter a-z, then letters, digits and"
                                      " underscores, at most ",
@@ -297,10 +288,10 @@ void Checker::CheckFields(const v1::Content& content, const std::string& path) {
                         issues_);
     }
     if (value.size() > kMaxContentValueBytes) {
-      Report(Entry(path, name), absl::StrCat("the text has ", value.size(), " bytes; at most ",
-                                             kMaxContentValueBytes, " are allowed"));
+      Report(EntryPath(path, name), absl::StrCat("the text has ", value.size(), " bytes; at most ",
+                                                 kMaxContentValueBytes, " are allowed"));
     } else if (HasControlCharacter(value)) {
-      Report(Entry(path, name), "the text must not contain control characters");
+      Report(EntryPath(path, name), "the text must not contain control characters");
     }
   }
 }

@@ -13,11 +13,12 @@ namespace attune::strategy {
 
 // Reads the document into `message`, along the message's descriptor:
 //
-//   a field              a key of its name; a key that is no field is an error, and so is a second
-//   one repeated, map        a list, a map; a key twice is an error bool                 true or
-//   false int32, int64, …      a whole number in the type's range double, float        a finite
-//   number string               any scalar, as it is written; text that must not pass for a number,
-//   true,
+//   a field              a key of its name; other keys are errors, and so is one that comes twice
+//   repeated, map        a list, a map; a key twice is an error
+//   bool                 true or false
+//   int32, int64, …      a whole number in the type's range
+//   double, float        a finite number
+//   string               any scalar, as it is written; text that must not pass for a number, true,
 //                        false or null in the eyes of other tools is put in quotes
 //   enum                 the value in lower case without the prefix of the enum's name
 //   Timestamp            RFC 3339, or a date: midnight UTC

@@ -66,5 +66,10 @@ TEST(TextTest, SuggestsTheClosestName) {
   EXPECT_EQ(ClosestName("currency", names), "");
 }
 
+TEST(TextTest, ThePathOfAnEntryEscapesItsKey) {
+  EXPECT_EQ(EntryPath("content", "web"), "content[\"web\"]");
+  EXPECT_EQ(EntryPath("weights", "a\"b\\"), "weights[\"a\\\"b\\\\\"]");
+}
+
 }  // namespace
 }  // namespace attune
