@@ -91,6 +91,7 @@ class RpcServices::Observer : public rpc::CallObserver {
   static std::vector<std::pair<std::string, std::string>> Names(
       const std::vector<rpc::MethodInfo>& methods) {
     std::vector<std::pair<std::string, std::string>> names;
+    names.reserve(methods.size());
     for (const rpc::MethodInfo& method : methods) {
       names.emplace_back(absl::StrCat("/", method.service, "/", method.method),
                          std::string(rpc::MethodTypeName(method.type)));

@@ -130,6 +130,7 @@ std::vector<std::string> ExplainRanked(const strategy::Strategy& strategy,
   if (contributions.size() > kMaxReasons) contributions.resize(kMaxReasons);
   const scoring::InputNames names{strategy.features, strategy.context, strategy.catalog};
   std::vector<std::string> reasons;
+  reasons.reserve(contributions.size());
   for (const scoring::Contribution& c : contributions) {
     reasons.push_back(absl::StrFormat("%s = %s (%+.2f)", names.NameOf(c.input),
                                       InputValue(strategy, context, decision, treatment, c.input),

@@ -35,7 +35,7 @@ rocksdb::IngestExternalFileOptions IngestOptions() {
 }  // namespace
 
 Checkpointer::Checkpointer(CheckpointParts parts, CheckpointFiles files)
-    : parts_(std::move(parts)),
+    : parts_(parts),
       files_(std::move(files)),
       syncer_([this] { return CheckpointOnce(); }),
       thread_([this] { Loop(); }) {}
@@ -196,7 +196,7 @@ absl::Status Checkpointer::WriteBatches(const Content& content) {
     batch.Clear();
     return status;
   };
-  const auto written_if_large = [&](rocksdb::Status status) {
+  const auto written_if_large = [&](const rocksdb::Status& status) {
     return status.ok() && batch.GetDataSize() >= kBatchBytes ? write() : status;
   };
   const auto put_into = [&](rocksdb::ColumnFamilyHandle* family) {

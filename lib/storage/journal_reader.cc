@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "lib/base/absl_strings.h"
 #include "lib/storage/crc32c.h"
 #include "lib/storage/rocksdb_status.h"
 
@@ -56,7 +57,7 @@ class Replay {
                             const std::vector<uint64_t>& later_ids);
   // The highest mark of all frames from `offset` on, wherever they begin; nullopt: there are none.
   static std::optional<uint64_t> HighestSyncedMark(const Segment& segment, size_t offset);
-  absl::Status Damaged(const Segment& segment, size_t offset, std::string why) const;
+  absl::Status Damaged(const Segment& segment, size_t offset, std::string_view why) const;
   void Delete(uint64_t id);
 
   rocksdb::FileSystem& file_system_;
@@ -234,9 +235,9 @@ std::optional<uint64_t> Replay::HighestSyncedMark(const Segment& segment, size_t
   return synced;
 }
 
-absl::Status Replay::Damaged(const Segment& segment, size_t offset, std::string why) const {
+absl::Status Replay::Damaged(const Segment& segment, size_t offset, std::string_view why) const {
   return absl::DataLossError(absl::StrCat(
-      "the journal is damaged in ", segment.path, " at byte ", offset, ": ", why,
+      "the journal is damaged in ", segment.path, " at byte ", offset, ": ", ToAbsl(why),
       ". Restore the store from a backup; or, to go on without what is in this file and in those ",
       "with higher numbers, move them away"));
 }

@@ -191,9 +191,10 @@ void DrawMoney(GeneratorRandom& random, Person& person) {
 }
 
 void DrawSentiment(GeneratorRandom& random, Person& person) {
+  const int64_t credits_in_hundreds = person.credits / 100;
   const double pain = 0.7 * static_cast<double>(person.incidents) +
                       1.3 * static_cast<double>(person.complaints) -
-                      0.02 * static_cast<double>(person.credits / 100);
+                      0.02 * static_cast<double>(credits_in_hundreds);
   const double loyalty = static_cast<double>(std::min<int64_t>(person.tenure_months, 120)) / 120;
   const double nps = 7.6 + loyalty - pain + 1.6 * random.Normal();
   if (random.Chance(0.82)) person.nps = std::clamp<int64_t>(Rounded(nps), 0, 10);

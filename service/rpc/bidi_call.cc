@@ -80,7 +80,8 @@ void BidiCall::Pump() {
 }
 
 void BidiCall::WriteNext() {
-  const grpc::ByteBuffer answer = std::move(answers_.front());
+  grpc::ByteBuffer answer;
+  answer.Swap(&answers_.front());
   answers_.pop_front();
   answer_bytes_ -= answer.Length();
   writing_ = true;

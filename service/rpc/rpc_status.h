@@ -18,7 +18,8 @@ class RpcStatus {
   // OK.
   RpcStatus() = default;
   // No details. Implicit, so that a handler can return what a library returned.
-  RpcStatus(absl::Status status) : status_(std::move(status)) {}  // NOLINT(runtime/explicit)
+  // NOLINTNEXTLINE(google-explicit-constructor)
+  RpcStatus(absl::Status status) : status_(std::move(status)) {}
 
   // INVALID_ARGUMENT with a google.rpc.BadRequest. REQUIRES: !violations.empty().
   static RpcStatus Invalid(Violations violations);
