@@ -63,7 +63,7 @@ absl::Status CustomerService::Get(const pb::CustomerServiceGetRequest& request,
   if (!status.ok()) return status;
   auto state = customer::CustomerState::Parse(record, request.customer_id());
   if (!state.ok()) return state.status();
-  if (!state->known()) return absl::NotFoundError("nothing is held about this customer");
+  if (!state->found()) return absl::NotFoundError("nothing is held about this customer");
 
   const ValueSchema& schema = strategy().features;
   std::vector<ValueRef> features(static_cast<size_t>(schema.size()));
@@ -143,7 +143,8 @@ void CustomerService::ApplyMask(const pb::CustomerServiceUpsertRequest& request,
     }
     named.insert(schema[slot].number);
   }
-  if (change.replace || !request.has_update_mask()) return;
+  // A mask without paths is what many clients send who set none.
+  if (change.replace || request.update_mask().paths().empty()) return;
   std::erase_if(change.edits,
                 [&](const customer::FeatureEdit& edit) { return !named.contains(edit.number); });
   for (const customer::FeatureEdit& edit : change.edits) named.erase(edit.number);

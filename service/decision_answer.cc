@@ -23,6 +23,7 @@ struct DegradationName {
 };
 constexpr DegradationName kDegradations[] = {
     {decision::kCustomerUnavailable, "customer_unavailable"},
+    {decision::kCustomerDamaged, "customer_damaged"},
     {decision::kNotRemembered, "not_remembered"},
     {decision::kScoreNotFinite, "score_not_finite"},
 };

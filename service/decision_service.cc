@@ -4,7 +4,9 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "lib/base/text.h"
+#include "spdlog/spdlog.h"
 
 namespace attune::service {
 namespace {
@@ -13,6 +15,7 @@ namespace pb = attune::v1;
 
 // Workspaces kept for the next decisions; as many as decide at the same time are enough.
 constexpr size_t kMaxIdleWorkspaces = 64;
+constexpr int64_t kLogPeriodUs = 1'000'000;
 
 absl::Status DamagedAnswer() {
   return absl::DataLossError("the earlier answer to this request_id is damaged; use a new one");
@@ -42,29 +45,15 @@ void DecisionService::ReturnWorkspace(std::unique_ptr<Workspace> workspace) {
   if (idle_.size() < kMaxIdleWorkspaces) idle_.push_back(std::move(workspace));
 }
 
-absl::Status DecisionService::Decide(const pb::DecideRequest& request, pb::DecideResponse* response,
+absl::Status DecisionService::Decide(const pb::DecideRequest& request, std::string* answer,
                                      Violations& violations) {
   std::unique_ptr<Workspace> workspace = TakeWorkspace();
   absl::Status status = DecideWith(request, *workspace, violations);
   if (status.ok()) {
     const decision::Decision& decision = workspace->decision;
-    if (!decision.answered_before) {
-      FillResponse(*options_.strategy, workspace->context, decision, request.explain(), response);
-    } else if (!response->ParseFromString(decision.stored_answer)) {
-      status = DamagedAnswer();
-    }
-  }
-  ReturnWorkspace(std::move(workspace));
-  return status;
-}
-
-absl::Status DecisionService::DecideToBytes(const pb::DecideRequest& request, std::string* answer,
-                                            Violations& violations) {
-  std::unique_ptr<Workspace> workspace = TakeWorkspace();
-  absl::Status status = DecideWith(request, *workspace, violations);
-  if (status.ok()) {
-    const decision::Decision& decision = workspace->decision;
-    if (!decision.answered_before) {
+    if (!decision.answer.empty()) {
+      *answer += decision.answer;
+    } else if (!decision.answered_before) {
       AppendAnswer(workspace->context, decision, request.explain(), answer);
     } else if (pb::DecideResponse().ParseFromString(decision.stored_answer)) {
       *answer += decision.stored_answer;
@@ -132,8 +121,11 @@ absl::Status DecisionService::DecideWith(const pb::DecideRequest& request, Works
           options_.replay_clock != nullptr ? absl::InfiniteDuration() : options_.max_clock_skew,
   };
   context::NormaliseRequest(workspace.request, rules, workspace.context, violations);
+  if (options_.replay_clock != nullptr && !request.has_time() && rules.now <= kReplayStart) {
+    violations.Add("time", "is required until a first request has set the replay clock");
+  }
   if (!violations.empty()) return violations.ToStatus();
-  if (options_.replay_clock != nullptr && workspace.request.time) {
+  if (options_.replay_clock != nullptr && workspace.request.time && !request.dry_run()) {
     options_.replay_clock->AdvanceTo(*workspace.request.time);
   }
   const auto context_nanos = std::chrono::steady_clock::now() - start;
@@ -155,9 +147,24 @@ absl::Status DecisionService::DecideWith(const pb::DecideRequest& request, Works
   }
   decision.times.nanos[static_cast<size_t>(decision::Stage::kContext)] =
       std::chrono::nanoseconds(context_nanos).count();
-  options_.metrics->Count(context, decision);
-  if (decide.dry_run) options_.metrics->CountDryRun();
+  if (!decision.store_status.ok()) LogStoreStatus(decision.store_status);
+  if (decide.dry_run) {
+    options_.metrics->CountDryRun();
+  } else {
+    options_.metrics->Count(context, decision);
+  }
   return absl::OkStatus();
+}
+
+void DecisionService::LogStoreStatus(const absl::Status& status) {
+  const int64_t now_us = absl::ToUnixMicros(absl::Now());
+  int64_t next_us = next_log_us_.load(std::memory_order_relaxed);
+  if (now_us < next_us || !next_log_us_.compare_exchange_strong(next_us, now_us + kLogPeriodUs)) {
+    return;
+  }
+  spdlog::error(
+      "decisions are degraded by the store (counted in attune_degraded_decisions_total): {}",
+      std::string(status.message()));
 }
 
 }  // namespace attune::service

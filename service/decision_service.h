@@ -1,6 +1,8 @@
 #ifndef ATTUNE_SERVICE_DECISION_SERVICE_H_
 #define ATTUNE_SERVICE_DECISION_SERVICE_H_
 
+#include <atomic>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -30,23 +32,22 @@ class DecisionService {
     storage::StateStore* store = nullptr;  // outlives the service
     HashKey seed{};
     const Clock* clock = nullptr;  // outlives the service
-    // Set in a replay: valid requests move it, and no skew is too large. Then `clock` is the same
-    // object.
+    // Set in a replay: valid requests that are no dry run move it on from kReplayStart, and no skew
+    // is too large. Then `clock` is the same object.
     ManualClock* replay_clock = nullptr;
     absl::Duration max_clock_skew = absl::Minutes(5);
     DecisionMetrics* metrics = nullptr;  // outlives the service
   };
+  // The time of a replay clock that no request has set yet.
+  static constexpr absl::Time kReplayStart = absl::UnixEpoch();
+
   explicit DecisionService(const Options& options);
 
-  // See the service's comments in decision_service.proto. INVALID_ARGUMENT comes with every
-  // violation in `violations`.
-  absl::Status Decide(const attune::v1::DecideRequest& request,
-                      attune::v1::DecideResponse* response, Violations& violations);
-
-  // The same with the answer as the bytes of a DecideResponse, appended to `answer` and cheaper to
-  // make. A repeated request gets the same bytes.
-  absl::Status DecideToBytes(const attune::v1::DecideRequest& request, std::string* answer,
-                             Violations& violations);
+  // See the service's comments in decision_service.proto. The answer is appended to `answer` as the
+  // bytes of a DecideResponse; a repeated request gets the same bytes. INVALID_ARGUMENT comes with
+  // every violation in `violations`.
+  absl::Status Decide(const attune::v1::DecideRequest& request, std::string* answer,
+                      Violations& violations);
 
  private:
   // What one decision needs of memory; reused.
@@ -63,12 +64,15 @@ class DecisionService {
                           Violations& violations);
   void AppendAnswer(const context::DecisionContext& context, const decision::Decision& decision,
                     bool explain, std::string* bytes) const;
+  // Logs what the store did to a decision; at most one line a second.
+  void LogStoreStatus(const absl::Status& status);
   void FillRequest(const attune::v1::DecideRequest& request, Workspace& workspace,
                    Violations& violations) const;
 
   const Options options_;
   const decision::Decider decider_;
   const AnswerEncoder answer_encoder_;
+  std::atomic<int64_t> next_log_us_{0};  // Unix microseconds
 
   Mutex mutex_;
   std::vector<std::unique_ptr<Workspace>> idle_ ABSL_GUARDED_BY(mutex_);

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "absl/strings/str_cat.h"
+#include "google/protobuf/stubs/logging.h"
 #include "service/health_check.h"
 #include "service/options.h"
 #include "service/server.h"
@@ -62,6 +63,9 @@ int main(int argc, char** argv) {
   // gRPC's own log would say the same things twice and less clearly; who wants it sets the
   // variable.
   setenv("GRPC_VERBOSITY", "NONE", /*overwrite=*/0);
+  // Who sends what is not UTF-8 is told in the answer; a line on stderr for each could be made to
+  // fill the disk.
+  google::protobuf::SetLogHandler(nullptr);
   attune::service::Options options;
   if (const std::optional<int> status = attune::service::ParseOptions(argc, argv, options)) {
     return *status;

@@ -57,12 +57,14 @@ DecisionMetrics::DecisionMetrics(telemetry::Registry& registry, const strategy::
                                {{"reason", reason}});
   };
   customer_unavailable_ = degraded("customer_unavailable");
+  customer_damaged_ = degraded("customer_damaged");
   not_remembered_ = degraded("not_remembered");
   score_not_finite_ = degraded("score_not_finite");
-  unknown_customers_ = registry.AddCounter("attune_unknown_customer_decisions_total",
-                                           "Decisions for customers that nothing is held about.");
+  unknown_customers_ =
+      registry.AddCounter("attune_unknown_customer_decisions_total",
+                          "Decisions for customers whose features were never written.");
   dry_runs_ = registry.AddCounter("attune_dry_run_decisions_total",
-                                  "Decisions that were asked for with dry_run.");
+                                  "Decisions that were asked for with dry_run; counted here only.");
   answered_again_ =
       registry.AddCounter("attune_repeated_requests_total",
                           "Requests with a known request_id that got the earlier answer.");
@@ -88,9 +90,11 @@ void DecisionMetrics::Count(const context::DecisionContext& context,
     if (counts[i] > 0) rejections_[i]->Increment(static_cast<uint64_t>(counts[i]));
   }
   for (size_t stage = 0; stage < stages_.size(); ++stage) {
-    stages_[stage]->ObserveNanos(decision.times.nanos[stage]);
+    // A stage that did not run took no time at all: without a store there is nothing to commit.
+    if (decision.times.nanos[stage] > 0) stages_[stage]->ObserveNanos(decision.times.nanos[stage]);
   }
   if (decision.degradation & decision::kCustomerUnavailable) customer_unavailable_->Increment();
+  if (decision.degradation & decision::kCustomerDamaged) customer_damaged_->Increment();
   if (decision.degradation & decision::kNotRemembered) not_remembered_->Increment();
   if (decision.degradation & decision::kScoreNotFinite) score_not_finite_->Increment();
   if (decision.unknown_customer) unknown_customers_->Increment();

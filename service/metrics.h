@@ -28,7 +28,7 @@ class DecisionMetrics {
   // `strategy` must outlive the metrics.
   DecisionMetrics(telemetry::Registry& registry, const strategy::Strategy& strategy);
 
-  // A decision that was made now (not one that was answered again).
+  // A decision that was made now and for good: not one that was answered again, not a dry run.
   void Count(const context::DecisionContext& context, const decision::Decision& decision);
   void CountDryRun() { dry_runs_->Increment(); }
   void CountAnsweredAgain() { answered_again_->Increment(); }
@@ -41,6 +41,7 @@ class DecisionMetrics {
   std::array<telemetry::Counter*, candidates::kReasonLimit> rejections_{};
   std::array<telemetry::Histogram*, decision::kStages> stages_{};
   telemetry::Counter* customer_unavailable_;
+  telemetry::Counter* customer_damaged_;
   telemetry::Counter* not_remembered_;
   telemetry::Counter* score_not_finite_;
   telemetry::Counter* unknown_customers_;

@@ -3,6 +3,7 @@
 #include <iostream>
 
 #include "CLI/CLI.hpp"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "service/version.h"
 
@@ -10,6 +11,7 @@ namespace attune::service {
 namespace {
 
 constexpr int kExitUsage = 2;
+constexpr int kMaxPort = 65535;
 
 // A flag that takes a duration as Go and Abseil write it: 300ms, 5s, 2m.
 CLI::Option* AddDuration(CLI::App& app, const std::string& flag, absl::Duration& value,
@@ -27,18 +29,42 @@ CLI::Option* AddDuration(CLI::App& app, const std::string& flag, absl::Duration&
       ->default_str(absl::FormatDuration(value));
 }
 
+// Refuses what is no address; gRPC and the metrics endpoint would take a port modulo 65536.
+void CheckAddress(const std::string& flag, const std::string& address) {
+  const size_t colon = address.rfind(':');
+  int port = -1;
+  if (colon != std::string::npos && colon > 0 &&
+      absl::SimpleAtoi(address.substr(colon + 1), &port) && port >= 0 && port <= kMaxPort) {
+    return;
+  }
+  throw CLI::ValidationError(flag,
+                             absl::StrCat("must be HOST:PORT with a port from 0 to ", kMaxPort,
+                                          ", for example 127.0.0.1:7070 or [::1]:7070"));
+}
+
+CLI::Option* AddAddress(CLI::App& app, const std::string& flag, std::string& value,
+                        bool may_be_empty, const std::string& help) {
+  return app
+      .add_option_function<std::string>(
+          flag,
+          [&value, flag, may_be_empty](const std::string& text) {
+            if (!may_be_empty || !text.empty()) CheckAddress(flag, text);
+            value = text;
+          },
+          help)
+      ->type_name("HOST:PORT")
+      ->default_str(value);
+}
+
 void AddFlags(CLI::App& app, Options& options) {
   app.add_option("--strategy", options.strategy, "The strategy file (YAML)")->type_name("FILE");
   app.add_option("--data_dir", options.data_dir,
                  "Folder of the state store; created when absent. One process at a time")
       ->type_name("DIR");
-  app.add_option("--listen", options.listen, "Address of the gRPC server; port 0: any free one")
-      ->type_name("HOST:PORT")
-      ->capture_default_str();
-  app.add_option("--metrics_listen", options.metrics_listen,
-                 "Address of the Prometheus endpoint /metrics; empty: none")
-      ->type_name("HOST:PORT")
-      ->capture_default_str();
+  AddAddress(app, "--listen", options.listen, /*may_be_empty=*/false,
+             "Address of the gRPC server; port 0: any free one");
+  AddAddress(app, "--metrics_listen", options.metrics_listen, /*may_be_empty=*/true,
+             "Address of the Prometheus endpoint /metrics; empty: none");
   app.add_option("--threads", options.threads,
                  "Threads that decide, each with a completion queue; 0: one per two cores")
       ->check(CLI::Range(0, 256))
@@ -57,8 +83,11 @@ void AddFlags(CLI::App& app, Options& options) {
               "After SIGTERM: how long to report NOT_SERVING before refusing calls");
   AddDuration(app, "--drain_timeout", options.drain_timeout,
               "After that: how long calls in flight may take to finish");
-  app.add_option("--seed", options.seed,
-                 "Fix what is drawn at random, so that one state and one request give one answer")
+  app.add_option(
+         "--seed", options.seed,
+         "Fix what is drawn at random, so that one state and one request give one answer. A "
+         "store keeps the key of its ids from when it was created")
+      ->check(CLI::NonNegativeNumber)
       ->type_name("NUMBER");
   app.add_flag("--replay_clock", options.replay_clock,
                "Let the times of requests drive the clock; for replays of the past");
@@ -67,9 +96,8 @@ void AddFlags(CLI::App& app, Options& options) {
       ->capture_default_str();
   app.add_flag("--validate_only", options.validate_only,
                "Check the strategy and the flags, print what is wrong, and exit: 0 or 1");
-  app.add_option("--health_check", options.health_check,
-                 "Ask the server at this address whether it serves, and exit: 0 or 1")
-      ->type_name("HOST:PORT");
+  AddAddress(app, "--health_check", options.health_check, /*may_be_empty=*/false,
+             "Ask the server at this address whether it serves, and exit: 0 or 1");
 }
 
 }  // namespace

@@ -57,7 +57,7 @@ RpcStatus DecideOne(DecisionService& decisions, const pb::DecideStreamRequest& r
   Violations violations;
   thread_local std::string answer;  // kept for its capacity
   answer.clear();
-  absl::Status status = decisions.DecideToBytes(request.decide(), &answer, violations);
+  absl::Status status = decisions.Decide(request.decide(), &answer, violations);
   if (!status.ok()) {
     pb::DecideStreamResponse& response = reply.message();
     response.set_correlation_id(request.correlation_id());
@@ -143,7 +143,7 @@ void RpcServices::AddDecisionMethods(DecisionService& decisions) {
       [&decisions](CallContext&, const pb::DecideRequest& request,
                    ReplyOf<pb::DecideResponse> reply) {
         Violations violations;
-        absl::Status status = decisions.DecideToBytes(request, &reply.bytes(), violations);
+        absl::Status status = decisions.Decide(request, &reply.bytes(), violations);
         return ToRpcStatus(std::move(status), std::move(violations));
       });
   server_.AddBidiStream<pb::DecideStreamRequest, pb::DecideStreamResponse>(

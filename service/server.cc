@@ -24,6 +24,10 @@ namespace {
 
 constexpr auto kSyncPeriod = std::chrono::seconds(1);
 constexpr int kTrimEverySyncs = 10;
+// A connection to the metrics endpoint that says nothing holds one thread until the timeout: the
+// others go on answering scrapes.
+constexpr char kMetricsThreads[] = "4";
+constexpr char kMetricsTimeoutMs[] = "2000";
 // Purposes of keys that are derived from the store's secret or from --seed.
 constexpr std::string_view kDecisionKeyPurpose = "attune: key of decision ids and request ids";
 constexpr uint64_t kIdKeySeedOffset = 1;
@@ -52,27 +56,36 @@ class Housekeeping {
         if (!stopping_) changed_.WaitFor(mutex_, kSyncPeriod);
         if (stopping_) return;
       }
-      Report("sync", store_.Sync());
-      if (round % kTrimEverySyncs == 0) Report("log retention", store_.TrimLog(log_max_bytes_));
+      sync_.Report(store_.Sync());
+      if (round % kTrimEverySyncs == 0) trim_.Report(store_.TrimLog(log_max_bytes_));
     }
   }
 
   // Logs the first of a series of failures and the return to normal, not every second the same.
-  void Report(const char* what, const absl::Status& status) {
-    if (!status.ok() && !failing_) {
-      spdlog::error("store, {}: {}", what, std::string(status.message()));
+  class Chore {
+   public:
+    explicit Chore(const char* what) : what_(what) {}
+    void Report(const absl::Status& status) {
+      if (!status.ok() && !failing_) {
+        spdlog::error("store, {}: {}", what_, std::string(status.message()));
+      }
+      if (status.ok() && failing_) spdlog::info("store, {}: works again", what_);
+      failing_ = !status.ok();
     }
-    if (status.ok() && failing_) spdlog::info("store, {}: works again", what);
-    failing_ = !status.ok();
-  }
+
+   private:
+    const char* const what_;
+    bool failing_ = false;
+  };
 
   storage::StateStore& store_;
   const uint64_t log_max_bytes_;
   Mutex mutex_;
   CondVar changed_;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
-  bool failing_ = false;  // of the thread
-  std::thread thread_;    // last: it uses the others
+  Chore sync_{"sync"};           // of the thread
+  Chore trim_{"log retention"};  // of the thread
+  std::thread thread_;           // last: it uses the others
 };
 
 absl::StatusOr<std::shared_ptr<const strategy::Strategy>> Load(const std::string& path,
@@ -94,7 +107,9 @@ absl::StatusOr<std::unique_ptr<prometheus::Exposer>> Expose(
   std::unique_ptr<prometheus::Exposer> exposer;
   if (address.empty()) return exposer;
   try {
-    exposer = std::make_unique<prometheus::Exposer>(address, 1);
+    exposer = std::make_unique<prometheus::Exposer>(
+        std::vector<std::string>{"listening_ports", address, "num_threads", kMetricsThreads,
+                                 "request_timeout_ms", kMetricsTimeoutMs});
   } catch (const std::exception& error) {
     return absl::UnavailableError(absl::StrCat(
         "can't serve metrics on ", address, " (", error.what(),
@@ -127,7 +142,13 @@ class AttuneServer : public Server {
     spdlog::info("strategy {}: {} treatments, {} features, {} models", strategy_->version,
                  strategy_->catalog.treatments.size(), strategy_->features.size(),
                  strategy_->models.models.size());
-    spdlog::info("serving gRPC on port {}, metrics on port {}", port(), metrics_port());
+    spdlog::info("state in {}", options.data_dir);
+    spdlog::info("serving gRPC on port {}, {}", port(),
+                 exposer_ == nullptr ? "no metrics endpoint"
+                                     : absl::StrCat("metrics on port ", metrics_port()));
+    if (options.replay_clock) {
+      spdlog::warn("--replay_clock: requests drive the clock; not for live traffic");
+    }
     return absl::OkStatus();
   }
 
@@ -182,8 +203,7 @@ class AttuneServer : public Server {
         .seed = seed,
         .clock = clock_,
         .replay_clock = options_.replay_clock ? &replay_clock_ : nullptr,
-        .max_clock_skew =
-            options_.replay_clock ? absl::InfiniteDuration() : options_.max_clock_skew,
+        .max_clock_skew = options_.max_clock_skew,
         .metrics = decision_metrics_.get(),
     });
     customers_ = std::make_unique<CustomerService>(CustomerService::Options{
@@ -207,7 +227,7 @@ class AttuneServer : public Server {
 
   Options options_;
   SystemClock system_clock_;
-  ManualClock replay_clock_{absl::UnixEpoch()};
+  ManualClock replay_clock_{DecisionService::kReplayStart};
   const Clock* clock_ = nullptr;
   std::shared_ptr<telemetry::Registry> registry_ = std::make_shared<telemetry::Registry>();
   std::unique_ptr<storage::StateStore> store_;

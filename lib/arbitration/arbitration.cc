@@ -68,16 +68,14 @@ void Arbitrate(const Settings& settings, const catalog::Catalog& catalog,
       continue;
     }
     ++result.group_count[group];
-    result.reason[i] = Reason{};
+    result.reason[i].reset();
     result.ranked.push_back(
         {best, scored[i].treatment, result.group_weight[group], result.priority[i], 0.0});
   }
   // Without exploration the best treatment is put on top for certain.
   if (!result.ranked.empty()) result.ranked.front().selection_probability = 1.0;
   for (size_t i = 0; i < scored.size(); ++i) {
-    if (result.reason[i] != Reason{}) {
-      result.rejected.push_back({scored[i].treatment, result.reason[i]});
-    }
+    if (result.reason[i]) result.rejected.push_back({scored[i].treatment, *result.reason[i]});
   }
 }
 

@@ -2,6 +2,7 @@
 #define ATTUNE_LIB_ARBITRATION_ARBITRATION_H_
 
 #include <limits>
+#include <optional>
 #include <vector>
 
 #include "absl/types/span.h"
@@ -61,7 +62,7 @@ struct ArbitrationResult {
     int scored = 0;  // index into ScoredCandidates::scored
   };
   std::vector<Contender> heap;
-  std::vector<candidates::Reason> reason;
+  std::vector<std::optional<candidates::Reason>> reason;  // none: ranked
 };
 
 // Ranks by priority; ties by value, then by name of the treatment. At most

@@ -73,7 +73,7 @@ absl::StatusOr<CustomerState> CustomerState::Parse(const storage::Record& record
         "the customer's record has a format that this version does not know; it was written by a "
         "newer one");
   }
-  state.known_ = true;
+  state.found_ = true;
   state.version_ = record.version.number;
   state.features_time_us_ = static_cast<int64_t>(reader.Varint());
   state.decision_count_ = reader.Varint();

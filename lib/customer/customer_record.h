@@ -74,8 +74,11 @@ class CustomerState {
   // can ever hand out somebody else's data).
   static absl::StatusOr<CustomerState> Parse(const storage::Record& record, std::string_view id);
 
-  // False when nothing is held about the customer.
-  bool known() const { return known_; }
+  // False when nothing at all is held about the customer.
+  bool found() const { return found_; }
+  // Whether anybody ever said something about the customer: features were written. Somebody who was
+  // only decided for is not known.
+  bool known() const { return features_time_us_ != 0; }
   int64_t features_time_us() const { return features_time_us_; }
   uint64_t decision_count() const { return decision_count_; }
   // The stored features, in the encoding of value_codec.h.
@@ -90,7 +93,7 @@ class CustomerState {
   friend void EncodeRecord(const CustomerState&, std::string_view, const struct RecordChange&,
                            std::string&);
 
-  bool known_ = false;
+  bool found_ = false;
   uint64_t version_ = 0;
   int64_t features_time_us_ = 0;
   uint64_t decision_count_ = 0;

@@ -37,9 +37,15 @@ absl::Status NewFeatures(const CustomerState& state, const ProfileChange& change
                       features);
 }
 
+// Unix microseconds; never 0, which stands for features that were never written.
+int64_t TimeOfWriting(const Clock& clock) {
+  const int64_t now_us = absl::ToUnixMicros(clock.Now());
+  return now_us == 0 ? 1 : now_us;
+}
+
 // Nothing to write: the features were written before and stay what they are.
 bool IsUnchanged(const CustomerState& state, std::string_view features) {
-  return state.features_time_us() != 0 && state.features() == features;
+  return state.known() && state.features() == features;
 }
 
 }  // namespace
@@ -80,9 +86,10 @@ absl::StatusOr<ProfileResult> ProfileWriter::UpsertOnce(const ProfileChange& cha
         return absl::AlreadyExistsError(
             "this request_id was used for this customer with another content; use a new one");
       }
-      return ProfileResult{earlier->kind == RequestKind::kCreate ? ProfileResult::Kind::kCreated
-                                                                 : ProfileResult::Kind::kUpdated,
-                           earlier->version};
+      return Settled({earlier->kind == RequestKind::kCreate ? ProfileResult::Kind::kCreated
+                                                            : ProfileResult::Kind::kUpdated,
+                      earlier->version},
+                     durability);
     }
     record_change.request = request;
   }
@@ -91,10 +98,10 @@ absl::StatusOr<ProfileResult> ProfileWriter::UpsertOnce(const ProfileChange& cha
     return status;
   }
   if (IsUnchanged(*state, attempt.features) && request_id.empty()) {
-    return ProfileResult{ProfileResult::Kind::kUnchanged, record.version.number};
+    return Settled({ProfileResult::Kind::kUnchanged, record.version.number}, durability);
   }
   record_change.features = attempt.features;
-  record_change.features_time_us = absl::ToUnixMicros(clock_.Now());
+  record_change.features_time_us = TimeOfWriting(clock_);
   EncodeRecord(*state, change.customer_id, record_change, attempt.record);
   storage::CustomerCommit commit;
   commit.key = key;
@@ -105,6 +112,15 @@ absl::StatusOr<ProfileResult> ProfileWriter::UpsertOnce(const ProfileChange& cha
   return ProfileResult{
       state->known() ? ProfileResult::Kind::kUpdated : ProfileResult::Kind::kCreated,
       receipt->version};
+}
+
+absl::StatusOr<ProfileResult> ProfileWriter::Settled(const ProfileResult& result,
+                                                     storage::Durability durability) const {
+  // What was read may be somebody else's commit that is not on disk yet, or one whose sync failed.
+  if (durability == storage::Durability::kPower) {
+    if (absl::Status status = store_.Sync(); !status.ok()) return status;
+  }
+  return result;
 }
 
 std::vector<absl::StatusOr<ProfileResult>> ProfileWriter::UpsertMany(
@@ -140,7 +156,7 @@ void ProfileWriter::UpsertDistinct(absl::Span<const ProfileChange> changes,
     for (auto& result : results) result = status;
     return;
   }
-  const int64_t now_us = absl::ToUnixMicros(clock_.Now());
+  const int64_t now_us = TimeOfWriting(clock_);
   std::vector<Attempt> attempts(changes.size());
   std::vector<storage::CustomerCommit> commits;
   std::vector<size_t> commit_of;  // index of the change that each commit belongs to

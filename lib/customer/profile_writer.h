@@ -58,6 +58,10 @@ class ProfileWriter {
                       absl::Span<absl::StatusOr<ProfileResult>> results) const;
   absl::StatusOr<ProfileResult> UpsertOnce(const ProfileChange& change, std::string_view request_id,
                                            storage::Durability durability) const;
+  // The result of a change that needed no write, once what it was read from survives as long as
+  // `durability` says.
+  absl::StatusOr<ProfileResult> Settled(const ProfileResult& result,
+                                        storage::Durability durability) const;
 
   storage::StateStore& store_;
   const Clock& clock_;

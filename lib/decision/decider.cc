@@ -97,6 +97,7 @@ absl::Status Decider::DecideOnce(const strategy::Strategy& strategy,
                                  Decision& decision) const {
   decision.degradation = 0;
   decision.answered_before = false;
+  decision.answer.clear();
   customer::CustomerState state;
   decision.features.resize(static_cast<size_t>(strategy.features.size()));
   const auto read = [&]() -> absl::Status {
@@ -108,12 +109,14 @@ absl::Status Decider::DecideOnce(const strategy::Strategy& strategy,
     state = *parsed;
     return strategy.features.Decode(state.features(), absl::MakeSpan(decision.features));
   };
-  const bool readable = read().ok();
+  decision.store_status = read();
+  const bool readable = decision.store_status.ok();
   if (!readable) {
     state = customer::CustomerState();
     std::copy(strategy.features.defaults().begin(), strategy.features.defaults().end(),
               decision.features.begin());
-    decision.degradation |= kCustomerUnavailable;
+    decision.degradation |=
+        absl::IsDataLoss(decision.store_status) ? kCustomerDamaged : kCustomerUnavailable;
   }
   decision.unknown_customer = readable && !state.known();
   bool can_remember = readable;
@@ -121,7 +124,10 @@ absl::Status Decider::DecideOnce(const strategy::Strategy& strategy,
     const absl::Status status = FindEarlierAnswer(state, request, decision);
     if (absl::IsAlreadyExists(status) || decision.answered_before) return status;
     // It was answered before, but how can't be read now: a second decision must not be remembered.
-    if (!status.ok()) can_remember = false;
+    if (!status.ok()) {
+      can_remember = false;
+      decision.store_status.Update(status);
+    }
   }
   timer.Finish(Stage::kCustomer);
 
@@ -136,7 +142,6 @@ absl::Status Decider::DecideOnce(const strategy::Strategy& strategy,
   }
   EventRequest event_request;
   if (request.has_id) {
-    decision.answer.clear();
     encode_answer(decision, &decision.answer);
     event_request = {request.hash, request.fingerprint, decision.answer};
   }
@@ -145,7 +150,11 @@ absl::Status Decider::DecideOnce(const strategy::Strategy& strategy,
   absl::Status status = Commit(strategy, context, state, request, decision);
   timer.Finish(Stage::kDecision);
   if (absl::IsAborted(status)) return status;
-  if (!status.ok()) decision.degradation |= kNotRemembered;
+  if (!status.ok()) {
+    decision.degradation |= kNotRemembered;
+    decision.answer.clear();  // it does not say so
+    decision.store_status.Update(status);
+  }
   return absl::OkStatus();
 }
 

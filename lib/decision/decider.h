@@ -27,6 +27,7 @@ enum Degradation : uint32_t {
   kCustomerUnavailable = 1,  // the record could not be read; declared defaults were used
   kNotRemembered = 2,        // the decision could not be committed
   kScoreNotFinite = 4,       // a model failed; its treatments were dropped
+  kCustomerDamaged = 8,      // the record is there and unreadable; declared defaults were used
 };
 
 struct DecideOptions {
@@ -49,6 +50,11 @@ struct Decision {
   std::vector<ValueRef> features;  // as served, one per declared feature; point into `record`
   StageTimes times;
   uint64_t conflicts = 0;  // commits that had to be made again
+  // Why the decision is degraded, when it was the store: for the log.
+  absl::Status store_status;
+  // What the caller encoded as the answer to a request with an id; empty when there is none, or
+  // when the decision was degraded after that.
+  std::string answer;
   // Set when the request_id was answered before: the answer as sent then, and nothing else is set.
   bool answered_before = false;
   std::string stored_answer;
@@ -57,7 +63,6 @@ struct Decision {
   storage::Record record;
   std::string new_record;
   std::string event_bytes;
-  std::string answer;
   std::string scratch;
 };
 

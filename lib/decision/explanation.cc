@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -38,6 +39,47 @@ Scores ScoresOf(const Decision& decision, int treatment) {
           decision.result.arbitration.priority[static_cast<size_t>(it - scored.begin())]};
 }
 
+std::string KnownOrDefault(const ValueRef& value) {
+  if (value.known()) return value.ToString();
+  // A moment that stands in for one that nobody knows says nothing to people.
+  if (value.type() == ValueType::kTimestamp) return "not known";
+  return absl::StrCat(value.ToString(), " (default)");
+}
+
+bool IsProtected(const strategy::Strategy& strategy, const scoring::Input& input) {
+  return input.source == scoring::Input::Source::kCustomer &&
+         strategy.features[input.slot].is_protected;
+}
+
+// What the model adds for each input, all terms of the input together, strongest first.
+std::vector<scoring::Contribution> StrongestInputs(
+    const std::vector<scoring::Contribution>& terms) {
+  std::vector<scoring::Contribution> inputs;
+  for (const scoring::Contribution& term : terms) {
+    const auto same = std::find_if(inputs.begin(), inputs.end(), [&](const auto& known) {
+      return known.input.source == term.input.source && known.input.slot == term.input.slot;
+    });
+    if (same == inputs.end()) {
+      inputs.push_back(term);
+    } else {
+      same->amount += term.amount;
+    }
+  }
+  std::erase_if(inputs, [](const scoring::Contribution& c) { return c.amount == 0; });
+  std::stable_sort(inputs.begin(), inputs.end(),
+                   [](const scoring::Contribution& a, const scoring::Contribution& b) {
+                     return std::fabs(a.amount) > std::fabs(b.amount);
+                   });
+  return inputs;
+}
+
+// "+0.80", and "+0.0021" or "+3.1e+20" where two decimals would say nothing.
+std::string Amount(double amount) {
+  const double size = std::fabs(amount);
+  return size >= 0.01 && size < 1e6 ? absl::StrFormat("%+.2f", amount)
+                                    : absl::StrFormat("%+.2g", amount);
+}
+
 // The value of an input as people read it.
 std::string InputValue(const strategy::Strategy& strategy, const context::DecisionContext& context,
                        const Decision& decision, const catalog::Treatment& treatment,
@@ -45,13 +87,11 @@ std::string InputValue(const strategy::Strategy& strategy, const context::Decisi
   const auto slot = static_cast<size_t>(input.slot);
   switch (input.source) {
     case scoring::Input::Source::kCustomer: {
-      if (strategy.features[input.slot].is_protected) return "(protected)";
-      const ValueRef& value = decision.features[slot];
-      return absl::StrCat(value.ToString(), value.known() ? "" : " (default)");
+      if (IsProtected(strategy, input)) return "(protected)";
+      return KnownOrDefault(decision.features[slot]);
     }
     case scoring::Input::Source::kAttribute: {
-      const ValueRef& value = context.attributes[slot];
-      return absl::StrCat(value.ToString(), value.known() ? "" : " (default)");
+      return KnownOrDefault(context.attributes[slot]);
     }
     case scoring::Input::Source::kChannel:
       return strategy.context.channels[context.channel].name;
@@ -121,20 +161,17 @@ std::vector<std::string> ExplainRanked(const strategy::Strategy& strategy,
       strategy.catalog.treatments[static_cast<size_t>(ranked.treatment)];
   const scoring::NamedModel& model = strategy.models.models[static_cast<size_t>(treatment.model)];
   std::vector<scoring::Contribution> contributions =
-      model.model->Explain(decision.result.scored.frame, ranked.treatment);
-  std::erase_if(contributions, [](const scoring::Contribution& c) { return c.amount == 0; });
-  std::stable_sort(contributions.begin(), contributions.end(),
-                   [](const scoring::Contribution& a, const scoring::Contribution& b) {
-                     return std::fabs(a.amount) > std::fabs(b.amount);
-                   });
+      StrongestInputs(model.model->Explain(decision.result.scored.frame, ranked.treatment));
   if (contributions.size() > kMaxReasons) contributions.resize(kMaxReasons);
   const scoring::InputNames names{strategy.features, strategy.context, strategy.catalog};
   std::vector<std::string> reasons;
   reasons.reserve(contributions.size());
   for (const scoring::Contribution& c : contributions) {
-    reasons.push_back(absl::StrFormat("%s = %s (%+.2f)", names.NameOf(c.input),
-                                      InputValue(strategy, context, decision, treatment, c.input),
-                                      c.amount));
+    std::string reason = absl::StrCat(names.NameOf(c.input), " = ",
+                                      InputValue(strategy, context, decision, treatment, c.input));
+    // How much a protected value moves tells what it is.
+    if (!IsProtected(strategy, c.input)) absl::StrAppend(&reason, " (", Amount(c.amount), ")");
+    reasons.push_back(std::move(reason));
   }
   if (reasons.empty()) reasons.emplace_back("nothing moves it from the model's base rate");
   return reasons;

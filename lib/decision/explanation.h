@@ -22,8 +22,9 @@ std::string ExplainRejection(const strategy::Strategy& strategy,
 
 // What moved the propensity of a ranked treatment most, strongest first:
 // "customer.open_incidents = 2 (+0.80)". The number is what the term adds to the score before the
-// link function. Values of protected features are not printed. At most kMaxReasons, and at least
-// one: when nothing moved it, that is the reason.
+// link function, all terms on one input together. Values of protected features are not printed, nor
+// is how much they move. At most kMaxReasons, and at least one: when nothing moved it, that is the
+// reason.
 std::vector<std::string> ExplainRanked(const strategy::Strategy& strategy,
                                        const context::DecisionContext& context,
                                        const Decision& decision,

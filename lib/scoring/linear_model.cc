@@ -16,6 +16,8 @@ namespace {
 namespace pb = attune::strategy::v1;
 
 constexpr int kMaxTerms = 10'000;
+// Most terms on the treatment itself: each holds a weight for every treatment of the strategy.
+constexpr size_t kMaxTreatmentTerms = 16;
 constexpr int kMaxCategories = 10'000;
 constexpr int kMaxBuckets = 1'000;
 
@@ -217,6 +219,12 @@ class LinearModel::Builder {
   void AddTreatmentTerm(const std::string& path, const Input& input,
                         const std::map<std::string, double>& weights, double other,
                         LinearModel& model) {
+    if (model.of_treatment_.size() == kMaxTreatmentTerms) {
+      Report(path,
+             absl::StrCat("is one term too many on treatment.name and treatment.group; at most ",
+                          kMaxTreatmentTerms, " are allowed"));
+      return;
+    }
     const catalog::Catalog& catalog = names_.catalog;
     const bool by_name = input.source == Input::Source::kTreatmentName;
     std::vector<std::string> known;

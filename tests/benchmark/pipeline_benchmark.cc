@@ -333,7 +333,7 @@ void DecideAll(benchmark::State& state, Fixture& fixture, storage::StateStore* s
     Violations violations;
     response_bytes.clear();
     if (!received->ParseFromString(request_bytes) ||
-        !service.DecideToBytes(*received, &response_bytes, violations).ok()) {
+        !service.Decide(*received, &response_bytes, violations).ok()) {
       state.SkipWithError("not decided");
     }
     arena.Reset();

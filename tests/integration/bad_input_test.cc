@@ -47,11 +47,8 @@ constexpr char kBatchUpsert[] = "/attune.v1.CustomerService/BatchUpsert";
 // in one message of 4 MiB, the largest that is let in, take most of it. The allocator may keep a
 // part for good; that it does not add up is seen from the same messages coming again and again.
 constexpr int64_t kMaxGrowthBytes = int64_t{256} << 20;
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kMemoryIsOurs = false;  // a sanitizer's shadow is not what is measured here
-#else
-constexpr bool kMemoryIsOurs = true;
-#endif
+// A sanitizer's shadow is not what is measured here.
+constexpr bool kMemoryIsOurs = ATTUNE_SANITIZED == 0;
 
 // Stands in hostile ids; must not turn up in a log.
 constexpr char kMarker[] = "m4rk3r";

@@ -65,7 +65,7 @@ TEST_F(ServerDecideStreamTest, AnswersThousandsOfMessagesEachUnderItsId) {
     const auto& answer = answers.at(absl::StrCat("m", i));
     ASSERT_TRUE(answer.has_decide()) << answer.ShortDebugString();
     ASSERT_EQ(FromProtoTime(answer.decide().time()), Noon() + absl::Milliseconds(i));
-    ASSERT_EQ(answer.decide().unknown_customer(), i < 700) << i;
+    ASSERT_TRUE(answer.decide().unknown_customer()) << i;
   }
   EXPECT_EQ(Get("customer 0").decision_count(), 8u);
   EXPECT_EQ(Get("customer 699").decision_count(), 7u);

@@ -55,7 +55,9 @@ TEST_F(ServerDecideTest, DecidesForAnUnknownCustomerWithTheDeclaredDefaults) {
   for (int i = 0; i < unknown.treatments_size(); ++i) {
     EXPECT_EQ(Bytes(known.treatments(i)), Bytes(unknown.treatments(i)));
   }
-  EXPECT_FALSE(Decide("nobody", "app").unknown_customer()) << "the decision is known now";
+  EXPECT_TRUE(Decide("nobody", "app").unknown_customer()) << "still nobody said who it is";
+  EXPECT_TRUE(Upsert("nobody", {{"plan", String("basic")}}).created());
+  EXPECT_FALSE(Decide("nobody", "app").unknown_customer());
 }
 
 TEST_F(ServerDecideTest, TheNextDecisionSeesTheFormerOnAnyChannel) {
@@ -119,10 +121,9 @@ TEST_F(ServerDecideTest, ExplainsWhyEachTreatmentStandsWhereItDoes) {
   request.set_explain(true);
   const auto response = Decide(request);
   EXPECT_THAT(Ranking(response), ElementsAre("fast_callback", "goodwill_credit"));
-  EXPECT_THAT(response.treatments(0).reasons(),
-              ElementsAre("customer.income = (protected) (+2.25)"));
-  EXPECT_THAT(response.treatments(1).reasons(), ElementsAre("customer.income = (protected) (+2.25)",
-                                                            "treatment.group = care (-0.50)"));
+  EXPECT_THAT(response.treatments(0).reasons(), ElementsAre("customer.income = (protected)"));
+  EXPECT_THAT(response.treatments(1).reasons(),
+              ElementsAre("customer.income = (protected)", "treatment.group = care (-0.50)"));
   EXPECT_THAT(Rejections(response), ElementsAre("upgrade: candidates/no_content_for_channel",
                                                 "accessory: arbitration/outranked",
                                                 "spring_sale: candidates/no_content_for_channel"));

@@ -24,23 +24,27 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
-// What the server answers to GET /metrics, headers included.
-std::string HttpGet(int port) {
+int Connect(int port) {
   const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_port = htons(static_cast<uint16_t>(port));
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  EXPECT_EQ(connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+  return fd;
+}
+
+// What the server answers to GET /metrics, headers included.
+std::string HttpGet(int port) {
+  const int fd = Connect(port);
   std::string answer;
-  if (connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0) {
-    const std::string request =
-        "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
-    if (send(fd, request.data(), request.size(), MSG_NOSIGNAL) ==
-        static_cast<ssize_t>(request.size())) {
-      char buffer[4096];
-      for (ssize_t size; (size = recv(fd, buffer, sizeof buffer, 0)) > 0;) {
-        answer.append(buffer, static_cast<size_t>(size));
-      }
+  const std::string request =
+      "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+  if (send(fd, request.data(), request.size(), MSG_NOSIGNAL) ==
+      static_cast<ssize_t>(request.size())) {
+    char buffer[4096];
+    for (ssize_t size; (size = recv(fd, buffer, sizeof buffer, 0)) > 0;) {
+      answer.append(buffer, static_cast<size_t>(size));
     }
   }
   close(fd);
@@ -206,27 +210,44 @@ TEST_F(ServerMetricsTest, CountsDecisionsByWhatIsOnTop) {
   for (int i = 0; i < 4; ++i) Decide(with_id);  // one decision, answered four times
   const Scrape scrape = ScrapeNow();
   EXPECT_EQ(scrape.at(OnTop("app", "offer", "spring_sale")), 3);
-  EXPECT_EQ(scrape.at(OnTop("ivr", "resolution", "fast_callback")), 4);
+  EXPECT_EQ(scrape.at(OnTop("ivr", "resolution", "fast_callback")), 3) << "peeks don't count";
   EXPECT_EQ(scrape.at(OnTop("ivr", "none", "none")), 1);
   EXPECT_EQ(scrape.at(OnTop("app", "none", "none")), 0);
   double total = 0;
   for (const auto& [series, value] : scrape.values) {
     if (series.starts_with("attune_decisions_total{")) total += value;
   }
-  EXPECT_EQ(total, 8);
+  EXPECT_EQ(total, 7);
   EXPECT_EQ(scrape.values.count(OnTop("ivr", "offer", "upgrade")), 0u)
       << "the ivr can't carry an upgrade";
   EXPECT_EQ(scrape.at("attune_dry_run_decisions_total"), 1);
   EXPECT_EQ(scrape.at("attune_repeated_requests_total"), 3);
-  EXPECT_EQ(scrape.at("attune_unknown_customer_decisions_total"), 1);
-  for (const char* reason : {"customer_unavailable", "not_remembered", "score_not_finite"}) {
+  EXPECT_EQ(scrape.at("attune_unknown_customer_decisions_total"), 3);
+  for (const char* reason :
+       {"customer_unavailable", "customer_damaged", "not_remembered", "score_not_finite"}) {
     EXPECT_EQ(scrape.at(absl::StrCat("attune_degraded_decisions_total{reason=\"", reason, "\"}")),
               0);
   }
   for (const char* stage :
        {"context", "customer", "candidates", "policy", "scoring", "arbitration", "decision"}) {
     EXPECT_EQ(scrape.at(absl::StrCat("attune_stage_duration_seconds_count{stage=\"", stage, "\"}")),
-              8);
+              7);
+  }
+}
+
+TEST_F(ServerMetricsTest, ConnectionsThatSayNothingDelayNoScrape) {
+  std::vector<int> silent;
+  for (int i = 0; i < 3; ++i) {
+    const int fd = Connect(server().metrics_port());
+    const std::string half = i == 0 ? "" : "GET /metrics HTTP/1.1\r\nHost";
+    ASSERT_EQ(send(fd, half.data(), half.size(), MSG_NOSIGNAL), static_cast<ssize_t>(half.size()));
+    silent.push_back(fd);
+  }
+  EXPECT_THAT(HttpGet(server().metrics_port()), StartsWith("HTTP/1.1 200 OK"));
+  for (const int fd : silent) {
+    char byte = 0;
+    EXPECT_EQ(recv(fd, &byte, 1, MSG_DONTWAIT), -1) << "answered only when this one was given up";
+    close(fd);
   }
 }
 

@@ -137,7 +137,7 @@ AttunedProcess::AttunedProcess(const std::string& strategy, const std::string& d
     ADD_FAILURE() << "attuned does not serve; it wrote:\n" << process_.output();
     return;
   }
-  process_.WaitForOutput(", metrics on port ");  // the end of the same line
+  process_.WaitForOutput("metrics ");  // the end of the same line
   const std::string output = process_.output();
   port_ = std::atoi(output.c_str() + output.find(line) + line.size());
 }

@@ -120,6 +120,31 @@ TEST_F(ProfileWriterTest, AnswersARepeatedRequestAlike) {
   EXPECT_EQ(store_.commits(), 2);
 }
 
+TEST_F(ProfileWriterTest, ARepeatedOrNeedlessWriteIsAcknowledgedOnlyWhenItIsDurable) {
+  ASSERT_TRUE(writer_.Upsert(Change("a", {Set(1, 5)}), "request-1").ok());
+  store_.SetFaults({.sync = absl::UnavailableError("disk")});
+  EXPECT_TRUE(absl::IsUnavailable(writer_.Upsert(Change("a", {Set(1, 5)}), "request-1").status()));
+  EXPECT_TRUE(absl::IsUnavailable(writer_.Upsert(Change("a", {Set(1, 5)}), "").status()));
+  store_.SetFaults({});
+  EXPECT_EQ(writer_.Upsert(Change("a", {Set(1, 5)}), "request-1")->kind, Kind::kCreated);
+  EXPECT_EQ(writer_.Upsert(Change("a", {Set(1, 5)}), "")->kind, Kind::kUnchanged);
+}
+
+TEST_F(ProfileWriterTest, WhoWasOnlyDecidedForIsCreated) {
+  DecideElsewhere("a");
+  EXPECT_EQ(writer_.Upsert(Change("a", {Set(1, 5)}), "")->kind, Kind::kCreated);
+  DecideElsewhere("b");
+  const ProfileChange change = Change("b", {});
+  EXPECT_EQ(writer_.UpsertMany({change, change})[0]->kind, Kind::kCreated);
+  EXPECT_EQ(writer_.UpsertMany({change})[0]->kind, Kind::kUnchanged);
+}
+
+TEST_F(ProfileWriterTest, KnowsWhatWasWrittenWhenTimeBegan) {
+  clock_.Set(absl::UnixEpoch());
+  EXPECT_EQ(writer_.Upsert(Change("a", {Set(1, 5)}), "")->kind, Kind::kCreated);
+  EXPECT_EQ(writer_.Upsert(Change("a", {Set(1, 5)}), "")->kind, Kind::kUnchanged);
+}
+
 TEST_F(ProfileWriterTest, RefusesARequestIdWithAnotherContent) {
   ASSERT_TRUE(writer_.Upsert(Change("a", {Set(1, 5)}), "request-1").ok());
   for (const ProfileChange& other :

@@ -156,7 +156,7 @@ TEST_F(DeciderTest, TheNextDecisionSeesTheFormerOne) {
   context_.channel = 1;
   context_.time_us += 1'000'000;
   Decide();
-  EXPECT_FALSE(decision_.unknown_customer);
+  EXPECT_TRUE(decision_.unknown_customer);
   EXPECT_EQ(LastEvent().decision_count(), 1u);
   WithState([&](const customer::CustomerState& state) {
     EXPECT_EQ(state.decision_count(), 2u);
@@ -375,14 +375,14 @@ TEST_F(DeciderTest, ADamagedRecordMakesADegradedDecisionAndIsNotOverwritten) {
   for (const std::string& damaged : bytes) {
     store_.SetRecord(kId, damaged);
     Decide();
-    EXPECT_EQ(decision_.degradation, kCustomerUnavailable | kNotRemembered);
+    EXPECT_EQ(decision_.degradation, kCustomerDamaged | kNotRemembered);
     EXPECT_EQ(store_.RecordOf(kId).bytes, damaged);
   }
   // The same for damage among the features, where the record's frame is sound.
   store_.SetRecord(kId, std::nullopt);
   SetFeatures("\x0C\x7F");
   Decide();
-  EXPECT_EQ(decision_.degradation, kCustomerUnavailable | kNotRemembered);
+  EXPECT_EQ(decision_.degradation, kCustomerDamaged | kNotRemembered);
 }
 
 TEST_F(DeciderTest, AnotherCustomersRecordUnderTheSameKeyIsNotUsed) {
@@ -391,7 +391,7 @@ TEST_F(DeciderTest, AnotherCustomersRecordUnderTheSameKeyIsNotUsed) {
   customer::EncodeRecord(customer::CustomerState(), "customer-2", change, bytes);
   store_.SetRecord(kId, bytes);
   Decide();
-  EXPECT_EQ(decision_.degradation, kCustomerUnavailable | kNotRemembered);
+  EXPECT_EQ(decision_.degradation, kCustomerDamaged | kNotRemembered);
   EXPECT_EQ(store_.RecordOf(kId).bytes, bytes);
 }
 

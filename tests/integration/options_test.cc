@@ -1,0 +1,77 @@
+// What attuned makes of its command line.
+
+#include "service/options.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace attune::service {
+namespace {
+
+using ::testing::HasSubstr;
+
+// The exit status; nullopt when the process goes on. What was written to stderr goes to `errors`.
+std::optional<int> Parse(std::vector<std::string> arguments, Options& options,
+                         std::string& errors) {
+  arguments.insert(arguments.begin(), {"attuned", "--strategy", "s.yaml", "--data_dir", "d"});
+  std::vector<char*> argv;
+  argv.reserve(arguments.size());
+  for (std::string& argument : arguments) argv.push_back(argument.data());
+  ::testing::internal::CaptureStderr();
+  const std::optional<int> status =
+      ParseOptions(static_cast<int>(argv.size()), argv.data(), options);
+  errors = ::testing::internal::GetCapturedStderr();
+  return status;
+}
+
+TEST(OptionsTest, TakesWhatIsRight) {
+  Options options;
+  std::string errors;
+  EXPECT_EQ(Parse({"--listen", "[::1]:7070", "--metrics_listen", "", "--seed", "7",
+                   "--max_clock_skew", "90s"},
+                  options, errors),
+            std::nullopt)
+      << errors;
+  EXPECT_EQ(options.listen, "[::1]:7070");
+  EXPECT_EQ(options.metrics_listen, "");
+  EXPECT_EQ(options.seed, 7u);
+  EXPECT_EQ(options.max_clock_skew, absl::Seconds(90));
+}
+
+struct WrongFlag {
+  std::string flag;
+  std::string value;
+  std::string complaint;
+};
+
+TEST(OptionsTest, RefusesWhatIsWrongAndSaysWhatWouldBeRight) {
+  const WrongFlag cases[] = {
+      {"--listen", "nonsense", "must be HOST:PORT"},
+      {"--listen", "127.0.0.1:99999", "a port from 0 to 65535"},
+      {"--listen", ":7070", "must be HOST:PORT"},
+      {"--listen", "", "must be HOST:PORT"},
+      {"--metrics_listen", "localhost:-1", "a port from 0 to 65535"},
+      {"--metrics_listen", "9464", "for example 127.0.0.1:7070"},
+      {"--health_check", "localhost", "must be HOST:PORT"},
+      {"--seed", "-1", "--seed"},
+      {"--seed", "many", "--seed"},
+      {"--max_clock_skew", "5", "must be a duration"},
+      {"--max_clock_skew", "-5s", "must be a duration"},
+      {"--cache_mb", "1", "--cache_mb"},
+      {"--log_level", "loud", "--log_level"},
+      {"--no_such_flag", "1", "--no_such_flag"},
+  };
+  for (const WrongFlag& c : cases) {
+    Options options;
+    std::string errors;
+    EXPECT_EQ(Parse({c.flag, c.value}, options, errors), 2) << c.flag << " " << c.value;
+    EXPECT_THAT(errors, HasSubstr(c.complaint)) << c.flag << " " << c.value;
+  }
+}
+
+}  // namespace
+}  // namespace attune::service
