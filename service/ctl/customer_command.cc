@@ -111,10 +111,8 @@ absl::StatusOr<const v1::Feature*> FindFeature(const std::vector<v1::Feature>& d
     if (feature.name() == name) return &feature;
     names.push_back(feature.name());
   }
-  const std::string closest = ClosestName(name, names);
   return absl::InvalidArgumentError(
-      absl::StrCat("the strategy declares no feature ", Quoted(name),
-                   closest.empty() ? "" : absl::StrCat("; did you mean ", Quoted(closest), "?")));
+      absl::StrCat("the strategy declares no feature ", Quoted(name), DidYouMean(name, names)));
 }
 
 absl::Status AddFeature(const std::vector<v1::Feature>& declared, const std::string& text,
