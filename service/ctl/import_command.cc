@@ -40,7 +40,8 @@ Cells, by the type of the feature (an empty cell leaves the feature as it is):
 
 Nothing is lost: a row that can't be imported goes to the rejects file with its line
 number and the reason, the others are imported, and read = created + updated +
-unchanged + rejected. Mend the rejects file and import it like any other file.
+unchanged + rejected. A quote that is not closed costs its line, not the rows below.
+Mend the rejects file and import it like any other file.
 Importing a file again is harmless: what is there already stays unchanged. Rows are
 stored in the order of the file: of two rows with one id, the later one wins.
 
