@@ -390,7 +390,7 @@ TEST_F(CtlServerTest, GetAndEraseACustomer) {
             "time                  channel  treatment\n"
             "2026-03-01T00:00:00Z  app      fast_track\n");
   run = Run({"customer", "get", "C1", "--json"});
-  EXPECT_EQ(nlohmann::json::parse(run.out)["customer"]["features"]["tenure"]["int_value"], "34");
+  EXPECT_EQ(nlohmann::json::parse(run.out)["customer"]["features"]["tenure"]["int_value"], 34);
 
   run = Run({"customer", "erase", "C1"});
   EXPECT_EQ(run.status, kExitFailure) << "nobody was asked";
