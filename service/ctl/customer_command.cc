@@ -37,8 +37,8 @@ constexpr char kPutFooter[] = R"(Values are read by the declared type of the fea
 Exit status: 0 written (also when nothing had to change), 1 failure, 2 wrong usage.
 
 Examples:
-  attunectl customer put C0000001 --feature monthly_charges=56.95 --feature plan=fiber
-  attunectl customer put C0000001 --remove last_complaint_time
+  attunectl customer put C0000001 --feature monthly_charges=56.95 --feature plan=home_250
+  attunectl customer put C0000001 --remove contract_end
 
 )";
 
@@ -279,6 +279,7 @@ void AddErase(CLI::App& customer, Commands& commands) {
 void AddCustomerCommand(CLI::App& program, Commands& commands) {
   CLI::App* customer = program.add_subcommand("customer", "Read, write or erase one customer.");
   customer->require_subcommand(1);
+  customer->footer(kGroupFooter);
   AddGet(*customer, commands);
   AddPut(*customer, commands);
   AddErase(*customer, commands);

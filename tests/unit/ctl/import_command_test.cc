@@ -233,6 +233,13 @@ TEST_F(ImportCommandTest, ImportsNothingWhenTheMappingIsWrong) {
   EXPECT_EQ(server_.customers().rows(), 0);
 }
 
+TEST_F(ImportCommandTest, CountsOneFeatureAsOne) {
+  const std::string file = Write("a.csv", "id,tenure,other\nC1,1,x\n");
+  const CtlRun run = Import({"--csv", file, "--id", "id"});
+  EXPECT_THAT(run.out, HasSubstr("customers, with 1 feature of fake@"));
+  EXPECT_THAT(run.out, HasSubstr("columns that are no feature, ignored: other\n"));
+}
+
 TEST_F(ImportCommandTest, StopsAtTheLimit) {
   const std::string file = Write("a.csv", "id,tenure\nC1,1\nC2,2\nC3,x\n");
   const CtlRun run = Import({"--csv", file, "--id", "id", "--limit", "2", "--json"});
