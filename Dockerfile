@@ -19,7 +19,9 @@ FROM debian:bookworm-slim
 COPY deploy/packages.txt deploy/install-packages /tmp/deploy/
 RUN /tmp/deploy/install-packages --yes runtime \
     && rm -rf /tmp/deploy /var/lib/apt/lists/* \
-    && useradd --uid 10001 --create-home --home-dir /var/lib/attune --shell /usr/sbin/nologin attune
+    && useradd --uid 10001 --no-create-home --home-dir /var/lib/attune --shell /usr/sbin/nologin \
+        attune \
+    && install -d -m 0700 -o attune -g attune /var/lib/attune
 COPY --from=build /src/build/release/bin/attuned /src/build/release/bin/attunectl /usr/local/bin/
 COPY deploy/example /etc/attune
 # Fails the build when a shared library is missing or the strategy is not right.

@@ -38,6 +38,12 @@ std::string Quoted(std::string_view text, size_t max_bytes = 80);
 template <typename Range>
 std::string ClosestName(std::string_view text, const Range& candidates);
 
+// What to add to a message that says that `text` is not known: `; did you mean "NAME"?` with the
+// candidate that is close, after `prefix`; empty when none is.
+template <typename Range>
+std::string DidYouMean(std::string_view text, const Range& candidates,
+                       std::string_view prefix = {});
+
 // Levenshtein's distance of two short texts, cut off at `limit`: what is farther returns limit + 1.
 size_t EditDistance(std::string_view a, std::string_view b, size_t limit);
 
@@ -54,6 +60,13 @@ std::string ClosestName(std::string_view text, const Range& candidates) {
     }
   }
   return best;
+}
+
+template <typename Range>
+std::string DidYouMean(std::string_view text, const Range& candidates, std::string_view prefix) {
+  const std::string closest = ClosestName(text, candidates);
+  if (closest.empty()) return "";
+  return "; did you mean " + Quoted(std::string(prefix) + closest) + "?";
 }
 
 // The path of a map's entry, for issues: content["web"]. Quotes and backslashes of the key are

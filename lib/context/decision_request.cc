@@ -17,9 +17,8 @@ constexpr int64_t kMaxTimestampUs = 253'402'300'800LL * 1'000'000 - 1;
 
 template <typename Names>
 std::string Unknown(std::string_view kind, std::string_view name, const Names& known) {
-  const std::string closest = ClosestName(name.substr(0, kMaxNameBytes), known);
   return absl::StrCat("is ", Quoted(name), ", which is no ", ToAbsl(kind), " of the strategy",
-                      closest.empty() ? "" : absl::StrCat("; did you mean \"", closest, "\"?"));
+                      DidYouMean(name.substr(0, kMaxNameBytes), known));
 }
 
 void CheckTime(const DecisionRequest& request, const RequestRules& rules, DecisionContext& context,

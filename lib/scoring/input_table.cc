@@ -31,11 +31,10 @@ std::optional<Input> FindDeclared(const ValueSchema& schema, Input::Source sourc
   if (slot >= 0) return Input{source, slot, schema[slot].type};
   const bool feature = source == Input::Source::kCustomer;
   problem = absl::StrCat("unknown ", feature ? "feature " : "attribute ", Quoted(name));
-  const std::string closest = ClosestName(name, schema.Names());
-  if (closest.empty()) {
+  const std::string meant = DidYouMean(name, schema.Names(), prefix);
+  problem += meant;
+  if (meant.empty()) {
     absl::StrAppend(&problem, "; declare it under ", feature ? "features" : "attributes");
-  } else {
-    absl::StrAppend(&problem, "; did you mean \"", ToAbsl(prefix), closest, "\"?");
   }
   return std::nullopt;
 }

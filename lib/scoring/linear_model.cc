@@ -211,9 +211,7 @@ class LinearModel::Builder {
   template <typename Names>
   static std::string UnknownName(std::string_view kind, const std::string& name,
                                  const Names& known) {
-    const std::string closest = ClosestName(name, known);
-    return absl::StrCat("unknown ", ToAbsl(kind), " ", Quoted(name),
-                        closest.empty() ? "" : absl::StrCat("; did you mean \"", closest, "\"?"));
+    return absl::StrCat("unknown ", ToAbsl(kind), " ", Quoted(name), DidYouMean(name, known));
   }
 
   void AddTreatmentTerm(const std::string& path, const Input& input,

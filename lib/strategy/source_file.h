@@ -36,13 +36,14 @@ class SourceFile {
   // REQUIRES: offset <= text().size().
   Position PositionOf(size_t offset) const;
 
+  // The line without its line end; empty when there is no such line.
+  std::string_view Line(int line) const;
+
   // The issue at this place: its column counts characters, as editors do, and its source line can
   // be printed as it is. Lines that are too long to print are left out.
   Issue MakeIssue(Issue::Severity severity, Position position, std::string message) const;
 
  private:
-  std::string_view Line(int line) const;
-
   std::string path_;
   std::string text_;
   std::vector<uint32_t> line_starts_;

@@ -410,6 +410,14 @@ void WarnOfTheUnused(const v1::Strategy& file, const Strategy& strategy, const Y
     warn("intents", i,
          absl::StrCat("no treatment is for the intent \"", file.intents(i).name(), "\""));
   }
+  for (int i = 0; i < file.treatments_size(); ++i) {
+    const v1::Treatment& treatment = file.treatments(i);
+    if (treatment.value() != 0 || source.Has(Field(Element("treatments", i), "value"))) continue;
+    warn("treatments", i,
+         absl::StrCat("the treatment \"", treatment.name(),
+                      "\" has no value, so its priority is never above 0; write what its good "
+                      "outcome is worth, such as \"value: 10\""));
+  }
   for (int i = 0; i < file.arbitration().context_weights_size(); ++i) {
     const arbitration::ContextWeight& weight =
         strategy.arbitration.context_weights[static_cast<size_t>(i)];

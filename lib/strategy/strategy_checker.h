@@ -28,7 +28,8 @@ inline constexpr size_t kMaxContentValueBytes = 4096;
 bool CheckStrategy(const v1::Strategy& file, YamlDocument& source, IssueList& issues);
 
 // Warns of what a correct strategy declares in vain: models, groups and channels without
-// treatments, intents that no treatment is for, context weights that can't have an effect.
+// treatments, intents that no treatment is for, treatments without a value, context weights that
+// can't have an effect.
 void WarnOfTheUnused(const v1::Strategy& file, const Strategy& strategy, const YamlDocument& source,
                      IssueList& issues);
 

@@ -16,8 +16,8 @@ template <typename Range>
 std::string Suggestion(std::string_view text, const Range& known) {
   // Longer lists don't help who reads them.
   constexpr size_t kMaxListed = 12;
-  const std::string closest = ClosestName(text, known);
-  if (!closest.empty()) return absl::StrCat("; did you mean \"", closest, "\"?");
+  std::string meant = DidYouMean(text, known);
+  if (!meant.empty()) return meant;
   if (known.size() == 0 || known.size() > kMaxListed) return "";
   const auto append = [](std::string* out, std::string_view name) { out->append(name); };
   return absl::StrCat("; known are: ", absl::StrJoin(known, ", ", append));

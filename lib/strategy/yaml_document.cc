@@ -46,12 +46,17 @@ std::string_view HintFor(std::string_view message) {
   if (message == YAML::ErrorMsg::UNKNOWN_TOKEN || message == YAML::ErrorMsg::MAP_VALUE) {
     return "; put text that holds one of : ? , [ ] { } # in quotes, or mend the indentation";
   }
-  if (message == YAML::ErrorMsg::TAB_IN_INDENTATION) return "; indent with spaces";
   if (message == YAML::ErrorMsg::END_OF_MAP || message == YAML::ErrorMsg::END_OF_SEQ ||
       message == YAML::ErrorMsg::BLOCK_ENTRY || message == YAML::ErrorMsg::MAP_KEY) {
     return "; the indentation may be wrong here or above";
   }
   return "";
+}
+
+// Is there a tab among the blanks that the line begins with?
+bool IsIndentedWithTabs(std::string_view line) {
+  const size_t after_spaces = line.find_first_not_of(' ');
+  return after_spaces != std::string_view::npos && line[after_spaces] == '\t';
 }
 
 // Where the first byte stands that is not part of a UTF-8 character.
@@ -229,8 +234,10 @@ bool YamlDocument::Load(IssueList& issues) {
   } catch (const YAML::Exception& error) {
     SourceFile::Position position;
     if (!error.mark.is_null()) position = {error.mark.line + 1, error.mark.column + 1};
-    return fail(position,
-                absl::StrCat("can't be read as YAML: ", error.msg, ToAbsl(HintFor(error.msg))));
+    const std::string_view hint = IsIndentedWithTabs(file_.Line(position.line))
+                                      ? "; indent with spaces, not tabs"
+                                      : HintFor(error.msg);
+    return fail(position, absl::StrCat("can't be read as YAML: ", error.msg, ToAbsl(hint)));
   } catch (const std::exception& error) {
     return fail({}, absl::StrCat("can't be read as YAML: ", error.what()));
   }

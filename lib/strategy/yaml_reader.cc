@@ -364,10 +364,8 @@ std::optional<int> Reader::ReadEnum(NodeId id, const std::string& label,
     if (node(id).kind == Kind::kScalar && node(id).text == name) return type.value(i)->number();
     names.push_back(std::move(name));
   }
-  const std::string closest = ClosestName(node(id).text, names);
   Fail(id, absl::StrCat(label, " must be one of ", absl::StrJoin(names, ", "), ", not ",
-                        Describe(node(id)),
-                        closest.empty() ? "" : absl::StrCat("; did you mean \"", closest, "\"?")));
+                        Describe(node(id)), DidYouMean(node(id).text, names)));
   return std::nullopt;
 }
 

@@ -18,11 +18,6 @@ std::vector<std::string> FeatureNames(const ColumnMapping& mapping) {
   return names;
 }
 
-std::string LineRange(const CsvRow& row) {
-  if (row.last_line == row.line) return "";
-  return absl::StrCat(" (the row takes lines ", row.line, " to ", row.last_line, ")");
-}
-
 }  // namespace
 
 int64_t RecentCustomers::Replace(std::string_view customer_id, int64_t number) {
@@ -74,15 +69,11 @@ std::string ChunkReader::ProblemOf(const CsvRow& row) const {
   switch (row.problem) {
     case CsvProblem::kTextAfterQuote:
       return absl::StrCat("malformed quotes: text follows the quote that closes field ",
-                          row.field_count + 1, LineRange(row));
+                          row.field_count + 1);
     case CsvProblem::kUnterminatedQuote:
       return absl::StrCat("malformed quotes: the quote that opens field ", row.field_count + 1,
-                          " is never closed", LineRange(row));
+                          " is not closed (a row has at most 1 MiB)");
     case CsvProblem::kTooLong:
-      if (row.last_line != row.line) {
-        return absl::StrCat("the row is too long; is the quote of a field not closed?",
-                            LineRange(row));
-      }
       return absl::StrCat("the line is too long: ", row.bytes,
                           " bytes; only its start is kept here");
     case CsvProblem::kNone:

@@ -28,17 +28,15 @@ std::string WithoutUnderscores(std::string name) {
   return name;
 }
 
-std::string DidYouMean(std::string_view text, const std::vector<std::string>& names) {
-  std::string closest = ClosestName(text, names);
-  if (closest.empty()) {
-    for (const std::string& name : names) {
-      if (ClosestName(LowerSnake(text), std::vector<std::string>{LowerSnake(name)}).empty())
-        continue;
-      closest = name;
-      break;
-    }
+// Also sees what was meant when only the style of the name is another.
+std::string DidYouMeanInAnyStyle(std::string_view text, const std::vector<std::string>& names) {
+  std::string meant = DidYouMean(text, names);
+  for (size_t i = 0; i < names.size() && meant.empty(); ++i) {
+    const std::vector<std::string> snake = {LowerSnake(names[i])};
+    const bool close = !ClosestName(LowerSnake(text), snake).empty();
+    if (close) meant = DidYouMean(names[i], absl::MakeConstSpan(&names[i], 1));
   }
-  return closest.empty() ? "" : absl::StrCat("; did you mean ", Quoted(closest), "?");
+  return meant;
 }
 
 std::string Listed(const std::vector<std::string>& names) {
@@ -143,7 +141,7 @@ class Mapper {
       absl::StrAppend(&problem, "several columns are called ", Quoted(name),
                       "; give them different names in the header");
     } else {
-      const std::string meant = DidYouMean(name, columns_.names());
+      const std::string meant = DidYouMeanInAnyStyle(name, columns_.names());
       absl::StrAppend(&problem, "there is no column ", Quoted(name), meant);
       if (meant.empty()) AppendColumns(problem);
     }
@@ -169,7 +167,7 @@ class Mapper {
     if (feature_names_.Find(feature_name, feature) != NameFinder::Result::kFound) {
       problems_.push_back(absl::StrCat("--map: the strategy declares no feature ",
                                        Quoted(feature_name),
-                                       DidYouMean(feature_name, feature_names_.names())));
+                                       DidYouMeanInAnyStyle(feature_name, feature_names_.names())));
       return;
     }
     if (!column.has_value()) return;

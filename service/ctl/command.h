@@ -45,6 +45,11 @@ class Commands {
 inline constexpr char kGlobalOptionsNote[] =
     "Options for every command (--server, --timeout, --json): see attunectl --help.";
 
+// Ends the help of a command that only holds others.
+inline constexpr char kGroupFooter[] =
+    "Each of these commands has a --help with examples.\n"
+    "Options for every command (--server, --timeout, --json): see attunectl --help.";
+
 // What is wrong with `text` as "name=value"; empty when it is one. A check for CLI options.
 inline std::string NameValueProblem(const std::string& text) {
   return text.find('=') == std::string::npos || text[0] == '=' ? "must be NAME=VALUE" : "";

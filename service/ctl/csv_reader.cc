@@ -18,6 +18,26 @@ std::string_view Text(const char* from, const char* to) {
   return {from, static_cast<size_t>(to - from)};
 }
 
+const char* WithoutCarriageReturn(const char* begin, const char* line_end) {
+  return line_end != begin && line_end[-1] == '\r' ? line_end - 1 : line_end;
+}
+
+// How many fields of the line come before the quoted one that it ends in.
+size_t FieldsBeforeOpenQuote(std::string_view line, char delimiter) {
+  size_t fields = 0;
+  for (size_t at = 0; at < line.size(); ++at, ++fields) {
+    if (line[at] == '"') {
+      at = line.find('"', at + 1);
+      while (at != std::string_view::npos && line.substr(at, 2) == "\"\"") {
+        at = line.find('"', at + 2);
+      }
+      if (at == std::string_view::npos) return fields;
+    }
+    at = std::min(line.find(delimiter, at), line.size());
+  }
+  return fields;
+}
+
 }  // namespace
 
 CsvReader::CsvReader(ByteSource& source, const CsvOptions& options)
@@ -39,13 +59,13 @@ absl::StatusOr<bool> CsvReader::Next() {
       // One byte of grace for the CR of a line end.
       const bool full = static_cast<size_t>(end_ - begin_) > options_.max_row_bytes + 1;
       if (full) {
-        scan = Scan::kTooLong;
+        scan = Scan::kMalformed;
       } else if (absl::Status status = Refill(); !status.ok()) {
         return status;
       }
     }
-    if (scan == Scan::kTooLong) {
-      if (absl::Status status = TakeTooLongRow(); !status.ok()) return status;
+    if (scan == Scan::kMalformed) {
+      if (absl::Status status = TakeFirstLine(); !status.ok()) return status;
       return true;
     }
     const bool blank = row_.text.empty();
@@ -83,7 +103,7 @@ CsvReader::Scan CsvReader::ScanRow() {
     } else if (*cursor == '\r') {
       ++cursor;  // ScanQuotedField has seen that a line feed or nothing follows
     }
-    if (static_cast<size_t>(end - begin_) > options_.max_row_bytes) return Scan::kTooLong;
+    if (static_cast<size_t>(end - begin_) > options_.max_row_bytes) return Scan::kMalformed;
     FinishRow(end, cursor == end_ ? end_ : cursor + 1);
     return Scan::kDone;
   }
@@ -103,14 +123,7 @@ CsvReader::Scan CsvReader::ScanQuotedField(const char*& cursor) {
     from = quote + 2;
     quote = Find(from, end_, '"');
   }
-  if (quote == end_) {
-    if (!at_end_) return Scan::kNeedsMore;
-    const char* end = end_[-1] == '\n' ? end_ - 1 : end_;
-    if (static_cast<size_t>(end - begin_) > options_.max_row_bytes) return Scan::kTooLong;
-    row_.problem = CsvProblem::kUnterminatedQuote;
-    FinishRow(end, end_);
-    return Scan::kDone;
-  }
+  if (quote == end_) return at_end_ ? Scan::kMalformed : Scan::kNeedsMore;
   const char* next = quote + 1;
   if (next == end_ && !at_end_) return Scan::kNeedsMore;
   const bool carriage_return = next != end_ && *next == '\r';
@@ -130,10 +143,12 @@ CsvReader::Scan CsvReader::ScanQuotedField(const char*& cursor) {
 }
 
 CsvReader::Scan CsvReader::TakeRowWithTextAfterQuote(const char* cursor) {
+  const bool several_lines = Find(begin_, cursor, '\n') != cursor;
+  if (several_lines) return Scan::kMalformed;
   const char* line_end = Find(cursor, end_, '\n');
   if (line_end == end_ && !at_end_) return Scan::kNeedsMore;
-  const char* end = line_end[-1] == '\r' ? line_end - 1 : line_end;
-  if (static_cast<size_t>(end - begin_) > options_.max_row_bytes) return Scan::kTooLong;
+  const char* end = WithoutCarriageReturn(begin_, line_end);
+  if (static_cast<size_t>(end - begin_) > options_.max_row_bytes) return Scan::kMalformed;
   row_.problem = CsvProblem::kTextAfterQuote;
   FinishRow(end, line_end == end_ ? end_ : line_end + 1);
   return Scan::kDone;
@@ -155,18 +170,21 @@ void CsvReader::FinishRow(const char* end, const char* next) {
   begin_ += next - begin_;
 }
 
-absl::Status CsvReader::TakeTooLongRow() {
+absl::Status CsvReader::TakeFirstLine() {
   row_.fields.clear();
+  const char* line_end = Find(begin_, end_, '\n');
+  const char* end = WithoutCarriageReturn(begin_, line_end);
+  if (static_cast<size_t>(end - begin_) > options_.max_row_bytes) return TakeTooLongLine();
+  row_.field_count = FieldsBeforeOpenQuote(Text(begin_, end), options_.delimiter);
+  row_.problem = CsvProblem::kUnterminatedQuote;
+  FinishRow(end, line_end == end_ ? end_ : line_end + 1);
+  return absl::OkStatus();
+}
+
+absl::Status CsvReader::TakeTooLongLine() {
   row_.field_count = 0;
   row_.problem = CsvProblem::kTooLong;
-  const std::string_view window(begin_, options_.max_row_bytes);
-  if (const size_t line_end = window.rfind('\n'); line_end != std::string_view::npos) {
-    has_quotes_ = true;
-    const char* next = begin_ + line_end + 1;
-    FinishRow(line_end > 0 && begin_[line_end - 1] == '\r' ? next - 2 : next - 1, next);
-    return absl::OkStatus();
-  }
-  excerpt_.assign(begin_, std::min(kExcerptBytes, window.size()));
+  excerpt_.assign(begin_, std::min(kExcerptBytes, options_.max_row_bytes));
   int64_t bytes = 0;
   while (true) {
     const char* line_end = Find(begin_, end_, '\n');

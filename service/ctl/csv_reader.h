@@ -22,7 +22,7 @@ namespace attune::ctl {
 struct CsvOptions {
   // One byte; not a quote, CR or LF.
   char delimiter = ',';
-  // Longest row without its line end. What is longer becomes a row with kTooLong.
+  // Longest row without its line end. Of a longer one each line becomes a row.
   size_t max_row_bytes = 1u << 20;
   // Most fields that are kept of one row; more are counted only.
   size_t max_fields = 4096;
@@ -31,8 +31,8 @@ struct CsvOptions {
 enum class CsvProblem {
   kNone,
   kTextAfterQuote,     // "abc"d
-  kUnterminatedQuote,  // the text ended inside a quoted field
-  kTooLong,            // see CsvOptions::max_row_bytes
+  kUnterminatedQuote,  // the line ends inside a quoted field that nobody closes
+  kTooLong,            // one line is longer than CsvOptions::max_row_bytes
 };
 
 // One row. Views are valid until the next call of CsvReader::Next().
@@ -47,7 +47,8 @@ struct CsvRow {
   int64_t bytes = 0;
   // Unquoted. Not meaningful when there is a problem.
   std::vector<std::string_view> fields;
-  // How many fields the row has; more than fields.size() only beyond max_fields.
+  // How many fields the row has; more than fields.size() only beyond max_fields. With a problem of
+  // quotes: how many stand before the field that has it.
   size_t field_count = 0;
   CsvProblem problem = CsvProblem::kNone;
 };
@@ -55,12 +56,13 @@ struct CsvRow {
 // Reads RFC 4180 with LF or CRLF, row by row, in memory bounded by max_row_bytes. Not thread-safe.
 //
 // A UTF-8 byte order mark is skipped, and so are blank lines. A quote inside a field that does not
-// begin with one is an ordinary character. After a malformed row reading goes on:
-//   - after text behind a closing quote: with the next line;
-//   - after a quoted field that makes its row too long (a quote that nobody closed, most likely):
-//     behind the last line end that fits into the row, and what came before is kept whole;
-//   - after a line that is too long by itself: with the next line; its first kExcerptBytes are
-//   kept.
+// begin with one is an ordinary character. What is malformed costs one line, and reading goes on
+// with the next: a quote that nobody closed must not take the good rows below it along. That is why
+// a row of several lines is given up after its first line when
+//   - the file ends inside its quoted field;
+//   - text follows the closing quote, which is most likely the opening one of a later row;
+//   - it is longer than max_row_bytes.
+// Of a line that is too long by itself the first kExcerptBytes are kept.
 class CsvReader {
  public:
   static constexpr size_t kExcerptBytes = 1024;
@@ -78,7 +80,7 @@ class CsvReader {
   enum class Scan {
     kDone,
     kNeedsMore,  // what was read ends before the row does; never at the end of the source
-    kTooLong,
+    kMalformed,  // or too long: see the comment of the class
   };
 
   // Looks for a whole row between begin_ and end_ and takes it.
@@ -86,13 +88,15 @@ class CsvReader {
   // Looks for the end of the field that starts with the quote at `cursor` and moves the cursor
   // behind it; or takes the whole row, with a problem.
   Scan ScanQuotedField(const char*& cursor);
-  // Takes the row in which text follows a closing quote; `cursor` is behind the quote.
+  // Takes the line in which text follows a closing quote; `cursor` is behind the quote.
   Scan TakeRowWithTextAfterQuote(const char* cursor);
   void AddField(std::string_view field);
   // Completes row_ with the text that ends at `end`; reading goes on at `next`.
   void FinishRow(const char* end, const char* next);
-  // Takes the too long row at begin_, see the comment of the class.
-  absl::Status TakeTooLongRow();
+  // Takes the first line of the malformed row at begin_.
+  absl::Status TakeFirstLine();
+  // Takes the line at begin_, which is too long to be kept.
+  absl::Status TakeTooLongLine();
   // Reads more behind end_, with what is left moved to the front of the buffer.
   absl::Status Refill();
   absl::Status SkipByteOrderMark();

@@ -25,6 +25,8 @@ constexpr char kFooter[] =
 
 Results go to standard output, everything else to standard error. With --json the
 output is one JSON object, also for an error: {"error": {"code": ..., "message": ...}}.
+It is indented by two; fields are called as in the .proto files; integers are numbers,
+beyond 2^53 strings (readers would round them).
 
 Exit status: 0 it worked, 1 it failed, 2 the command line is wrong, 3 import: some rows
 were rejected.

@@ -37,8 +37,8 @@ constexpr char kPutFooter[] = R"(Values are read by the declared type of the fea
 Exit status: 0 written (also when nothing had to change), 1 failure, 2 wrong usage.
 
 Examples:
-  attunectl customer put C0000001 --feature monthly_charges=56.95 --feature plan=fiber
-  attunectl customer put C0000001 --remove last_complaint_time
+  attunectl customer put C0000001 --feature monthly_charges=56.95 --feature plan=home_250
+  attunectl customer put C0000001 --remove contract_end
 
 )";
 
@@ -111,10 +111,8 @@ absl::StatusOr<const v1::Feature*> FindFeature(const std::vector<v1::Feature>& d
     if (feature.name() == name) return &feature;
     names.push_back(feature.name());
   }
-  const std::string closest = ClosestName(name, names);
   return absl::InvalidArgumentError(
-      absl::StrCat("the strategy declares no feature ", Quoted(name),
-                   closest.empty() ? "" : absl::StrCat("; did you mean ", Quoted(closest), "?")));
+      absl::StrCat("the strategy declares no feature ", Quoted(name), DidYouMean(name, names)));
 }
 
 absl::Status AddFeature(const std::vector<v1::Feature>& declared, const std::string& text,
@@ -281,6 +279,7 @@ void AddErase(CLI::App& customer, Commands& commands) {
 void AddCustomerCommand(CLI::App& program, Commands& commands) {
   CLI::App* customer = program.add_subcommand("customer", "Read, write or erase one customer.");
   customer->require_subcommand(1);
+  customer->footer(kGroupFooter);
   AddGet(*customer, commands);
   AddPut(*customer, commands);
   AddErase(*customer, commands);

@@ -28,8 +28,9 @@ Exit status: 0 decided (also when no treatment qualified), 1 failure, 2 wrong us
 
 Examples:
   attunectl decide C0000001 --channel ivr --intent report_outage --explain
-  attunectl decide C0000001 --channel app --attribute wait_s=40 --dry_run
-  attunectl decide C0000001 --channel chat --only fast_track --only goodwill_credit --json
+  attunectl decide C0000001 --channel app --attribute wait_seconds=40 --dry_run
+  attunectl decide C0000001 --channel chat --intent complain --only fast_track_expert \
+      --only goodwill_credit --json
 
 )";
 
@@ -155,9 +156,15 @@ int Decide(const Invocation& invocation, DecideFlags& flags) {
 
 void AddOptions(CLI::App& command, const std::shared_ptr<DecideFlags>& flags) {
   v1::DecideRequest& request = flags->request;
-  command
-      .add_option("--customer,CUSTOMER_ID", *request.mutable_customer_id(), "Whom to decide for.")
-      ->required();
+  CLI::Option* customer =
+      command.add_option("CUSTOMER_ID", *request.mutable_customer_id(),
+                         "Whom to decide for. Required, here or with --customer.");
+  command.add_option("--customer", *request.mutable_customer_id(), "Whom to decide for.")
+      ->type_name("CUSTOMER_ID")
+      ->excludes(customer);
+  command.callback([flags] {
+    if (flags->request.customer_id().empty()) throw CLI::RequiredError("CUSTOMER_ID");
+  });
   command
       .add_option("--channel", *request.mutable_channel(),
                   "Where the customer is met: a channel of the strategy.")

@@ -121,6 +121,7 @@ int Generate(const Invocation& invocation, const GenerateFlags& flags) {
 void AddGenerateCommand(CLI::App& program, Commands& commands) {
   CLI::App* generate = program.add_subcommand("generate", "Invent data to try Attune with.");
   generate->require_subcommand(1);
+  generate->footer(kGroupFooter);
   CLI::App* customers = generate->add_subcommand("customers", "Invent customers, as a CSV file.");
   auto flags = std::make_shared<GenerateFlags>();
   customers->add_option("--count", flags->count, "How many customers.")

@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/strings/str_join.h"
 #include "lib/base/clock.h"
 #include "lib/base/text.h"
 #include "service/ctl/byte_source.h"
@@ -40,7 +40,8 @@ Cells, by the type of the feature (an empty cell leaves the feature as it is):
 
 Nothing is lost: a row that can't be imported goes to the rejects file with its line
 number and the reason, the others are imported, and read = created + updated +
-unchanged + rejected. Mend the rejects file and import it like any other file.
+unchanged + rejected. A quote that is not closed costs its line, not the rows below.
+Mend the rejects file and import it like any other file.
 Importing a file again is harmless: what is there already stays unchanged. Rows are
 stored in the order of the file: of two rows with one id, the later one wins.
 
@@ -272,18 +273,12 @@ std::string Import::SummaryText(const ImportResult& result, const RejectsFile& r
   }
   table.AddRow({"rejected", Grouped(result.counts.rejected),
                 rejects.created() ? absl::StrCat("see ", rejects.path()) : ""});
-  std::string text = absl::StrCat("customers, with ", mapping_.columns.size(), " features of ",
-                                  TerminalSafe(strategy_version_), ":\n", table.ToString());
-  const auto list = [&text](const std::vector<std::string>& names, const char* what) {
-    if (names.empty()) return;
-    const auto format = [](std::string* out, const std::string& name) {
-      absl::StrAppend(out, name.empty() ? "\"\"" : TerminalSafe(name));
-    };
-    absl::StrAppend(&text, what, absl::StrJoin(names, ", ", format), "\n");
-  };
-  list(mapping_.unmapped_columns, "columns that are no feature, ignored: ");
-  list(mapping_.features_not_in_file, "features that are not in the file: ");
-  return text;
+  const size_t features = mapping_.columns.size();
+  return absl::StrCat(
+      "customers, with ", features, features == 1 ? " feature of " : " features of ",
+      TerminalSafe(strategy_version_), ":\n", table.ToString(),
+      WrappedList("columns that are no feature, ignored:", mapping_.unmapped_columns),
+      WrappedList("features that are not in the file:", mapping_.features_not_in_file));
 }
 
 void Import::ReportFailure(const ImportResult& result) const {
@@ -342,7 +337,11 @@ void AddOptions(CLI::App& command, ImportFlags& flags) {
       });
   command.add_option("--limit", flags.limit, "Read only so many rows. Default: all.")
       ->type_name("N")
-      ->check(CLI::PositiveNumber);
+      ->check([](const std::string& text) {
+        int64_t rows = 0;
+        return absl::SimpleAtoi(text, &rows) && rows > 0 ? ""
+                                                         : "must be a number of rows from 1 on";
+      });
   command.add_flag("--dry_run", flags.dry_run,
                    "Read and check everything, write the rejects file, send\nnothing.");
 }
@@ -352,6 +351,7 @@ void AddOptions(CLI::App& command, ImportFlags& flags) {
 void AddImportCommand(CLI::App& program, Commands& commands) {
   CLI::App* import = program.add_subcommand("import", "Import customers from a file.");
   import->require_subcommand(1);
+  import->footer(kGroupFooter);
   CLI::App* customers = import->add_subcommand("customers", "Import customers from a CSV file.");
   auto flags = std::make_shared<ImportFlags>();
   AddOptions(*customers, *flags);

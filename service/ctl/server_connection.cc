@@ -82,6 +82,13 @@ Details DetailsOf(const grpc::Status& status) {
   return details;
 }
 
+// The message without the violations: it repeats the first of them behind a colon.
+std::string Heading(const grpc::Status& status, const Details& details) {
+  const std::string& message = status.error_message();
+  if (details.violations.field_violations().empty()) return message;
+  return absl::StrCat(message.substr(0, message.find(": ")), ":");
+}
+
 }  // namespace
 
 ServerConnection::ServerConnection(const GlobalOptions& options) : timeout_(options.timeout) {
@@ -139,7 +146,7 @@ int ReportCallError(const Console& console, const GlobalOptions& options,
                     const grpc::Status& status) {
   const Details details = DetailsOf(status);
   console.err << "error: " << CodeName(status.error_code()) << ": "
-              << TerminalSafe(status.error_message()) << "\n";
+              << TerminalSafe(Heading(status, details)) << "\n";
   for (const auto& violation : details.violations.field_violations()) {
     console.err << "  " << TerminalSafe(violation.field()) << ": "
                 << TerminalSafe(violation.description()) << "\n";

@@ -55,8 +55,7 @@ class ServerConnection {
 Json ErrorJson(const grpc::Status& status, const GlobalOptions& options);
 
 // Tells why a call failed: its code and message, each violation of the request, and what to do.
-// With
-// --json, an object {"error": ...} goes to `out` as well. Returns kExitFailure.
+// With --json, an object {"error": ...} goes to `out` as well. Returns kExitFailure.
 int ReportCallError(const Console& console, const GlobalOptions& options,
                     const grpc::Status& status);
 

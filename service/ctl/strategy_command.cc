@@ -95,6 +95,7 @@ int Check(const Invocation& invocation, const std::string& path) {
 void AddStrategyCommand(CLI::App& program, Commands& commands) {
   CLI::App* strategy = program.add_subcommand("strategy", "Work on strategy files.");
   strategy->require_subcommand(1);
+  strategy->footer(kGroupFooter);
   CLI::App* check = strategy->add_subcommand("check", "Check a strategy file and its models.");
   auto path = std::make_shared<std::string>();
   check->add_option("FILE", *path, "The strategy, YAML.")->required();

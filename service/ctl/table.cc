@@ -130,6 +130,26 @@ std::string TerminalSafe(std::string_view text) {
   return safe;
 }
 
+std::string WrappedList(std::string_view title, const std::vector<std::string>& names) {
+  constexpr size_t kMaxColumns = 98;
+  constexpr size_t kMaxNames = 40;
+  if (names.empty()) return "";
+  std::string text(title);
+  size_t column = DisplayWidth(title);
+  for (size_t i = 0; i < names.size() && i <= kMaxNames; ++i) {
+    std::string word = names[i].empty() ? "\"\"" : TerminalSafe(names[i]);
+    if (i == kMaxNames) word = absl::StrCat("and ", names.size() - i, " more");
+    if (i + 1 < names.size() && i < kMaxNames) word += ",";
+    if (column + 1 + DisplayWidth(word) > kMaxColumns) {
+      text += "\n ";
+      column = 1;
+    }
+    column += 1 + DisplayWidth(word);
+    text += " " + word;
+  }
+  return text + "\n";
+}
+
 std::string Grouped(int64_t number) {
   std::string digits = absl::StrCat(number);
   const size_t first = digits[0] == '-' ? 1 : 0;

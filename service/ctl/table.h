@@ -46,6 +46,10 @@ size_t DisplayWidth(std::string_view text);
 // The text with control characters and bytes that aren't UTF-8 as \xNN.
 std::string TerminalSafe(std::string_view text);
 
+// The title and the names, separated by commas, on lines of at most 98 columns of which all but the
+// first are indented. Of many names the first 40 and how many there are more; empty without names.
+std::string WrappedList(std::string_view title, const std::vector<std::string>& names);
+
 // 1234567 as "1,234,567".
 std::string Grouped(int64_t number);
 

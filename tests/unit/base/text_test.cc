@@ -66,6 +66,14 @@ TEST(TextTest, SuggestsTheClosestName) {
   EXPECT_EQ(ClosestName("currency", names), "");
 }
 
+TEST(TextTest, AsksForWhatWasProbablyMeant) {
+  const std::vector<std::string> names = {"plan", "two \"words\""};
+  EXPECT_EQ(DidYouMean("plam", names), "; did you mean \"plan\"?");
+  EXPECT_EQ(DidYouMean("plam", names, "customer."), "; did you mean \"customer.plan\"?");
+  EXPECT_EQ(DidYouMean("two words", names), "; did you mean \"two \\\"words\\\"\"?");
+  EXPECT_EQ(DidYouMean("currency", names), "");
+}
+
 TEST(TextTest, ThePathOfAnEntryEscapesItsKey) {
   EXPECT_EQ(EntryPath("content", "web"), "content[\"web\"]");
   EXPECT_EQ(EntryPath("weights", "a\"b\\"), "weights[\"a\\\"b\\\\\"]");

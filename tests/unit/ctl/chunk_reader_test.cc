@@ -126,13 +126,14 @@ TEST_F(ChunkReaderTest, RejectsARowWithItsReasonAndGoesOn) {
   }
 }
 
-TEST_F(ChunkReaderTest, NamesTheLinesOfARowWhoseQuoteIsNotClosed) {
+TEST_F(ChunkReaderTest, RejectsOnlyTheLineWhoseQuoteIsNotClosed) {
   Open("C1,1,\"a\nC2,2,b\n");
   const ImportChunk chunk = Next();
   EXPECT_THAT(Reasons(chunk),
-              ElementsAre("2: malformed quotes: the quote that opens field 3 is never closed "
-                          "(the row takes lines 2 to 3)"));
-  EXPECT_EQ(chunk.rejected[0].text, "C1,1,\"a\nC2,2,b");
+              ElementsAre("2: malformed quotes: the quote that opens field 3 is not closed (a row "
+                          "has at most 1 MiB)"));
+  EXPECT_THAT(Ids(chunk), ElementsAre("C2"));
+  EXPECT_EQ(chunk.rejected[0].text, "C1,1,\"a");
   EXPECT_FALSE(chunk.rejected[0].well_formed);
 }
 

@@ -135,10 +135,18 @@ std::vector<Case> Cases() {
        {{1, {}, CsvProblem::kTextAfterQuote, 0, "\"b\"\rc"}, {2, {"d"}}}},
       {"TextAfterQuoteOfSeveralLines",
        "\"a\nb\"c,\"\nd\n",
-       {{1, {}, CsvProblem::kTextAfterQuote, 2, "\"a\nb\"c,\""}, {3, {"d"}}}},
+       {{1, {}, CsvProblem::kUnterminatedQuote, 0, "\"a"},
+        {2, {}, CsvProblem::kUnterminatedQuote, 0, "b\"c,\""},
+        {3, {"d"}}}},
+      {"TheQuoteOfALaterRowDoesNotCloseOne",
+       "a,\"b\r\nc,d\r\n\"e\",\"f\"\r\ng,h\r\n",
+       {{1, {}, CsvProblem::kUnterminatedQuote, 0, "a,\"b"},
+        {2, {"c", "d"}},
+        {3, {"e", "f"}},
+        {4, {"g", "h"}}}},
       {"UnterminatedQuoteAtTheEnd",
        "a,b\nc,\"d\ne,f\n",
-       {{1, {"a", "b"}}, {2, {}, CsvProblem::kUnterminatedQuote, 3, "c,\"d\ne,f"}}},
+       {{1, {"a", "b"}}, {2, {}, CsvProblem::kUnterminatedQuote, 0, "c,\"d"}, {3, {"e", "f"}}}},
       {"OnlyAQuote", "\"", {{1, {}, CsvProblem::kUnterminatedQuote, 0, "\""}}},
       {"QuoteThatEndsInADoubledOne",
        "\"a\"\"",
@@ -172,13 +180,25 @@ std::vector<Case> Cases() {
        "\"a\"456789\nx\n",
        {{1, {}, CsvProblem::kTooLong}, {2, {"x"}}},
        RowBytes(8)},
-      {"UnclosedQuoteCostsWhatFitsIntoARow",
+      {"UnclosedQuoteCostsItsLine",
        "a,\"b\nc,d\ne,f\ng,h\n",
-       {{1, {}, CsvProblem::kTooLong, 2, "a,\"b\nc,d"}, {3, {"e", "f"}}, {4, {"g", "h"}}},
+       {{1, {}, CsvProblem::kUnterminatedQuote, 0, "a,\"b"},
+        {2, {"c", "d"}},
+        {3, {"e", "f"}},
+        {4, {"g", "h"}}},
        RowBytes(10)},
+      {"TooLongRowOfSeveralLinesIsReadLineByLine",
+       "\"a\nb\nc\n\",x\ny,z\n",
+       {{1, {}, CsvProblem::kUnterminatedQuote, 0, "\"a"},
+        {2, {"b"}},
+        {3, {"c"}},
+        {4, {}, CsvProblem::kUnterminatedQuote, 0, "\",x"},
+        {5, {"y", "z"}}},
+       RowBytes(8)},
       {"UnclosedQuoteAndTooLongAtTheEnd",
        "\"a\nbcdefghij",
-       {{1, {}, CsvProblem::kTooLong, 0, "\"a"}, {2, {}, CsvProblem::kTooLong, 0, "bcdefghi"}},
+       {{1, {}, CsvProblem::kUnterminatedQuote, 0, "\"a"},
+        {2, {}, CsvProblem::kTooLong, 0, "bcdefghi"}},
        RowBytes(8)},
   };
 }
@@ -212,6 +232,20 @@ TEST(CsvReader, CountsFieldsBeyondTheLimitWithoutKeepingThem) {
   ASSERT_TRUE(*reader.Next());
   EXPECT_THAT(reader.row().fields, ElementsAre("1", "2", "3"));
   EXPECT_EQ(reader.row().field_count, 5u);
+}
+
+TEST(CsvReader, CountsTheFieldsBeforeAQuoteThatIsNotClosed) {
+  for (const auto& [line, count] : std::vector<std::pair<std::string, size_t>>{
+           {"\"a", 0},
+           {"a,\"b", 1},
+           {"a\"\",\"b,c\",\"\"\"\",,\"d,\"\"", 4},
+       }) {
+    TextSource source(line + "\nx\n", 100);
+    CsvReader reader(source, {});
+    ASSERT_TRUE(*reader.Next());
+    EXPECT_EQ(reader.row().problem, CsvProblem::kUnterminatedQuote) << line;
+    EXPECT_EQ(reader.row().field_count, count) << line;
+  }
 }
 
 TEST(CsvReader, KeepsTheStartOfALongLineAndItsSize) {

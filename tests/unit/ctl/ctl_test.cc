@@ -2,18 +2,27 @@
 
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <sstream>
 #include <string>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "gmock/gmock.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
 #include "gtest/gtest.h"
+#include "lib/base/issue.h"
+#include "lib/storage/name_dictionary.h"
+#include "lib/strategy/strategy_loader.h"
 #include "nlohmann/json.hpp"
+#include "service/ctl/command.h"
 #include "service/ctl/table.h"
+#include "service/ctl/value_text.h"
 #include "tests/testing/temp_dir.h"
 #include "tests/unit/ctl/fake_attuned.h"
 
@@ -74,6 +83,81 @@ TEST(Ctl, EveryCommandThatRunsHasExamplesAndExitStatuses) {
   }
 }
 
+// A command that only holds others has no examples, least of all those of the whole program.
+TEST(Ctl, CommandsOfCommandsPointToThem) {
+  for (const char* command : {"customer", "import", "strategy", "generate"}) {
+    const CtlRun run = RunAttunectl({command, "--help"});
+    EXPECT_THAT(run.out, HasSubstr("Each of these commands has a --help")) << command;
+    EXPECT_THAT(run.out, Not(HasSubstr("Examples:"))) << command;
+  }
+}
+
+TEST(Ctl, DecideNeedsItsCustomerOnce) {
+  const CtlRun run = RunAttunectl({"decide", "--help"});
+  EXPECT_THAT(run.out, Not(HasSubstr("CUSTOMER_ID TEXT REQUIRED")));
+  EXPECT_THAT(run.out, HasSubstr("Whom to decide for. Required, here or with --customer."));
+}
+
+// The words of each example of attunectl in the help of the command.
+std::vector<std::vector<std::string>> ExamplesOf(std::vector<std::string> command) {
+  command.push_back("--help");
+  const std::string help = absl::StrReplaceAll(RunAttunectl(command).out, {{"\\\n", " "}});
+  std::vector<std::vector<std::string>> examples;
+  for (const std::string& line : std::vector<std::string>(absl::StrSplit(help, '\n'))) {
+    const size_t start = line.starts_with("  ") ? line.find("attunectl ") : std::string::npos;
+    if (start == std::string::npos) continue;
+    examples.push_back(absl::StrSplit(line.substr(start), ' ', absl::SkipEmpty()));
+  }
+  return examples;
+}
+
+// What is wrong with an option's value as an example for the strategy; empty: nothing.
+std::string ExampleProblem(const strategy::Strategy& strategy, const std::string& option,
+                           const std::string& text) {
+  const auto value_problem = [&](const ValueSchema& schema) -> std::string {
+    const auto [name, value_text] = SplitNameValue(text);
+    const int slot = schema.SlotOf(name);
+    if (slot < 0) return "is not declared";
+    v1::Value value;
+    if (!ReadValue(schema[slot].type, value_text, value).ok()) return "has another type";
+    const bool is_text = schema[slot].type == ValueType::kString;
+    return is_text && !absl::StrContains(schema[slot].description, value_text) ? "is unheard of"
+                                                                               : "";
+  };
+  const auto known = [](bool is_known) { return is_known ? "" : "is not declared"; };
+  if (option == "--channel") return known(strategy.context.channels.IndexOf(text) >= 0);
+  if (option == "--intent") return known(strategy.context.intents.IndexOf(text) >= 0);
+  if (option == "--only") return known(strategy.catalog.Find(text) >= 0);
+  if (option == "--remove") return known(strategy.features.SlotOf(text) >= 0);
+  if (option == "--map") return known(strategy.features.SlotOf(SplitNameValue(text).second) >= 0);
+  if (option == "--attribute") return value_problem(strategy.context.attributes);
+  if (option == "--feature") return value_problem(strategy.features);
+  return "";
+}
+
+// Examples are pasted: they fit the strategy that is shipped.
+TEST(Ctl, ExamplesUseNamesOfTheShippedStrategy) {
+  storage::NameDictionary dictionary;
+  IssueList issues;
+  const auto strategy = strategy::LoadStrategy(
+      absl::StrCat(ATTUNE_SOURCE_DIR, "/deploy/example/telecom.yaml"), dictionary, issues);
+  ASSERT_NE(strategy, nullptr) << issues.ToString();
+  std::map<std::string, int> used;
+  for (const std::vector<std::string>& command : kCommands) {
+    for (const std::vector<std::string>& words : ExamplesOf(command)) {
+      for (size_t i = 0; i + 1 < words.size(); ++i) {
+        EXPECT_EQ(ExampleProblem(*strategy, words[i], words[i + 1]), "")
+            << absl::StrJoin(words, " ") << ": " << words[i + 1];
+        ++used[words[i]];
+      }
+    }
+  }
+  for (const char* option :
+       {"--channel", "--intent", "--only", "--remove", "--map", "--attribute", "--feature"}) {
+    EXPECT_GT(used[option], 0) << option;
+  }
+}
+
 struct UsageCase {
   const char* name;
   std::vector<std::string> arguments;
@@ -99,6 +183,8 @@ TEST(Ctl, RefusesAWrongCommandLineAndSuggestsARightOne) {
        "Did you mean --dry_run?"},
       {"MissingOption", {"decide", "C1"}, "--channel is required"},
       {"MissingArgument", {"customer", "get"}, "CUSTOMER_ID is required"},
+      {"MissingCustomer", {"decide", "--channel", "web"}, "CUSTOMER_ID is required"},
+      {"CustomerTwice", {"decide", "C1", "--customer", "C2", "--channel", "web"}, "excludes"},
       {"BadTimeout", {"--timeout", "5", "customer", "get", "C1"}, "must be a duration such as"},
       {"NegativeTimeout", {"--timeout=-5s", "customer", "get", "C1"}, "must be a duration such as"},
       {"MaxTooLarge", {"decide", "C1", "--channel", "web", "--max", "101"}, "--max"},
@@ -122,7 +208,9 @@ TEST(Ctl, RefusesAWrongCommandLineAndSuggestsARightOne) {
       {"QuoteAsDelimiter",
        {"import", "customers", "--csv", "x", "--id", "x", "--delimiter", "\""},
        "must be one character"},
-      {"LimitZero", {"import", "customers", "--csv", "x", "--id", "x", "--limit", "0"}, "--limit"},
+      {"LimitZero",
+       {"import", "customers", "--csv", "x", "--id", "x", "--limit", "0"},
+       "--limit: must be a number of rows from 1 on\n"},
       {"BadDay", {"generate", "customers", "--as_of", "tomorrow"}, "must be a date such as"},
       {"CountZero", {"generate", "customers", "--count", "0"}, "--count"},
       {"JsonAmongCustomers", {"generate", "customers", "--json"}, "--json needs --out FILE"},
@@ -184,12 +272,19 @@ TEST_F(CtlServerTest, PrintsEveryDetailOfAnError) {
   EXPECT_EQ(run.status, kExitFailure);
   EXPECT_EQ(run.out, "");
   EXPECT_EQ(run.err,
-            "error: INVALID_ARGUMENT: 1 violation \\x1b[31m\n"
+            "error: INVALID_ARGUMENT: 1 violation \\x1b[31m:\n"
             "  attributes[\"wait_s\"]: must be an int\n"
             "  reason: LIMIT_SOMETHING\n"
             "  limit: 10\n"
             "  retry after: 0.250s\n"
             "Mend the request and try again.\n");
+  // The message repeats the violations for those who don't read the details.
+  server_.decisions().FailWith({grpc::StatusCode::INVALID_ARGUMENT,
+                                "1 violation: attributes[\"wait_s\"] must be an int",
+                                rich.SerializeAsString()});
+  EXPECT_THAT(Run({"decide", "C1", "--channel", "web"}).err,
+              HasSubstr("error: INVALID_ARGUMENT: 1 violation:\n"
+                        "  attributes[\"wait_s\"]: must be an int\n"));
   run = Run({"--json", "decide", "C1", "--channel", "web"});
   const nlohmann::json error = nlohmann::json::parse(run.out)["error"];
   EXPECT_EQ(error["code"], "INVALID_ARGUMENT");
@@ -390,7 +485,7 @@ TEST_F(CtlServerTest, GetAndEraseACustomer) {
             "time                  channel  treatment\n"
             "2026-03-01T00:00:00Z  app      fast_track\n");
   run = Run({"customer", "get", "C1", "--json"});
-  EXPECT_EQ(nlohmann::json::parse(run.out)["customer"]["features"]["tenure"]["int_value"], "34");
+  EXPECT_EQ(nlohmann::json::parse(run.out)["customer"]["features"]["tenure"]["int_value"], 34);
 
   run = Run({"customer", "erase", "C1"});
   EXPECT_EQ(run.status, kExitFailure) << "nobody was asked";

@@ -119,8 +119,8 @@ TEST_F(ImportCommandTest, LosesNothing) {
   CtlRun run = Import({"--csv", file, "--id", "id", "--json"});
   EXPECT_EQ(run.status, kExitRowsRejected) << run.err;
   nlohmann::json summary = Summary(run);
-  EXPECT_EQ(summary["read"], 9);
-  EXPECT_EQ(summary["created"], 2);
+  EXPECT_EQ(summary["read"], 10);
+  EXPECT_EQ(summary["created"], 3);
   EXPECT_EQ(summary["updated"], 1);
   EXPECT_EQ(summary["rejected"], 6);
   EXPECT_EQ(summary["answered_to_line"], 13);
@@ -137,8 +137,8 @@ TEST_F(ImportCommandTest, LosesNothing) {
       "8,\"refused, \"\"C5\"\"\",C5,5,\"is, refused\"\n"
       "9,the customer id must not be empty,,6,x\n"
       "10,malformed quotes: text follows the quote that closes field 2,\"C7,\"\"7\"\"7,x\"\n"
-      "12,malformed quotes: the quote that opens field 3 is never closed (the row takes lines "
-      "12 to 13),\"C9,9,\"\"open\r\nC10,10,x\r\"\n");
+      "12,malformed quotes: the quote that opens field 3 is not closed (a row has at most 1 "
+      "MiB),\"C9,9,\"\"open\"\n");
   EXPECT_THAT(run.err, HasSubstr("rejected: line 3: column \"tenure\""));
   EXPECT_THAT(run.err, HasSubstr("rejected: 1 more, see"));
 
@@ -231,6 +231,13 @@ TEST_F(ImportCommandTest, ImportsNothingWhenTheMappingIsWrong) {
   EXPECT_THAT(nlohmann::json::parse(run.out)["error"]["message"].get<std::string>(),
               HasSubstr("tenur"));
   EXPECT_EQ(server_.customers().rows(), 0);
+}
+
+TEST_F(ImportCommandTest, CountsOneFeatureAsOne) {
+  const std::string file = Write("a.csv", "id,tenure,other\nC1,1,x\n");
+  const CtlRun run = Import({"--csv", file, "--id", "id"});
+  EXPECT_THAT(run.out, HasSubstr("customers, with 1 feature of fake@"));
+  EXPECT_THAT(run.out, HasSubstr("columns that are no feature, ignored: other\n"));
 }
 
 TEST_F(ImportCommandTest, StopsAtTheLimit) {
@@ -349,6 +356,24 @@ TEST_F(ImportCommandTest, SaysWhatIsWrongWithAFile) {
   const CtlRun run = Import({"--csv", folder_.File("missing"), "--id", "id"});
   EXPECT_EQ(run.status, kExitFailure);
   EXPECT_THAT(run.err, HasSubstr("can't be opened"));
+}
+
+// The quote takes no good row along: not those of the next MiB, and not those behind.
+TEST_F(ImportCommandTest, AnUnclosedQuoteCostsOneRow) {
+  constexpr int kGood = 20'000;
+  const std::string plan(60, 'x');
+  std::string text = "id,tenure,plan\nC,\"1,x\n";
+  for (int i = 0; i < kGood; ++i) absl::StrAppend(&text, "C", i, ",", i, ",", plan, "\n");
+  ASSERT_GT(text.size(), CsvOptions().max_row_bytes + 100'000);
+  const CtlRun run = Import({"--csv", Write("a.csv", text), "--id", "id", "--json"});
+  EXPECT_EQ(run.status, kExitRowsRejected);
+  const nlohmann::json summary = Summary(run);
+  EXPECT_EQ(summary["read"], kGood + 1);
+  EXPECT_EQ(summary["created"], kGood);
+  EXPECT_EQ(summary["rejected"], 1);
+  EXPECT_EQ(summary["answered_to_line"], kGood + 2);
+  EXPECT_THAT(run.err, HasSubstr("rejected: line 2: malformed quotes: the quote that opens field "
+                                 "2 is not closed"));
 }
 
 TEST_F(ImportCommandTest, SurvivesAHugeLineAmongGoodRows) {

@@ -2,7 +2,9 @@
 
 #include <limits>
 #include <string>
+#include <vector>
 
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
 namespace attune::ctl {
@@ -72,6 +74,21 @@ TEST(TerminalSafe, KeepsTextAndEscapesTheRest) {
   EXPECT_EQ(TerminalSafe("Größe 日本 \"quoted\" back\\slash"), "Größe 日本 \"quoted\" back\\slash");
   EXPECT_EQ(TerminalSafe(std::string("a\0b", 3)), "a\\x00b");
   EXPECT_EQ(TerminalSafe("\xFF\x7F\xC2\x9B"), "\\xff\\x7f\\x9b") << "0x9b is CSI in C1";
+}
+
+TEST(WrappedList, StaysWithinALine) {
+  EXPECT_EQ(WrappedList("names:", {}), "");
+  EXPECT_EQ(WrappedList("names:", {"a", "", "c\n"}), "names: a, \"\", c\\x0a\n");
+  const std::string name(30, 'x');
+  EXPECT_EQ(WrappedList("names:", {name, name, name, name}),
+            "names: " + name + ", " + name + ",\n  " + name + ", " + name + "\n");
+}
+
+TEST(WrappedList, SaysHowManyItLeavesOut) {
+  EXPECT_THAT(WrappedList("names:", std::vector<std::string>(40, "x")),
+              ::testing::EndsWith("x, x\n"));
+  EXPECT_THAT(WrappedList("names:", std::vector<std::string>(42, "x")),
+              ::testing::EndsWith("x, x, and 2 more\n"));
 }
 
 TEST(Grouped, SetsThousandsApart) {

@@ -74,19 +74,22 @@ TEST(DataStrategies, MapColumnsToDeclaredFeatures) {
 
 using Values = std::vector<std::pair<std::string_view, ValueRef>>;
 
-// Decides with the example and returns the group and the name of each ranked treatment.
+// Decides with the example and returns the group and the name of each ranked treatment; only of
+// those in `restriction` when there are any.
 class Example {
  public:
   Example() : loaded_(LoadFile(SourcePath("deploy/example/telecom.yaml"))) {}
 
   std::vector<std::string> Decide(std::string_view channel, std::string_view intent,
-                                  const Values& attributes, const Values& features) const {
+                                  const Values& attributes, const Values& features,
+                                  const std::vector<std::string_view>& restriction = {}) const {
     const Strategy& strategy = *loaded_.strategy;
     context::DecisionRequest request;
     request.customer_id = "someone";
     request.channel = channel;
     request.intent = intent;
     request.attributes = attributes;
+    request.treatment_ids = restriction;
     const auto find = [&](std::string_view name) { return strategy.catalog.Find(name); };
     context::DecisionContext context;
     Violations violations;
@@ -112,6 +115,21 @@ class Example {
                        treatment.name);
     }
     return ranked;
+  }
+
+  // Is one of the treatments ranked for such a customer, on any channel with any intent?
+  bool EverRanks(const std::vector<std::string_view>& treatments, const Values& attributes,
+                 const Values& features) const {
+    std::vector<std::string_view> intents = {""};
+    for (const std::string_view intent : loaded_.strategy->context.intents.Names()) {
+      intents.push_back(intent);
+    }
+    for (const std::string_view channel : loaded_.strategy->context.channels.Names()) {
+      for (const std::string_view intent : intents) {
+        if (!Decide(channel, intent, attributes, features, treatments).empty()) return true;
+      }
+    }
+    return false;
   }
 
   static absl::Time now() {
@@ -176,6 +194,47 @@ TEST(Example, TheSituationDecidesOnTheGroup) {
         example.Decide("app", "browse_plans", {{"sentiment", ValueRef::Double(0.4)}}, customer)[0],
         testing::StartsWith("offer/"));
   }
+}
+
+// However much else speaks for it.
+TEST(Example, NobodyIsOfferedWhatCannotBe) {
+  const Example example;
+  std::string segments;
+  for (const char* segment : {"gamer", "home_office", "family"}) {
+    AppendListElement(segments, segment);
+  }
+  Values eager = {{"segments", ValueRef::StringList(segments)},
+                  {"contract_end", Example::InDays(20)},
+                  {"data_usage_gb", ValueRef::Double(400)},
+                  {"nps", ValueRef::Int(10)}};
+  const auto with = [&eager](const Values& more) {
+    Values all = eager;
+    all.insert(all.end(), more.begin(), more.end());
+    return all;
+  };
+  const Values of_data = {{"sentiment", ValueRef::Double(1)},
+                          {"viewed_product", ValueRef::String("data")}};
+  const std::vector<std::string_view> more_data = {"plan_upgrade", "unlimited_data"};
+  EXPECT_TRUE(example.EverRanks(more_data, of_data, eager));
+  // Nobody with unlimited data sees more of them, whichever feature tells of it.
+  const auto unlimited_plan = std::pair("plan", ValueRef::String("mobile_unlimited"));
+  const auto unlimited_data = std::pair("data_allowance_gb", ValueRef::Double(1000));
+  EXPECT_FALSE(example.EverRanks(more_data, of_data, with({unlimited_plan})));
+  EXPECT_FALSE(example.EverRanks(more_data, of_data, with({unlimited_data})));
+  EXPECT_FALSE(example.EverRanks(more_data, of_data, with({unlimited_plan, unlimited_data})));
+
+  const Values of_home = {{"sentiment", ValueRef::Double(1)},
+                          {"viewed_product", ValueRef::String("home")}};
+  const auto dsl = std::pair("access_technology", ValueRef::String("dsl"));
+  const auto fiber = std::pair("access_technology", ValueRef::String("fiber"));
+  const auto in_the_street = std::pair("fiber_available", ValueRef::Bool(true));
+  EXPECT_TRUE(example.EverRanks({"fiber_upgrade"}, of_home, with({dsl, in_the_street})));
+  EXPECT_FALSE(example.EverRanks({"fiber_upgrade"}, of_home, with({dsl})));
+  EXPECT_FALSE(example.EverRanks({"fiber_upgrade"}, of_home, with({fiber, in_the_street})));
+
+  const auto outage = std::pair("outage_confirmed", ValueRef::Bool(true));
+  EXPECT_TRUE(example.EverRanks({"outage_status_callback"}, {outage}, {}));
+  EXPECT_FALSE(example.EverRanks({"outage_status_callback"}, {}, {}));
 }
 
 // And the customer decides within it.

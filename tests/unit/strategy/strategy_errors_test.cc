@@ -410,8 +410,17 @@ const ErrorCase kSyntaxCases[] = {
      "    cost: 1",
      "\tcost: 1",
      {"s.yaml:21:1: error: can't be read as YAML: illegal tab when looking for indentation; indent "
-      "with "
-      "spaces"}},
+      "with spaces, not tabs"}},
+    {"TabBeforeAnEntry",
+     "  - name: web",
+     "\t- name: web",
+     {"s.yaml:8:2: error: can't be read as YAML: illegal block entry; indent with spaces, not "
+      "tabs"}},
+    {"TabBehindSpaces",
+     "  - name: web",
+     "  \t- name: web",
+     {"s.yaml:8:4: error: can't be read as YAML: illegal block entry; indent with spaces, not "
+      "tabs"}},
     {"OpenBracket",
      "intents: [leave]",
      "intents: [leave",

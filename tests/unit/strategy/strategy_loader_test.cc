@@ -262,11 +262,22 @@ TEST(StrategyLoader, WarnsOfWhatIsDeclaredInVain) {
                   "s.yaml:11:24: warning: no treatment is for the intent \"leave\"",
                   "s.yaml:15:5: warning: no treatment belongs to the group \"gossip\"",
                   "s.yaml:18:5: warning: no treatment uses the model \"other\"",
+                  "s.yaml:28:5: warning: the treatment \"deal\" has no value, so its priority is "
+                  "never above 0; write what its good outcome is worth, such as \"value: 10\"",
                   "s.yaml:37:7: warning: no treatment of the group \"care\" can be used on these "
                   "channels with these intents",
                   "s.yaml:38:7: warning: a context weight of 0 percent has no effect",
                   "s.yaml:39:7: warning: no treatment of the group \"offer\" can be used on these "
                   "channels with these intents"));
+}
+
+// A value of 0 that is written is meant.
+TEST(StrategyLoader, WarnsOfATreatmentWithoutAValueOnly) {
+  EXPECT_THAT(LoadText(Replaced(kSmallStrategy, "    value: 20\n", "")).Issues(),
+              ElementsAre("s.yaml:25:5: warning: the treatment \"deal\" has no value, so its "
+                          "priority is never above 0; write what its good outcome is worth, such "
+                          "as \"value: 10\""));
+  EXPECT_THAT(LoadText(Replaced(kSmallStrategy, "value: 20", "value: 0")).Issues(), IsEmpty());
 }
 
 // Limits of strategy.proto: the number that is allowed loads, one more does not.
