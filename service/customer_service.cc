@@ -28,9 +28,8 @@ void CheckCustomerId(std::string_view field, std::string_view id, Violations& vi
 std::string UnknownFeature(const ValueSchema& features, std::string_view name,
                            const Violations& violations) {
   if (violations.full()) return "";
-  const std::string closest = ClosestName(name.substr(0, kMaxNameBytes), features.Names());
   return absl::StrCat("the strategy declares no feature ", Quoted(name),
-                      closest.empty() ? "" : absl::StrCat("; did you mean \"", closest, "\"?"));
+                      DidYouMean(name.substr(0, kMaxNameBytes), features.Names()));
 }
 
 // What is wrong with a value for the feature; converts an int where a double is declared.

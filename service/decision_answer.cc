@@ -8,7 +8,7 @@
 #include "absl/strings/escaping.h"
 #include "google/protobuf/io/coded_stream.h"
 #include "google/protobuf/io/zero_copy_stream_impl_lite.h"
-#include "lib/base/codec.h"
+#include "lib/base/proto_wire.h"
 #include "lib/decision/explanation.h"
 #include "service/value_conversion.h"
 
@@ -78,24 +78,8 @@ void FillRejected(const strategy::Strategy& strategy, const context::DecisionCon
   }
 }
 
-// The wire format of Protocol Buffers; all of these fields have tags of one byte.
-enum WireType { kVarint = 0, kFixed64 = 1, kSized = 2 };
-constexpr char Tag(int field, WireType type) { return static_cast<char>(field << 3 | type); }
-
-void PutSized(std::string& bytes, int field, std::string_view content) {
-  bytes += Tag(field, kSized);
-  PutBytes(bytes, content);
-}
-void PutDouble(std::string& bytes, int field, double value) {
-  bytes += Tag(field, kFixed64);
-  PutFixed(bytes, value);
-}
-void PutTrue(std::string& bytes, int field) {
-  bytes += Tag(field, kVarint);
-  bytes += '\1';
-}
-
 // What a decision adds to a ranked treatment: three doubles with their tags.
+// The tags of these fields take one byte each.
 constexpr size_t kRankedNumbersBytes = 3 * (1 + sizeof(double));
 
 void PutTime(std::string& bytes, int64_t unix_us) {
@@ -103,14 +87,14 @@ void PutTime(std::string& bytes, int64_t unix_us) {
   ToProto(unix_us, &time);
   std::string encoded;  // at most 17 bytes
   if (time.seconds() != 0) {
-    encoded += Tag(google::protobuf::Timestamp::kSecondsFieldNumber, kVarint);
+    PutTag(encoded, google::protobuf::Timestamp::kSecondsFieldNumber, WireType::kVarint);
     PutVarint(encoded, static_cast<uint64_t>(time.seconds()));
   }
   if (time.nanos() != 0) {
-    encoded += Tag(google::protobuf::Timestamp::kNanosFieldNumber, kVarint);
+    PutTag(encoded, google::protobuf::Timestamp::kNanosFieldNumber, WireType::kVarint);
     PutVarint(encoded, static_cast<uint64_t>(time.nanos()));
   }
-  PutSized(bytes, pb::DecideResponse::kTimeFieldNumber, encoded);
+  PutSizedField(bytes, pb::DecideResponse::kTimeFieldNumber, encoded);
 }
 
 void PutDecisionId(std::string& bytes, const decision::DecisionId& id) {
@@ -120,7 +104,7 @@ void PutDecisionId(std::string& bytes, const decision::DecisionId& id) {
     hex[2 * i] = kDigits[id[i] >> 4];
     hex[2 * i + 1] = kDigits[id[i] & 15];
   }
-  PutSized(bytes, pb::DecideResponse::kDecisionIdFieldNumber, {hex, sizeof hex});
+  PutSizedField(bytes, pb::DecideResponse::kDecisionIdFieldNumber, {hex, sizeof hex});
 }
 
 }  // namespace
@@ -168,14 +152,15 @@ void SerializeStably(const google::protobuf::MessageLite& message, std::string* 
 void AppendStreamResponse(std::string_view correlation_id, std::string_view answer,
                           std::string* bytes) {
   if (!correlation_id.empty()) {
-    PutSized(*bytes, pb::DecideStreamResponse::kCorrelationIdFieldNumber, correlation_id);
+    PutSizedField(*bytes, pb::DecideStreamResponse::kCorrelationIdFieldNumber, correlation_id);
   }
-  PutSized(*bytes, pb::DecideStreamResponse::kDecideFieldNumber, answer);
+  PutSizedField(*bytes, pb::DecideStreamResponse::kDecideFieldNumber, answer);
 }
 
 AnswerEncoder::AnswerEncoder(const strategy::Strategy& strategy)
     : treatments_(strategy.catalog.treatments.size()) {
-  PutSized(strategy_version_, pb::DecideResponse::kStrategyVersionFieldNumber, strategy.version);
+  PutSizedField(strategy_version_, pb::DecideResponse::kStrategyVersionFieldNumber,
+                strategy.version);
   const auto channels = static_cast<size_t>(strategy.context.channels.size());
   ranked_.resize(channels * treatments_);
   for (size_t channel = 0; channel < channels; ++channel) {
@@ -187,16 +172,16 @@ AnswerEncoder::AnswerEncoder(const strategy::Strategy& strategy)
       std::string encoded;
       SerializeStably(message, &encoded);
       std::string& field = ranked_[channel * treatments_ + t];
-      field += Tag(pb::DecideResponse::kTreatmentsFieldNumber, kSized);
+      PutTag(field, pb::DecideResponse::kTreatmentsFieldNumber, WireType::kSized);
       PutVarint(field, encoded.size() + kRankedNumbersBytes);
       field += encoded;
     }
   }
   for (const candidates::Reason reason : candidates::kAllReasons) {
     std::string& encoded = rejected_[static_cast<size_t>(reason)];
-    PutSized(encoded, pb::RejectedCount::kStageFieldNumber, candidates::ReasonStage(reason));
-    PutSized(encoded, pb::RejectedCount::kReasonFieldNumber, candidates::ReasonName(reason));
-    encoded += Tag(pb::RejectedCount::kCountFieldNumber, kVarint);
+    PutSizedField(encoded, pb::RejectedCount::kStageFieldNumber, candidates::ReasonStage(reason));
+    PutSizedField(encoded, pb::RejectedCount::kReasonFieldNumber, candidates::ReasonName(reason));
+    PutTag(encoded, pb::RejectedCount::kCountFieldNumber, WireType::kVarint);
   }
 }
 
@@ -208,28 +193,29 @@ void AnswerEncoder::Append(const context::DecisionContext& context,
   for (const arbitration::RankedTreatment& ranked : decision.result.arbitration.ranked) {
     bytes += ranked_[static_cast<size_t>(context.channel) * treatments_ +
                      static_cast<size_t>(ranked.treatment)];
-    PutDouble(bytes, pb::RankedTreatment::kPropensityFieldNumber,
-              decision.result.scored.scored[static_cast<size_t>(ranked.scored)].propensity);
-    PutDouble(bytes, pb::RankedTreatment::kContextWeightFieldNumber, ranked.context_weight);
-    PutDouble(bytes, pb::RankedTreatment::kPriorityFieldNumber, ranked.priority);
+    PutFixed64Field(bytes, pb::RankedTreatment::kPropensityFieldNumber,
+                    decision.result.scored.scored[static_cast<size_t>(ranked.scored)].propensity);
+    PutFixed64Field(bytes, pb::RankedTreatment::kContextWeightFieldNumber, ranked.context_weight);
+    PutFixed64Field(bytes, pb::RankedTreatment::kPriorityFieldNumber, ranked.priority);
   }
   const auto counts = decision.result.RejectedCounts();
   for (const candidates::Reason reason : candidates::kAllReasons) {
     const auto i = static_cast<size_t>(reason);
     if (counts[i] == 0) continue;
     const auto count = static_cast<uint64_t>(counts[i]);
-    bytes += Tag(pb::DecideResponse::kRejectedCountsFieldNumber, kSized);
+    PutTag(bytes, pb::DecideResponse::kRejectedCountsFieldNumber, WireType::kSized);
     PutVarint(bytes, rejected_[i].size() + VarintSize(count));
     bytes += rejected_[i];
     PutVarint(bytes, count);
   }
-  if (decision.degradation != 0) PutTrue(bytes, pb::DecideResponse::kDegradedFieldNumber);
+  if (decision.degradation != 0) PutVarintField(bytes, pb::DecideResponse::kDegradedFieldNumber, 1);
   for (const DegradationName& degradation : kDegradations) {
     if (decision.degradation & degradation.bit) {
-      PutSized(bytes, pb::DecideResponse::kDegradedReasonsFieldNumber, degradation.name);
+      PutSizedField(bytes, pb::DecideResponse::kDegradedReasonsFieldNumber, degradation.name);
     }
   }
-  if (decision.unknown_customer) PutTrue(bytes, pb::DecideResponse::kUnknownCustomerFieldNumber);
+  if (decision.unknown_customer)
+    PutVarintField(bytes, pb::DecideResponse::kUnknownCustomerFieldNumber, 1);
 }
 
 }  // namespace attune::service

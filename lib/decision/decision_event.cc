@@ -1,7 +1,7 @@
 #include "lib/decision/decision_event.h"
 
 #include "attune/storage/v1/event.pb.h"
-#include "lib/base/codec.h"
+#include "lib/base/proto_wire.h"
 #include "lib/context/value_codec.h"
 
 namespace attune::decision {
@@ -9,26 +9,15 @@ namespace {
 
 using Pb = attune::storage::v1::DecisionEvent;
 
-// The wire format of Protocol Buffers. Zeros and empty strings are left out, as in proto3.
-enum WireType : uint32_t { kVarint = 0, kFixed64 = 1, kSized = 2 };
-
-void PutTag(std::string& out, int field, WireType type) {
-  PutVarint(out, static_cast<uint32_t>(field) << 3 | type);
-}
+// Zeros and empty strings are left out, as in proto3.
 void PutNumber(std::string& out, int field, uint64_t value) {
-  if (value == 0) return;
-  PutTag(out, field, kVarint);
-  PutVarint(out, value);
+  if (value != 0) PutVarintField(out, field, value);
 }
 void PutFixed64(std::string& out, int field, uint64_t value) {
-  if (value == 0) return;
-  PutTag(out, field, kFixed64);
-  PutFixed(out, value);
+  if (value != 0) PutFixed64Field(out, field, value);
 }
 void PutSized(std::string& out, int field, std::string_view bytes) {
-  if (bytes.empty()) return;
-  PutTag(out, field, kSized);
-  PutBytes(out, bytes);
+  if (!bytes.empty()) PutSizedField(out, field, bytes);
 }
 
 // Writes one field after the other; those that need their size first by way of a scratch buffer.
@@ -94,8 +83,7 @@ void EncodeEvent(const strategy::Strategy& strategy, const context::DecisionCont
   writer.Numbers(Pb::kModelFieldNumber, scored,
                  [&](const auto& s) { return treatment(s.treatment).model; });
   for (const scoring::NamedModel& model : strategy.models.models) {
-    PutTag(event, Pb::kModelVersionsFieldNumber, kSized);
-    PutBytes(event, model.version);
+    PutSizedField(event, Pb::kModelVersionsFieldNumber, model.version);
   }
   const auto& ranked = result.arbitration.ranked;
   writer.Numbers(Pb::kRankingFieldNumber, ranked, [](const auto& r) { return r.scored; });
