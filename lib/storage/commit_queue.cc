@@ -212,15 +212,16 @@ absl::Status CommitQueue::WriteStaged() {
 void CommitQueue::MakeReadable() {
   int64_t customers = customers_.load(std::memory_order_relaxed);
   for (const Staged& staged : staged_) {
+    // Events before the record: who can load a version can read its events, as StateStore promises.
+    for (size_t i = 0; i < staged.events.size(); ++i) {
+      parts_.tail->Append(staged.number + i, staged.key, staged.events[i]);
+    }
     if (staged.change == RecordChange::kRemove) {
       --customers;
       parts_.table->Remove(staged.key, staged.number);
     } else if (staged.change != RecordChange::kKeep) {
       if (staged.change == RecordChange::kCreate) ++customers;
       parts_.table->Put(staged.key, staged.number, staged.record);
-    }
-    for (size_t i = 0; i < staged.events.size(); ++i) {
-      parts_.tail->Append(staged.number + i, staged.key, staged.events[i]);
     }
   }
   customers_.store(customers, std::memory_order_relaxed);

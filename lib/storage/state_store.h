@@ -106,6 +106,9 @@ struct StoreStats {
 
 // The state of all customers and the log of what happened to them. Thread-safe.
 //
+// Who can load a version of a record can read the events that were committed with it, unless they
+// have left the log by retention or erasure.
+//
 // Errors of every method, besides those it names: UNAVAILABLE (can't be read or written now:
 // retry), DATA_LOSS (what is stored is damaged; page somebody), RESOURCE_EXHAUSTED (disk full, size
 // limits).

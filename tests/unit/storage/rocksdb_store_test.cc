@@ -260,6 +260,26 @@ TEST_F(RocksDbStoreTest, NeverShowsALogReaderAPositionThatItHasPassed) {
   EXPECT_EQ(ReadAll().size(), seen.size());
 }
 
+// Who is asked again with an earlier request's id loads the record and reads the answer at its
+// version: an answer that can't be read would be taken for one that has left the log.
+TEST_F(RocksDbStoreTest, ShowsTheEventsOfEveryVersionThatCanBeLoaded) {
+  constexpr int kVersions = 5000;
+  const std::string payload(1500, 'e');
+  Put("anna", "record", {payload});
+  std::atomic<bool> running{true};
+  std::thread writer([&] {
+    for (int i = 0; i < kVersions; ++i) Put("anna", "record", {payload});
+    running = false;
+  });
+  int missing = 0;
+  while (running) {
+    const uint64_t version = Load("anna").version.number;
+    missing += !store_->ReadLogAt(version)->has_value();
+  }
+  writer.join();
+  EXPECT_EQ(missing, 0);
+}
+
 TEST_F(RocksDbStoreTest, KeepsEverythingWhenItIsOpenedAgain) {
   const CommitReceipt before = Put("anna", "one", {"e1", "e2"});
   ASSERT_TRUE(store_->PutBlob("model", "weights").ok());
