@@ -93,6 +93,7 @@ absl::Status Journal::OpenSegment() {
     file_system_->DeleteFile(path, rocksdb::IOOptions(), nullptr).PermitUncheckedError();
     return ToAbslStatus(status, kWriting);
   }
+  continues_ = next_number_;  // a next segment goes on where this one begins
   active_ = file.get();
   active_bytes_ = header.size();
   bytes_.fetch_add(header.size(), std::memory_order_relaxed);

@@ -46,6 +46,10 @@ class Replay {
     return segment.header.has_value() &&
            (segment.header->continues == end_ || segment.header->continues <= floor_);
   }
+  bool WrittenInThisBoot(const Segment& segment) const {
+    return segment.header.has_value() && segment.header->boot_id == boot_id_ &&
+           boot_id_ != BootId{};
+  }
   // Reads one segment; `next` is the one behind it. Returns whether the journal goes on there.
   absl::StatusOr<bool> ReadSegmentFrames(const Segment& segment, const std::optional<Segment>& next,
                                          const std::vector<uint64_t>& later_ids);
@@ -126,7 +130,9 @@ absl::StatusOr<bool> Replay::ReadSegmentFrames(const Segment& segment,
     stop = *stopped;
   }
   // A write that failed leaves a torn end and is followed by a new segment.
-  if (stop == Stop::kEnd || (next.has_value() && Continues(*next))) return true;
+  if (next.has_value() && Continues(*next)) return true;
+  // A segment without a header is judged when its turn comes.
+  if (stop == Stop::kEnd && (!next.has_value() || !next->header.has_value())) return true;
   absl::Status status = CheckTornEnd(segment, offset, stop, later_ids);
   if (!status.ok()) return status;
   return false;
@@ -202,20 +208,22 @@ absl::Status Replay::CheckTornEnd(const Segment& segment, size_t offset, Stop st
                                   const std::vector<uint64_t>& later_ids) {
   if (!segment.header.has_value()) {
     // A header is not written alone: torn with nothing behind it, or damaged.
-    if (!HighestSyncedMark(segment, 0).has_value() && later_ids.empty()) return absl::OkStatus();
-    return Damaged(segment, 0, "its header is not what was written");
-  }
-  const bool same_boot = segment.header->boot_id == boot_id_ && boot_id_ != BootId{};
-  if (stop == Stop::kDamage && same_boot) {
-    return Damaged(segment, offset, "it is not what was written");
-  }
-  if (stop == Stop::kTorn && same_boot && !later_ids.empty()) {
-    return Damaged(segment, offset, "it ends too early");
+    if (HighestSyncedMark(segment, 0).has_value()) {
+      return Damaged(segment, 0, "its header is not what was written");
+    }
+  } else if (WrittenInThisBoot(segment)) {
+    if (stop == Stop::kDamage) return Damaged(segment, offset, "it is not what was written");
+    if (!later_ids.empty()) {
+      return Damaged(segment, offset, absl::StrCat("it ends too early, at number ", end_));
+    }
   }
   uint64_t synced = std::max(synced_, HighestSyncedMark(segment, offset).value_or(0));
   for (const uint64_t id : later_ids) {
     absl::StatusOr<Segment> later = ReadSegment(id);
     if (!later.ok()) return later.status();
+    if (!segment.header.has_value() && WrittenInThisBoot(*later)) {
+      return Damaged(segment, 0, "its header is not what was written");
+    }
     synced = std::max(synced, HighestSyncedMark(*later, 0).value_or(0));
   }
   if (synced <= std::max(end_, floor_)) return absl::OkStatus();

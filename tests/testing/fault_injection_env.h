@@ -28,8 +28,11 @@ class FaultInjectionFileSystem : public rocksdb::FileSystemWrapper {
     append_path_ = std::move(part_of_path);
     append_ = fault;
   }
-  // The next append writes so many bytes of it and fails.
-  void TearNextAppend(size_t bytes) { tear_ = static_cast<int64_t>(bytes); }
+  // The next append, or the one `after` so many others, writes so many bytes of it and fails.
+  void TearNextAppend(size_t bytes, int after = 0) {
+    before_tear_ = after;
+    tear_ = static_cast<int64_t>(bytes);
+  }
   // What every sync of a file meets from now on.
   void FailSyncs(Fault fault) { sync_ = fault; }
 
@@ -84,7 +87,8 @@ class FaultInjectionFileSystem : public rocksdb::FileSystemWrapper {
    private:
     rocksdb::IOStatus MeetAppend(const rocksdb::Slice& data, const rocksdb::IOOptions& options,
                                  rocksdb::IODebugContext* context) {
-      const int64_t tear = owner_->tear_.exchange(-1);
+      const bool torn = owner_->tear_ >= 0 && owner_->before_tear_-- <= 0;
+      const int64_t tear = torn ? owner_->tear_.exchange(-1) : -1;
       if (tear >= 0) {
         const size_t written = std::min(data.size(), static_cast<size_t>(tear));
         rocksdb::IOStatus status =
@@ -117,6 +121,7 @@ class FaultInjectionFileSystem : public rocksdb::FileSystemWrapper {
   std::string append_path_;  // guarded by mutex_
   std::atomic<Fault> append_{Fault::kNone};
   std::atomic<int64_t> tear_{-1};
+  std::atomic<int> before_tear_{0};
   std::atomic<Fault> sync_{Fault::kNone};
   std::atomic<int> appends_failed_{0};
   std::atomic<int> syncs_failed_{0};

@@ -217,6 +217,47 @@ TEST_F(JournalTest, DropsLaterSegmentsThatThePowerHasCutOff) {
   EXPECT_TRUE(absl::IsDataLoss(Replay().status()));
 }
 
+// A checkpoint syncs what lies behind its cut, and the power fails: the segment before ends where it
+// was last synced, between two frames.
+TEST_F(JournalTest, CutsOffASegmentThatThePowerHasEndedBetweenTwoFrames) {
+  Open();
+  ASSERT_TRUE(Append("a").ok());
+  ASSERT_TRUE(journal_->Sync().ok());
+  const auto synced_size = std::filesystem::file_size(Files()[0]);
+  ASSERT_TRUE(Append("b").ok());
+  const uint64_t cut = journal_->Rotate();
+  ASSERT_TRUE(Append("c").ok());
+  ASSERT_TRUE(journal_->SyncFrom(cut).ok());
+  for (const std::string& path : Files()) Reboot(path);
+  std::filesystem::resize_file(Files()[0], synced_size);
+  EXPECT_THAT(*Replay(), ElementsAre("1:a"));
+  EXPECT_EQ(start_.next_number, 2u);
+  EXPECT_EQ(Files().size(), 1u);
+}
+
+TEST_F(JournalTest, DropsNewSegmentsThatThePowerHasEmptied) {
+  Open();
+  for (const char* record : {"a", "b", "c"}) {
+    ASSERT_TRUE(Append(record).ok());
+    journal_->Rotate();
+  }
+  const std::vector<std::string> paths = Files();
+  const std::string last = ReadFile(paths[2]);
+  WriteFile(paths[1], "");
+  // While the system runs no file loses its content.
+  EXPECT_TRUE(absl::IsDataLoss(Replay().status()));
+  WriteFile(paths[2], "");
+  Reboot(paths[0]);
+  EXPECT_THAT(*Replay(), ElementsAre("1:a"));
+  EXPECT_EQ(Files().size(), 1u);
+  // One of two came to the disk, never synced.
+  WriteFile(paths[1], "");
+  WriteFile(paths[2], last);
+  Reboot(paths[2]);
+  EXPECT_THAT(*Replay(), ElementsAre("1:a"));
+  EXPECT_EQ(Files().size(), 1u);
+}
+
 TEST_F(JournalTest, ReportsAMissingSegment) {
   Open();
   for (const char* record : {"a", "b", "c"}) {
@@ -254,6 +295,21 @@ TEST_F(JournalTest, TakesNoPartOfAFailedWriteForACommit) {
     EXPECT_EQ(records->back(), std::to_string(written + 2) + ":b");
     EXPECT_EQ(records->size(), written + 2);
   }
+}
+
+// The first segment of a life begins behind a gap; its header is written, its first frame fails.
+TEST_F(JournalTest, GoesOnAfterAFailedFirstWriteBehindACrash) {
+  Open();
+  ASSERT_TRUE(Append("a").ok());
+  ASSERT_TRUE(Replay().ok());
+  start_.next_number = 100;
+  Open(start_);
+  env_.file_system().TearNextAppend(0, /*after=*/1);
+  EXPECT_FALSE(Append("lost").ok());
+  ASSERT_TRUE(Append("b").ok());
+  absl::StatusOr<std::vector<std::string>> records = Replay();
+  ASSERT_TRUE(records.ok()) << records.status();
+  EXPECT_THAT(*records, ElementsAre("1:a", "100:b"));
 }
 
 TEST_F(JournalTest, SyncsAgainWhenTheDatabaseHasWhatCouldNotBeSynced) {
