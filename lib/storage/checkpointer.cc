@@ -40,10 +40,11 @@ Checkpointer::Checkpointer(CheckpointParts parts, CheckpointFiles files)
       syncer_([this] { return CheckpointOnce(); }),
       thread_([this] { Loop(); }) {}
 
-Checkpointer::~Checkpointer() {
-  stopping_ = true;
+void Checkpointer::Stop() {
+  if (!thread_.joinable()) return;
   {
     absl::MutexLock lock(&mutex_);
+    stopping_ = true;
     wake_.Signal();
   }
   thread_.join();

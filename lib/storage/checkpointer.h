@@ -51,13 +51,16 @@ class Checkpointer {
  public:
   // Starts the thread.
   Checkpointer(CheckpointParts parts, CheckpointFiles files);
-  // Ends the thread; a checkpoint that is under way is finished first.
-  ~Checkpointer();
+  ~Checkpointer() { Stop(); }
   Checkpointer(const Checkpointer&) = delete;
   Checkpointer& operator=(const Checkpointer&) = delete;
 
   // Asks for a checkpoint soon. Cheap. One that fails is tried again after a second.
   void Request();
+
+  // Ends the thread; a checkpoint that is under way is finished first. From then on a checkpoint
+  // runs only in the thread that calls Checkpoint. May be called again, by one thread at a time.
+  void Stop();
 
   // Returns when everything that was committed before the call is in the database, durably.
   absl::Status Checkpoint() { return syncer_.Sync(); }

@@ -168,10 +168,10 @@ RocksDbStore::RocksDbStore(std::unique_ptr<rocksdb::DB> db, const ColumnFamilies
 
 RocksDbStore::~RocksDbStore() {
   if (checkpointer_ != nullptr) {
-    // If this fails, the journal is read when the store is opened.
-    const absl::Status status = checkpointer_->Checkpoint();
-    checkpointer_.reset();
-    if (status.ok()) PutMeta(kClosedKey, "1").IgnoreError();
+    // The thread first, so that nothing is written behind the last checkpoint. The object stays:
+    // a cut may ask it for the next one. If this fails, the journal is read when the store is opened.
+    checkpointer_->Stop();
+    if (checkpointer_->Checkpoint().ok()) PutMeta(kClosedKey, "1").IgnoreError();
   }
   for (rocksdb::ColumnFamilyHandle* family :
        {families_.meta, families_.customers, families_.log, families_.blobs}) {

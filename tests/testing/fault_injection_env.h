@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -33,6 +34,12 @@ class FaultInjectionFileSystem : public rocksdb::FileSystemWrapper {
     before_tear_ = after;
     tear_ = static_cast<int64_t>(bytes);
   }
+  // Runs `hook` once, before the next file is made whose path holds this.
+  void BeforeNextFile(std::string part_of_path, std::function<void()> hook) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    hook_path_ = std::move(part_of_path);
+    hook_ = std::move(hook);
+  }
   // What every sync of a file meets from now on.
   void FailSyncs(Fault fault) { sync_ = fault; }
 
@@ -45,6 +52,7 @@ class FaultInjectionFileSystem : public rocksdb::FileSystemWrapper {
   rocksdb::IOStatus NewWritableFile(const std::string& name, const rocksdb::FileOptions& options,
                                     std::unique_ptr<rocksdb::FSWritableFile>* result,
                                     rocksdb::IODebugContext* context) override {
+    if (const std::function<void()> hook = TakeHookFor(name)) hook();
     rocksdb::IOStatus status = target()->NewWritableFile(name, options, result, context);
     // The information log is nothing that a store depends on.
     if (status.ok() && name.find("/LOG") == std::string::npos) {
@@ -117,8 +125,17 @@ class FaultInjectionFileSystem : public rocksdb::FileSystemWrapper {
     return path.find(append_path_) != std::string::npos;
   }
 
+  // Empty: there is none.
+  std::function<void()> TakeHookFor(const std::string& path) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (hook_ == nullptr || path.find(hook_path_) == std::string::npos) return {};
+    return std::exchange(hook_, nullptr);
+  }
+
   std::mutex mutex_;
-  std::string append_path_;  // guarded by mutex_
+  std::string append_path_;     // guarded by mutex_
+  std::string hook_path_;       // guarded by mutex_
+  std::function<void()> hook_;  // guarded by mutex_
   std::atomic<Fault> append_{Fault::kNone};
   std::atomic<int64_t> tear_{-1};
   std::atomic<int> before_tear_{0};

@@ -114,5 +114,25 @@ TEST_F(RocksDbStoreFaultTest, SyncsForPowerCommitsAndNeverForOthers) {
   EXPECT_EQ(files().syncs(), before + 2);
 }
 
+TEST_F(RocksDbStoreFaultTest, ClosesWhileACheckpointIsTriedAgain) {
+  Close();
+  options_.write_buffer_bytes = 64 << 10;
+  Open();
+  files().FailAppends(Fault::kNoSpace, "/checkpoint/");
+  for (int i = 0; i < 100; ++i) Put("anna", std::to_string(i), {std::string(1000, 'e')});
+  const absl::Status failed = SucceedsWithin(std::chrono::seconds(20), [&] {
+    return store_->Stats().write_stopped ? absl::OkStatus() : absl::UnknownError("not yet");
+  });
+  ASSERT_TRUE(failed.ok()) << failed;
+  // The last checkpoint takes longer than the other thread waits for its next one.
+  files().BeforeNextFile("/checkpoint/",
+                         [] { std::this_thread::sleep_for(std::chrono::milliseconds(1300)); });
+  Close();
+  files().FailAppends(Fault::kNone);
+  Open();
+  EXPECT_EQ(Load("anna").bytes, "99");
+  EXPECT_EQ(ReadAll().size(), 100u);
+}
+
 }  // namespace
 }  // namespace attune::storage
