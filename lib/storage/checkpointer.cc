@@ -90,15 +90,16 @@ absl::Status Checkpointer::Run() {
   const CommitQueue::Cut cut = parts_.queue->MakeCut();
   const RecordTable::DirtyRecords dirty = parts_.table->CollectDirty();
   const EventChunks chunks = parts_.tail->ChunksBelow(cut.number);
-  const Content content = {dirty, chunks};
+  const std::string floor = EncodeFloor({cut.number, cut.customers});
+  const Content content = {dirty, chunks, floor};
 
   // Records are collected as they are now. What was written to them behind the cut must not be in
-  // the database while its events could still be lost with the journal.
-  absl::Status status = parts_.journal->SyncFrom(cut.number);
-  if (status.ok()) {
-    status = parts_.health->had_error() ? WriteBatches(content) : AddFiles(content);
-  }
-  if (status.ok()) status = WriteFloor(cut);
+  // the database while its events could still be lost with the journal. What lies before the cut
+  // may be impossible to sync; then it is safe only when it is in the database.
+  absl::Status status = parts_.journal->Sync();
+  const bool journal_synced = status.ok();
+  if (!journal_synced) status = parts_.journal->SyncFrom(cut.number);
+  if (status.ok()) status = Write(content, journal_synced);
   if (!status.ok()) {
     // A database that has stopped after an error may go on when the error is gone.
     if (parts_.health->had_error()) parts_.db->Resume().PermitUncheckedError();
@@ -141,18 +142,27 @@ rocksdb::Status Checkpointer::ForEachEvent(const Content& content, Put put) {
   return status;
 }
 
-absl::Status Checkpointer::AddFiles(const Content& content) {
-  std::vector<rocksdb::IngestExternalFileArg> files;
-  absl::Status status = WriteFiles(content, files);
-  if (status.ok()) status = WaitForCompactions();
-  if (status.ok() && !files.empty()) {
-    status = ToAbslStatus(parts_.db->IngestExternalFiles(files), "add a checkpoint's files");
+absl::Status Checkpointer::Write(const Content& content, bool journal_synced) {
+  if (!parts_.health->had_error()) {
+    std::vector<rocksdb::IngestExternalFileArg> files;
+    absl::Status status = WaitForCompactions();
+    if (status.ok()) status = WriteFiles(content, files);
+    // Looked at once more as late as can be: see DatabaseHealth.
+    const bool can_add = status.ok() && !parts_.health->had_error();
+    if (can_add) {
+      status = ToAbslStatus(parts_.db->IngestExternalFiles(files), "add a checkpoint's files");
+      if (status.ok()) return status;
+    }
+    DeleteFiles(files);
+    if (!status.ok()) return status;
   }
-  if (status.ok()) return status;
+  return WriteBatches(content, /*in_pieces=*/journal_synced);
+}
+
+void Checkpointer::DeleteFiles(const std::vector<rocksdb::IngestExternalFileArg>& files) {
   for (const rocksdb::IngestExternalFileArg& file : files) {
-    files_.log.env->DeleteFile(file.external_files[0]).PermitUncheckedError();
+    files_.meta.env->DeleteFile(file.external_files[0]).PermitUncheckedError();
   }
-  return status;
 }
 
 absl::Status Checkpointer::WriteFiles(const Content& content,
@@ -173,8 +183,10 @@ absl::Status Checkpointer::WriteFiles(const Content& content,
     written_bytes_.fetch_add(writer.FileSize(), std::memory_order_relaxed);
     return ToAbslStatus(status, "write a file of a checkpoint");
   };
-  absl::Status status;
-  if (!content.records.records.empty()) {
+  absl::Status status = write(parts_.families.meta, files_.meta, [&](auto& writer) {
+    return writer.Put(ToSlice(kFloorKey), content.floor);
+  });
+  if (status.ok() && !content.records.records.empty()) {
     status = write(parts_.families.customers, files_.customers, [&](auto& writer) {
       return ForEachRecord(
           content, [&](const auto& key, const auto& value) { return writer.Put(key, value); },
@@ -190,7 +202,7 @@ absl::Status Checkpointer::WriteFiles(const Content& content,
   return status;
 }
 
-absl::Status Checkpointer::WriteBatches(const Content& content) {
+absl::Status Checkpointer::WriteBatches(const Content& content, bool in_pieces) {
   rocksdb::WriteBatch batch;
   const auto write = [&] {
     const rocksdb::Status status = parts_.db->Write(Durably(), &batch);
@@ -198,7 +210,7 @@ absl::Status Checkpointer::WriteBatches(const Content& content) {
     return status;
   };
   const auto written_if_large = [&](const rocksdb::Status& status) {
-    return status.ok() && batch.GetDataSize() >= kBatchBytes ? write() : status;
+    return status.ok() && in_pieces && batch.GetDataSize() >= kBatchBytes ? write() : status;
   };
   const auto put_into = [&](rocksdb::ColumnFamilyHandle* family) {
     return [&, family](const rocksdb::Slice& key, const rocksdb::Slice& value) {
@@ -206,11 +218,14 @@ absl::Status Checkpointer::WriteBatches(const Content& content) {
     };
   };
   const ColumnFamilies& families = parts_.families;
-  rocksdb::Status status =
-      ForEachRecord(content, put_into(families.customers), [&](const rocksdb::Slice& key) {
-        return written_if_large(batch.Delete(families.customers, key));
-      });
-  if (status.ok()) status = ForEachEvent(content, put_into(families.log));
+  // Events before the records that point to them, the floor last.
+  rocksdb::Status status = ForEachEvent(content, put_into(families.log));
+  if (status.ok()) {
+    status = ForEachRecord(content, put_into(families.customers), [&](const rocksdb::Slice& key) {
+      return written_if_large(batch.Delete(families.customers, key));
+    });
+  }
+  if (status.ok()) status = batch.Put(families.meta, ToSlice(kFloorKey), content.floor);
   if (status.ok()) status = write();
   return ToAbslStatus(status, "write a checkpoint");
 }
@@ -227,12 +242,6 @@ absl::Status Checkpointer::WaitForCompactions() const {
     absl::SleepFor(kPause);
   }
   return absl::UnavailableError("the database is behind with merging its files");
-}
-
-absl::Status Checkpointer::WriteFloor(const CommitQueue::Cut& cut) {
-  return ToAbslStatus(parts_.db->Put(Durably(), parts_.families.meta, ToSlice(kFloorKey),
-                                     EncodeFloor({cut.number, cut.customers})),
-                      "write where the journal starts");
 }
 
 }  // namespace attune::storage

@@ -323,7 +323,8 @@ void RocksDbStore::StartCommits(const JournalStart& start, const Floor& floor) {
                       .journal = journal_.get(),
                       .table = &table_,
                       .tail = &tail_},
-      CheckpointFiles{.customers = rocksdb::Options(setup_.db, setup_.customers),
+      CheckpointFiles{.meta = rocksdb::Options(setup_.db, setup_.meta),
+                      .customers = rocksdb::Options(setup_.db, setup_.customers),
                       .log = rocksdb::Options(setup_.db, setup_.log),
                       .folder = path_ + kCheckpointFolder});
   log_ = std::make_unique<EventLog>(db_.get(), families_, &tail_, checkpointer_.get());

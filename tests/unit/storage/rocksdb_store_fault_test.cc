@@ -20,6 +20,11 @@ class RocksDbStoreFaultTest : public StoreFixture {
   RocksDbStoreFaultTest() { options_.env = faults_.env(); }
   ~RocksDbStoreFaultTest() override { Close(); }
 
+  void SetUp() override {
+    StoreFixture::SetUp();
+    syncs_at_start_ = files().syncs();
+  }
+
   testing::FaultInjectionFileSystem& files() { return faults_.file_system(); }
 
   // Tries until it succeeds: some recover in a thread of their own, when it is ready.
@@ -35,6 +40,7 @@ class RocksDbStoreFaultTest : public StoreFixture {
   }
 
   testing::FaultInjectionEnv faults_;
+  int syncs_at_start_ = 0;
 };
 
 TEST_F(RocksDbStoreFaultTest, GoesOnWhenThereIsSpaceAgain) {
@@ -112,6 +118,48 @@ TEST_F(RocksDbStoreFaultTest, SyncsForPowerCommitsAndNeverForOthers) {
   Put("anna", "record");
   ASSERT_TRUE(store_->Sync().ok());
   EXPECT_EQ(files().syncs(), before + 2);
+}
+
+TEST_F(RocksDbStoreFaultTest, SyncsTheJournalBeforeTheFilesOfACheckpointAreMade) {
+  Put("anna", "record", {"event"});
+  EXPECT_EQ(files().syncs(), syncs_at_start_);
+  int syncs = 0;
+  files().BeforeNextFile("/checkpoint/", [&] { syncs = files().syncs(); });
+  ASSERT_TRUE(store_->Erase(Key("nobody")).ok());
+  EXPECT_EQ(syncs, syncs_at_start_ + 1);
+}
+
+// The database meets an error while the files of a checkpoint are made, when it has been asked
+// already whether it can take them over.
+TEST_F(RocksDbStoreFaultTest, WritesACheckpointIntoADatabaseThatHasJustFailed) {
+  constexpr int kCustomers = 100;
+  Close();
+  options_.record_cache_bytes = 0;  // what is in the database is read from there
+  Open();
+  for (int round = 1; round <= 3; ++round) {
+    const std::string bytes = "round " + std::to_string(round);
+    for (int i = 0; i < kCustomers; ++i) Put(std::to_string(i), bytes, {"event"});
+    if (round == 3) {
+      files().BeforeNextFile("/checkpoint/", [&] {
+        files().FailAppends(Fault::kNoSpace, ".sst");
+        // More than a memtable: it is flushed.
+        store_->PutBlob("blob", std::string(20 << 20, 'b')).IgnoreError();
+        const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+        while (files().appends_failed() == 0 && std::chrono::steady_clock::now() < end) {
+          std::this_thread::sleep_for(std::chrono::milliseconds(5));
+        }
+        std::this_thread::sleep_for(std::chrono::milliseconds(200));  // the error is reported
+        files().FailAppends(Fault::kNone);
+      });
+    }
+    const absl::Status status =
+        SucceedsWithin(std::chrono::seconds(20), [&] { return store_->TrimLog(0); });
+    ASSERT_TRUE(status.ok()) << status;
+    for (int i = 0; i < kCustomers; ++i) ASSERT_EQ(Load(std::to_string(i)).bytes, bytes);
+  }
+  EXPECT_GT(files().appends_failed(), 0);
+  Reopen();
+  for (int i = 0; i < kCustomers; ++i) ASSERT_EQ(Load(std::to_string(i)).bytes, "round 3");
 }
 
 TEST_F(RocksDbStoreFaultTest, ClosesWhileACheckpointIsTriedAgain) {
