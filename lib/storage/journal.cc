@@ -76,6 +76,14 @@ void Journal::SealActive() {
   active_ = nullptr;
   absl::MutexLock lock(&mutex_);
   segments_.back().sealed = true;
+  CloseFiles();
+}
+
+void Journal::CloseFiles() {
+  for (Segment& segment : segments_) {
+    if (!segment.sealed) continue;
+    if (segment.failed || segment.synced_end >= segment.end) segment.file = nullptr;
+  }
 }
 
 absl::Status Journal::OpenSegment() {
@@ -155,6 +163,7 @@ absl::Status Journal::SyncSegments(uint64_t from) {
       }
     }
   }
+  CloseFiles();
   UpdateSynced();
   return ToAbslStatus(status, kSyncing);
 }
