@@ -22,8 +22,6 @@ class CommitQueueTest : public ::testing::Test {
   void Open() {
     journal_ =
         std::make_unique<Journal>(rocksdb::FileSystem::Default(), dir_.path(), JournalStart{});
-    limits_.request_checkpoint = [this] { ++requests_; };
-    limits_.checkpoint_status = [this] { return checkpoint_status_; };
     queue_ = std::make_unique<CommitQueue>(
         CommitParts{.journal = journal_.get(),
                     .table = &table_,
@@ -51,7 +49,9 @@ class CommitQueueTest : public ::testing::Test {
                        .checkpoint_journal_bytes = 1 << 20,
                        .patient_bytes = 1 << 20,
                        .max_bytes = 1 << 20,
-                       .max_journal_bytes = 1 << 20};
+                       .max_journal_bytes = 1 << 20,
+                       .request_checkpoint = [this] { ++requests_; },
+                       .checkpoint_status = [this] { return checkpoint_status_; }};
   absl::Status checkpoint_status_;
   std::unique_ptr<Journal> journal_;
   std::unique_ptr<CommitQueue> queue_;
