@@ -374,6 +374,7 @@ TEST_F(RocksDbStoreTest, LeavesNoByteOfWhatWasErasedInItsFiles) {
     std::error_code error;  // files come and go
     for (std::filesystem::recursive_directory_iterator it(options_.path, error), end;
          !error && it != end; it.increment(error)) {
+      if (!it->is_regular_file(error)) continue;
       std::ifstream file(it->path(), std::ios::binary);
       const std::string bytes{std::istreambuf_iterator<char>(file), {}};
       if (absl::StrContains(bytes, kMarker)) files.push_back(it->path());
