@@ -1,5 +1,6 @@
 #include "lib/storage/checkpointer.h"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -14,7 +15,9 @@
 namespace attune::storage {
 namespace {
 
-constexpr absl::Duration kRetryAfter = absl::Seconds(1);
+// After a failure: each further one waits twice as long.
+constexpr absl::Duration kMinRetryAfter = absl::Seconds(1);
+constexpr absl::Duration kMaxRetryAfter = absl::Seconds(30);
 
 // Files of records that wait to be merged. More would make every read of the database slower.
 constexpr uint64_t kMaxWaitingFiles = 24;
@@ -40,10 +43,11 @@ Checkpointer::Checkpointer(CheckpointParts parts, CheckpointFiles files)
       syncer_([this] { return CheckpointOnce(); }),
       thread_([this] { Loop(); }) {}
 
-Checkpointer::~Checkpointer() {
-  stopping_ = true;
+void Checkpointer::Stop() {
+  if (!thread_.joinable()) return;
   {
     absl::MutexLock lock(&mutex_);
+    stopping_ = true;
     wake_.Signal();
   }
   thread_.join();
@@ -61,25 +65,31 @@ absl::Status Checkpointer::last_status() const {
 }
 
 void Checkpointer::Loop() {
+  absl::Duration retry_after = kMinRetryAfter;
   while (!stopping_) {
     {
       absl::MutexLock lock(&mutex_);
       while (!requested_ && !stopping_) wake_.Wait(&mutex_);
     }
     if (stopping_) return;
+    // Before: what is asked for while this one runs may not be in it.
+    requested_ = false;
     const absl::Status status = Checkpoint();
     if (status.ok()) {
-      requested_ = false;
+      retry_after = kMinRetryAfter;
       continue;
     }
-    // Stays requested, so that nobody else wakes this thread before.
+    // Requested until it is tried again, so that nobody else wakes this thread before.
+    requested_ = true;
     absl::MutexLock lock(&mutex_);
-    if (!stopping_) wake_.WaitWithTimeout(&mutex_, kRetryAfter);
+    if (!stopping_) wake_.WaitWithTimeout(&mutex_, retry_after);
+    retry_after = std::min(2 * retry_after, kMaxRetryAfter);
   }
 }
 
 absl::Status Checkpointer::CheckpointOnce() {
   absl::Status status = Run();
+  parts_.queue->EndCheckpoint();
   absl::MutexLock lock(&mutex_);
   last_status_ = status;
   return status;
@@ -89,15 +99,16 @@ absl::Status Checkpointer::Run() {
   const CommitQueue::Cut cut = parts_.queue->MakeCut();
   const RecordTable::DirtyRecords dirty = parts_.table->CollectDirty();
   const EventChunks chunks = parts_.tail->ChunksBelow(cut.number);
-  const Content content = {dirty, chunks};
+  const std::string floor = EncodeFloor({cut.number, cut.customers});
+  const Content content = {dirty, chunks, floor};
 
   // Records are collected as they are now. What was written to them behind the cut must not be in
-  // the database while its events could still be lost with the journal.
-  absl::Status status = parts_.journal->SyncFrom(cut.number);
-  if (status.ok()) {
-    status = parts_.health->had_error() ? WriteBatches(content) : AddFiles(content);
-  }
-  if (status.ok()) status = WriteFloor(cut);
+  // the database while its events could still be lost with the journal. What lies before the cut
+  // may be impossible to sync; then it is safe only when it is in the database.
+  absl::Status status = parts_.journal->Sync();
+  const bool journal_synced = status.ok();
+  if (!journal_synced) status = parts_.journal->SyncFrom(cut.number);
+  if (status.ok()) status = Write(content, journal_synced);
   if (!status.ok()) {
     // A database that has stopped after an error may go on when the error is gone.
     if (parts_.health->had_error()) parts_.db->Resume().PermitUncheckedError();
@@ -140,18 +151,27 @@ rocksdb::Status Checkpointer::ForEachEvent(const Content& content, Put put) {
   return status;
 }
 
-absl::Status Checkpointer::AddFiles(const Content& content) {
-  std::vector<rocksdb::IngestExternalFileArg> files;
-  absl::Status status = WriteFiles(content, files);
-  if (status.ok()) status = WaitForCompactions();
-  if (status.ok() && !files.empty()) {
-    status = ToAbslStatus(parts_.db->IngestExternalFiles(files), "add a checkpoint's files");
+absl::Status Checkpointer::Write(const Content& content, bool journal_synced) {
+  if (!parts_.health->had_error()) {
+    std::vector<rocksdb::IngestExternalFileArg> files;
+    absl::Status status = WaitForCompactions();
+    if (status.ok()) status = WriteFiles(content, files);
+    // Looked at once more as late as can be: see DatabaseHealth.
+    const bool can_add = status.ok() && !parts_.health->had_error();
+    if (can_add) {
+      status = ToAbslStatus(parts_.db->IngestExternalFiles(files), "add a checkpoint's files");
+      if (status.ok()) return status;
+    }
+    DeleteFiles(files);
+    if (!status.ok()) return status;
   }
-  if (status.ok()) return status;
+  return WriteBatches(content, /*in_pieces=*/journal_synced);
+}
+
+void Checkpointer::DeleteFiles(const std::vector<rocksdb::IngestExternalFileArg>& files) {
   for (const rocksdb::IngestExternalFileArg& file : files) {
-    files_.log.env->DeleteFile(file.external_files[0]).PermitUncheckedError();
+    files_.meta.env->DeleteFile(file.external_files[0]).PermitUncheckedError();
   }
-  return status;
 }
 
 absl::Status Checkpointer::WriteFiles(const Content& content,
@@ -172,8 +192,10 @@ absl::Status Checkpointer::WriteFiles(const Content& content,
     written_bytes_.fetch_add(writer.FileSize(), std::memory_order_relaxed);
     return ToAbslStatus(status, "write a file of a checkpoint");
   };
-  absl::Status status;
-  if (!content.records.records.empty()) {
+  absl::Status status = write(parts_.families.meta, files_.meta, [&](auto& writer) {
+    return writer.Put(ToSlice(kFloorKey), content.floor);
+  });
+  if (status.ok() && !content.records.records.empty()) {
     status = write(parts_.families.customers, files_.customers, [&](auto& writer) {
       return ForEachRecord(
           content, [&](const auto& key, const auto& value) { return writer.Put(key, value); },
@@ -189,7 +211,7 @@ absl::Status Checkpointer::WriteFiles(const Content& content,
   return status;
 }
 
-absl::Status Checkpointer::WriteBatches(const Content& content) {
+absl::Status Checkpointer::WriteBatches(const Content& content, bool in_pieces) {
   rocksdb::WriteBatch batch;
   const auto write = [&] {
     const rocksdb::Status status = parts_.db->Write(Durably(), &batch);
@@ -197,7 +219,7 @@ absl::Status Checkpointer::WriteBatches(const Content& content) {
     return status;
   };
   const auto written_if_large = [&](const rocksdb::Status& status) {
-    return status.ok() && batch.GetDataSize() >= kBatchBytes ? write() : status;
+    return status.ok() && in_pieces && batch.GetDataSize() >= kBatchBytes ? write() : status;
   };
   const auto put_into = [&](rocksdb::ColumnFamilyHandle* family) {
     return [&, family](const rocksdb::Slice& key, const rocksdb::Slice& value) {
@@ -205,11 +227,14 @@ absl::Status Checkpointer::WriteBatches(const Content& content) {
     };
   };
   const ColumnFamilies& families = parts_.families;
-  rocksdb::Status status =
-      ForEachRecord(content, put_into(families.customers), [&](const rocksdb::Slice& key) {
-        return written_if_large(batch.Delete(families.customers, key));
-      });
-  if (status.ok()) status = ForEachEvent(content, put_into(families.log));
+  // Events before the records that point to them, the floor last.
+  rocksdb::Status status = ForEachEvent(content, put_into(families.log));
+  if (status.ok()) {
+    status = ForEachRecord(content, put_into(families.customers), [&](const rocksdb::Slice& key) {
+      return written_if_large(batch.Delete(families.customers, key));
+    });
+  }
+  if (status.ok()) status = batch.Put(families.meta, ToSlice(kFloorKey), content.floor);
   if (status.ok()) status = write();
   return ToAbslStatus(status, "write a checkpoint");
 }
@@ -226,12 +251,6 @@ absl::Status Checkpointer::WaitForCompactions() const {
     absl::SleepFor(kPause);
   }
   return absl::UnavailableError("the database is behind with merging its files");
-}
-
-absl::Status Checkpointer::WriteFloor(const CommitQueue::Cut& cut) {
-  return ToAbslStatus(parts_.db->Put(Durably(), parts_.families.meta, ToSlice(kFloorKey),
-                                     EncodeFloor({cut.number, cut.customers})),
-                      "write where the journal starts");
 }
 
 }  // namespace attune::storage

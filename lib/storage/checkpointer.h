@@ -36,28 +36,37 @@ struct CheckpointParts {
 
 // How the files that a checkpoint makes are written, and where.
 struct CheckpointFiles {
+  rocksdb::Options meta;
   rocksdb::Options customers;
   rocksdb::Options log;
   std::string folder;  // exists; on the file system of the database
 };
 
 // Brings what was committed from memory into the database, in a thread of its own: sorted files of
-// records and of events, which the database takes over as they are; then the journal's segments are
-// deleted. After an error of the database they are written to it like anything else, see
-// DatabaseHealth. Thread-safe.
+// records and of events, which the database takes over as they are and all at once, together with
+// the number at which the journal starts from then on; then the journal's segments are deleted.
+// After an error of the database they are written to it like anything else, see DatabaseHealth.
+// Thread-safe.
 //
-// A crash anywhere in between leaves the journal, and what it holds is brought in once more.
+// A crash anywhere in between leaves the journal, and what it holds is brought in once more. A
+// journal whose end may be lost with the power must not be brought in over a database that is
+// further: so nothing is in the database before the floor that tells, unless the journal was
+// synced.
 class Checkpointer {
  public:
   // Starts the thread.
   Checkpointer(CheckpointParts parts, CheckpointFiles files);
-  // Ends the thread; a checkpoint that is under way is finished first.
-  ~Checkpointer();
+  ~Checkpointer() { Stop(); }
   Checkpointer(const Checkpointer&) = delete;
   Checkpointer& operator=(const Checkpointer&) = delete;
 
-  // Asks for a checkpoint soon. Cheap. One that fails is tried again after a second.
+  // Asks for a checkpoint soon. Cheap. One that fails is tried again after a second, then after
+  // two, and so on up to half a minute.
   void Request();
+
+  // Ends the thread; a checkpoint that is under way is finished first. From then on a checkpoint
+  // runs only in the thread that calls Checkpoint. May be called again, by one thread at a time.
+  void Stop();
 
   // Returns when everything that was committed before the call is in the database, durably.
   absl::Status Checkpoint() { return syncer_.Sync(); }
@@ -76,6 +85,7 @@ class Checkpointer {
   struct Content {
     const RecordTable::DirtyRecords& records;
     const EventChunks& events;
+    const std::string& floor;
   };
   using Put =
       absl::FunctionRef<rocksdb::Status(const rocksdb::Slice& key, const rocksdb::Slice& value)>;
@@ -83,12 +93,13 @@ class Checkpointer {
   static rocksdb::Status ForEachRecord(const Content& content, Put put, Delete remove);
   static rocksdb::Status ForEachEvent(const Content& content, Put put);
 
-  absl::Status AddFiles(const Content& content);
+  absl::Status Write(const Content& content, bool journal_synced);
   absl::Status WriteFiles(const Content& content,
                           std::vector<rocksdb::IngestExternalFileArg>& files);
-  absl::Status WriteBatches(const Content& content);
+  void DeleteFiles(const std::vector<rocksdb::IngestExternalFileArg>& files);
+  // With `in_pieces` not at once: a crash in between leaves a part.
+  absl::Status WriteBatches(const Content& content, bool in_pieces);
   absl::Status WaitForCompactions() const;
-  absl::Status WriteFloor(const CommitQueue::Cut& cut);
 
   const CheckpointParts parts_;
   const CheckpointFiles files_;

@@ -5,39 +5,34 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "absl/time/time.h"
 
 namespace attune::storage {
 namespace {
 
-// How long those who may wait put up with back-pressure, and how often they look.
-constexpr absl::Duration kMaxWait = absl::Seconds(30);
+// How often those who wait look whether there is room.
 constexpr absl::Duration kPause = absl::Milliseconds(2);
 
 // Memory that the frame may keep between writes.
 constexpr size_t kMaxKeptFrameBytes = 4 << 20;
 
-size_t BytesOf(absl::Span<const CustomerCommit> commits) {
-  size_t bytes = 0;
-  for (const CustomerCommit& commit : commits) {
-    bytes += commit.bytes.size();
-    for (const Event& event : commit.events) bytes += event.payload.size();
-  }
+}  // namespace
+
+size_t BytesOf(const CustomerCommit& commit) {
+  size_t bytes = commit.keep_record ? 0 : commit.bytes.size();
+  for (const Event& event : commit.events) bytes += event.payload.size();
   return bytes;
 }
-
-}  // namespace
 
 CommitQueue::CommitQueue(CommitParts parts, CommitLimits limits, int64_t customers)
     : parts_(std::move(parts)), limits_(std::move(limits)), customers_(customers) {}
 
 void CommitQueue::Commit(absl::Span<const CustomerCommit> commits,
-                         absl::Span<absl::StatusOr<CommitReceipt>> results, bool may_wait) {
+                         absl::Span<absl::StatusOr<CommitReceipt>> results, absl::Time wait_until) {
   Pending pending;
   pending.commits = commits;
   pending.results = results;
-  pending.bytes = BytesOf(commits);
-  if (may_wait) WaitForRoom();
+  for (const CustomerCommit& commit : commits) pending.bytes += BytesOf(commit);
+  WaitForRoom(wait_until);
   Enter(pending);
 }
 
@@ -56,11 +51,21 @@ absl::StatusOr<CommitQueue::Removed> CommitQueue::Remove(const CustomerKey& key)
   return removed;
 }
 
+void CommitQueue::MarkSynced() {
+  if (!parts_.journal->needs_mark() || marking_.exchange(true)) return;
+  RunAlone([&] {
+    parts_.journal->AppendMark();
+    return absl::OkStatus();
+  }).IgnoreError();
+  marking_ = false;
+}
+
 CommitQueue::Cut CommitQueue::MakeCut() {
   Cut cut;
   RunAlone([&] {
     cut = {.number = parts_.journal->Rotate(), .customers = customers_};
     parts_.tail->Seal();
+    checkpoint_asked_ = true;
     return absl::OkStatus();
   }).IgnoreError();
   return cut;
@@ -73,15 +78,21 @@ absl::Status CommitQueue::RunAlone(absl::FunctionRef<absl::Status()> alone) {
   return pending.status;
 }
 
-void CommitQueue::WaitForRoom() const {
-  for (absl::Duration waited; BytesInMemory() >= limits_.patient_bytes && waited < kMaxWait;
-       waited += kPause) {
+void CommitQueue::WaitForRoom(absl::Time until) const {
+  if (until == absl::InfinitePast()) return;
+  while ((BytesInMemory() >= limits_.patient_bytes || journal_full()) && absl::Now() < until) {
     absl::SleepFor(kPause);
   }
 }
 
 absl::Status CommitQueue::Refusal() const {
   const absl::Status why = limits_.checkpoint_status();
+  if (journal_full()) {
+    return absl::ResourceExhaustedError(absl::StrCat(
+        "can't commit: the journal has ", parts_.journal->bytes(), " bytes; at most ",
+        limits_.max_journal_bytes, " are allowed while it can't be brought into the database",
+        why.ok() ? "" : ": ", why.message()));
+  }
   if (why.ok()) {
     return absl::UnavailableError(
         "can't commit: the disk is behind with what was committed; retry later");
@@ -156,7 +167,7 @@ void CommitQueue::WriteGroup(Pending* first, Pending* last) {
   if (frame_.capacity() > kMaxKeptFrameBytes) frame_ = std::string();
   if (BytesInMemory() >= limits_.checkpoint_bytes ||
       parts_.journal->bytes() >= limits_.checkpoint_journal_bytes) {
-    limits_.request_checkpoint();
+    if (!checkpoint_asked_.exchange(true)) limits_.request_checkpoint();
   }
 }
 
@@ -212,15 +223,16 @@ absl::Status CommitQueue::WriteStaged() {
 void CommitQueue::MakeReadable() {
   int64_t customers = customers_.load(std::memory_order_relaxed);
   for (const Staged& staged : staged_) {
+    // Events before the record: who can load a version can read its events, as StateStore promises.
+    for (size_t i = 0; i < staged.events.size(); ++i) {
+      parts_.tail->Append(staged.number + i, staged.key, staged.events[i]);
+    }
     if (staged.change == RecordChange::kRemove) {
       --customers;
       parts_.table->Remove(staged.key, staged.number);
     } else if (staged.change != RecordChange::kKeep) {
       if (staged.change == RecordChange::kCreate) ++customers;
       parts_.table->Put(staged.key, staged.number, staged.record);
-    }
-    for (size_t i = 0; i < staged.events.size(); ++i) {
-      parts_.tail->Append(staged.number + i, staged.key, staged.events[i]);
     }
   }
   customers_.store(customers, std::memory_order_relaxed);

@@ -48,13 +48,15 @@ absl::Status Journal::Append(uint32_t count, std::string& frame) {
     absl::Status opened = OpenSegment();
     if (!opened.ok()) return opened;
   }
-  FinishFrame(count, next_number_, synced_.load(std::memory_order_relaxed), frame);
+  const uint64_t synced = synced_.load(std::memory_order_relaxed);
+  FinishFrame(count, next_number_, synced, frame);
   const rocksdb::IOStatus written = active_->Append(frame, rocksdb::IOOptions(), nullptr);
   if (!written.ok()) {
     // Part of the frame may be in the file: nothing may follow it there.
     SealActive();
     return ToAbslStatus(written, kWriting);
   }
+  marked_ = synced;
   next_number_ += count;
   continues_ = next_number_;
   active_bytes_ += frame.size();
@@ -64,6 +66,13 @@ absl::Status Journal::Append(uint32_t count, std::string& frame) {
   segments_.back().end = next_number_;
   segments_.back().bytes += frame.size();
   return absl::OkStatus();
+}
+
+void Journal::AppendMark() {
+  if (active_ == nullptr || leave_active_ || !needs_mark()) return;
+  std::string frame(FrameHead::kBytes, '\0');
+  // If it fails, the next frame carries the mark, in a new segment.
+  Append(0, frame).IgnoreError();
 }
 
 uint64_t Journal::Rotate() {
@@ -76,6 +85,14 @@ void Journal::SealActive() {
   active_ = nullptr;
   absl::MutexLock lock(&mutex_);
   segments_.back().sealed = true;
+  CloseFiles();
+}
+
+void Journal::CloseFiles() {
+  for (Segment& segment : segments_) {
+    if (!segment.sealed) continue;
+    if (segment.failed || segment.synced_end >= segment.end) segment.file = nullptr;
+  }
 }
 
 absl::Status Journal::OpenSegment() {
@@ -93,6 +110,7 @@ absl::Status Journal::OpenSegment() {
     file_system_->DeleteFile(path, rocksdb::IOOptions(), nullptr).PermitUncheckedError();
     return ToAbslStatus(status, kWriting);
   }
+  continues_ = next_number_;  // a next segment goes on where this one begins
   active_ = file.get();
   active_bytes_ = header.size();
   bytes_.fetch_add(header.size(), std::memory_order_relaxed);
@@ -119,11 +137,14 @@ absl::Status Journal::SyncSegments(uint64_t from) {
   absl::MutexLock one_at_a_time(&sync_mutex_);
   std::vector<Unsynced> unsynced;
   bool folder_changed = false;
+  bool failed_before = false;
   {
     absl::MutexLock lock(&mutex_);
     for (const Segment& segment : segments_) {
       if (segment.end <= from || segment.end <= segment.synced_end) continue;
-      if (segment.failed) return SyncFailedBefore();
+      // The others are synced all the same: nothing else would close their files.
+      failed_before |= segment.failed;
+      if (segment.failed) continue;
       unsynced.push_back({segment.id, segment.end, segment.file});
     }
     folder_changed = std::exchange(folder_changed_, false);
@@ -154,7 +175,9 @@ absl::Status Journal::SyncSegments(uint64_t from) {
       }
     }
   }
+  CloseFiles();
   UpdateSynced();
+  if (status.ok() && failed_before) return SyncFailedBefore();
   return ToAbslStatus(status, kSyncing);
 }
 

@@ -39,14 +39,20 @@ class Replay {
   };
 
   absl::StatusOr<std::vector<uint64_t>> ListIds();
-  absl::StatusOr<Segment> ReadSegment(uint64_t id);
+  // Reads at most so many bytes of it; the header, if they suffice for it.
+  absl::StatusOr<Segment> ReadSegment(uint64_t id, uint64_t max_bytes = UINT64_MAX);
   // Whether nothing is missing between what was read and the segment: it goes on where the one
   // before ended, or the database holds what is between.
   bool Continues(const Segment& segment) const {
     return segment.header.has_value() &&
            (segment.header->continues == end_ || segment.header->continues <= floor_);
   }
-  // Reads one segment; `next` is the one behind it. Returns whether the journal goes on there.
+  bool WrittenInThisBoot(const Segment& segment) const {
+    return segment.header.has_value() && segment.header->boot_id == boot_id_ &&
+           boot_id_ != BootId{};
+  }
+  // Reads one segment; `next` is the header of the one behind it. Returns whether the journal goes
+  // on there.
   absl::StatusOr<bool> ReadSegmentFrames(const Segment& segment, const std::optional<Segment>& next,
                                          const std::vector<uint64_t>& later_ids);
   // Visits the frames below `limit`. `offset` becomes the place of the stop.
@@ -76,16 +82,12 @@ absl::StatusOr<JournalStart> Replay::Run() {
   if (!listed.ok()) return listed.status();
   const std::vector<uint64_t>& ids = *listed;
   if (!ids.empty()) start_.next_id = ids.back() + 1;
-  std::optional<Segment> segment;
   for (size_t i = 0; i < ids.size(); ++i) {
-    if (!segment.has_value()) {
-      absl::StatusOr<Segment> read = ReadSegment(ids[i]);
-      if (!read.ok()) return read.status();
-      segment = *std::move(read);
-    }
+    absl::StatusOr<Segment> segment = ReadSegment(ids[i]);
+    if (!segment.ok()) return segment.status();
     std::optional<Segment> next;
     if (i + 1 < ids.size()) {
-      absl::StatusOr<Segment> read = ReadSegment(ids[i + 1]);
+      absl::StatusOr<Segment> read = ReadSegment(ids[i + 1], SegmentHeader::kBytes);
       if (!read.ok()) return read.status();
       next = *std::move(read);
     }
@@ -102,7 +104,6 @@ absl::StatusOr<JournalStart> Replay::Run() {
       for (const uint64_t id : later_ids) Delete(id);
       break;
     }
-    segment = std::move(next);
   }
   start_.continues = std::max(end_, floor_);
   start_.next_number = start_.continues;
@@ -126,7 +127,9 @@ absl::StatusOr<bool> Replay::ReadSegmentFrames(const Segment& segment,
     stop = *stopped;
   }
   // A write that failed leaves a torn end and is followed by a new segment.
-  if (stop == Stop::kEnd || (next.has_value() && Continues(*next))) return true;
+  if (next.has_value() && Continues(*next)) return true;
+  // A segment without a header is judged when its turn comes.
+  if (stop == Stop::kEnd && (!next.has_value() || !next->header.has_value())) return true;
   absl::Status status = CheckTornEnd(segment, offset, stop, later_ids);
   if (!status.ok()) return status;
   return false;
@@ -146,7 +149,7 @@ absl::StatusOr<std::vector<uint64_t>> Replay::ListIds() {
   return ids;
 }
 
-absl::StatusOr<Replay::Segment> Replay::ReadSegment(uint64_t id) {
+absl::StatusOr<Replay::Segment> Replay::ReadSegment(uint64_t id, uint64_t max_bytes) {
   Segment segment;
   segment.id = id;
   segment.path = folder_ + "/" + SegmentFileName(id);
@@ -157,6 +160,7 @@ absl::StatusOr<Replay::Segment> Replay::ReadSegment(uint64_t id) {
   if (status.ok()) {
     status = file_system_.NewSequentialFile(segment.path, rocksdb::FileOptions(), &file, nullptr);
   }
+  size = std::min(size, max_bytes);
   size_t read = 0;
   segment.bytes.resize(size);
   while (status.ok() && read < size) {
@@ -183,7 +187,7 @@ absl::StatusOr<Stop> Replay::ReadFrames(const Segment& segment, uint64_t limit, 
     const std::optional<FrameHead> head = DecodeFrameHead(rest);
     if (!head.has_value()) return Stop::kDamage;
     // A write that failed and is in the file all the same.
-    if (head->number >= limit) return Stop::kEnd;
+    if (head->number >= limit && head->count > 0) return Stop::kEnd;
     if (head->number != end_) return Stop::kDamage;
     if (rest.size() - FrameHead::kBytes < head->body_size) return Stop::kTorn;
     const std::string_view body = rest.substr(FrameHead::kBytes, head->body_size);
@@ -202,20 +206,22 @@ absl::Status Replay::CheckTornEnd(const Segment& segment, size_t offset, Stop st
                                   const std::vector<uint64_t>& later_ids) {
   if (!segment.header.has_value()) {
     // A header is not written alone: torn with nothing behind it, or damaged.
-    if (!HighestSyncedMark(segment, 0).has_value() && later_ids.empty()) return absl::OkStatus();
-    return Damaged(segment, 0, "its header is not what was written");
-  }
-  const bool same_boot = segment.header->boot_id == boot_id_ && boot_id_ != BootId{};
-  if (stop == Stop::kDamage && same_boot) {
-    return Damaged(segment, offset, "it is not what was written");
-  }
-  if (stop == Stop::kTorn && same_boot && !later_ids.empty()) {
-    return Damaged(segment, offset, "it ends too early");
+    if (HighestSyncedMark(segment, 0).has_value()) {
+      return Damaged(segment, 0, "its header is not what was written");
+    }
+  } else if (WrittenInThisBoot(segment)) {
+    if (stop == Stop::kDamage) return Damaged(segment, offset, "it is not what was written");
+    if (!later_ids.empty()) {
+      return Damaged(segment, offset, absl::StrCat("it ends too early, at number ", end_));
+    }
   }
   uint64_t synced = std::max(synced_, HighestSyncedMark(segment, offset).value_or(0));
   for (const uint64_t id : later_ids) {
     absl::StatusOr<Segment> later = ReadSegment(id);
     if (!later.ok()) return later.status();
+    if (!segment.header.has_value() && WrittenInThisBoot(*later)) {
+      return Damaged(segment, 0, "its header is not what was written");
+    }
     synced = std::max(synced, HighestSyncedMark(*later, 0).value_or(0));
   }
   if (synced <= std::max(end_, floor_)) return absl::OkStatus();

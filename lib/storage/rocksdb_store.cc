@@ -11,6 +11,8 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "lib/base/absl_strings.h"
 #include "lib/storage/blob_store.h"
 #include "lib/storage/checkpointer.h"
@@ -44,6 +46,18 @@ constexpr size_t kMaxKeysPerRead = 32;
 constexpr size_t kMaxCommitsPerWrite = 128;
 constexpr size_t kMaxBytesPerWrite = 1 << 20;
 
+// Limits in write buffers: bytes in memory beyond which those who may wait do, and beyond which
+// commits are refused; bytes of the journal from which on it is emptied.
+constexpr uint64_t kPatientBuffers = 3;
+constexpr uint64_t kMaxBuffers = 8;
+constexpr uint64_t kJournalBuffers = 4;
+
+// How long one call puts up with back-pressure.
+constexpr absl::Duration kMaxWait = absl::Seconds(30);
+
+// What was erased is written down at most so often before it leaves the files.
+constexpr int kFlushesPerErasureTime = 24;
+
 // Left free behind the last number when the store was not closed: numbers that were given out and
 // lost with the power are never given to anything else.
 constexpr uint64_t kGapAfterCrash = 1u << 24;
@@ -51,12 +65,6 @@ constexpr uint64_t kGapAfterCrash = 1u << 24;
 absl::Status SizeError(std::string_view what, size_t bytes, size_t limit, std::string_view name) {
   return absl::ResourceExhaustedError(absl::StrCat(ToAbsl(what), " has ", bytes, " bytes; at most ",
                                                    limit, " are allowed (", ToAbsl(name), ")"));
-}
-
-size_t BytesOf(const CustomerCommit& commit) {
-  size_t bytes = commit.keep_record ? 0 : commit.bytes.size();
-  for (const Event& event : commit.events) bytes += event.payload.size();
-  return bytes;
 }
 
 absl::Status CheckSizes(const CustomerCommit& commit) {
@@ -79,6 +87,15 @@ absl::Status CheckSizes(const CustomerCommit& commit) {
     return SizeError("a commit", bytes, kMaxCommitBytes, "max_commit_bytes");
   }
   return absl::OkStatus();
+}
+
+// The version number of what the database has answered; 0: there is no record.
+absl::StatusOr<uint64_t> VersionOf(const rocksdb::Status& status, std::string_view value) {
+  if (status.IsNotFound()) return 0;
+  if (!status.ok()) return ToAbslStatus(status, kReadingRecord);
+  const std::optional<uint64_t> version = StoredVersion(value);
+  if (!version.has_value()) return absl::DataLossError("a stored record is too short");
+  return *version;
 }
 
 // A store with everything in it, made by OpenRocksDbStore.
@@ -141,6 +158,7 @@ class RocksDbStore : public StateStore {
 
   const std::string path_;
   const uint64_t write_buffer_bytes_;
+  const absl::Duration erasure_time_;
   const RocksDbSetup setup_;
   HashKey id_key_{};  // constant after Open
   const std::unique_ptr<rocksdb::DB> db_;
@@ -160,6 +178,7 @@ RocksDbStore::RocksDbStore(std::unique_ptr<rocksdb::DB> db, const ColumnFamilies
                            const RocksDbSetup& setup, const RocksDbOptions& options)
     : path_(options.path),
       write_buffer_bytes_(options.write_buffer_bytes),
+      erasure_time_(absl::Seconds(static_cast<int64_t>(options.erasure_seconds))),
       setup_(setup),
       db_(std::move(db)),
       families_(families),
@@ -168,10 +187,11 @@ RocksDbStore::RocksDbStore(std::unique_ptr<rocksdb::DB> db, const ColumnFamilies
 
 RocksDbStore::~RocksDbStore() {
   if (checkpointer_ != nullptr) {
-    // If this fails, the journal is read when the store is opened.
-    const absl::Status status = checkpointer_->Checkpoint();
-    checkpointer_.reset();
-    if (status.ok()) PutMeta(kClosedKey, "1").IgnoreError();
+    // The thread first, so that nothing is written behind the last checkpoint. The object stays:
+    // a cut may ask it for the next one. If this fails, the journal is read when the store is
+    // opened.
+    checkpointer_->Stop();
+    if (checkpointer_->Checkpoint().ok()) PutMeta(kClosedKey, "1").IgnoreError();
   }
   for (rocksdb::ColumnFamilyHandle* family :
        {families_.meta, families_.customers, families_.log, families_.blobs}) {
@@ -242,6 +262,10 @@ absl::Status RocksDbStore::OpenFolders() {
   rocksdb::Env* const env = setup_.db.env;
   rocksdb::Status status = env->CreateDirIfMissing(path_ + kJournalFolder);
   if (status.ok()) status = env->CreateDirIfMissing(path_ + kCheckpointFolder);
+  // A journal that was synced must not be lost with its folder.
+  std::unique_ptr<rocksdb::Directory> folder;
+  if (status.ok()) status = env->NewDirectory(path_, &folder);
+  if (status.ok()) status = folder->Fsync();
   std::vector<std::string> left_behind;
   if (status.ok()) status = env->GetChildren(path_ + kCheckpointFolder, &left_behind);
   for (const std::string& name : left_behind) {
@@ -309,9 +333,10 @@ void RocksDbStore::StartCommits(const JournalStart& start, const Floor& floor) {
           .epochs = &epochs_,
           .stored_version = [this](const CustomerKey& key) { return StoredVersionOf(key); }},
       CommitLimits{.checkpoint_bytes = write_buffer_bytes_,
-                   .checkpoint_journal_bytes = 4 * write_buffer_bytes_,
-                   .patient_bytes = 3 * write_buffer_bytes_,
-                   .max_bytes = 8 * write_buffer_bytes_,
+                   .checkpoint_journal_bytes = kJournalBuffers * write_buffer_bytes_,
+                   .patient_bytes = kPatientBuffers * write_buffer_bytes_,
+                   .max_bytes = kMaxBuffers * write_buffer_bytes_,
+                   .max_journal_bytes = 4 * kJournalBuffers * write_buffer_bytes_,
                    .request_checkpoint = [this] { checkpointer_->Request(); },
                    .checkpoint_status = [this] { return checkpointer_->last_status(); }},
       floor.customers);
@@ -323,10 +348,12 @@ void RocksDbStore::StartCommits(const JournalStart& start, const Floor& floor) {
                       .journal = journal_.get(),
                       .table = &table_,
                       .tail = &tail_},
-      CheckpointFiles{.customers = rocksdb::Options(setup_.db, setup_.customers),
+      CheckpointFiles{.meta = rocksdb::Options(setup_.db, setup_.meta),
+                      .customers = rocksdb::Options(setup_.db, setup_.customers),
                       .log = rocksdb::Options(setup_.db, setup_.log),
                       .folder = path_ + kCheckpointFolder});
-  log_ = std::make_unique<EventLog>(db_.get(), families_, &tail_, checkpointer_.get());
+  log_ = std::make_unique<EventLog>(db_.get(), families_, &tail_, checkpointer_.get(),
+                                    erasure_time_ / kFlushesPerErasureTime);
 }
 
 absl::Status RocksDbStore::Load(const CustomerKey& key, Record& record) const {
@@ -343,7 +370,7 @@ absl::Status RocksDbStore::LoadMany(absl::Span<const CustomerKey> keys,
   size_t count = 0;
   for (size_t i = 0; i < keys.size(); ++i) {
     if (!LoadFromMemory(keys[i], records[i])) missing[count++] = i;
-    if (count < kMaxKeysPerRead && i + 1 < keys.size()) continue;
+    if (count == 0 || (count < kMaxKeysPerRead && i + 1 < keys.size())) continue;
     absl::Status status = LoadFromDatabase({missing.data(), count}, keys, records);
     if (!status.ok()) return status;
     count = 0;
@@ -380,10 +407,9 @@ absl::Status RocksDbStore::LoadFromDatabase(absl::Span<const size_t> indexes,
 
 absl::Status RocksDbStore::FinishLoad(const CustomerKey& key, const rocksdb::Status& status,
                                       std::string_view value, Record& record) const {
-  if (status.IsNotFound()) return absl::OkStatus();
-  if (!status.ok()) return ToAbslStatus(status, kReadingRecord);
-  const std::optional<uint64_t> version = StoredVersion(value);
-  if (!version.has_value()) return absl::DataLossError("a stored record is too short");
+  const absl::StatusOr<uint64_t> version = VersionOf(status, value);
+  if (!version.ok()) return version.status();
+  if (*version == 0) return absl::OkStatus();
   record.found = true;
   record.version.number = *version;
   record.bytes.assign(value.substr(kRecordHeaderBytes));
@@ -395,11 +421,7 @@ absl::StatusOr<uint64_t> RocksDbStore::StoredVersionOf(const CustomerKey& key) c
   rocksdb::PinnableSlice value;
   const rocksdb::Status status =
       db_->Get(rocksdb::ReadOptions(), families_.customers, KeySlice(key), &value);
-  if (status.IsNotFound()) return 0;
-  if (!status.ok()) return ToAbslStatus(status, kReadingRecord);
-  const std::optional<uint64_t> version = StoredVersion(ToView(value));
-  if (!version.has_value()) return absl::DataLossError("a stored record is too short");
-  return *version;
+  return VersionOf(status, ToView(value));
 }
 
 absl::StatusOr<CommitReceipt> RocksDbStore::Commit(const CustomerCommit& commit,
@@ -407,7 +429,9 @@ absl::StatusOr<CommitReceipt> RocksDbStore::Commit(const CustomerCommit& commit,
   absl::Status sizes = CheckSizes(commit);
   if (!sizes.ok()) return sizes;
   absl::StatusOr<CommitReceipt> result = CommitReceipt{};
-  queue_->Commit({&commit, 1}, {&result, 1}, durability == Durability::kPower);
+  const bool may_wait = durability == Durability::kPower;
+  queue_->Commit({&commit, 1}, {&result, 1},
+                 may_wait ? absl::Now() + kMaxWait : absl::InfinitePast());
   if (durability == Durability::kPower && result.ok()) {
     absl::Status synced = Sync();
     if (!synced.ok()) return synced;
@@ -423,6 +447,8 @@ std::vector<absl::StatusOr<CommitReceipt>> RocksDbStore::CommitMany(
     absl::Status sizes = CheckSizes(commits[i]);
     if (!sizes.ok()) results[i] = sizes;
   }
+  // A bulk load slows down to what the disk can take.
+  const absl::Time wait_until = absl::Now() + kMaxWait;
   // Runs of commits that are not too large, and not too many or too much together.
   for (size_t begin = 0; begin < commits.size();) {
     if (!results[begin].ok()) {
@@ -436,7 +462,7 @@ std::vector<absl::StatusOr<CommitReceipt>> RocksDbStore::CommitMany(
       if (bytes > kMaxBytesPerWrite) break;
     }
     queue_->Commit(commits.subspan(begin, end - begin),
-                   absl::MakeSpan(results).subspan(begin, end - begin), power);
+                   absl::MakeSpan(results).subspan(begin, end - begin), wait_until);
     begin = end;
   }
   if (!power) return results;
@@ -450,8 +476,12 @@ std::vector<absl::StatusOr<CommitReceipt>> RocksDbStore::CommitMany(
 
 absl::Status RocksDbStore::Sync() {
   absl::Status status = journal_->Sync();
-  // What could not be synced is safe when it is in the database.
-  if (!status.ok()) checkpointer_->Request();
+  if (status.ok()) {
+    queue_->MarkSynced();
+  } else {
+    // What could not be synced is safe when it is in the database.
+    checkpointer_->Request();
+  }
   return status;
 }
 

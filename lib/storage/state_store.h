@@ -106,6 +106,9 @@ struct StoreStats {
 
 // The state of all customers and the log of what happened to them. Thread-safe.
 //
+// Who can load a version of a record can read the events that were committed with it, unless they
+// have left the log by retention or erasure.
+//
 // Errors of every method, besides those it names: UNAVAILABLE (can't be read or written now:
 // retry), DATA_LOSS (what is stored is damaged; page somebody), RESOURCE_EXHAUSTED (disk full, size
 // limits).
@@ -128,12 +131,22 @@ class StateStore {
 
   // Writes the record and appends the events if the customer's version is still `expected`.
   // ABORTED: it is not; load again and decide again. With kPower the call may take as long as a
-  // disk write and must not be made from a thread that serves decisions.
+  // disk write, or half a minute while the disk is behind, and must not be made from a thread that
+  // serves decisions.
+  //
+  // After ABORTED, or when a size is beyond its limit, nothing was written. Any other error leaves
+  // open whether the commit happened: after a failed sync it can be read and survives the process
+  // being killed; after a failed write it can't be read now but may be there after the next start.
+  // So load again before you retry, and give what is retried an id that tells.
   virtual absl::StatusOr<CommitReceipt> Commit(const CustomerCommit& commit,
                                                Durability durability) = 0;
 
-  // Commit for many customers with one write; each one succeeds or fails on its own, in order.
-  // REQUIRES: no customer occurs twice. The result has one element per commit.
+  // Commit for many customers with few writes, in order; the result has one element per commit, and
+  // errors mean what they mean for Commit. Sizes and versions are checked for each on its own; what
+  // is written together, about a hundred commits, also fails together, while what was written
+  // before or is written after may succeed. A failed sync fails all of them. Waits, for half a
+  // minute in all, while the disk is behind, whatever the durability.
+  // REQUIRES: no customer occurs twice.
   virtual std::vector<absl::StatusOr<CommitReceipt>> CommitMany(
       absl::Span<const CustomerCommit> commits, Durability durability) = 0;
 
@@ -142,7 +155,10 @@ class StateStore {
 
   // Removes the customer's record and every event of the customer, and returns when that survives
   // power loss. Returns the number of events removed and whether there was a record. May take
-  // seconds: it reads the whole log.
+  // seconds: it reads the whole log. From then on nobody can read them here; the store's files are
+  // rid of their bytes later, when they are written anew, in a time that the store's options tell
+  // and only while it is open and written to. Backups and file system snapshots keep what they
+  // have.
   struct Erased {
     bool record = false;
     int64_t events = 0;

@@ -4,9 +4,13 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
+#include <filesystem>
+#include <functional>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
+#include <system_error>
 #include <utility>
 
 #include "rocksdb/env.h"
@@ -28,25 +32,48 @@ class FaultInjectionFileSystem : public rocksdb::FileSystemWrapper {
     append_path_ = std::move(part_of_path);
     append_ = fault;
   }
-  // The next append writes so many bytes of it and fails.
-  void TearNextAppend(size_t bytes) { tear_ = static_cast<int64_t>(bytes); }
+  // The next append, or the one `after` so many others, writes so many bytes of it and fails.
+  void TearNextAppend(size_t bytes, int after = 0) {
+    before_tear_ = after;
+    tear_ = static_cast<int64_t>(bytes);
+  }
+  // Runs `hook` once, before the next file is made whose path holds this.
+  void BeforeNextFile(std::string part_of_path, std::function<void()> hook) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    hook_path_ = std::move(part_of_path);
+    hook_ = std::move(hook);
+  }
   // What every sync of a file meets from now on.
   void FailSyncs(Fault fault) { sync_ = fault; }
 
   int appends_failed() const { return appends_failed_; }
   int syncs_failed() const { return syncs_failed_; }
   int syncs() const { return syncs_; }
+  // The folders whose entries survive power loss: those that were there at the last sync.
+  std::set<std::string> durable_folders() const {
+    std::lock_guard<std::mutex> lock(mutex_);
+    return durable_folders_;
+  }
 
   const char* Name() const override { return "FaultInjectionFileSystem"; }
 
   rocksdb::IOStatus NewWritableFile(const std::string& name, const rocksdb::FileOptions& options,
                                     std::unique_ptr<rocksdb::FSWritableFile>* result,
                                     rocksdb::IODebugContext* context) override {
+    if (const std::function<void()> hook = TakeHookFor(name)) hook();
     rocksdb::IOStatus status = target()->NewWritableFile(name, options, result, context);
     // The information log is nothing that a store depends on.
     if (status.ok() && name.find("/LOG") == std::string::npos) {
       *result = std::make_unique<File>(std::move(*result), name, this);
     }
+    return status;
+  }
+
+  rocksdb::IOStatus NewDirectory(const std::string& name, const rocksdb::IOOptions& options,
+                                 std::unique_ptr<rocksdb::FSDirectory>* result,
+                                 rocksdb::IODebugContext* context) override {
+    rocksdb::IOStatus status = target()->NewDirectory(name, options, result, context);
+    if (status.ok()) *result = std::make_unique<Folder>(std::move(*result), name, this);
     return status;
   }
 
@@ -84,7 +111,8 @@ class FaultInjectionFileSystem : public rocksdb::FileSystemWrapper {
    private:
     rocksdb::IOStatus MeetAppend(const rocksdb::Slice& data, const rocksdb::IOOptions& options,
                                  rocksdb::IODebugContext* context) {
-      const int64_t tear = owner_->tear_.exchange(-1);
+      const bool torn = owner_->tear_ >= 0 && owner_->before_tear_-- <= 0;
+      const int64_t tear = torn ? owner_->tear_.exchange(-1) : -1;
       if (tear >= 0) {
         const size_t written = std::min(data.size(), static_cast<size_t>(tear));
         rocksdb::IOStatus status =
@@ -113,10 +141,53 @@ class FaultInjectionFileSystem : public rocksdb::FileSystemWrapper {
     return path.find(append_path_) != std::string::npos;
   }
 
-  std::mutex mutex_;
-  std::string append_path_;  // guarded by mutex_
+  class Folder : public rocksdb::FSDirectoryWrapper {
+   public:
+    Folder(std::unique_ptr<rocksdb::FSDirectory>&& folder, std::string path,
+           FaultInjectionFileSystem* owner)
+        : FSDirectoryWrapper(std::move(folder)), path_(std::move(path)), owner_(owner) {}
+
+    rocksdb::IOStatus Fsync(const rocksdb::IOOptions& options,
+                            rocksdb::IODebugContext* context) override {
+      Note();
+      return FSDirectoryWrapper::Fsync(options, context);
+    }
+    rocksdb::IOStatus FsyncWithDirOptions(const rocksdb::IOOptions& options,
+                                          rocksdb::IODebugContext* context,
+                                          const rocksdb::DirFsyncOptions& how) override {
+      Note();
+      return FSDirectoryWrapper::FsyncWithDirOptions(options, context, how);
+    }
+
+   private:
+    void Note() {
+      std::error_code error;  // a file may go while the folder is read
+      std::filesystem::directory_iterator entry(path_, error);
+      std::lock_guard<std::mutex> lock(owner_->mutex_);
+      for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
+        if (entry->is_directory(error)) owner_->durable_folders_.insert(entry->path());
+      }
+    }
+
+    const std::string path_;
+    FaultInjectionFileSystem* const owner_;
+  };
+
+  // Empty: there is none.
+  std::function<void()> TakeHookFor(const std::string& path) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (hook_ == nullptr || path.find(hook_path_) == std::string::npos) return {};
+    return std::exchange(hook_, nullptr);
+  }
+
+  mutable std::mutex mutex_;
+  std::string append_path_;                // guarded by mutex_
+  std::set<std::string> durable_folders_;  // guarded by mutex_
+  std::string hook_path_;                  // guarded by mutex_
+  std::function<void()> hook_;             // guarded by mutex_
   std::atomic<Fault> append_{Fault::kNone};
   std::atomic<int64_t> tear_{-1};
+  std::atomic<int> before_tear_{0};
   std::atomic<Fault> sync_{Fault::kNone};
   std::atomic<int> appends_failed_{0};
   std::atomic<int> syncs_failed_{0};

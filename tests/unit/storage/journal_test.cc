@@ -196,6 +196,61 @@ TEST_F(JournalTest, CutsOffWhatThePowerHasTakenUnlessItWasSynced) {
   EXPECT_THAT(std::string(status.message()), HasSubstr("at least 1 "));
 }
 
+TEST_F(JournalTest, NoticesDamageInWhatWasSyncedLast) {
+  Open();
+  for (int i = 0; i < 5; ++i) ASSERT_TRUE(Append("record").ok());
+  ASSERT_TRUE(journal_->Sync().ok());
+  EXPECT_TRUE(journal_->needs_mark());
+  journal_->AppendMark();
+  // Once.
+  const std::string path = Files()[0];
+  const std::string whole = ReadFile(path);
+  EXPECT_FALSE(journal_->needs_mark());
+  ASSERT_TRUE(journal_->Sync().ok());
+  journal_->AppendMark();
+  EXPECT_EQ(ReadFile(path), whole);
+  EXPECT_EQ(Replay()->size(), 5u);
+  EXPECT_EQ(start_.next_number, 6u);
+
+  Reboot(path);
+  const std::string rebooted = ReadFile(path);
+  for (size_t i = SegmentHeader::kBytes; i < whole.size() - FrameHead::kBytes; ++i) {
+    std::string flipped = rebooted;
+    flipped[i] = static_cast<char>(flipped[i] ^ 0x10);
+    WriteFile(path, flipped);
+    ASSERT_TRUE(absl::IsDataLoss(Replay().status())) << i;
+  }
+  WriteFile(path, rebooted);
+  EXPECT_EQ(Replay()->size(), 5u);
+}
+
+TEST_F(JournalTest, GoesOnBehindAMark) {
+  Open();
+  ASSERT_TRUE(Append("a").ok());
+  ASSERT_TRUE(journal_->Sync().ok());
+  journal_->AppendMark();
+  ASSERT_TRUE(Append("b").ok());
+  ASSERT_TRUE(journal_->Sync().ok());
+  journal_->AppendMark();
+  journal_->Rotate();
+  // A segment is not opened for a mark alone.
+  ASSERT_TRUE(Append("c").ok());
+  journal_->Rotate();
+  ASSERT_TRUE(journal_->Sync().ok());
+  journal_->AppendMark();
+  EXPECT_EQ(Files().size(), 2u);
+  EXPECT_THAT(*Replay(), ElementsAre("1:a", "2:b", "3:c"));
+  // A mark that is written in part is none.
+  Open(start_);
+  ASSERT_TRUE(Append("d").ok());
+  journal_->DropBelow(4);
+  ASSERT_TRUE(journal_->Sync().ok());
+  env_.file_system().TearNextAppend(10);
+  journal_->AppendMark();
+  ASSERT_TRUE(Append("e").ok());
+  EXPECT_THAT(*Replay(4), ElementsAre("4:d", "5:e"));
+}
+
 TEST_F(JournalTest, DropsLaterSegmentsThatThePowerHasCutOff) {
   Open();
   ASSERT_TRUE(Append("a").ok());
@@ -215,6 +270,47 @@ TEST_F(JournalTest, DropsLaterSegmentsThatThePowerHasCutOff) {
   WriteFile(dir_.File(SegmentFileName(9)),
             EncodeSegmentHeader({.first = 3, .continues = 3, .boot_id = CurrentBootId()}));
   EXPECT_TRUE(absl::IsDataLoss(Replay().status()));
+}
+
+// A checkpoint syncs what lies behind its cut, and the power fails: the segment before ends where
+// it was last synced, between two frames.
+TEST_F(JournalTest, CutsOffASegmentThatThePowerHasEndedBetweenTwoFrames) {
+  Open();
+  ASSERT_TRUE(Append("a").ok());
+  ASSERT_TRUE(journal_->Sync().ok());
+  const auto synced_size = std::filesystem::file_size(Files()[0]);
+  ASSERT_TRUE(Append("b").ok());
+  const uint64_t cut = journal_->Rotate();
+  ASSERT_TRUE(Append("c").ok());
+  ASSERT_TRUE(journal_->SyncFrom(cut).ok());
+  for (const std::string& path : Files()) Reboot(path);
+  std::filesystem::resize_file(Files()[0], synced_size);
+  EXPECT_THAT(*Replay(), ElementsAre("1:a"));
+  EXPECT_EQ(start_.next_number, 2u);
+  EXPECT_EQ(Files().size(), 1u);
+}
+
+TEST_F(JournalTest, DropsNewSegmentsThatThePowerHasEmptied) {
+  Open();
+  for (const char* record : {"a", "b", "c"}) {
+    ASSERT_TRUE(Append(record).ok());
+    journal_->Rotate();
+  }
+  const std::vector<std::string> paths = Files();
+  const std::string last = ReadFile(paths[2]);
+  WriteFile(paths[1], "");
+  // While the system runs no file loses its content.
+  EXPECT_TRUE(absl::IsDataLoss(Replay().status()));
+  WriteFile(paths[2], "");
+  Reboot(paths[0]);
+  EXPECT_THAT(*Replay(), ElementsAre("1:a"));
+  EXPECT_EQ(Files().size(), 1u);
+  // One of two came to the disk, never synced.
+  WriteFile(paths[1], "");
+  WriteFile(paths[2], last);
+  Reboot(paths[2]);
+  EXPECT_THAT(*Replay(), ElementsAre("1:a"));
+  EXPECT_EQ(Files().size(), 1u);
 }
 
 TEST_F(JournalTest, ReportsAMissingSegment) {
@@ -254,6 +350,21 @@ TEST_F(JournalTest, TakesNoPartOfAFailedWriteForACommit) {
     EXPECT_EQ(records->back(), std::to_string(written + 2) + ":b");
     EXPECT_EQ(records->size(), written + 2);
   }
+}
+
+// The first segment of a life begins behind a gap; its header is written, its first frame fails.
+TEST_F(JournalTest, GoesOnAfterAFailedFirstWriteBehindACrash) {
+  Open();
+  ASSERT_TRUE(Append("a").ok());
+  ASSERT_TRUE(Replay().ok());
+  start_.next_number = 100;
+  Open(start_);
+  env_.file_system().TearNextAppend(0, /*after=*/1);
+  EXPECT_FALSE(Append("lost").ok());
+  ASSERT_TRUE(Append("b").ok());
+  absl::StatusOr<std::vector<std::string>> records = Replay();
+  ASSERT_TRUE(records.ok()) << records.status();
+  EXPECT_THAT(*records, ElementsAre("1:a", "100:b"));
 }
 
 TEST_F(JournalTest, SyncsAgainWhenTheDatabaseHasWhatCouldNotBeSynced) {

@@ -1,7 +1,9 @@
 // What a store does when the disk fails under it.
 
 #include <chrono>
+#include <filesystem>
 #include <functional>
+#include <iterator>
 #include <string>
 #include <thread>
 #include <vector>
@@ -20,6 +22,11 @@ class RocksDbStoreFaultTest : public StoreFixture {
   RocksDbStoreFaultTest() { options_.env = faults_.env(); }
   ~RocksDbStoreFaultTest() override { Close(); }
 
+  void SetUp() override {
+    StoreFixture::SetUp();
+    syncs_at_start_ = files().syncs();
+  }
+
   testing::FaultInjectionFileSystem& files() { return faults_.file_system(); }
 
   // Tries until it succeeds: some recover in a thread of their own, when it is ready.
@@ -35,6 +42,7 @@ class RocksDbStoreFaultTest : public StoreFixture {
   }
 
   testing::FaultInjectionEnv faults_;
+  int syncs_at_start_ = 0;
 };
 
 TEST_F(RocksDbStoreFaultTest, GoesOnWhenThereIsSpaceAgain) {
@@ -101,6 +109,10 @@ TEST_F(RocksDbStoreFaultTest, AcknowledgesNothingAsDurableThatWasNotSynced) {
   EXPECT_EQ(Payloads(), std::vector<std::string>{"event"});
 }
 
+TEST_F(RocksDbStoreFaultTest, MakesTheFolderOfTheJournalDurable) {
+  EXPECT_TRUE(files().durable_folders().contains(options_.path + "/journal"));
+}
+
 TEST_F(RocksDbStoreFaultTest, SyncsForPowerCommitsAndNeverForOthers) {
   int before = files().syncs();
   for (int i = 0; i < 10; ++i) Put("anna", "record", {"event"});
@@ -112,6 +124,87 @@ TEST_F(RocksDbStoreFaultTest, SyncsForPowerCommitsAndNeverForOthers) {
   Put("anna", "record");
   ASSERT_TRUE(store_->Sync().ok());
   EXPECT_EQ(files().syncs(), before + 2);
+}
+
+TEST_F(RocksDbStoreFaultTest, KeepsLittleForEveryCheckpointThatFails) {
+  constexpr int kAttempts = 50;
+  const auto open_files = [] {
+    const std::filesystem::directory_iterator files("/proc/self/fd");
+    return std::distance(begin(files), end(files));
+  };
+  files().FailAppends(Fault::kNoSpace, "/checkpoint/");
+  const auto before = open_files();
+  for (int i = 0; i < kAttempts; ++i) {
+    Put("anna", std::to_string(i), {"event"});
+    EXPECT_FALSE(store_->TrimLog(0).ok());
+  }
+  EXPECT_LT(open_files(), before + 5);
+  EXPECT_LT(store_->Stats().memtable_bytes, kAttempts * 8u << 10);
+  files().FailAppends(Fault::kNone);
+  ASSERT_TRUE(store_->Erase(Key("nobody")).ok());
+  EXPECT_EQ(ReadAll().size(), static_cast<size_t>(kAttempts));
+}
+
+TEST_F(RocksDbStoreFaultTest, SyncsTheJournalBeforeTheFilesOfACheckpointAreMade) {
+  Put("anna", "record", {"event"});
+  EXPECT_EQ(files().syncs(), syncs_at_start_);
+  int syncs = 0;
+  files().BeforeNextFile("/checkpoint/", [&] { syncs = files().syncs(); });
+  ASSERT_TRUE(store_->Erase(Key("nobody")).ok());
+  EXPECT_EQ(syncs, syncs_at_start_ + 1);
+}
+
+// The database meets an error while the files of a checkpoint are made, when it has been asked
+// already whether it can take them over.
+TEST_F(RocksDbStoreFaultTest, WritesACheckpointIntoADatabaseThatHasJustFailed) {
+  constexpr int kCustomers = 100;
+  Close();
+  options_.record_cache_bytes = 0;  // what is in the database is read from there
+  Open();
+  for (int round = 1; round <= 3; ++round) {
+    const std::string bytes = "round " + std::to_string(round);
+    for (int i = 0; i < kCustomers; ++i) Put(std::to_string(i), bytes, {"event"});
+    if (round == 3) {
+      files().BeforeNextFile("/checkpoint/", [&] {
+        files().FailAppends(Fault::kNoSpace, ".sst");
+        // More than a memtable: it is flushed.
+        store_->PutBlob("blob", std::string(20 << 20, 'b')).IgnoreError();
+        const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+        while (files().appends_failed() == 0 && std::chrono::steady_clock::now() < end) {
+          std::this_thread::sleep_for(std::chrono::milliseconds(5));
+        }
+        std::this_thread::sleep_for(std::chrono::milliseconds(200));  // the error is reported
+        files().FailAppends(Fault::kNone);
+      });
+    }
+    const absl::Status status =
+        SucceedsWithin(std::chrono::seconds(20), [&] { return store_->TrimLog(0); });
+    ASSERT_TRUE(status.ok()) << status;
+    for (int i = 0; i < kCustomers; ++i) ASSERT_EQ(Load(std::to_string(i)).bytes, bytes);
+  }
+  EXPECT_GT(files().appends_failed(), 0);
+  Reopen();
+  for (int i = 0; i < kCustomers; ++i) ASSERT_EQ(Load(std::to_string(i)).bytes, "round 3");
+}
+
+TEST_F(RocksDbStoreFaultTest, ClosesWhileACheckpointIsTriedAgain) {
+  Close();
+  options_.write_buffer_bytes = 64 << 10;
+  Open();
+  files().FailAppends(Fault::kNoSpace, "/checkpoint/");
+  for (int i = 0; i < 100; ++i) Put("anna", std::to_string(i), {std::string(1000, 'e')});
+  const absl::Status failed = SucceedsWithin(std::chrono::seconds(20), [&] {
+    return store_->Stats().write_stopped ? absl::OkStatus() : absl::UnknownError("not yet");
+  });
+  ASSERT_TRUE(failed.ok()) << failed;
+  // The last checkpoint takes longer than the other thread waits for its next one.
+  files().BeforeNextFile("/checkpoint/",
+                         [] { std::this_thread::sleep_for(std::chrono::milliseconds(1300)); });
+  Close();
+  files().FailAppends(Fault::kNone);
+  Open();
+  EXPECT_EQ(Load("anna").bytes, "99");
+  EXPECT_EQ(ReadAll().size(), 100u);
 }
 
 }  // namespace
