@@ -47,7 +47,7 @@ class Arena {
 
  private:
   char* AllocateBytes(size_t bytes) {
-    bytes = (bytes + 7) & ~size_t{7};
+    bytes = bytes == 0 ? 8 : (bytes + 7) & ~size_t{7};
     if (capacity_ - position_ < bytes) AddBlock(bytes);
     char* memory = blocks_.back().get() + position_;
     position_ += bytes;

@@ -51,6 +51,7 @@ enum class Op : uint8_t {
 
 // Strings or integers of a constant list that is too long to be looked through.
 struct ConstantSet {
+  const Value* list = nullptr;  // where they come from
   absl::flat_hash_set<absl::string_view> strings;
   absl::flat_hash_set<int64_t> ints;
 };
