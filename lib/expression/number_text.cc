@@ -255,7 +255,9 @@ bool InTimestampRange(int64_t seconds) {
 
 bool InDurationRange(int64_t seconds, int64_t nanos) {
   if (seconds > kMaxDurationSeconds || seconds < -kMaxDurationSeconds) return false;
-  return std::abs(seconds) < kMaxDurationSeconds || nanos == 0;
+  int64_t total = 0;
+  return !__builtin_mul_overflow(seconds, kNanosPerSecond, &total) &&
+         !__builtin_add_overflow(total, nanos, &total);
 }
 
 }  // namespace attune::expression

@@ -30,10 +30,10 @@ std::optional<Value> ParseTimestamp(std::string_view text);
 // "1h30m", "-1.5s", "10ms", "3us", "7ns". nullopt when malformed; the range is up to the caller.
 std::optional<Value> ParseDuration(std::string_view text);
 
-// Years 1 to 9999, and the same length for durations.
-inline constexpr int64_t kMinTimestampSeconds = -62135596800;
-inline constexpr int64_t kMaxTimestampSeconds = 253402300799;
-inline constexpr int64_t kMaxDurationSeconds = 315576000000;
+// Years 1 to 9999; durations are what fits an int64 in nanoseconds: 292 years.
+inline constexpr int64_t kMinTimestampSeconds = -62'135'596'800;
+inline constexpr int64_t kMaxTimestampSeconds = 253'402'300'799;
+inline constexpr int64_t kMaxDurationSeconds = 9'223'372'036;
 bool InTimestampRange(int64_t seconds);
 bool InDurationRange(int64_t seconds, int64_t nanos);
 

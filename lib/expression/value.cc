@@ -29,28 +29,23 @@ Ordering CompareIntUint(int64_t a, uint64_t b) {
   return a < 0 ? Ordering::kLess : Order(static_cast<uint64_t>(a), b);
 }
 
-// Exact, where a conversion of the integer would round.
-Ordering CompareIntDouble(int64_t a, double b) {
-  if (std::isnan(b)) return Ordering::kUnordered;
-  if (b >= 0x1p63) return Ordering::kLess;
-  if (b < -0x1p63) return Ordering::kGreater;
-  const auto truncated = static_cast<int64_t>(b);
-  if (a != truncated) return Order(a, truncated);
-  return Order(0.0, b - static_cast<double>(truncated));
-}
-
-Ordering CompareUintDouble(uint64_t a, double b) {
-  if (std::isnan(b)) return Ordering::kUnordered;
-  if (b >= 0x1p64) return Ordering::kLess;
-  if (b < 0) return Ordering::kGreater;
-  const auto truncated = static_cast<uint64_t>(b);
-  if (a != truncated) return Order(a, truncated);
-  return Order(0.0, b - static_cast<double>(truncated));
-}
-
 Ordering CompareDoubles(double a, double b) {
   if (std::isnan(a) || std::isnan(b)) return Ordering::kUnordered;
   return Order(a, b);
+}
+
+// Within the range of the integer, as the language wants it: both as doubles, so that large numbers
+// are equal when they round to the same double.
+Ordering CompareIntDouble(int64_t a, double b) {
+  if (b > 0x1p63) return Ordering::kLess;
+  if (b < -0x1p63) return Ordering::kGreater;
+  return CompareDoubles(static_cast<double>(a), b);
+}
+
+Ordering CompareUintDouble(uint64_t a, double b) {
+  if (b > 0x1p64) return Ordering::kLess;
+  if (b < 0) return Ordering::kGreater;
+  return CompareDoubles(static_cast<double>(a), b);
 }
 
 uint64_t Mix(uint64_t hash, uint64_t more) {
