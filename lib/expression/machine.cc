@@ -11,18 +11,6 @@ Value NotBool(CallContext& context, const Value& value) {
   return context.Error(ErrorCode::kNoOverload, {"a condition must be a bool, not ", TypeName(value)});
 }
 
-template <Comparison kComparison, typename T>
-bool Apply(T a, T b) {
-  switch (kComparison) {
-    case Comparison::kEqual: return a == b;
-    case Comparison::kNotEqual: return a != b;
-    case Comparison::kLess: return a < b;
-    case Comparison::kLessEqual: return a <= b;
-    case Comparison::kGreater: return a > b;
-    case Comparison::kGreaterEqual: return a >= b;
-  }
-}
-
 Verdict ToVerdict(bool value) { return static_cast<Verdict>(value); }
 
 }  // namespace
@@ -63,7 +51,11 @@ class Machine::Range {
 };
 
 Machine::Machine(const Plan& plan, const Limits& limits)
-    : plan_(plan), context_(limits), memos_(plan.memos), locals_(plan.locals) {}
+    : nodes_(plan.nodes.data()),
+      children_(plan.children.data()),
+      context_(limits),
+      memos_(plan.memos),
+      locals_(plan.locals) {}
 
 void Machine::StartDecision(const Value* slots) {
   slots_[static_cast<size_t>(Scope::kDecision)] = slots;
@@ -80,13 +72,13 @@ void Machine::StartCandidate(const Value* slots) {
 
 Value Machine::Run(uint32_t node) {
   context_.StartEvaluation();
-  const Value value = Eval(plan_.nodes[node]);
+  const Value value = Eval(nodes_[node]);
   return context_.limit_hit() ? context_.LimitError() : value;
 }
 
 Verdict Machine::RunTest(uint32_t node) {
   context_.StartEvaluation();
-  const Verdict verdict = Test(plan_.nodes[node]);
+  const Verdict verdict = TestFast(nodes_[node]);
   return context_.limit_hit() ? Fail(context_.LimitError()) : verdict;
 }
 
@@ -95,64 +87,72 @@ Verdict Machine::ToVerdict(const Value& value) {
   return Fail(value.is_error() ? value : NotBool(context_, value));
 }
 
-Verdict Machine::SlowCompare(const Node& node, Comparison comparison) {
+inline Verdict Machine::TestFast(const Node& node) {
+  switch (node.op) {
+    case Op::kCompareInt: {
+      const Value& value = slot(node.scope, node.slot);
+      if (value.kind() != Kind::kInt) break;
+      const int64_t a = value.int_value();
+      const int64_t b = node.constant.int_value();
+      return static_cast<Verdict>(node.accepted >> (1 + (a > b) - (a < b)) & 1);
+    }
+    case Op::kCompareDouble: {
+      const Value& value = slot(node.scope, node.slot);
+      if (value.kind() != Kind::kDouble) break;
+      const double a = value.double_value();
+      const double b = node.constant.double_value();
+      return static_cast<Verdict>(node.accepted >> (3 - 3 * (a < b) - 2 * (a == b) - (a > b)) & 1);
+    }
+    case Op::kCompareString: {
+      const Value& value = slot(node.scope, node.slot);
+      if (value.kind() != Kind::kString) break;
+      return static_cast<Verdict>(node.accepted >> (value.text() == node.constant.text() ? 1 : 0) & 1);
+    }
+    default: break;
+  }
+  return Test(node);
+}
+
+// A comparison of a slot that doesn't hold what was declared: an error most of the time.
+Verdict Machine::TestSlot(const Node& node) {
   const Value& value = slot(node.scope, node.slot);
   if (value.is_error()) return Fail(value);
-  return ToVerdict(CompareValues(context_, comparison, value, node.constant));
+  return ToVerdict(CompareValues(context_, node.comparison, value, node.constant));
 }
 
-template <Comparison kComparison>
-Verdict Machine::TestInt(const Node& node) {
-  const Value& value = slot(node.scope, node.slot);
-  if (value.kind() != Kind::kInt) return SlowCompare(node, kComparison);
-  return expression::ToVerdict(Apply<kComparison>(value.int_value(), node.constant.int_value()));
+Verdict Machine::TestNot(const Node& node) {
+  const Verdict verdict = TestFast(Child(node, 0));
+  if (verdict == Verdict::kError) return verdict;
+  return expression::ToVerdict(verdict == Verdict::kFalse);
 }
 
-template <Comparison kComparison>
-Verdict Machine::TestDouble(const Node& node) {
-  const Value& value = slot(node.scope, node.slot);
-  if (value.kind() != Kind::kDouble) return SlowCompare(node, kComparison);
-  return expression::ToVerdict(
-      Apply<kComparison>(value.double_value(), node.constant.double_value()));
+Verdict Machine::TestConditional(const Node& node) {
+  const Verdict condition = TestFast(Child(node, 0));
+  if (condition == Verdict::kError) return condition;
+  return Test(Child(node, condition == Verdict::kTrue ? 1 : 2));
 }
 
-template <bool kWanted>
-Verdict Machine::TestString(const Node& node) {
-  const Value& value = slot(node.scope, node.slot);
-  if (value.kind() != Kind::kString) {
-    return SlowCompare(node, kWanted ? Comparison::kEqual : Comparison::kNotEqual);
-  }
-  return expression::ToVerdict((value.text() == node.constant.text()) == kWanted);
+Verdict Machine::TestHasLazy(const Node& node) {
+  const Value value = Eval(Child(node, 0));
+  return expression::ToVerdict(value.present() && !value.is_error());
 }
 
+Verdict Machine::TestValue(const Node& node) { return ToVerdict(Eval(node)); }
+
+// Every case is a jump to a function of its own, so that none pays for the frame of another.
 Verdict Machine::Test(const Node& node) {
   switch (node.op) {
     case Op::kAnd: return TestAnd(node);
     case Op::kOr: return TestOr(node);
-    case Op::kNot: {
-      const Verdict verdict = Test(Child(node, 0));
-      if (verdict == Verdict::kError) return verdict;
-      return expression::ToVerdict(verdict == Verdict::kFalse);
+    case Op::kNot: return TestNot(node);
+    case Op::kConditional: return TestConditional(node);
+    case Op::kCompareInt:
+    case Op::kCompareDouble:
+    case Op::kCompareString: {
+      const Value& value = slot(node.scope, node.slot);
+      const Kind expected = node.constant.kind();
+      return value.kind() == expected ? TestFast(node) : TestSlot(node);
     }
-    case Op::kConditional: {
-      const Verdict condition = Test(Child(node, 0));
-      if (condition == Verdict::kError) return condition;
-      return Test(Child(node, condition == Verdict::kTrue ? 1 : 2));
-    }
-    case Op::kIntEqual: return TestInt<Comparison::kEqual>(node);
-    case Op::kIntNotEqual: return TestInt<Comparison::kNotEqual>(node);
-    case Op::kIntLess: return TestInt<Comparison::kLess>(node);
-    case Op::kIntLessEqual: return TestInt<Comparison::kLessEqual>(node);
-    case Op::kIntGreater: return TestInt<Comparison::kGreater>(node);
-    case Op::kIntGreaterEqual: return TestInt<Comparison::kGreaterEqual>(node);
-    case Op::kDoubleEqual: return TestDouble<Comparison::kEqual>(node);
-    case Op::kDoubleNotEqual: return TestDouble<Comparison::kNotEqual>(node);
-    case Op::kDoubleLess: return TestDouble<Comparison::kLess>(node);
-    case Op::kDoubleLessEqual: return TestDouble<Comparison::kLessEqual>(node);
-    case Op::kDoubleGreater: return TestDouble<Comparison::kGreater>(node);
-    case Op::kDoubleGreaterEqual: return TestDouble<Comparison::kGreaterEqual>(node);
-    case Op::kStringEqual: return TestString<true>(node);
-    case Op::kStringNotEqual: return TestString<false>(node);
     case Op::kCompare: return TestCompare(node);
     case Op::kInConstants: return TestIn(node);
     case Op::kMatches: return TestMatches(node);
@@ -161,14 +161,11 @@ Verdict Machine::Test(const Node& node) {
       const Value& value = slot(node.scope, node.slot);
       return expression::ToVerdict(value.present() && !value.is_error());
     }
-    case Op::kHasLazy: {
-      const Value value = Eval(Child(node, 0));
-      return expression::ToVerdict(value.present() && !value.is_error());
-    }
+    case Op::kHasLazy: return TestHasLazy(node);
     case Op::kLoop:
       if (node.loop <= Loop::kExistsOne) return TestLoop(node);
-      return ToVerdict(Eval(node));
-    default: return ToVerdict(Eval(node));
+      return TestValue(node);
+    default: return TestValue(node);
   }
 }
 
@@ -200,13 +197,15 @@ Value Machine::Eval(const Node& node) {
 
 // One false is enough, whatever failed before; else the first error is the result.
 Verdict Machine::TestAnd(const Node& node) {
-  for (uint32_t i = 0; i < node.child_count; ++i) {
-    const Verdict verdict = Test(Child(node, i));
+  const uint32_t* child = children_ + node.first_child;
+  const uint32_t* const end = child + node.child_count;
+  for (; child != end; ++child) {
+    const Verdict verdict = TestFast(nodes_[*child]);
     if (verdict == Verdict::kTrue) continue;
     if (verdict == Verdict::kFalse || context_.limit_hit()) return verdict;
     const Value first_error = error_;
-    while (++i < node.child_count) {
-      if (Test(Child(node, i)) == Verdict::kFalse) return Verdict::kFalse;
+    while (++child != end) {
+      if (Test(nodes_[*child]) == Verdict::kFalse) return Verdict::kFalse;
     }
     return Fail(first_error);
   }
@@ -214,13 +213,15 @@ Verdict Machine::TestAnd(const Node& node) {
 }
 
 Verdict Machine::TestOr(const Node& node) {
-  for (uint32_t i = 0; i < node.child_count; ++i) {
-    const Verdict verdict = Test(Child(node, i));
+  const uint32_t* child = children_ + node.first_child;
+  const uint32_t* const end = child + node.child_count;
+  for (; child != end; ++child) {
+    const Verdict verdict = TestFast(nodes_[*child]);
     if (verdict == Verdict::kFalse) continue;
     if (verdict == Verdict::kTrue || context_.limit_hit()) return verdict;
     const Value first_error = error_;
-    while (++i < node.child_count) {
-      if (Test(Child(node, i)) == Verdict::kTrue) return Verdict::kTrue;
+    while (++child != end) {
+      if (Test(nodes_[*child]) == Verdict::kTrue) return Verdict::kTrue;
     }
     return Fail(first_error);
   }
@@ -275,7 +276,7 @@ Verdict Machine::TestMemo(const Node& node) {
     if (memo.value.kind() == Kind::kBool) return expression::ToVerdict(memo.value.bool_value());
     return ToVerdict(memo.value);
   }
-  const Verdict verdict = Test(Child(node, 0));
+  const Verdict verdict = TestFast(Child(node, 0));
   // What a limit cut off is not what the expression is worth.
   if (!context_.limit_hit()) memo = {ToValue(verdict), epoch};
   return verdict;

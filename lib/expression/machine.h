@@ -47,7 +47,7 @@ class Machine {
   Verdict Test(const Node& node);
 
   const Node& Child(const Node& node, uint32_t i) const {
-    return plan_.nodes[plan_.children[node.first_child + i]];
+    return nodes_[children_[node.first_child + i]];
   }
   Verdict Fail(const Value& error) {
     error_ = error;
@@ -57,13 +57,13 @@ class Machine {
     return verdict == Verdict::kError ? error_ : Value::Bool(verdict == Verdict::kTrue);
   }
   Verdict ToVerdict(const Value& value);
-  Verdict SlowCompare(const Node& node, Comparison comparison);
-  template <Comparison kComparison>
-  Verdict TestInt(const Node& node);
-  template <Comparison kComparison>
-  Verdict TestDouble(const Node& node);
-  template <bool kWanted>
-  Verdict TestString(const Node& node);
+  // Inlined into what runs conditions: the comparisons that nearly every rule is made of.
+  Verdict TestFast(const Node& node);
+  Verdict TestSlot(const Node& node);
+  Verdict TestNot(const Node& node);
+  Verdict TestConditional(const Node& node);
+  Verdict TestHasLazy(const Node& node);
+  Verdict TestValue(const Node& node);
 
   Verdict TestAnd(const Node& node);
   Verdict TestOr(const Node& node);
@@ -86,7 +86,8 @@ class Machine {
   // The next pass of a loop: sets its variables. False at the end, and when the steps are used up.
   bool NextPass(const Node& node, Range& range);
 
-  const Plan& plan_;
+  const Node* const nodes_;         // of the plan
+  const uint32_t* const children_;  // of the plan
   CallContext context_;
   const Value* slots_[3] = {nullptr, nullptr, nullptr};  // by Scope
   uint64_t epochs_[3] = {1, 1, 1};                       // by Scope

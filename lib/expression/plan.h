@@ -30,11 +30,9 @@ enum class Op : uint8_t {
   kOr,           // of all children
   kNot,
   kConditional,  // child 0 ? child 1 : child 2
-  // Slot against constant, six comparisons each in the order of Comparison.
-  kIntEqual, kIntNotEqual, kIntLess, kIntLessEqual, kIntGreater, kIntGreaterEqual,
-  kDoubleEqual, kDoubleNotEqual, kDoubleLess, kDoubleLessEqual, kDoubleGreater,
-  kDoubleGreaterEqual,
-  kStringEqual, kStringNotEqual,
+  kCompareInt,     // slot against the int `constant`: a bit of `accepted`
+  kCompareDouble,  // the same for doubles
+  kCompareString,  // the same for strings, equal or not
   kCompare,      // children 0 and 1 by `comparison`
   kInConstants,  // child 0 in the list `constant`
   kSelect,       // child 0 . constant
@@ -59,6 +57,7 @@ struct ConstantSet {
 struct Node {
   Op op = Op::kConstant;
   Comparison comparison = Comparison::kEqual;
+  uint8_t accepted = 0;  // by `comparison`: bit 0 less, 1 equal, 2 greater, 3 unordered
   Loop loop = Loop::kAll;
   bool index_variable = false;  // of a loop with two variables
   Scope scope = Scope::kConstant;  // of a slot or a memo: which one; otherwise what it depends on

@@ -13,8 +13,10 @@ namespace {
 constexpr uint32_t kScannedElements = 6;
 // Whole numbers up to here are exact as doubles.
 constexpr int64_t kMaxExact = int64_t{1} << 53;
-// What is lighter costs no more than asking whether it is known.
-constexpr uint32_t kMinMemoWeight = 3;
+// What is lighter costs no more than remembering it: up to three comparisons with constants.
+constexpr uint32_t kMinMemoWeight = 5;
+// A call weighs as much as that.
+constexpr uint32_t kCallWeight = 5;
 
 std::optional<Comparison> ComparisonOf(std::string_view function) {
   if (function == op::kEqual) return Comparison::kEqual;
@@ -26,8 +28,15 @@ std::optional<Comparison> ComparisonOf(std::string_view function) {
   return std::nullopt;
 }
 
-Op Offset(Op first, Comparison comparison) {
-  return static_cast<Op>(static_cast<uint8_t>(first) + static_cast<uint8_t>(comparison));
+// Which outcomes of a comparison make it true: bit 0 less, 1 equal, 2 greater, 3 unordered.
+uint8_t Accepted(Comparison comparison) {
+  uint8_t bits = 0;
+  constexpr Ordering kOutcomes[] = {Ordering::kLess, Ordering::kEqual, Ordering::kGreater,
+                                    Ordering::kUnordered};
+  for (size_t i = 0; i < std::size(kOutcomes); ++i) {
+    if (Holds(comparison, kOutcomes[i])) bits |= static_cast<uint8_t>(1 << i);
+  }
+  return bits;
 }
 
 bool Foldable(Op op) {
@@ -92,7 +101,7 @@ bool Planner::YieldsBool(uint32_t index) const {
   if (found.op == Op::kLoop) return found.loop <= Loop::kExistsOne;
   return found.op == Op::kHasSlot || found.op == Op::kHasLazy ||
          (found.op >= Op::kAnd && found.op <= Op::kNot) ||
-         (found.op >= Op::kIntEqual && found.op <= Op::kInConstants) || found.op == Op::kMatches;
+         (found.op >= Op::kCompareInt && found.op <= Op::kInConstants) || found.op == Op::kMatches;
 }
 
 uint32_t Planner::Intern(Node node, std::vector<uint32_t> children) {
@@ -109,7 +118,9 @@ uint32_t Planner::Intern(Node node, std::vector<uint32_t> children) {
     plan_->locals = std::max(plan_->locals, node.slot + (node.index_variable ? 2 : 1));
     if (node.op == Op::kLoop) weight += 8;
   }
-  if (node.op == Op::kCall || node.op == Op::kMatches || node.op == Op::kHostCall) weight += 2;
+  if (node.op == Op::kCall || node.op == Op::kMatches || node.op == Op::kHostCall) {
+    weight += kCallWeight;
+  }
   node.weight = static_cast<uint32_t>(std::min<uint64_t>(weight, 1'000'000));
   const auto [found, inserted] = known_.try_emplace(
       Key{node, children}, static_cast<uint32_t>(plan_->nodes.size()));
@@ -292,13 +303,11 @@ bool Planner::FuseComparison(Comparison comparison, const Node& slot, const Valu
   fused->slot = slot.slot;
   fused->constant = constant;
   fused->comparison = comparison;
+  fused->accepted = Accepted(comparison);
   switch (constant.kind()) {
-    case Kind::kInt: fused->op = Offset(Op::kIntEqual, comparison); return true;
-    case Kind::kDouble: fused->op = Offset(Op::kDoubleEqual, comparison); return true;
-    case Kind::kString:
-      if (!equality) return false;
-      fused->op = comparison == Comparison::kEqual ? Op::kStringEqual : Op::kStringNotEqual;
-      return true;
+    case Kind::kInt: fused->op = Op::kCompareInt; return true;
+    case Kind::kDouble: fused->op = Op::kCompareDouble; return true;
+    case Kind::kString: fused->op = Op::kCompareString; return equality;
     default: return false;
   }
 }

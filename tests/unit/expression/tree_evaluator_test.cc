@@ -79,7 +79,9 @@ TEST(TreeEvaluatorTest, AgreesWithThePlan) {
     const Value expected = tree.Evaluate(*ast->root);
     ASSERT_EQ(got.is_error(), expected.is_error())
         << text << "\n" << ToString(got) << "\n" << ToString(expected);
-    if (!got.is_error()) ASSERT_EQ(ToString(got, 10'000), ToString(expected, 10'000)) << text;
+    if (!got.is_error()) {
+      ASSERT_EQ(ToString(got, 10'000), ToString(expected, 10'000)) << text;
+    }
     ++compared;
   }
   EXPECT_EQ(compared, 3000);
