@@ -22,10 +22,10 @@ enum class Loop : uint8_t {
   kAll,
   kExists,
   kExistsOne,
-  kMap,            // a list of `body` of every element (that passes `filter`)
-  kFilter,         // a list of the elements for which `body` is true
-  kTransformMap,   // a map of the same keys to `body`
-  kBind,           // `body`, in which the variable stands for `operand`
+  kMap,           // a list of `body` of every element (that passes `filter`)
+  kFilter,        // a list of the elements for which `body` is true
+  kTransformMap,  // a map of the same keys to `body`
+  kBind,          // `body`, in which the variable stands for `operand`
 };
 
 // One node of the syntax tree.
@@ -42,14 +42,14 @@ struct Expr {
   };
 
   Kind kind = Kind::kInvalid;
-  bool leading_dot = false;  // `.name`: not one of a comprehension's variables
-  bool has = false;          // has(operand.name)
+  bool leading_dot = false;     // `.name`: not one of a comprehension's variables
+  bool has = false;             // has(operand.name)
   bool index_variable = false;  // of a loop with two variables
   Loop loop = Loop::kAll;
-  uint16_t depth = 1;    // of the tree below
-  uint32_t at = 0;       // where an issue of this node points to: the operator, the name
-  SourceRange range;     // all of it
-  std::string_view name; // an identifier, a field or a function ("_+_" for an operator)
+  uint16_t depth = 1;     // of the tree below
+  uint32_t at = 0;        // where an issue of this node points to: the operator, the name
+  SourceRange range;      // all of it
+  std::string_view name;  // an identifier, a field or a function ("_+_" for an operator)
   Value literal;
   Expr* operand = nullptr;
   std::vector<Expr*> args;
@@ -59,7 +59,8 @@ struct Expr {
 
   // From here on what the checker found.
   const Type* type = nullptr;
-  const Variable* variable = nullptr;  // an identifier or a selection that names a declared variable
+  const Variable* variable =
+      nullptr;  // an identifier or a selection that names a declared variable
   const Function* function = nullptr;  // null: there is none of this name
   int local = -1;                      // an identifier: number of the loop's variable
   int first_local = -1;                // a loop: number of its first variable

@@ -86,15 +86,18 @@ Value CallContext::Error(ErrorCode code, std::initializer_list<std::string_view>
 
 Value CallContext::NoOverload(std::string_view function, const Value* args, size_t count) {
   switch (count) {
-    case 0: return Error(ErrorCode::kNoOverload, {function, " is not defined without arguments"});
-    case 1: return Error(ErrorCode::kNoOverload, {function, " is not defined for (", TypeName(args[0]), ")"});
+    case 0:
+      return Error(ErrorCode::kNoOverload, {function, " is not defined without arguments"});
+    case 1:
+      return Error(ErrorCode::kNoOverload,
+                   {function, " is not defined for (", TypeName(args[0]), ")"});
     case 2:
-      return Error(ErrorCode::kNoOverload, {function, " is not defined for (", TypeName(args[0]), ", ",
-                                            TypeName(args[1]), ")"});
+      return Error(ErrorCode::kNoOverload, {function, " is not defined for (", TypeName(args[0]),
+                                            ", ", TypeName(args[1]), ")"});
     default:
       return Error(ErrorCode::kNoOverload,
-                   {function, " is not defined for (", TypeName(args[0]), ", ", TypeName(args[1]), ", ",
-                    TypeName(args[2]), count > 3 ? ", ...)" : ")"});
+                   {function, " is not defined for (", TypeName(args[0]), ", ", TypeName(args[1]),
+                    ", ", TypeName(args[2]), count > 3 ? ", ...)" : ")"});
   }
 }
 

@@ -11,6 +11,9 @@
 namespace attune::expression {
 namespace {
 
+// After so many, the others would hardly be of interest.
+constexpr size_t kMaxIssues = 100;
+
 std::string DidYouMean(std::string_view text, const std::vector<std::string_view>& names) {
   const std::string closest = ClosestName(text, names);
   return closest.empty() ? "" : "; did you mean \"" + closest + "\"?";
@@ -56,8 +59,10 @@ class Checker {
   static const Type* Dyn() { return SimpleType(TypeKind::kDyn); }
   static const Type* Bool() { return SimpleType(TypeKind::kBool); }
 
+  // True when nobody wants to know: to find out what to suggest takes time.
+  bool quiet() const { return options_.lenient || reporter_.reported() >= kMaxIssues; }
   void Report(uint32_t at, std::string message) {
-    if (!options_.lenient) reporter_.Report(at, std::move(message));
+    if (!quiet()) reporter_.Report(at, std::move(message));
   }
   std::string Describe(const Type* type) { return ToString(inference_.Finalise(type)); }
 
@@ -70,28 +75,44 @@ class Checker {
 
   const Type* TypeOf(Expr& expr) {
     switch (expr.kind) {
-      case Expr::Kind::kInvalid: return Dyn();
-      case Expr::Kind::kLiteral: return LiteralType(expr.literal);
-      case Expr::Kind::kIdent: return Identifier(expr);
-      case Expr::Kind::kSelect: return Selection(expr);
-      case Expr::Kind::kCall: return Call(expr);
-      case Expr::Kind::kList: return List(expr);
-      case Expr::Kind::kMap: return Map(expr);
-      case Expr::Kind::kLoop: return expr.loop == Loop::kBind ? Bind(expr) : Comprehension(expr);
+      case Expr::Kind::kInvalid:
+        return Dyn();
+      case Expr::Kind::kLiteral:
+        return LiteralType(expr.literal);
+      case Expr::Kind::kIdent:
+        return Identifier(expr);
+      case Expr::Kind::kSelect:
+        return Selection(expr);
+      case Expr::Kind::kCall:
+        return Call(expr);
+      case Expr::Kind::kList:
+        return List(expr);
+      case Expr::Kind::kMap:
+        return Map(expr);
+      case Expr::Kind::kLoop:
+        return expr.loop == Loop::kBind ? Bind(expr) : Comprehension(expr);
     }
     return Dyn();
   }
 
   static const Type* LiteralType(const Value& literal) {
     switch (literal.kind()) {
-      case Kind::kNull: return SimpleType(TypeKind::kNull);
-      case Kind::kBool: return SimpleType(TypeKind::kBool);
-      case Kind::kInt: return SimpleType(TypeKind::kInt);
-      case Kind::kUint: return SimpleType(TypeKind::kUint);
-      case Kind::kDouble: return SimpleType(TypeKind::kDouble);
-      case Kind::kString: return SimpleType(TypeKind::kString);
-      case Kind::kBytes: return SimpleType(TypeKind::kBytes);
-      default: return SimpleType(TypeKind::kDyn);
+      case Kind::kNull:
+        return SimpleType(TypeKind::kNull);
+      case Kind::kBool:
+        return SimpleType(TypeKind::kBool);
+      case Kind::kInt:
+        return SimpleType(TypeKind::kInt);
+      case Kind::kUint:
+        return SimpleType(TypeKind::kUint);
+      case Kind::kDouble:
+        return SimpleType(TypeKind::kDouble);
+      case Kind::kString:
+        return SimpleType(TypeKind::kString);
+      case Kind::kBytes:
+        return SimpleType(TypeKind::kBytes);
+      default:
+        return SimpleType(TypeKind::kDyn);
     }
   }
 
@@ -140,7 +161,8 @@ class Checker {
       }
     }
     if (const Type* type = Resolve(expr, expr.name)) return type;
-    const std::string& name = chain_.empty() ? std::string(expr.name) : chain_;
+    if (quiet()) return Dyn();
+    const std::string name = chain_.empty() ? std::string(expr.name) : chain_;
     Report(expr.at, "unknown name " + Quoted(name) + SuggestVariable(name));
     return Dyn();
   }
@@ -167,10 +189,14 @@ class Checker {
           Report(expr.at, "a map with keys of type " + Describe(operand->first) + " has no fields");
         }
         return expr.has ? Bool() : operand->second;
-      case TypeKind::kParam: inference_.Assign(operand, Dyn()); return expr.has ? Bool() : Dyn();
-      case TypeKind::kDyn: return expr.has ? Bool() : Dyn();
+      case TypeKind::kParam:
+        inference_.Assign(operand, Dyn());
+        return expr.has ? Bool() : Dyn();
+      case TypeKind::kDyn:
+        return expr.has ? Bool() : Dyn();
       default:
-        Report(expr.at, "a value of type " + Describe(operand) + " has no field " + Quoted(expr.name));
+        Report(expr.at,
+               "a value of type " + Describe(operand) + " has no field " + Quoted(expr.name));
         return Dyn();
     }
   }
@@ -207,6 +233,7 @@ class Checker {
   }
 
   const Type* UnknownFunction(const Expr& expr) {
+    if (quiet()) return Dyn();
     std::string name(expr.name);
     if (expr.operand != nullptr && expr.operand->kind == Expr::Kind::kIdent &&
         expr.operand->variable == nullptr && expr.operand->local < 0) {
@@ -217,9 +244,10 @@ class Checker {
                                          "transformList", "transformMap", "cel.bind"}) {
       if (macro == name) {
         Report(expr.at, Quoted(name) + " is not used with " + std::to_string(expr.args.size()) +
-                            " arguments" + (expr.operand == nullptr && name != "has"
-                                                ? " or without a list or map in front of it"
-                                                : ""));
+                            " arguments" +
+                            (expr.operand == nullptr && name != "has"
+                                 ? " or without a list or map in front of it"
+                                 : ""));
         return Dyn();
       }
       names.push_back(macro);
@@ -270,6 +298,7 @@ class Checker {
       result = result == nullptr || SameType(result, one) ? one : Dyn();
     }
     if (result != nullptr) return result;
+    if (quiet()) return Dyn();
     std::string types;
     for (size_t i = receiver ? 1 : 0; i < args.size(); ++i) {
       types += (types.empty() ? "" : ", ") + Describe(args[i]);
@@ -292,7 +321,8 @@ class Checker {
   // What a function that was called wrongly would take. Operators explain themselves.
   static std::string Forms(const Function& function) {
     constexpr size_t kMaxForms = 3;
-    if (function.name.find('_') != std::string::npos || function.overloads.size() > kMaxForms) return "";
+    if (function.name.find('_') != std::string::npos || function.overloads.size() > kMaxForms)
+      return "";
     std::string forms;
     for (const Overload& overload : function.overloads) {
       forms += forms.empty() ? "; it takes " : " or ";
@@ -352,12 +382,18 @@ class Checker {
   // The types of what a loop's variables stand for: key or index, and value.
   std::pair<const Type*, const Type*> RangeTypes(const Expr& expr, const Type* range) {
     switch (range->kind) {
-      case TypeKind::kList: return {SimpleType(TypeKind::kInt), range->first};
-      case TypeKind::kMap: return {range->first, range->second};
-      case TypeKind::kParam: inference_.Assign(range, Dyn()); return {Dyn(), Dyn()};
-      case TypeKind::kDyn: return {Dyn(), Dyn()};
+      case TypeKind::kList:
+        return {SimpleType(TypeKind::kInt), range->first};
+      case TypeKind::kMap:
+        return {range->first, range->second};
+      case TypeKind::kParam:
+        inference_.Assign(range, Dyn());
+        return {Dyn(), Dyn()};
+      case TypeKind::kDyn:
+        return {Dyn(), Dyn()};
       default:
-        Report(expr.at, Quoted(expr.name) + " goes over a list or a map, not over " + Describe(range));
+        Report(expr.at,
+               Quoted(expr.name) + " goes over a list or a map, not over " + Describe(range));
         return {Dyn(), Dyn()};
     }
   }
@@ -381,10 +417,16 @@ class Checker {
     locals_.resize(expr.first_local);
     --loops_;
     switch (expr.loop) {
-      case Loop::kMap: return types_.List(body);
-      case Loop::kTransformMap: return types_.Map(key, body);
-      case Loop::kFilter: WantBool(*expr.body, body); return types_.List(element);
-      default: WantBool(*expr.body, body); return Bool();
+      case Loop::kMap:
+        return types_.List(body);
+      case Loop::kTransformMap:
+        return types_.Map(key, body);
+      case Loop::kFilter:
+        WantBool(*expr.body, body);
+        return types_.List(element);
+      default:
+        WantBool(*expr.body, body);
+        return Bool();
     }
   }
 

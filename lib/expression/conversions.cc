@@ -23,8 +23,10 @@ Value OrUnreadable(CallContext& context, std::string_view type, std::string_view
 Value ToInt(CallContext& context, const Value* args, size_t count) {
   const Value& value = args[0];
   switch (value.kind()) {
-    case Kind::kInt: return value;
-    case Kind::kUint: return value.uint_value() > INT64_MAX ? OutOfRange() : Value::Int(value.int_value());
+    case Kind::kInt:
+      return value;
+    case Kind::kUint:
+      return value.uint_value() > INT64_MAX ? OutOfRange() : Value::Int(value.int_value());
     case Kind::kDouble: {
       // The borders themselves are left out: near them doubles are far apart.
       const double number = value.double_value();
@@ -33,16 +35,20 @@ Value ToInt(CallContext& context, const Value* args, size_t count) {
     }
     case Kind::kString:
       return OrUnreadable(context, "int", value.text(), ParseInt(value.text()), Value::Int);
-    case Kind::kTimestamp: return Value::Int(value.seconds());
-    default: return context.NoOverload("int", args, count);
+    case Kind::kTimestamp:
+      return Value::Int(value.seconds());
+    default:
+      return context.NoOverload("int", args, count);
   }
 }
 
 Value ToUint(CallContext& context, const Value* args, size_t count) {
   const Value& value = args[0];
   switch (value.kind()) {
-    case Kind::kUint: return value;
-    case Kind::kInt: return value.int_value() < 0 ? OutOfRange() : Value::Uint(value.uint_value());
+    case Kind::kUint:
+      return value;
+    case Kind::kInt:
+      return value.int_value() < 0 ? OutOfRange() : Value::Uint(value.uint_value());
     case Kind::kDouble: {
       const double number = value.double_value();
       if (!(number >= 0 && number < 0x1p64)) return OutOfRange();
@@ -50,19 +56,25 @@ Value ToUint(CallContext& context, const Value* args, size_t count) {
     }
     case Kind::kString:
       return OrUnreadable(context, "uint", value.text(), ParseUint(value.text()), Value::Uint);
-    default: return context.NoOverload("uint", args, count);
+    default:
+      return context.NoOverload("uint", args, count);
   }
 }
 
 Value ToDouble(CallContext& context, const Value* args, size_t count) {
   const Value& value = args[0];
   switch (value.kind()) {
-    case Kind::kDouble: return value;
-    case Kind::kInt: return Value::Double(static_cast<double>(value.int_value()));
-    case Kind::kUint: return Value::Double(static_cast<double>(value.uint_value()));
+    case Kind::kDouble:
+      return value;
+    case Kind::kInt:
+      return Value::Double(static_cast<double>(value.int_value()));
+    case Kind::kUint:
+      return Value::Double(static_cast<double>(value.uint_value()));
     case Kind::kString:
-      return OrUnreadable(context, "double", value.text(), ParseDouble(value.text()), Value::Double);
-    default: return context.NoOverload("double", args, count);
+      return OrUnreadable(context, "double", value.text(), ParseDouble(value.text()),
+                          Value::Double);
+    default:
+      return context.NoOverload("double", args, count);
   }
 }
 
@@ -82,19 +94,27 @@ Value ToBool(CallContext& context, const Value* args, size_t count) {
 Value ToString(CallContext& context, const Value* args, size_t count) {
   const Value& value = args[0];
   switch (value.kind()) {
-    case Kind::kString: return value;
-    case Kind::kBool: return Value::String(value.bool_value() ? "true" : "false");
-    case Kind::kInt: return context.NewString(std::to_string(value.int_value()));
-    case Kind::kUint: return context.NewString(std::to_string(value.uint_value()));
-    case Kind::kDouble: return context.NewString(DoubleToText(value.double_value()));
+    case Kind::kString:
+      return value;
+    case Kind::kBool:
+      return Value::String(value.bool_value() ? "true" : "false");
+    case Kind::kInt:
+      return context.NewString(std::to_string(value.int_value()));
+    case Kind::kUint:
+      return context.NewString(std::to_string(value.uint_value()));
+    case Kind::kDouble:
+      return context.NewString(DoubleToText(value.double_value()));
     case Kind::kBytes:
       if (!IsValidUtf8(value.text())) {
         return Value::Error(ErrorCode::kInvalidArgument, "string(): the bytes are not valid UTF-8");
       }
       return Value::String(value.text());
-    case Kind::kTimestamp: return context.NewString(TimestampToText(value));
-    case Kind::kDuration: return context.NewString(DurationToText(value));
-    default: return context.NoOverload("string", args, count);
+    case Kind::kTimestamp:
+      return context.NewString(TimestampToText(value));
+    case Kind::kDuration:
+      return context.NewString(DurationToText(value));
+    default:
+      return context.NoOverload("string", args, count);
   }
 }
 
@@ -107,15 +127,19 @@ Value ToBytes(CallContext& context, const Value* args, size_t count) {
 Value ToTimestamp(CallContext& context, const Value* args, size_t count) {
   Value timestamp = args[0];
   switch (args[0].kind()) {
-    case Kind::kTimestamp: return args[0];
-    case Kind::kInt: timestamp = Value::Timestamp(args[0].int_value(), 0); break;
+    case Kind::kTimestamp:
+      return args[0];
+    case Kind::kInt:
+      timestamp = Value::Timestamp(args[0].int_value(), 0);
+      break;
     case Kind::kString: {
       const std::optional<Value> parsed = ParseTimestamp(args[0].text());
       if (!parsed.has_value()) return Unreadable(context, "timestamp", args[0].text());
       timestamp = *parsed;
       break;
     }
-    default: return context.NoOverload("timestamp", args, count);
+    default:
+      return context.NoOverload("timestamp", args, count);
   }
   return InTimestampRange(timestamp.seconds()) ? timestamp : OutOfRange();
 }

@@ -49,12 +49,11 @@ absl::Status Environment::AddDefinition(std::string_view path, const Type* type,
   return Add(std::move(variable));
 }
 
-absl::Status Environment::AddFunction(std::string_view name, std::string_view overloads, Scope scope,
-                                      HostBody body, const void* data) {
+absl::Status Environment::AddFunction(std::string_view name, std::string_view overloads,
+                                      Scope scope, HostBody body, const void* data) {
   std::vector<Overload> parsed;
   if (!ParseOverloads(overloads, types_, &parsed)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("malformed overloads: ", ToAbsl(overloads)));
+    return absl::InvalidArgumentError(absl::StrCat("malformed overloads: ", ToAbsl(overloads)));
   }
   const auto found = functions_by_name_.find(name);
   if (found != functions_by_name_.end() && found->second->body != nullptr) {

@@ -51,8 +51,8 @@ class Environment {
   absl::Status AddDefinition(std::string_view path, const Type* type, Scope scope, int definition);
 
   // Adds forms of a function of the host; `overloads` as in BuiltinFunction: "history.(string) ->
-  // int". `scope`: what its result depends on beside its arguments. INVALID_ARGUMENT when malformed;
-  // ALREADY_EXISTS when a standard function has this name.
+  // int". `scope`: what its result depends on beside its arguments. INVALID_ARGUMENT when
+  // malformed; ALREADY_EXISTS when a standard function has this name.
   absl::Status AddFunction(std::string_view name, std::string_view overloads, Scope scope,
                            HostBody body, const void* data);
 

@@ -20,7 +20,8 @@ namespace attune::expression {
 class Evaluator {
  public:
   // The rule set must outlive the evaluator.
-  explicit Evaluator(const RuleSet& rules) : rules_(rules), machine_(rules.plan(), rules.limits()) {}
+  explicit Evaluator(const RuleSet& rules)
+      : rules_(rules), machine_(rules.plan(), rules.limits()) {}
 
   // What the host's functions and lazy variables find in CallContext::host().
   void set_host(void* host) { machine_.context().set_host(host); }

@@ -19,12 +19,12 @@ enum class Relation : uint8_t {
   kLessEqual,
   kGreater,
   kGreaterEqual,
-  kIn,        // in the constant, a list
+  kIn,  // in the constant, a list
   kNotIn,
   kContains,  // the variable is a list and has the constant in it
   kNotContains,
-  kPresent,   // has(variable); the constant is true
-  kAbsent,    // !has(variable); the constant is true
+  kPresent,  // has(variable); the constant is true
+  kAbsent,   // !has(variable); the constant is true
 };
 // "==", "in", "has", ...
 std::string_view RelationText(Relation relation);
@@ -44,7 +44,7 @@ struct ExplainNode {
   SourceRange range;
   uint32_t node = 0;  // of the plan
   std::vector<ExplainNode> children;
-  std::vector<const Variable*> variables;  // of a leaf: all that it may look at, each once
+  std::vector<const Variable*> variables;      // of a leaf: all that it may look at, each once
   std::optional<SimpleComparison> comparison;  // of a leaf
 };
 

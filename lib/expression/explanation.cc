@@ -18,14 +18,17 @@ class Explainer {
   // REQUIRES: the node is not true.
   void Visit(const ExplainNode& node) {
     switch (node.kind) {
-      case ExplainNode::Kind::kLeaf: return Leaf(node);
-      case ExplainNode::Kind::kAnd: return And(node);
+      case ExplainNode::Kind::kLeaf:
+        return Leaf(node);
+      case ExplainNode::Kind::kAnd:
+        return And(node);
       case ExplainNode::Kind::kOr:
         for (const ExplainNode& child : node.children) {
           if (Test(child) != Verdict::kTrue) Visit(child);
         }
         return;
-      case ExplainNode::Kind::kConditional: return Conditional(node);
+      case ExplainNode::Kind::kConditional:
+        return Conditional(node);
     }
   }
 
@@ -49,11 +52,11 @@ class Explainer {
   void Leaf(const ExplainNode& node) {
     Finding& finding = findings_.emplace_back();
     finding.range = node.range;
-    finding.text = evaluator_.rules().text(rule_).substr(node.range.begin,
-                                                         node.range.end - node.range.begin);
+    finding.text =
+        evaluator_.rules().text(rule_).substr(node.range.begin, node.range.end - node.range.begin);
     const Verdict verdict = Test(node);
-    finding.result = verdict == Verdict::kError ? evaluator_.error()
-                                                : Value::Bool(verdict == Verdict::kTrue);
+    finding.result =
+        verdict == Verdict::kError ? evaluator_.error() : Value::Bool(verdict == Verdict::kTrue);
     for (const Variable* variable : node.variables) {
       finding.seen.push_back({variable, ValueOf(*variable)});
     }

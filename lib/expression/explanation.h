@@ -20,9 +20,9 @@ struct SeenValue {
 // A part of a rule that decided that the rule did not hold.
 struct Finding {
   SourceRange range;
-  std::string_view text;           // of the part; valid as long as the rule set
-  Value result;                    // false, or the error
-  std::vector<SeenValue> seen;     // whose values it looked at
+  std::string_view text;        // of the part; valid as long as the rule set
+  Value result;                 // false, or the error
+  std::vector<SeenValue> seen;  // whose values it looked at
   // Set when the part compares one variable with a constant: then seen[0] is that variable.
   const SimpleComparison* comparison = nullptr;  // valid as long as the rule set
 };

@@ -40,9 +40,9 @@ struct Overload {
 struct Function {
   std::string name;
   std::vector<Overload> overloads;
-  FunctionBody body = nullptr;      // null: a function of the host
-  Scope scope = Scope::kConstant;   // of the host's: what its result depends on beside the arguments
-  bool variadic_numbers = false;    // math.greatest and math.least: any number of numbers
+  FunctionBody body = nullptr;     // null: a function of the host
+  Scope scope = Scope::kConstant;  // of the host's: what its result depends on beside the arguments
+  bool variadic_numbers = false;   // math.greatest and math.least: any number of numbers
 };
 
 // One row of the table of functions that are built in.

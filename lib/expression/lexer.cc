@@ -19,18 +19,14 @@ struct Symbol {
 
 // Two characters before one.
 constexpr Symbol kSymbols[] = {
-    {"==", TokenKind::kEqual},      {"!=", TokenKind::kNotEqual},
-    {"<=", TokenKind::kLessEqual},  {">=", TokenKind::kGreaterEqual},
-    {"&&", TokenKind::kAnd},        {"||", TokenKind::kOr},
-    {"<", TokenKind::kLess},        {">", TokenKind::kGreater},
-    {"+", TokenKind::kPlus},        {"-", TokenKind::kMinus},
-    {"*", TokenKind::kStar},        {"/", TokenKind::kSlash},
-    {"%", TokenKind::kPercent},     {"!", TokenKind::kNot},
-    {"?", TokenKind::kQuestion},    {":", TokenKind::kColon},
-    {",", TokenKind::kComma},       {".", TokenKind::kDot},
-    {"(", TokenKind::kLeftParen},   {")", TokenKind::kRightParen},
-    {"[", TokenKind::kLeftBracket}, {"]", TokenKind::kRightBracket},
-    {"{", TokenKind::kLeftBrace},   {"}", TokenKind::kRightBrace},
+    {"==", TokenKind::kEqual},        {"!=", TokenKind::kNotEqual},  {"<=", TokenKind::kLessEqual},
+    {">=", TokenKind::kGreaterEqual}, {"&&", TokenKind::kAnd},       {"||", TokenKind::kOr},
+    {"<", TokenKind::kLess},          {">", TokenKind::kGreater},    {"+", TokenKind::kPlus},
+    {"-", TokenKind::kMinus},         {"*", TokenKind::kStar},       {"/", TokenKind::kSlash},
+    {"%", TokenKind::kPercent},       {"!", TokenKind::kNot},        {"?", TokenKind::kQuestion},
+    {":", TokenKind::kColon},         {",", TokenKind::kComma},      {".", TokenKind::kDot},
+    {"(", TokenKind::kLeftParen},     {")", TokenKind::kRightParen}, {"[", TokenKind::kLeftBracket},
+    {"]", TokenKind::kRightBracket},  {"{", TokenKind::kLeftBrace},  {"}", TokenKind::kRightBrace},
 };
 
 class Lexer {
@@ -218,10 +214,14 @@ std::vector<Token> Tokenize(std::string_view source, IssueReporter& reporter) {
 
 std::string DescribeToken(const Token& token) {
   switch (token.kind) {
-    case TokenKind::kEnd: return "the end of the expression";
-    case TokenKind::kString: return "a string";
-    case TokenKind::kBytes: return "bytes";
-    default: return Quoted(token.text);
+    case TokenKind::kEnd:
+      return "the end of the expression";
+    case TokenKind::kString:
+      return "a string";
+    case TokenKind::kBytes:
+      return "bytes";
+    default:
+      return Quoted(token.text);
   }
 }
 

@@ -10,12 +10,12 @@ namespace attune::expression {
 
 enum class TokenKind : uint8_t {
   kEnd,
-  kIdentifier,         // also reserved words; the parser tells them apart
-  kQuotedIdentifier,   // `content-type`, with its quotes
+  kIdentifier,        // also reserved words; the parser tells them apart
+  kQuotedIdentifier,  // `content-type`, with its quotes
   kInt,
   kUint,
   kDouble,
-  kString,             // as written, with prefix and quotes
+  kString,  // as written, with prefix and quotes
   kBytes,
   kTrue,
   kFalse,

@@ -54,14 +54,19 @@ class StringDecoder {
     }
     switch (c) {
       case 'x':
-      case 'X': return Number(2, 2, 16, false);
-      case 'u': return Number(2, 4, 16, true);
-      case 'U': return Number(2, 8, 16, true);
+      case 'X':
+        return Number(2, 2, 16, false);
+      case 'u':
+        return Number(2, 4, 16, true);
+      case 'U':
+        return Number(2, 8, 16, true);
       case '0':
       case '1':
       case '2':
-      case '3': return Number(1, 3, 8, false);
-      default: Fail("unknown escape " + Quoted(body_.substr(at_, 2)));
+      case '3':
+        return Number(1, 3, 8, false);
+      default:
+        Fail("unknown escape " + Quoted(body_.substr(at_, 2)));
     }
   }
 

@@ -13,7 +13,7 @@ namespace attune::expression {
 // What a string or bytes token stands for: quotes taken off, escapes resolved.
 struct DecodedString {
   std::string bytes;
-  std::string problem;      // empty when all is well
+  std::string problem;        // empty when all is well
   size_t problem_offset = 0;  // in the token
 };
 // REQUIRES: token.kind is kString or kBytes.

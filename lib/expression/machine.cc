@@ -8,7 +8,8 @@ namespace attune::expression {
 namespace {
 
 Value NotBool(CallContext& context, const Value& value) {
-  return context.Error(ErrorCode::kNoOverload, {"a condition must be a bool, not ", TypeName(value)});
+  return context.Error(ErrorCode::kNoOverload,
+                       {"a condition must be a bool, not ", TypeName(value)});
 }
 
 Verdict ToVerdict(bool value) { return static_cast<Verdict>(value); }
@@ -106,9 +107,11 @@ inline Verdict Machine::TestFast(const Node& node) {
     case Op::kCompareString: {
       const Value& value = slot(node.scope, node.slot);
       if (value.kind() != Kind::kString) break;
-      return static_cast<Verdict>(node.accepted >> (value.text() == node.constant.text() ? 1 : 0) & 1);
+      return static_cast<Verdict>(node.accepted >> (value.text() == node.constant.text() ? 1 : 0) &
+                                  1);
     }
-    default: break;
+    default:
+      break;
   }
   return Test(node);
 }
@@ -142,10 +145,14 @@ Verdict Machine::TestValue(const Node& node) { return ToVerdict(Eval(node)); }
 // Every case is a jump to a function of its own, so that none pays for the frame of another.
 Verdict Machine::Test(const Node& node) {
   switch (node.op) {
-    case Op::kAnd: return TestAnd(node);
-    case Op::kOr: return TestOr(node);
-    case Op::kNot: return TestNot(node);
-    case Op::kConditional: return TestConditional(node);
+    case Op::kAnd:
+      return TestAnd(node);
+    case Op::kOr:
+      return TestOr(node);
+    case Op::kNot:
+      return TestNot(node);
+    case Op::kConditional:
+      return TestConditional(node);
     case Op::kCompareInt:
     case Op::kCompareDouble:
     case Op::kCompareString: {
@@ -153,45 +160,62 @@ Verdict Machine::Test(const Node& node) {
       const Kind expected = node.constant.kind();
       return value.kind() == expected ? TestFast(node) : TestSlot(node);
     }
-    case Op::kCompare: return TestCompare(node);
-    case Op::kInConstants: return TestIn(node);
-    case Op::kMatches: return TestMatches(node);
-    case Op::kMemo: return TestMemo(node);
+    case Op::kCompare:
+      return TestCompare(node);
+    case Op::kInConstants:
+      return TestIn(node);
+    case Op::kMatches:
+      return TestMatches(node);
+    case Op::kMemo:
+      return TestMemo(node);
     case Op::kHasSlot: {
       const Value& value = slot(node.scope, node.slot);
       return expression::ToVerdict(value.present() && !value.is_error());
     }
-    case Op::kHasLazy: return TestHasLazy(node);
+    case Op::kHasLazy:
+      return TestHasLazy(node);
     case Op::kLoop:
       if (node.loop <= Loop::kExistsOne) return TestLoop(node);
       return TestValue(node);
-    default: return TestValue(node);
+    default:
+      return TestValue(node);
   }
 }
 
 Value Machine::Eval(const Node& node) {
   switch (node.op) {
-    case Op::kConstant: return node.constant;
-    case Op::kSlot: return slot(node.scope, node.slot);
-    case Op::kLazy: return node.variable->lazy(context_, node.variable->data);
-    case Op::kLocal: return locals_[node.slot];
+    case Op::kConstant:
+      return node.constant;
+    case Op::kSlot:
+      return slot(node.scope, node.slot);
+    case Op::kLazy:
+      return node.variable->lazy(context_, node.variable->data);
+    case Op::kLocal:
+      return locals_[node.slot];
     case Op::kConditional: {
       const Verdict condition = Test(Child(node, 0));
       if (condition == Verdict::kError) return error_;
       return Eval(Child(node, condition == Verdict::kTrue ? 1 : 2));
     }
-    case Op::kMemo: return EvalMemo(node);
+    case Op::kMemo:
+      return EvalMemo(node);
     case Op::kSelect:
-    case Op::kHasField: return EvalField(node);
+    case Op::kHasField:
+      return EvalField(node);
     case Op::kCall:
-    case Op::kHostCall: return EvalCall(node);
-    case Op::kList: return EvalList(node);
-    case Op::kMap: return EvalMap(node);
+    case Op::kHostCall:
+      return EvalCall(node);
+    case Op::kList:
+      return EvalList(node);
+    case Op::kMap:
+      return EvalMap(node);
     case Op::kLoop:
       if (node.loop <= Loop::kExistsOne) return ToValue(Test(node));
       return EvalLoop(node);
-    case Op::kBind: return EvalBind(node);
-    default: return ToValue(Test(node));
+    case Op::kBind:
+      return EvalBind(node);
+    default:
+      return ToValue(Test(node));
   }
 }
 
@@ -262,8 +286,8 @@ Verdict Machine::TestMatches(const Node& node) {
   const Value text = Eval(Child(node, 0));
   if (text.is_error()) return Fail(text);
   if (text.kind() != Kind::kString) return Fail(context_.NoOverload("matches", &text, 1));
-  const auto cost = static_cast<int64_t>((text.text().size() / 16 + 1) *
-                                         (node.constant.text().size() / 16 + 1));
+  const auto cost =
+      static_cast<int64_t>((text.text().size() / 16 + 1) * (node.constant.text().size() / 16 + 1));
   if (!context_.Charge(cost)) return Fail(context_.LimitError());
   return expression::ToVerdict(
       RE2::PartialMatch(re2::StringPiece(text.text().data(), text.text().size()), *node.regex));

@@ -68,14 +68,17 @@ bool IsFinite(double number) { return std::isfinite(number); }
 
 Value Abs(CallContext& context, const Value* args, size_t count) {
   switch (args[0].kind()) {
-    case Kind::kDouble: return Value::Double(std::abs(args[0].double_value()));
-    case Kind::kUint: return args[0];
+    case Kind::kDouble:
+      return Value::Double(std::abs(args[0].double_value()));
+    case Kind::kUint:
+      return args[0];
     case Kind::kInt:
       if (args[0].int_value() == std::numeric_limits<int64_t>::min()) {
         return Value::Error(ErrorCode::kOverflow, "math.abs: the result is out of range");
       }
       return Value::Int(std::abs(args[0].int_value()));
-    default: return context.NoOverload("math.abs", args, count);
+    default:
+      return context.NoOverload("math.abs", args, count);
   }
 }
 
@@ -86,19 +89,25 @@ Value Sign(CallContext& context, const Value* args, size_t count) {
       if (std::isnan(number)) return args[0];
       return Value::Double(number > 0 ? 1 : number < 0 ? -1 : 0);
     }
-    case Kind::kUint: return Value::Uint(args[0].uint_value() > 0 ? 1 : 0);
+    case Kind::kUint:
+      return Value::Uint(args[0].uint_value() > 0 ? 1 : 0);
     case Kind::kInt:
       return Value::Int(args[0].int_value() > 0 ? 1 : args[0].int_value() < 0 ? -1 : 0);
-    default: return context.NoOverload("math.sign", args, count);
+    default:
+      return context.NoOverload("math.sign", args, count);
   }
 }
 
 Value Sqrt(CallContext& context, const Value* args, size_t count) {
   switch (args[0].kind()) {
-    case Kind::kDouble: return Value::Double(std::sqrt(args[0].double_value()));
-    case Kind::kUint: return Value::Double(std::sqrt(static_cast<double>(args[0].uint_value())));
-    case Kind::kInt: return Value::Double(std::sqrt(static_cast<double>(args[0].int_value())));
-    default: return context.NoOverload("math.sqrt", args, count);
+    case Kind::kDouble:
+      return Value::Double(std::sqrt(args[0].double_value()));
+    case Kind::kUint:
+      return Value::Double(std::sqrt(static_cast<double>(args[0].uint_value())));
+    case Kind::kInt:
+      return Value::Double(std::sqrt(static_cast<double>(args[0].int_value())));
+    default:
+      return context.NoOverload("math.sqrt", args, count);
   }
 }
 

@@ -237,7 +237,8 @@ std::optional<Value> ParseDuration(std::string_view text) {
   if (text == "0") return Value::Duration(0, 0);
   if (text.empty()) return std::nullopt;
   __int128 total = 0;
-  const __int128 most = static_cast<__int128>(std::numeric_limits<int64_t>::max()) * kNanosPerSecond;
+  const __int128 most =
+      static_cast<__int128>(std::numeric_limits<int64_t>::max()) * kNanosPerSecond;
   while (!text.empty()) {
     __int128 nanos = 0;
     if (!TakeTerm(text, &nanos)) return std::nullopt;

@@ -19,7 +19,9 @@ constexpr std::string_view kOrderOverloads =
     "(double, int) -> bool; (double, uint) -> bool; (string, string) -> bool; "
     "(bytes, bytes) -> bool; (timestamp, timestamp) -> bool; (duration, duration) -> bool";
 
-Value Overflow() { return Value::Error(ErrorCode::kOverflow, "overflow: the result is out of range"); }
+Value Overflow() {
+  return Value::Error(ErrorCode::kOverflow, "overflow: the result is out of range");
+}
 
 Value NoOverload(CallContext& context, std::string_view name, const Value& a, const Value& b) {
   const Value args[] = {a, b};
@@ -83,7 +85,8 @@ bool IsTime(const Value& value) {
 Value AddTimes(const Value& a, const Value& b) {
   const int64_t seconds = a.seconds() + b.seconds();
   const int64_t nanos = int64_t{a.nanos()} + b.nanos();
-  if (a.kind() == Kind::kDuration && b.kind() == Kind::kDuration) return NewDuration(seconds, nanos);
+  if (a.kind() == Kind::kDuration && b.kind() == Kind::kDuration)
+    return NewDuration(seconds, nanos);
   return NewTimestamp(seconds, nanos);
 }
 
@@ -95,7 +98,8 @@ bool AddableTimes(const Value& a, const Value& b) {
 // The whole number that an index stands for.
 std::optional<int64_t> ListIndex(const Value& key) {
   switch (key.kind()) {
-    case Kind::kInt: return key.int_value();
+    case Kind::kInt:
+      return key.int_value();
     case Kind::kUint:
       return key.uint_value() > INT64_MAX ? std::optional<int64_t>(-1) : key.int_value();
     case Kind::kDouble: {
@@ -103,7 +107,8 @@ std::optional<int64_t> ListIndex(const Value& key) {
       if (number != std::trunc(number) || std::abs(number) >= 0x1p62) return std::nullopt;
       return static_cast<int64_t>(number);
     }
-    default: return std::nullopt;
+    default:
+      return std::nullopt;
   }
 }
 
@@ -150,11 +155,15 @@ Value SizeBody(CallContext& context, const Value* args, size_t count) {
       for (const char c : args[0].text()) size += (static_cast<unsigned char>(c) & 0xC0) != 0x80;
       return Value::Int(size);
     }
-    case Kind::kBytes: return Value::Int(static_cast<int64_t>(args[0].text().size()));
+    case Kind::kBytes:
+      return Value::Int(static_cast<int64_t>(args[0].text().size()));
     case Kind::kList:
-    case Kind::kEncodedList: return Value::Int(static_cast<int64_t>(ListSize(args[0])));
-    case Kind::kMap: return Value::Int(args[0].map()->size);
-    default: return context.NoOverload("size", args, count);
+    case Kind::kEncodedList:
+      return Value::Int(static_cast<int64_t>(ListSize(args[0])));
+    case Kind::kMap:
+      return Value::Int(args[0].map()->size);
+    default:
+      return context.NoOverload("size", args, count);
   }
 }
 
@@ -171,21 +180,31 @@ std::string_view ComparisonText(Comparison comparison) {
 
 Comparison Mirrored(Comparison comparison) {
   switch (comparison) {
-    case Comparison::kLess: return Comparison::kGreater;
-    case Comparison::kLessEqual: return Comparison::kGreaterEqual;
-    case Comparison::kGreater: return Comparison::kLess;
-    case Comparison::kGreaterEqual: return Comparison::kLessEqual;
-    default: return comparison;
+    case Comparison::kLess:
+      return Comparison::kGreater;
+    case Comparison::kLessEqual:
+      return Comparison::kGreaterEqual;
+    case Comparison::kGreater:
+      return Comparison::kLess;
+    case Comparison::kGreaterEqual:
+      return Comparison::kLessEqual;
+    default:
+      return comparison;
   }
 }
 
 bool Holds(Comparison comparison, Ordering ordering) {
   switch (comparison) {
-    case Comparison::kEqual: return ordering == Ordering::kEqual;
-    case Comparison::kNotEqual: return ordering != Ordering::kEqual;
-    case Comparison::kLess: return ordering == Ordering::kLess;
-    case Comparison::kLessEqual: return ordering == Ordering::kLess || ordering == Ordering::kEqual;
-    case Comparison::kGreater: return ordering == Ordering::kGreater;
+    case Comparison::kEqual:
+      return ordering == Ordering::kEqual;
+    case Comparison::kNotEqual:
+      return ordering != Ordering::kEqual;
+    case Comparison::kLess:
+      return ordering == Ordering::kLess;
+    case Comparison::kLessEqual:
+      return ordering == Ordering::kLess || ordering == Ordering::kEqual;
+    case Comparison::kGreater:
+      return ordering == Ordering::kGreater;
     case Comparison::kGreaterEqual:
       return ordering == Ordering::kGreater || ordering == Ordering::kEqual;
   }
@@ -220,10 +239,13 @@ Value Add(CallContext& context, const Value& a, const Value& b) {
       if (__builtin_add_overflow(a.uint_value(), b.uint_value(), &sum)) return Overflow();
       return Value::Uint(sum);
     }
-    case Kind::kDouble: return Value::Double(a.double_value() + b.double_value());
+    case Kind::kDouble:
+      return Value::Double(a.double_value() + b.double_value());
     case Kind::kString:
-    case Kind::kBytes: return Concatenate(context, a, b);
-    default: return NoOverload(context, "+", a, b);
+    case Kind::kBytes:
+      return Concatenate(context, a, b);
+    default:
+      return NoOverload(context, "+", a, b);
   }
 }
 
@@ -246,8 +268,10 @@ Value Subtract(CallContext& context, const Value& a, const Value& b) {
       if (__builtin_sub_overflow(a.uint_value(), b.uint_value(), &difference)) return Overflow();
       return Value::Uint(difference);
     }
-    case Kind::kDouble: return Value::Double(a.double_value() - b.double_value());
-    default: return NoOverload(context, "-", a, b);
+    case Kind::kDouble:
+      return Value::Double(a.double_value() - b.double_value());
+    default:
+      return NoOverload(context, "-", a, b);
   }
 }
 
@@ -264,8 +288,10 @@ Value Multiply(CallContext& context, const Value& a, const Value& b) {
       if (__builtin_mul_overflow(a.uint_value(), b.uint_value(), &product)) return Overflow();
       return Value::Uint(product);
     }
-    case Kind::kDouble: return Value::Double(a.double_value() * b.double_value());
-    default: return NoOverload(context, "*", a, b);
+    case Kind::kDouble:
+      return Value::Double(a.double_value() * b.double_value());
+    default:
+      return NoOverload(context, "*", a, b);
   }
 }
 
@@ -335,8 +361,8 @@ Value In(CallContext& context, const Value& element, const Value& container) {
 
 Value SelectField(CallContext& context, const Value& operand, std::string_view field) {
   if (operand.kind() != Kind::kMap) {
-    return context.Error(ErrorCode::kNoOverload, {"a value of type ", TypeName(operand),
-                                                  " has no field ", field});
+    return context.Error(ErrorCode::kNoOverload,
+                         {"a value of type ", TypeName(operand), " has no field ", field});
   }
   const Value* value = operand.map()->Find(Value::String(field));
   return value != nullptr ? *value : NoSuchKey(context, field);
@@ -346,8 +372,8 @@ Value HasField(CallContext& context, const Value& operand, std::string_view fiel
   if (operand.kind() == Kind::kMap) {
     return Value::Bool(operand.map()->Find(Value::String(field)) != nullptr);
   }
-  return context.Error(ErrorCode::kNoOverload, {"a value of type ", TypeName(operand),
-                                                " has no field ", field});
+  return context.Error(ErrorCode::kNoOverload,
+                       {"a value of type ", TypeName(operand), " has no field ", field});
 }
 
 std::vector<BuiltinFunction> OperatorFunctions() {

@@ -17,9 +17,8 @@ namespace {
 constexpr size_t kMaxIssues = 20;
 
 constexpr std::string_view kReservedWords[] = {
-    "as",     "break", "const",     "continue", "else",   "for",  "function", "if",
-    "import", "let",   "loop",      "package",  "return", "var",  "void",     "while",
-    "namespace"};
+    "as",  "break", "const",   "continue", "else", "for",  "function", "if",       "import",
+    "let", "loop",  "package", "return",   "var",  "void", "while",    "namespace"};
 
 struct BinaryOperator {
   TokenKind token;
@@ -29,20 +28,13 @@ struct BinaryOperator {
 
 constexpr int kLowestPrecedence = 1;
 constexpr BinaryOperator kBinaryOperators[] = {
-    {TokenKind::kOr, op::kOr, 1},
-    {TokenKind::kAnd, op::kAnd, 2},
-    {TokenKind::kEqual, op::kEqual, 3},
-    {TokenKind::kNotEqual, op::kNotEqual, 3},
-    {TokenKind::kLess, op::kLess, 3},
-    {TokenKind::kLessEqual, op::kLessEqual, 3},
-    {TokenKind::kGreater, op::kGreater, 3},
-    {TokenKind::kGreaterEqual, op::kGreaterEqual, 3},
-    {TokenKind::kIn, op::kIn, 3},
-    {TokenKind::kPlus, op::kAdd, 4},
-    {TokenKind::kMinus, op::kSubtract, 4},
-    {TokenKind::kStar, op::kMultiply, 5},
-    {TokenKind::kSlash, op::kDivide, 5},
-    {TokenKind::kPercent, op::kModulo, 5},
+    {TokenKind::kOr, op::kOr, 1},           {TokenKind::kAnd, op::kAnd, 2},
+    {TokenKind::kEqual, op::kEqual, 3},     {TokenKind::kNotEqual, op::kNotEqual, 3},
+    {TokenKind::kLess, op::kLess, 3},       {TokenKind::kLessEqual, op::kLessEqual, 3},
+    {TokenKind::kGreater, op::kGreater, 3}, {TokenKind::kGreaterEqual, op::kGreaterEqual, 3},
+    {TokenKind::kIn, op::kIn, 3},           {TokenKind::kPlus, op::kAdd, 4},
+    {TokenKind::kMinus, op::kSubtract, 4},  {TokenKind::kStar, op::kMultiply, 5},
+    {TokenKind::kSlash, op::kDivide, 5},    {TokenKind::kPercent, op::kModulo, 5},
 };
 
 const BinaryOperator* FindBinaryOperator(TokenKind kind) {
@@ -76,7 +68,8 @@ class Parser {
   class Enter {
    public:
     explicit Enter(Parser& parser) : parser_(parser) {
-      if (++parser_.depth_ > parser_.limits_.max_depth) parser_.TooDeep(parser_.Current().range.begin);
+      if (++parser_.depth_ > parser_.limits_.max_depth)
+        parser_.TooDeep(parser_.Current().range.begin);
     }
     ~Enter() { --parser_.depth_; }
     bool ok() const { return !parser_.gave_up_; }
@@ -107,7 +100,8 @@ class Parser {
     GiveUp();
   }
   Expr* Unexpected(std::string_view wanted) {
-    Report(Current().range.begin, "expected " + std::string(wanted) + ", found " + DescribeToken(Current()));
+    Report(Current().range.begin,
+           "expected " + std::string(wanted) + ", found " + DescribeToken(Current()));
     return Invalid();
   }
   Expr* Invalid() { return New(Expr::Kind::kInvalid, Current().range.begin); }
@@ -281,13 +275,16 @@ class Parser {
       switch (Take().kind) {
         case TokenKind::kLeftParen:
         case TokenKind::kLeftBracket:
-        case TokenKind::kLeftBrace: ++open; break;
+        case TokenKind::kLeftBrace:
+          ++open;
+          break;
         case TokenKind::kRightParen:
         case TokenKind::kRightBracket:
         case TokenKind::kRightBrace:
           if (open-- == 0) return;
           break;
-        default: break;
+        default:
+          break;
       }
     }
   }
@@ -298,18 +295,28 @@ class Parser {
     switch (token.kind) {
       case TokenKind::kInt:
       case TokenKind::kUint:
-      case TokenKind::kDouble: return Number(begin, minus != nullptr);
+      case TokenKind::kDouble:
+        return Number(begin, minus != nullptr);
       case TokenKind::kString:
-      case TokenKind::kBytes: return String();
-      case TokenKind::kTrue: return Literal(Value::Bool(true));
-      case TokenKind::kFalse: return Literal(Value::Bool(false));
-      case TokenKind::kNull: return Literal(Value::Null());
-      case TokenKind::kLeftParen: return Parenthesised();
-      case TokenKind::kLeftBracket: return List();
-      case TokenKind::kLeftBrace: return Map();
+      case TokenKind::kBytes:
+        return String();
+      case TokenKind::kTrue:
+        return Literal(Value::Bool(true));
+      case TokenKind::kFalse:
+        return Literal(Value::Bool(false));
+      case TokenKind::kNull:
+        return Literal(Value::Null());
+      case TokenKind::kLeftParen:
+        return Parenthesised();
+      case TokenKind::kLeftBracket:
+        return List();
+      case TokenKind::kLeftBrace:
+        return Map();
       case TokenKind::kDot:
-      case TokenKind::kIdentifier: return Identifier();
-      default: return Unexpected("a value");
+      case TokenKind::kIdentifier:
+        return Identifier();
+      default:
+        return Unexpected("a value");
     }
   }
 
@@ -381,7 +388,8 @@ class Parser {
     expr->name = token.text;
     expr->leading_dot = leading_dot;
     if (Current().kind == TokenKind::kLeftParen) return Call(expr);
-    if (Current().kind == TokenKind::kLeftBrace) return Unexpected("an operator (there are no messages)");
+    if (Current().kind == TokenKind::kLeftBrace)
+      return Unexpected("an operator (there are no messages)");
     return Finish(expr);
   }
 

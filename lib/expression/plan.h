@@ -20,31 +20,31 @@ namespace attune::expression {
 
 // What one node of a plan does. "Slot" below is the variable `slot` of the node's scope.
 enum class Op : uint8_t {
-  kConstant,     // constant; may be an error
+  kConstant,  // constant; may be an error
   kSlot,
-  kHasSlot,      // whether the slot's value is known
-  kLazy,         // variable->lazy
-  kHasLazy,      // whether what the child yields is known
-  kLocal,        // variable `slot` of a loop
-  kAnd,          // of all children
-  kOr,           // of all children
+  kHasSlot,  // whether the slot's value is known
+  kLazy,     // variable->lazy
+  kHasLazy,  // whether what the child yields is known
+  kLocal,    // variable `slot` of a loop
+  kAnd,      // of all children
+  kOr,       // of all children
   kNot,
-  kConditional,  // child 0 ? child 1 : child 2
+  kConditional,    // child 0 ? child 1 : child 2
   kCompareInt,     // slot against the int `constant`: a bit of `accepted`
   kCompareDouble,  // the same for doubles
   kCompareString,  // the same for strings, equal or not
-  kCompare,      // children 0 and 1 by `comparison`
-  kInConstants,  // child 0 in the list `constant`
-  kSelect,       // child 0 . constant
-  kHasField,     // has(child 0 . constant)
-  kMatches,      // child 0 against `regex`
-  kCall,         // body(children)
-  kHostCall,     // the form of `function` that fits the children
-  kList,         // of all children
-  kMap,          // children: key, value, ...
-  kLoop,         // child 0: range, 1: body, 2: filter or nothing
-  kBind,         // child 0: value, 1: body
-  kMemo,         // child 0, computed once per decision or candidate
+  kCompare,        // children 0 and 1 by `comparison`
+  kInConstants,    // child 0 in the list `constant`
+  kSelect,         // child 0 . constant
+  kHasField,       // has(child 0 . constant)
+  kMatches,        // child 0 against `regex`
+  kCall,           // body(children)
+  kHostCall,       // the form of `function` that fits the children
+  kList,           // of all children
+  kMap,            // children: key, value, ...
+  kLoop,           // child 0: range, 1: body, 2: filter or nothing
+  kBind,           // child 0: value, 1: body
+  kMemo,           // child 0, computed once per decision or candidate
 };
 
 // Strings or integers of a constant list that is too long to be looked through.
@@ -59,12 +59,12 @@ struct Node {
   Comparison comparison = Comparison::kEqual;
   uint8_t accepted = 0;  // by `comparison`: bit 0 less, 1 equal, 2 greater, 3 unordered
   Loop loop = Loop::kAll;
-  bool index_variable = false;  // of a loop with two variables
+  bool index_variable = false;     // of a loop with two variables
   Scope scope = Scope::kConstant;  // of a slot or a memo: which one; otherwise what it depends on
-  uint32_t slot = 0;            // of a slot, a memo, a local; the first local of a loop
-  uint32_t first_child = 0;     // in Plan::children
+  uint32_t slot = 0;               // of a slot, a memo, a local; the first local of a loop
+  uint32_t first_child = 0;        // in Plan::children
   uint32_t child_count = 0;
-  uint32_t weight = 1;          // nodes below, itself included; saturating
+  uint32_t weight = 1;  // nodes below, itself included; saturating
   Value constant;
   union {
     const void* data = nullptr;

@@ -49,8 +49,10 @@ bool Foldable(Op op) {
     case Op::kMatches:
     case Op::kCall:
     case Op::kList:
-    case Op::kMap: return true;
-    default: return false;
+    case Op::kMap:
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -60,7 +62,8 @@ size_t ArgumentCount(const Expr& call) {
 }
 
 bool HasForm(const Expr& call) {
-  if (call.function->variadic_numbers) return !call.args.empty() && ArgumentCount(call) == call.args.size();
+  if (call.function->variadic_numbers)
+    return !call.args.empty() && ArgumentCount(call) == call.args.size();
   const bool receiver = call.operand != nullptr && !call.global_call;
   return std::any_of(call.function->overloads.begin(), call.function->overloads.end(),
                      [&](const Overload& overload) {
@@ -122,8 +125,8 @@ uint32_t Planner::Intern(Node node, std::vector<uint32_t> children) {
     weight += kCallWeight;
   }
   node.weight = static_cast<uint32_t>(std::min<uint64_t>(weight, 1'000'000));
-  const auto [found, inserted] = known_.try_emplace(
-      Key{node, children}, static_cast<uint32_t>(plan_->nodes.size()));
+  const auto [found, inserted] =
+      known_.try_emplace(Key{node, children}, static_cast<uint32_t>(plan_->nodes.size()));
   if (!inserted) return found->second;
   node.first_child = static_cast<uint32_t>(plan_->children.size());
   node.child_count = static_cast<uint32_t>(children.size());
@@ -169,11 +172,21 @@ uint32_t Planner::Define(uint32_t node) {
 uint32_t Planner::Visit(const Expr& expr) {
   uint32_t index = 0;
   switch (expr.kind) {
-    case Expr::Kind::kInvalid: index = Error(ErrorCode::kInvalidArgument, {"not an expression"}); break;
-    case Expr::Kind::kLiteral: index = Constant(expr.literal); break;
-    case Expr::Kind::kIdent: index = PlanVariable(expr); break;
-    case Expr::Kind::kSelect: index = PlanSelection(expr); break;
-    case Expr::Kind::kCall: index = PlanCall(expr); break;
+    case Expr::Kind::kInvalid:
+      index = Error(ErrorCode::kInvalidArgument, {"not an expression"});
+      break;
+    case Expr::Kind::kLiteral:
+      index = Constant(expr.literal);
+      break;
+    case Expr::Kind::kIdent:
+      index = PlanVariable(expr);
+      break;
+    case Expr::Kind::kSelect:
+      index = PlanSelection(expr);
+      break;
+    case Expr::Kind::kCall:
+      index = PlanCall(expr);
+      break;
     case Expr::Kind::kList:
     case Expr::Kind::kMap: {
       std::vector<uint32_t> children;
@@ -183,7 +196,9 @@ uint32_t Planner::Visit(const Expr& expr) {
       index = Pure(node, std::move(children));
       break;
     }
-    case Expr::Kind::kLoop: index = PlanLoop(expr); break;
+    case Expr::Kind::kLoop:
+      index = PlanLoop(expr);
+      break;
   }
   planned_[&expr] = index;
   return index;
@@ -305,10 +320,17 @@ bool Planner::FuseComparison(Comparison comparison, const Node& slot, const Valu
   fused->comparison = comparison;
   fused->accepted = Accepted(comparison);
   switch (constant.kind()) {
-    case Kind::kInt: fused->op = Op::kCompareInt; return true;
-    case Kind::kDouble: fused->op = Op::kCompareDouble; return true;
-    case Kind::kString: fused->op = Op::kCompareString; return equality;
-    default: return false;
+    case Kind::kInt:
+      fused->op = Op::kCompareInt;
+      return true;
+    case Kind::kDouble:
+      fused->op = Op::kCompareDouble;
+      return true;
+    case Kind::kString:
+      fused->op = Op::kCompareString;
+      return equality;
+    default:
+      return false;
   }
 }
 
@@ -445,18 +467,30 @@ namespace {
 
 Relation Negated(Relation relation) {
   switch (relation) {
-    case Relation::kEqual: return Relation::kNotEqual;
-    case Relation::kNotEqual: return Relation::kEqual;
-    case Relation::kLess: return Relation::kGreaterEqual;
-    case Relation::kLessEqual: return Relation::kGreater;
-    case Relation::kGreater: return Relation::kLessEqual;
-    case Relation::kGreaterEqual: return Relation::kLess;
-    case Relation::kIn: return Relation::kNotIn;
-    case Relation::kNotIn: return Relation::kIn;
-    case Relation::kContains: return Relation::kNotContains;
-    case Relation::kNotContains: return Relation::kContains;
-    case Relation::kPresent: return Relation::kAbsent;
-    case Relation::kAbsent: return Relation::kPresent;
+    case Relation::kEqual:
+      return Relation::kNotEqual;
+    case Relation::kNotEqual:
+      return Relation::kEqual;
+    case Relation::kLess:
+      return Relation::kGreaterEqual;
+    case Relation::kLessEqual:
+      return Relation::kGreater;
+    case Relation::kGreater:
+      return Relation::kLessEqual;
+    case Relation::kGreaterEqual:
+      return Relation::kLess;
+    case Relation::kIn:
+      return Relation::kNotIn;
+    case Relation::kNotIn:
+      return Relation::kIn;
+    case Relation::kContains:
+      return Relation::kNotContains;
+    case Relation::kNotContains:
+      return Relation::kContains;
+    case Relation::kPresent:
+      return Relation::kAbsent;
+    case Relation::kAbsent:
+      return Relation::kPresent;
   }
   return relation;
 }
@@ -464,8 +498,9 @@ Relation Negated(Relation relation) {
 }  // namespace
 
 std::string_view RelationText(Relation relation) {
-  constexpr std::string_view kTexts[] = {"==", "!=", "<",        "<=",           ">",   ">=",
-                                         "in", "not in", "contains", "not contains", "has", "has not"};
+  constexpr std::string_view kTexts[] = {"==",       "!=",           "<",   "<=",
+                                         ">",        ">=",           "in",  "not in",
+                                         "contains", "not contains", "has", "has not"};
   return kTexts[static_cast<size_t>(relation)];
 }
 
@@ -549,9 +584,9 @@ void Planner::AddMemos(const std::vector<uint32_t>& roots, std::vector<uint32_t>
       reachable[child] = true;
       // What a loop does in every pass counts as used often, and so does what holds for the whole
       // decision but is needed for each candidate.
-      const bool often = (parent.op == Op::kLoop && c > 0) ||
-                         (parent.scope == Scope::kCandidate &&
-                          plan_->nodes[child].scope != Scope::kCandidate);
+      const bool often =
+          (parent.op == Op::kLoop && c > 0) ||
+          (parent.scope == Scope::kCandidate && plan_->nodes[child].scope != Scope::kCandidate);
       uses[child] += often ? 2 : 1;
     }
   }

@@ -33,7 +33,8 @@ std::unique_ptr<RuleSetBuilder::Compiled> RuleSetBuilder::Compile(std::string_vi
   compiled->ast = Parse(text, rules_->limits_, reporter);
   if (compiled->ast == nullptr) return nullptr;
   // Also when it could not all be read: what is wrong with the rest is of interest too.
-  Check(*compiled->ast, *environment_, rules_->limits_, {options.result, options.lenient}, reporter);
+  Check(*compiled->ast, *environment_, rules_->limits_, {options.result, options.lenient},
+        reporter);
   if (reporter.reported() > 0) return nullptr;
   compiled->node = planner_->Add(*compiled->ast->root);
   return compiled;
@@ -65,6 +66,7 @@ bool RuleSetBuilder::Define(std::string_view path, std::string_view name, std::s
   if (compiled == nullptr) return false;
   // The type must outlive the tree that it was found in.
   const Type* type = environment_->types().Parse(ToString(compiled->ast->root->type));
+  if (type == nullptr) type = SimpleType(TypeKind::kDyn);  // nested beyond all measure
   const absl::Status added = environment_->AddDefinition(
       path, type, std::max(planner_->scope(compiled->node), Scope::kDecision),
       static_cast<int>(rules_->definitions_.size()));

@@ -22,7 +22,8 @@ class IssueReporter {
   IssueReporter(std::string_view name, std::string_view text, IssueList& issues)
       : name_(name), text_(text), issues_(issues) {}
 
-  // One issue at a byte of the text; at its end when `offset` is past it. Columns count code points.
+  // One issue at a byte of the text; at its end when `offset` is past it. Columns count code
+  // points.
   void Report(uint32_t offset, std::string message);
   // How many were reported here, also those that the list no longer keeps.
   size_t reported() const { return reported_; }

@@ -71,20 +71,34 @@ std::vector<BuiltinFunction> StandardFunctions() {
 bool KindMatches(const Value& value, const Type* type) {
   switch (type->kind) {
     case TypeKind::kDyn:
-    case TypeKind::kParam: return true;
-    case TypeKind::kNull: return value.kind() == Kind::kNull;
-    case TypeKind::kBool: return value.kind() == Kind::kBool;
-    case TypeKind::kInt: return value.kind() == Kind::kInt;
-    case TypeKind::kUint: return value.kind() == Kind::kUint;
-    case TypeKind::kDouble: return value.kind() == Kind::kDouble;
-    case TypeKind::kString: return value.kind() == Kind::kString;
-    case TypeKind::kBytes: return value.kind() == Kind::kBytes;
-    case TypeKind::kTimestamp: return value.kind() == Kind::kTimestamp;
-    case TypeKind::kDuration: return value.kind() == Kind::kDuration;
-    case TypeKind::kType: return value.kind() == Kind::kType;
-    case TypeKind::kList: return value.is_list();
-    case TypeKind::kMap: return value.kind() == Kind::kMap;
-    case TypeKind::kOpaque: return value.kind() == Kind::kOpaque;
+    case TypeKind::kParam:
+      return true;
+    case TypeKind::kNull:
+      return value.kind() == Kind::kNull;
+    case TypeKind::kBool:
+      return value.kind() == Kind::kBool;
+    case TypeKind::kInt:
+      return value.kind() == Kind::kInt;
+    case TypeKind::kUint:
+      return value.kind() == Kind::kUint;
+    case TypeKind::kDouble:
+      return value.kind() == Kind::kDouble;
+    case TypeKind::kString:
+      return value.kind() == Kind::kString;
+    case TypeKind::kBytes:
+      return value.kind() == Kind::kBytes;
+    case TypeKind::kTimestamp:
+      return value.kind() == Kind::kTimestamp;
+    case TypeKind::kDuration:
+      return value.kind() == Kind::kDuration;
+    case TypeKind::kType:
+      return value.kind() == Kind::kType;
+    case TypeKind::kList:
+      return value.is_list();
+    case TypeKind::kMap:
+      return value.kind() == Kind::kMap;
+    case TypeKind::kOpaque:
+      return value.kind() == Kind::kOpaque;
   }
   return false;
 }

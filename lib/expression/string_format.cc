@@ -81,15 +81,23 @@ class Formatter {
 
   void Verb(char verb, int precision, const Value& argument) {
     switch (verb) {
-      case 's': return Text(argument, 0);
-      case 'd': return Decimal(argument);
-      case 'f': return Real(argument, precision, "%.*f", verb);
-      case 'e': return Real(argument, precision, "%.*e", verb);
-      case 'b': return Digits(argument, 2, verb);
-      case 'o': return Digits(argument, 8, verb);
+      case 's':
+        return Text(argument, 0);
+      case 'd':
+        return Decimal(argument);
+      case 'f':
+        return Real(argument, precision, "%.*f", verb);
+      case 'e':
+        return Real(argument, precision, "%.*e", verb);
+      case 'b':
+        return Digits(argument, 2, verb);
+      case 'o':
+        return Digits(argument, 8, verb);
       case 'x':
-      case 'X': return Hex(argument, verb);
-      default: return Fail({"format(): there is no verb %", std::string_view(&verb, 1)});
+      case 'X':
+        return Hex(argument, verb);
+      default:
+        return Fail({"format(): there is no verb %", std::string_view(&verb, 1)});
     }
   }
 
@@ -106,10 +114,17 @@ class Formatter {
   void Real(const Value& argument, int precision, const char* format, char verb) {
     double number = 0;
     switch (argument.kind()) {
-      case Kind::kInt: number = static_cast<double>(argument.int_value()); break;
-      case Kind::kUint: number = static_cast<double>(argument.uint_value()); break;
-      case Kind::kDouble: number = argument.double_value(); break;
-      default: return WrongType(verb, argument);
+      case Kind::kInt:
+        number = static_cast<double>(argument.int_value());
+        break;
+      case Kind::kUint:
+        number = static_cast<double>(argument.uint_value());
+        break;
+      case Kind::kDouble:
+        number = argument.double_value();
+        break;
+      default:
+        return WrongType(verb, argument);
     }
     if (!std::isfinite(number)) return Append(DoubleToFixedText(number));
     char buffer[512];  // 309 digits of the largest number and kMaxPrecision more
@@ -138,8 +153,10 @@ class Formatter {
         const uint64_t magnitude = negative ? 0 - argument.uint_value() : argument.uint_value();
         return Append((negative ? "-" : "") + InBase(magnitude, base, digits));
       }
-      case Kind::kUint: return Append(InBase(argument.uint_value(), base, digits));
-      default: return WrongType(verb, argument);
+      case Kind::kUint:
+        return Append(InBase(argument.uint_value(), base, digits));
+      default:
+        return WrongType(verb, argument);
     }
   }
 
@@ -158,20 +175,31 @@ class Formatter {
   void Text(const Value& value, int nesting) {
     if (nesting > kMaxNesting) return Fail({"format(): nested too deeply"});
     switch (value.kind()) {
-      case Kind::kNull: return Append("null");
-      case Kind::kBool: return Append(value.bool_value() ? "true" : "false");
-      case Kind::kInt: return Append(std::to_string(value.int_value()));
-      case Kind::kUint: return Append(std::to_string(value.uint_value()));
-      case Kind::kDouble: return Append(DoubleToFixedText(value.double_value()));
+      case Kind::kNull:
+        return Append("null");
+      case Kind::kBool:
+        return Append(value.bool_value() ? "true" : "false");
+      case Kind::kInt:
+        return Append(std::to_string(value.int_value()));
+      case Kind::kUint:
+        return Append(std::to_string(value.uint_value()));
+      case Kind::kDouble:
+        return Append(DoubleToFixedText(value.double_value()));
       case Kind::kString:
       case Kind::kBytes:
-      case Kind::kType: return Append(value.text());
-      case Kind::kTimestamp: return Append(TimestampToText(value));
-      case Kind::kDuration: return Append(DurationToText(value));
+      case Kind::kType:
+        return Append(value.text());
+      case Kind::kTimestamp:
+        return Append(TimestampToText(value));
+      case Kind::kDuration:
+        return Append(DurationToText(value));
       case Kind::kList:
-      case Kind::kEncodedList: return ListText(value, nesting);
-      case Kind::kMap: return MapText(*value.map(), nesting);
-      default: return WrongType('s', value);
+      case Kind::kEncodedList:
+        return ListText(value, nesting);
+      case Kind::kMap:
+        return MapText(*value.map(), nesting);
+      default:
+        return WrongType('s', value);
     }
   }
 

@@ -12,9 +12,7 @@ namespace {
 
 constexpr size_t kNotFound = std::string_view::npos;
 
-Value IndexOutOfRange() {
-  return Value::Error(ErrorCode::kIndexOutOfRange, "index out of range");
-}
+Value IndexOutOfRange() { return Value::Error(ErrorCode::kIndexOutOfRange, "index out of range"); }
 
 // True when the first arguments have these kinds and there are no more.
 bool Takes(const Value* args, size_t count, std::initializer_list<Kind> kinds) {
@@ -85,7 +83,8 @@ int64_t FirstIndex(std::string_view text, std::string_view wanted, int64_t from)
     return wanted.empty() ? static_cast<int64_t>(CodePointCount(text)) : -1;
   }
   if (wanted.empty()) return from;
-  const void* found = memmem(text.data() + begin, text.size() - begin, wanted.data(), wanted.size());
+  const void* found =
+      memmem(text.data() + begin, text.size() - begin, wanted.data(), wanted.size());
   if (found == nullptr) return -1;
   const auto at = static_cast<size_t>(static_cast<const char*>(found) - text.data());
   return static_cast<int64_t>(CodePointCount(text.substr(0, at)));
@@ -116,7 +115,8 @@ Value IndexOf(CallContext& context, const Value* args, size_t count) {
   }
   const int64_t from = with_offset ? args[2].int_value() : 0;
   if (from < 0) return IndexOutOfRange();
-  if (!context.Charge(static_cast<int64_t>(args[0].text().size() / 16))) return context.LimitError();
+  if (!context.Charge(static_cast<int64_t>(args[0].text().size() / 16)))
+    return context.LimitError();
   return Value::Int(FirstIndex(args[0].text(), args[1].text(), from));
 }
 
@@ -138,9 +138,8 @@ Value LastIndexOf(CallContext& context, const Value* args, size_t count) {
 Value FlipCase(CallContext& context, std::string_view text, char first, char last) {
   if (!context.ChargeBytes(text.size())) return context.LimitError();
   char* flipped = context.arena().Allocate<char>(text.size());
-  std::transform(text.begin(), text.end(), flipped, [&](char c) {
-    return c >= first && c <= last ? static_cast<char>(c ^ 0x20) : c;
-  });
+  std::transform(text.begin(), text.end(), flipped,
+                 [&](char c) { return c >= first && c <= last ? static_cast<char>(c ^ 0x20) : c; });
   return Value::String({flipped, text.size()});
 }
 
@@ -167,7 +166,9 @@ class StringBuilder {
     text_.append(piece);
     return context_.Charge(1);
   }
-  Value Finish() { return context_.limit_hit() ? context_.LimitError() : context_.NewString(text_); }
+  Value Finish() {
+    return context_.limit_hit() ? context_.LimitError() : context_.NewString(text_);
+  }
 
  private:
   CallContext& context_;
@@ -232,7 +233,8 @@ Value Split(CallContext& context, const Value* args, size_t count) {
     return context.NoOverload("split", args, count);
   }
   if (most == 0) return Value::List(nullptr, 0);
-  if (!context.Charge(static_cast<int64_t>(args[0].text().size() / 16))) return context.LimitError();
+  if (!context.Charge(static_cast<int64_t>(args[0].text().size() / 16)))
+    return context.LimitError();
   size_t pieces = 0;
   SplitText(args[0].text(), args[1].text(), most, [&](std::string_view) { ++pieces; });
   if (!context.ChargeElements(pieces)) return context.LimitError();
@@ -245,7 +247,8 @@ Value Split(CallContext& context, const Value* args, size_t count) {
 
 Value Join(CallContext& context, const Value* args, size_t count) {
   const bool separated = count == 2 && args[1].kind() == Kind::kString;
-  if (!args[0].is_list() || (count == 2 && !separated)) return context.NoOverload("join", args, count);
+  if (!args[0].is_list() || (count == 2 && !separated))
+    return context.NoOverload("join", args, count);
   StringBuilder builder(context);
   ListReader reader(args[0]);
   Value element;

@@ -20,16 +20,25 @@ enum class Field {
 
 int64_t CivilField(Field field, const absl::CivilSecond& civil) {
   switch (field) {
-    case Field::kFullYear: return civil.year();
-    case Field::kMonth: return civil.month() - 1;
-    case Field::kDayOfYear: return absl::GetYearDay(absl::CivilDay(civil)) - 1;
-    case Field::kDayOfMonth: return civil.day() - 1;
-    case Field::kDate: return civil.day();
+    case Field::kFullYear:
+      return civil.year();
+    case Field::kMonth:
+      return civil.month() - 1;
+    case Field::kDayOfYear:
+      return absl::GetYearDay(absl::CivilDay(civil)) - 1;
+    case Field::kDayOfMonth:
+      return civil.day() - 1;
+    case Field::kDate:
+      return civil.day();
     // Ours begins on Monday with 0, the language's on Sunday.
-    case Field::kDayOfWeek: return (static_cast<int>(absl::GetWeekday(civil)) + 1) % 7;
-    case Field::kHours: return civil.hour();
-    case Field::kMinutes: return civil.minute();
-    default: return civil.second();
+    case Field::kDayOfWeek:
+      return (static_cast<int>(absl::GetWeekday(civil)) + 1) % 7;
+    case Field::kHours:
+      return civil.hour();
+    case Field::kMinutes:
+      return civil.minute();
+    default:
+      return civil.second();
   }
 }
 
@@ -53,18 +62,22 @@ Value GetField(CallContext& context, const Value* args, size_t count) {
   if (args[0].kind() == Kind::kTimestamp) return TimestampField(context, kField, args, count);
   if (args[0].kind() == Kind::kDuration && count == 1) {
     switch (kField) {
-      case Field::kHours: return Value::Int(args[0].seconds() / 3600);
-      case Field::kMinutes: return Value::Int(args[0].seconds() / 60);
-      case Field::kSeconds: return Value::Int(args[0].seconds());
-      case Field::kMilliseconds: return Value::Int(args[0].nanos() / 1'000'000);
-      default: break;
+      case Field::kHours:
+        return Value::Int(args[0].seconds() / 3600);
+      case Field::kMinutes:
+        return Value::Int(args[0].seconds() / 60);
+      case Field::kSeconds:
+        return Value::Int(args[0].seconds());
+      case Field::kMilliseconds:
+        return Value::Int(args[0].nanos() / 1'000'000);
+      default:
+        break;
     }
   }
   return context.NoOverload("a time's field", args, count);
 }
 
-constexpr std::string_view kTimestampOnly =
-    "timestamp.() -> int; timestamp.(string) -> int";
+constexpr std::string_view kTimestampOnly = "timestamp.() -> int; timestamp.(string) -> int";
 constexpr std::string_view kBoth =
     "timestamp.() -> int; timestamp.(string) -> int; duration.() -> int";
 

@@ -98,23 +98,32 @@ bool SameType(const Type* a, const Type* b) {
   if (a == b) return true;
   if (a->kind != b->kind) return false;
   switch (a->kind) {
-    case TypeKind::kList: return SameType(a->first, b->first);
-    case TypeKind::kMap: return SameType(a->first, b->first) && SameType(a->second, b->second);
-    case TypeKind::kOpaque: return a->name == b->name;
-    case TypeKind::kParam: return a->param == b->param;
-    default: return true;
+    case TypeKind::kList:
+      return SameType(a->first, b->first);
+    case TypeKind::kMap:
+      return SameType(a->first, b->first) && SameType(a->second, b->second);
+    case TypeKind::kOpaque:
+      return a->name == b->name;
+    case TypeKind::kParam:
+      return a->param == b->param;
+    default:
+      return true;
   }
 }
 
 std::string ToString(const Type* type) {
   switch (type->kind) {
-    case TypeKind::kList: return "list(" + ToString(type->first) + ")";
-    case TypeKind::kMap: return "map(" + ToString(type->first) + ", " + ToString(type->second) + ")";
-    case TypeKind::kOpaque: return std::string(type->name);
+    case TypeKind::kList:
+      return "list(" + ToString(type->first) + ")";
+    case TypeKind::kMap:
+      return "map(" + ToString(type->first) + ", " + ToString(type->second) + ")";
+    case TypeKind::kOpaque:
+      return std::string(type->name);
     case TypeKind::kParam:
       // Parameters past Z are the checker's own.
       return type->param < 26 ? std::string(1, static_cast<char>('A' + type->param)) : "?";
-    default: return std::string(kSimpleTypes[static_cast<size_t>(type->kind)].name);
+    default:
+      return std::string(kSimpleTypes[static_cast<size_t>(type->kind)].name);
   }
 }
 

@@ -19,11 +19,11 @@ enum class TypeKind : uint8_t {
   kBytes,
   kTimestamp,
   kDuration,
-  kType,   // of type values
-  kList,   // first: of the elements
-  kMap,    // first: of the keys; second: of the values
-  kOpaque, // the host's, by its name
-  kParam,  // of a function's signature, or not known yet
+  kType,    // of type values
+  kList,    // first: of the elements
+  kMap,     // first: of the keys; second: of the values
+  kOpaque,  // the host's, by its name
+  kParam,   // of a function's signature, or not known yet
 };
 
 // A type as the checker sees it. Immutable; lives in a TypePool, simple ones for ever.

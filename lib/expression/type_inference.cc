@@ -23,11 +23,14 @@ bool EqualOrMoreGeneral(const Type* a, const Type* b) {
   if (b->kind == TypeKind::kNull && IsNullable(a->kind)) return true;
   if (a->kind != b->kind) return false;
   switch (a->kind) {
-    case TypeKind::kList: return EqualOrMoreGeneral(a->first, b->first);
+    case TypeKind::kList:
+      return EqualOrMoreGeneral(a->first, b->first);
     case TypeKind::kMap:
       return EqualOrMoreGeneral(a->first, b->first) && EqualOrMoreGeneral(a->second, b->second);
-    case TypeKind::kOpaque: return a->name == b->name;
-    default: return true;
+    case TypeKind::kOpaque:
+      return a->name == b->name;
+    default:
+      return true;
   }
 }
 
@@ -56,7 +59,8 @@ const Type* TypeInference::Instantiate(const Type* type) {
       const Type* value = Instantiate(type->second);
       return key == type->first && value == type->second ? type : types_.Map(key, value);
     }
-    default: return type;
+    default:
+      return type;
   }
 }
 
@@ -87,9 +91,12 @@ bool TypeInference::Occurs(const Type* param, const Type* type) const {
       const Type* binding = bindings_[type->param - kFirstParam];
       return binding != nullptr && Occurs(param, binding);
     }
-    case TypeKind::kList: return Occurs(param, type->first);
-    case TypeKind::kMap: return Occurs(param, type->first) || Occurs(param, type->second);
-    default: return false;
+    case TypeKind::kList:
+      return Occurs(param, type->first);
+    case TypeKind::kMap:
+      return Occurs(param, type->first) || Occurs(param, type->second);
+    default:
+      return false;
   }
 }
 
@@ -122,10 +129,14 @@ bool TypeInference::Unify(const Type* a, const Type* b) {
   if (b->kind == TypeKind::kNull) return IsNullable(a->kind);
   if (a->kind != b->kind) return false;
   switch (a->kind) {
-    case TypeKind::kList: return Unify(a->first, b->first);
-    case TypeKind::kMap: return Unify(a->first, b->first) && Unify(a->second, b->second);
-    case TypeKind::kOpaque: return a->name == b->name;
-    default: return true;
+    case TypeKind::kList:
+      return Unify(a->first, b->first);
+    case TypeKind::kMap:
+      return Unify(a->first, b->first) && Unify(a->second, b->second);
+    case TypeKind::kOpaque:
+      return a->name == b->name;
+    default:
+      return true;
   }
 }
 
@@ -157,7 +168,8 @@ const Type* TypeInference::Join(const Type* a, const Type* b) {
 const Type* TypeInference::Substitute(const Type* type, bool unknown_to_dyn) {
   type = Follow(type);
   switch (type->kind) {
-    case TypeKind::kParam: return unknown_to_dyn ? SimpleType(TypeKind::kDyn) : type;
+    case TypeKind::kParam:
+      return unknown_to_dyn ? SimpleType(TypeKind::kDyn) : type;
     case TypeKind::kList: {
       const Type* element = Substitute(type->first, unknown_to_dyn);
       return element == type->first ? type : types_.List(element);
@@ -167,7 +179,8 @@ const Type* TypeInference::Substitute(const Type* type, bool unknown_to_dyn) {
       const Type* value = Substitute(type->second, unknown_to_dyn);
       return key == type->first && value == type->second ? type : types_.Map(key, value);
     }
-    default: return type;
+    default:
+      return type;
   }
 }
 

@@ -58,9 +58,12 @@ uint64_t HashText(std::string_view text) { return absl::Hash<absl::string_view>{
 // Numbers that are equal hash alike, whatever their types. Keys of maps only.
 uint64_t HashKey(const Value& key) {
   switch (key.kind()) {
-    case Kind::kString: return HashText(key.text());
-    case Kind::kBool: return Mix(1, key.bool_value());
-    default: return Mix(2, key.uint_value());
+    case Kind::kString:
+      return HashText(key.text());
+    case Kind::kBool:
+      return Mix(1, key.bool_value());
+    default:
+      return Mix(2, key.uint_value());
   }
 }
 
@@ -70,7 +73,8 @@ std::optional<Value> NormalisedKey(const Value& key) {
     case Kind::kBool:
     case Kind::kInt:
     case Kind::kUint:
-    case Kind::kString: return key;
+    case Kind::kString:
+      return key;
     case Kind::kDouble: {
       const double number = key.double_value();
       if (number >= -0x1p63 && number < 0x1p63 && number == std::trunc(number)) {
@@ -79,7 +83,8 @@ std::optional<Value> NormalisedKey(const Value& key) {
       if (number >= 0x1p63 && number < 0x1p64) return Value::Uint(static_cast<uint64_t>(number));
       return std::nullopt;
     }
-    default: return std::nullopt;
+    default:
+      return std::nullopt;
   }
 }
 
@@ -109,18 +114,30 @@ bool EqualMaps(const MapData& a, const MapData& b, int64_t* steps) {
 
 std::string_view ErrorCodeName(ErrorCode code) {
   switch (code) {
-    case ErrorCode::kNone: return "none";
-    case ErrorCode::kUnknownName: return "unknown_name";
-    case ErrorCode::kNoOverload: return "no_overload";
-    case ErrorCode::kNoSuchKey: return "no_such_key";
-    case ErrorCode::kIndexOutOfRange: return "index_out_of_range";
-    case ErrorCode::kDivisionByZero: return "division_by_zero";
-    case ErrorCode::kOverflow: return "overflow";
-    case ErrorCode::kInvalidArgument: return "invalid_argument";
-    case ErrorCode::kDuplicateKey: return "duplicate_key";
-    case ErrorCode::kMissingValue: return "missing_value";
-    case ErrorCode::kCostLimit: return "cost_limit";
-    case ErrorCode::kSizeLimit: return "size_limit";
+    case ErrorCode::kNone:
+      return "none";
+    case ErrorCode::kUnknownName:
+      return "unknown_name";
+    case ErrorCode::kNoOverload:
+      return "no_overload";
+    case ErrorCode::kNoSuchKey:
+      return "no_such_key";
+    case ErrorCode::kIndexOutOfRange:
+      return "index_out_of_range";
+    case ErrorCode::kDivisionByZero:
+      return "division_by_zero";
+    case ErrorCode::kOverflow:
+      return "overflow";
+    case ErrorCode::kInvalidArgument:
+      return "invalid_argument";
+    case ErrorCode::kDuplicateKey:
+      return "duplicate_key";
+    case ErrorCode::kMissingValue:
+      return "missing_value";
+    case ErrorCode::kCostLimit:
+      return "cost_limit";
+    case ErrorCode::kSizeLimit:
+      return "size_limit";
   }
   return "unknown";
 }
@@ -221,34 +238,46 @@ bool Equals(const Value& a, const Value& b, int64_t* steps) {
   if (a.is_list() && b.is_list()) return EqualLists(a, b, steps);
   if (a.kind() != b.kind()) return false;
   switch (a.kind()) {
-    case Kind::kNull: return true;
-    case Kind::kBool: return a.bool_value() == b.bool_value();
+    case Kind::kNull:
+      return true;
+    case Kind::kBool:
+      return a.bool_value() == b.bool_value();
     case Kind::kString:
     case Kind::kBytes:
-    case Kind::kType: return a.text() == b.text();
+    case Kind::kType:
+      return a.text() == b.text();
     case Kind::kTimestamp:
-    case Kind::kDuration: return a.seconds() == b.seconds() && a.nanos() == b.nanos();
-    case Kind::kMap: return EqualMaps(*a.map(), *b.map(), steps);
-    case Kind::kOpaque: return a.object() == b.object() && a.opaque_tag() == b.opaque_tag();
-    default: return false;
+    case Kind::kDuration:
+      return a.seconds() == b.seconds() && a.nanos() == b.nanos();
+    case Kind::kMap:
+      return EqualMaps(*a.map(), *b.map(), steps);
+    case Kind::kOpaque:
+      return a.object() == b.object() && a.opaque_tag() == b.opaque_tag();
+    default:
+      return false;
   }
 }
 
 bool Identical(const Value& a, const Value& b) {
   if (a.kind() != b.kind()) return false;
   switch (a.kind()) {
-    case Kind::kError: return a.error_code() == b.error_code() && a.text() == b.text();
-    case Kind::kDouble: return a.int_value() == b.int_value();  // the bits
+    case Kind::kError:
+      return a.error_code() == b.error_code() && a.text() == b.text();
+    case Kind::kDouble:
+      return a.int_value() == b.int_value();  // the bits
     case Kind::kList:
-      return a.size() == b.size() && std::equal(a.items(), a.items() + a.size(), b.items(), Identical);
+      return a.size() == b.size() &&
+             std::equal(a.items(), a.items() + a.size(), b.items(), Identical);
     case Kind::kMap:
       return a.map()->size == b.map()->size &&
              std::equal(a.map()->entries, a.map()->entries + a.map()->size, b.map()->entries,
                         [](const MapData::Entry& x, const MapData::Entry& y) {
                           return Identical(x.key, y.key) && Identical(x.value, y.value);
                         });
-    case Kind::kEncodedList: return a.encoded() == b.encoded();
-    default: return Equals(a, b);
+    case Kind::kEncodedList:
+      return a.encoded() == b.encoded();
+    default:
+      return Equals(a, b);
   }
 }
 
@@ -259,9 +288,11 @@ uint64_t HashOf(const Value& value) {
     case Kind::kString:
     case Kind::kBytes:
     case Kind::kType:
-    case Kind::kEncodedList: return Mix(hash, HashText(value.text()));
+    case Kind::kEncodedList:
+      return Mix(hash, HashText(value.text()));
     case Kind::kTimestamp:
-    case Kind::kDuration: return Mix(Mix(hash, value.uint_value()), static_cast<uint64_t>(value.nanos()));
+    case Kind::kDuration:
+      return Mix(Mix(hash, value.uint_value()), static_cast<uint64_t>(value.nanos()));
     case Kind::kList:
       for (uint32_t i = 0; i < value.size(); ++i) hash = Mix(hash, HashOf(value.items()[i]));
       return hash;
@@ -271,7 +302,8 @@ uint64_t HashOf(const Value& value) {
                    HashOf(value.map()->entries[i].value));
       }
       return hash;
-    default: return Mix(hash, value.uint_value());
+    default:
+      return Mix(hash, value.uint_value());
   }
 }
 
@@ -296,34 +328,51 @@ Ordering Compare(const Value& a, const Value& b) {
   if (a.is_number() && b.is_number()) return CompareNumbers(a, b);
   if (a.kind() != b.kind()) return Ordering::kUndefined;
   switch (a.kind()) {
-    case Kind::kBool: return Order(a.bool_value(), b.bool_value());
+    case Kind::kBool:
+      return Order(a.bool_value(), b.bool_value());
     case Kind::kString:
-    case Kind::kBytes: return Order(a.text(), b.text());
+    case Kind::kBytes:
+      return Order(a.text(), b.text());
     case Kind::kTimestamp:
     case Kind::kDuration:
       if (a.seconds() != b.seconds()) return Order(a.seconds(), b.seconds());
       return Order(a.nanos(), b.nanos());
-    default: return Ordering::kUndefined;
+    default:
+      return Ordering::kUndefined;
   }
 }
 
 std::string_view TypeName(const Value& value) {
   switch (value.kind()) {
-    case Kind::kError: return "error";
-    case Kind::kNull: return "null_type";
-    case Kind::kBool: return "bool";
-    case Kind::kInt: return "int";
-    case Kind::kUint: return "uint";
-    case Kind::kDouble: return "double";
-    case Kind::kString: return "string";
-    case Kind::kBytes: return "bytes";
-    case Kind::kTimestamp: return "google.protobuf.Timestamp";
-    case Kind::kDuration: return "google.protobuf.Duration";
+    case Kind::kError:
+      return "error";
+    case Kind::kNull:
+      return "null_type";
+    case Kind::kBool:
+      return "bool";
+    case Kind::kInt:
+      return "int";
+    case Kind::kUint:
+      return "uint";
+    case Kind::kDouble:
+      return "double";
+    case Kind::kString:
+      return "string";
+    case Kind::kBytes:
+      return "bytes";
+    case Kind::kTimestamp:
+      return "google.protobuf.Timestamp";
+    case Kind::kDuration:
+      return "google.protobuf.Duration";
     case Kind::kList:
-    case Kind::kEncodedList: return "list";
-    case Kind::kMap: return "map";
-    case Kind::kType: return "type";
-    case Kind::kOpaque: return "opaque";
+    case Kind::kEncodedList:
+      return "list";
+    case Kind::kMap:
+      return "map";
+    case Kind::kType:
+      return "type";
+    case Kind::kOpaque:
+      return "opaque";
   }
   return "unknown";
 }
@@ -364,21 +413,49 @@ void AppendMap(const MapData& map, size_t max_bytes, std::string& out) {
 
 void AppendText(const Value& value, size_t max_bytes, std::string& out) {
   switch (value.kind()) {
-    case Kind::kError: out.append("error: ").append(value.text().substr(0, max_bytes)); return;
-    case Kind::kNull: out += "null"; return;
-    case Kind::kBool: out += value.bool_value() ? "true" : "false"; return;
-    case Kind::kInt: out += std::to_string(value.int_value()); return;
-    case Kind::kUint: out.append(std::to_string(value.uint_value())).append("u"); return;
-    case Kind::kDouble: out += DoubleToText(value.double_value()); return;
-    case Kind::kString: out += Quoted(value.text(), max_bytes); return;
-    case Kind::kBytes: out.append("b").append(Quoted(value.text(), max_bytes)); return;
-    case Kind::kTimestamp: out += TimestampToText(value); return;
-    case Kind::kDuration: out += DurationToText(value); return;
+    case Kind::kError:
+      out.append("error: ").append(value.text().substr(0, max_bytes));
+      return;
+    case Kind::kNull:
+      out += "null";
+      return;
+    case Kind::kBool:
+      out += value.bool_value() ? "true" : "false";
+      return;
+    case Kind::kInt:
+      out += std::to_string(value.int_value());
+      return;
+    case Kind::kUint:
+      out.append(std::to_string(value.uint_value())).append("u");
+      return;
+    case Kind::kDouble:
+      out += DoubleToText(value.double_value());
+      return;
+    case Kind::kString:
+      out += Quoted(value.text(), max_bytes);
+      return;
+    case Kind::kBytes:
+      out.append("b").append(Quoted(value.text(), max_bytes));
+      return;
+    case Kind::kTimestamp:
+      out += TimestampToText(value);
+      return;
+    case Kind::kDuration:
+      out += DurationToText(value);
+      return;
     case Kind::kList:
-    case Kind::kEncodedList: AppendList(value, max_bytes, out); return;
-    case Kind::kMap: AppendMap(*value.map(), max_bytes, out); return;
-    case Kind::kType: out += value.text(); return;
-    case Kind::kOpaque: out += "(opaque)"; return;
+    case Kind::kEncodedList:
+      AppendList(value, max_bytes, out);
+      return;
+    case Kind::kMap:
+      AppendMap(*value.map(), max_bytes, out);
+      return;
+    case Kind::kType:
+      out += value.text();
+      return;
+    case Kind::kOpaque:
+      out += "(opaque)";
+      return;
   }
 }
 
@@ -393,11 +470,21 @@ std::string ToString(const Value& value, size_t max_bytes) {
 Value DeepCopy(const Value& value, Arena& arena) {
   Value copy = value;
   switch (value.kind()) {
-    case Kind::kError: copy = Value::Error(value.error_code(), arena.Copy(value.text())); break;
-    case Kind::kString: copy = Value::String(arena.Copy(value.text())); break;
-    case Kind::kBytes: copy = Value::Bytes(arena.Copy(value.text())); break;
-    case Kind::kType: copy = Value::Type(arena.Copy(value.text())); break;
-    case Kind::kEncodedList: copy = Value::EncodedList(arena.Copy(value.encoded())); break;
+    case Kind::kError:
+      copy = Value::Error(value.error_code(), arena.Copy(value.text()));
+      break;
+    case Kind::kString:
+      copy = Value::String(arena.Copy(value.text()));
+      break;
+    case Kind::kBytes:
+      copy = Value::Bytes(arena.Copy(value.text()));
+      break;
+    case Kind::kType:
+      copy = Value::Type(arena.Copy(value.text()));
+      break;
+    case Kind::kEncodedList:
+      copy = Value::EncodedList(arena.Copy(value.encoded()));
+      break;
     case Kind::kList: {
       Value* items = arena.Allocate<Value>(value.size());
       for (uint32_t i = 0; i < value.size(); ++i) items[i] = DeepCopy(value.items()[i], arena);
@@ -413,7 +500,8 @@ Value DeepCopy(const Value& value, Arena& arena) {
       copy = builder.Build();
       break;
     }
-    default: break;
+    default:
+      break;
   }
   return value.present() ? copy : copy.Absent();
 }

@@ -104,7 +104,9 @@ class Value {
   // `name` must live as long as the value.
   static Value Type(std::string_view name) { return Value(Kind::kType, name.data(), name.size()); }
   // `tag` tells the host's opaque types apart.
-  static Value Opaque(const void* object, uint32_t tag) { return Value(Kind::kOpaque, object, tag); }
+  static Value Opaque(const void* object, uint32_t tag) {
+    return Value(Kind::kOpaque, object, tag);
+  }
 
   Kind kind() const { return kind_; }
   bool is_error() const { return kind_ == Kind::kError; }
@@ -128,9 +130,9 @@ class Value {
   int64_t int_value() const { return payload_.number; }
   uint64_t uint_value() const { return static_cast<uint64_t>(payload_.number); }
   double double_value() const { return payload_.real; }
-  int64_t seconds() const { return payload_.number; }                 // timestamp, duration
-  int32_t nanos() const { return static_cast<int32_t>(size_); }       // timestamp, duration
-  std::string_view text() const { return {payload_.bytes, size_}; }   // string, bytes, type, error
+  int64_t seconds() const { return payload_.number; }                // timestamp, duration
+  int32_t nanos() const { return static_cast<int32_t>(size_); }      // timestamp, duration
+  std::string_view text() const { return {payload_.bytes, size_}; }  // string, bytes, type, error
   std::string_view encoded() const { return {payload_.bytes, size_}; }
   const Value* items() const { return static_cast<const Value*>(payload_.object); }  // list
   uint32_t size() const { return size_; }                                            // list
@@ -167,9 +169,9 @@ struct MapData {
     Value value;
   };
   uint32_t size;
-  uint32_t index_mask;     // 0: no index, look through the entries
+  uint32_t index_mask;  // 0: no index, look through the entries
   const Entry* entries;
-  const uint32_t* index;   // open addressing by HashKey; position + 1, or 0
+  const uint32_t* index;  // open addressing by HashKey; position + 1, or 0
 
   // The value of the key, numbers of different types by their value; null when there is none.
   const Value* Find(const Value& key) const;
@@ -217,7 +219,13 @@ bool Identical(const Value& a, const Value& b);
 // Equal for what is Identical.
 uint64_t HashOf(const Value& value);
 
-enum class Ordering : int8_t { kLess = -1, kEqual = 0, kGreater = 1, kUnordered = 2, kUndefined = 3 };
+enum class Ordering : int8_t {
+  kLess = -1,
+  kEqual = 0,
+  kGreater = 1,
+  kUnordered = 2,
+  kUndefined = 3
+};
 // How `a` compares with `b`; kUnordered when one is NaN, kUndefined when values of these types
 // don't compare.
 Ordering Compare(const Value& a, const Value& b);

@@ -180,9 +180,9 @@ void BM_StringFunctions(benchmark::State& state) {
   const std::vector<Customer> customers = MakeCustomers();
   const std::vector<std::vector<Value>> slots = MakeSlots(customers);
   IssueList issues;
-  const auto rules = CompileOne(MakeEnvironment(), "rule",
-                                "customer.plan.startsWith('go') && customer.plan.matches('^g.*d$')",
-                                {}, issues);
+  const auto rules =
+      CompileOne(MakeEnvironment(), "rule",
+                 "customer.plan.startsWith('go') && customer.plan.matches('^g.*d$')", {}, issues);
   Evaluator evaluator(*rules);
   size_t i = 0;
   for (auto _ : state) {

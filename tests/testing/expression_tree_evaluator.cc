@@ -14,14 +14,21 @@ Value TreeEvaluator::Evaluate(const Expr& root) {
 
 Value TreeEvaluator::Eval(const Expr& expr) {
   switch (expr.kind) {
-    case Expr::Kind::kInvalid: return Value::Error(ErrorCode::kInvalidArgument, "invalid");
-    case Expr::Kind::kLiteral: return expr.literal;
-    case Expr::Kind::kIdent: return Variable(expr);
-    case Expr::Kind::kSelect: return Selection(expr);
-    case Expr::Kind::kCall: return Call(expr);
+    case Expr::Kind::kInvalid:
+      return Value::Error(ErrorCode::kInvalidArgument, "invalid");
+    case Expr::Kind::kLiteral:
+      return expr.literal;
+    case Expr::Kind::kIdent:
+      return Variable(expr);
+    case Expr::Kind::kSelect:
+      return Selection(expr);
+    case Expr::Kind::kCall:
+      return Call(expr);
     case Expr::Kind::kList:
-    case Expr::Kind::kMap: return Aggregate(expr);
-    case Expr::Kind::kLoop: return EvalLoop(expr);
+    case Expr::Kind::kMap:
+      return Aggregate(expr);
+    case Expr::Kind::kLoop:
+      return EvalLoop(expr);
   }
   return Value();
 }
@@ -39,7 +46,8 @@ Value TreeEvaluator::Selection(const Expr& expr) {
   if (expr.variable != nullptr || expr.type_name) return Variable(expr);
   const Value operand = Eval(*expr.operand);
   if (operand.is_error()) return operand;
-  return expr.has ? HasField(context_, operand, expr.name) : SelectField(context_, operand, expr.name);
+  return expr.has ? HasField(context_, operand, expr.name)
+                  : SelectField(context_, operand, expr.name);
 }
 
 Value TreeEvaluator::Condition(const Expr& expr) {
@@ -148,7 +156,8 @@ Value TreeEvaluator::Quantify(const Expr& expr, const std::vector<MapData::Entry
     found.push_back(Condition(*expr.body));
   }
   const auto count = [&](auto test) { return std::count_if(found.begin(), found.end(), test); };
-  const auto error = std::find_if(found.begin(), found.end(), [](const Value& v) { return v.is_error(); });
+  const auto error =
+      std::find_if(found.begin(), found.end(), [](const Value& v) { return v.is_error(); });
   const auto truths = count([](const Value& v) { return v.is_true(); });
   const auto falses = count([](const Value& v) { return !v.is_error() && !v.is_true(); });
   if (expr.loop == Loop::kAll && falses > 0) return Value::Bool(false);
@@ -158,7 +167,8 @@ Value TreeEvaluator::Quantify(const Expr& expr, const std::vector<MapData::Entry
   return Value::Bool(expr.loop == Loop::kAll);
 }
 
-Value TreeEvaluator::Collect(const Expr& expr, const std::vector<MapData::Entry>& entries, bool map) {
+Value TreeEvaluator::Collect(const Expr& expr, const std::vector<MapData::Entry>& entries,
+                             bool map) {
   std::vector<MapData::Entry> results;
   for (const MapData::Entry& entry : entries) {
     if (!context_.Charge(1)) return context_.LimitError();

@@ -105,8 +105,10 @@ struct MessageCase {
 
 TEST(CheckerTest, SaysWhatIsWrong) {
   const MessageCase cases[] = {
-      {"function", "customer.plan.startWith('g')", "unknown function \"startWith\"; did you mean \"startsWith\"?"},
-      {"namespace", "math.gratest(1)", "unknown function \"math.gratest\"; did you mean \"math.greatest\"?"},
+      {"function", "customer.plan.startWith('g')",
+       "unknown function \"startWith\"; did you mean \"startsWith\"?"},
+      {"namespace", "math.gratest(1)",
+       "unknown function \"math.gratest\"; did you mean \"math.greatest\"?"},
       {"form", "customer.plan.startsWith(1)",
        "\"startsWith\" is not defined for string.(int); it takes string.(string)"},
       {"operator", "1 + 'a'", "\"+\" is not defined for (int, string)"},
@@ -147,7 +149,8 @@ TEST(CheckerTest, ChecksTheResult) {
 
 TEST(TypeTest, ReadsWhatItPrints) {
   TypePool types;
-  for (const char* text : {"int", "list(string)", "map(string, list(dyn))", "A", "history", "null"}) {
+  for (const char* text :
+       {"int", "list(string)", "map(string, list(dyn))", "A", "history", "null"}) {
     const Type* type = types.Parse(text);
     ASSERT_NE(type, nullptr) << text;
     EXPECT_EQ(ToString(type), text);
@@ -172,7 +175,9 @@ TEST(EnvironmentTest, RefusesWhatIsDeclaredAlready) {
   EXPECT_TRUE(environment.AddVariable("a", type, Scope::kDecision, 0).ok());
   EXPECT_EQ(environment.AddVariable("a", type, Scope::kDecision, 1).code(),
             absl::StatusCode::kAlreadyExists);
-  const HostBody body = [](CallContext&, const void*, const Value*, size_t) { return Value::Int(1); };
+  const HostBody body = [](CallContext&, const void*, const Value*, size_t) {
+    return Value::Int(1);
+  };
   EXPECT_EQ(environment.AddFunction("size", "() -> int", Scope::kDecision, body, nullptr).code(),
             absl::StatusCode::kAlreadyExists);
   for (const char* malformed : {"int", "(int)", "(int -> int", "(li st) -> int", "list.( -> int"}) {

@@ -57,8 +57,9 @@ TEST(LimitsTest, ChainsOfLogicAreNotDeep) {
 
 TEST(LimitsTest, NestedComprehensions) {
   EXPECT_EQ(Issues(Repeat("[1].all(x, ", 16) + "true" + Repeat(")", 16)), "");
-  EXPECT_NE(Issues(Repeat("[1].all(x, ", 17) + "true" + Repeat(")", 17)).find("comprehensions nest"),
-            std::string::npos);
+  EXPECT_NE(
+      Issues(Repeat("[1].all(x, ", 17) + "true" + Repeat(")", 17)).find("comprehensions nest"),
+      std::string::npos);
 }
 
 TEST(LimitsTest, SizeOfTheTree) {
@@ -96,26 +97,31 @@ TEST(LimitsTest, EvaluationIsBounded) {
       {"passes", ten + ".all(a, " + ten + ".all(b, " + ten + ".all(c, " + ten + ".all(d, true))))",
        ErrorCode::kCostLimit},
       {"not absorbed", "true || " + ten + ".all(a, true)", ErrorCode::kNone},
-      {"exists", ten + ".exists(a, " + ten + ".exists(b, " + ten + ".exists(c, " + ten +
-                     ".exists(d, d > 10)))) || x.all(y, y)",
+      {"exists",
+       ten + ".exists(a, " + ten + ".exists(b, " + ten + ".exists(c, " + ten +
+           ".exists(d, d > 10)))) || x.all(y, y)",
        ErrorCode::kCostLimit},
-      {"exists_one", ten + ".map(a, " + ten + ".map(b, " + ten + ".map(c, " + ten +
-                         ".exists_one(d, d > 10))))",
+      {"exists_one",
+       ten + ".map(a, " + ten + ".map(b, " + ten + ".map(c, " + ten + ".exists_one(d, d > 10))))",
        ErrorCode::kCostLimit},
       {"string", doubled("string(x0)", "+", 14), ErrorCode::kSizeLimit},
       {"list", doubled("x1", "+", 14), ErrorCode::kSizeLimit},
-      {"shared lists", "cel.bind(a, [x1,x1,x1,x1], cel.bind(b, [a,a,a,a,a,a,a,a], cel.bind(c, "
-                       "[b,b,b,b,b,b,b,b], cel.bind(d, [c,c,c,c,c,c,c,c,c,c], d == d && "
-                       "cel.bind(e, [d,d,d,d,d,d,d,d], e == e)))))",
+      {"shared lists",
+       "cel.bind(a, [x1,x1,x1,x1], cel.bind(b, [a,a,a,a,a,a,a,a], cel.bind(c, "
+       "[b,b,b,b,b,b,b,b], cel.bind(d, [c,c,c,c,c,c,c,c,c,c], d == d && "
+       "cel.bind(e, [d,d,d,d,d,d,d,d], e == e)))))",
        ErrorCode::kCostLimit},
-      {"replace", "('aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa' + x0).replace('', 'bbbbbbbbbbbbbbbbbbbbbbbbbbb"
-                  "bbbbbbbbbbbbbbbb')",
+      {"replace",
+       "('aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa' + x0).replace('', 'bbbbbbbbbbbbbbbbbbbbbbbbbbb"
+       "bbbbbbbbbbbbbbbb')",
        ErrorCode::kSizeLimit},
-      {"join", hundred + ".map(l, 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-                         "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa' + x0).join()",
+      {"join",
+       hundred + ".map(l, 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+                 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa' + x0).join()",
        ErrorCode::kSizeLimit},
-      {"format", "'%.90f%.90f%.90f%.90f%.90f%.90f%.90f%.90f%.90f%.90f%.90f%.90f'.format([x1[0], 1, 1,"
-                 " 1, 1, 1, 1, 1, 1, 1, 1, 1])",
+      {"format",
+       "'%.90f%.90f%.90f%.90f%.90f%.90f%.90f%.90f%.90f%.90f%.90f%.90f'.format([x1[0], 1, 1,"
+       " 1, 1, 1, 1, 1, 1, 1, 1, 1])",
        ErrorCode::kSizeLimit},
   };
   for (const CostCase& c : cases) {
