@@ -213,7 +213,7 @@ class Checker {
     }
     if (expr.function == nullptr) expr.function = environment_.FindFunction(expr.name);
     std::vector<const Type*> args;
-    if (expr.operand != nullptr && !expr.global_call) {
+    if (expr.operand != nullptr && !expr.global_call && !IsUnknownNamespace(expr)) {
       args.push_back(Outside([&] { return Visit(*expr.operand); }));
     }
     for (Expr* argument : expr.args) args.push_back(Outside([&] { return Visit(*argument); }));
@@ -221,6 +221,14 @@ class Checker {
     if (expr.name == op::kAnd || expr.name == op::kOr) return Logic(expr, args);
     if (expr.function->variadic_numbers) return GreatestOrLeast(expr, args);
     return Overloaded(expr, args);
+  }
+
+  // True for `math.gratest(1)`: there `math` is no name to complain about.
+  bool IsUnknownNamespace(const Expr& call) const {
+    const Expr& operand = *call.operand;
+    return call.function == nullptr && operand.kind == Expr::Kind::kIdent &&
+           FindLocal(operand.name) == nullptr &&
+           environment_.FindVariable(operand.name) == nullptr;
   }
 
   // Visits something that is no part of the chain of fields around it.

@@ -46,9 +46,9 @@ TEST(EvaluationTest, Literals) {
             {"raw", R"(size(r'\n'))", "2"},
             {"triple quotes", "'''a'b\n''' == 'a\\'b\\n'", "true"},
             {"bytes", R"(size(b'\xff\u0041'))",
-             "expr:1:11: error: bytes have no unicode escapes; "
+             "expr:1:12: error: bytes have no unicode escapes; "
              "write them as UTF-8\n    size(b'\\xff\\u0041')\n"
-             "              ^\n"},
+             "               ^\n"},
             {"bytes of UTF-8", "size(b'é')", "2"},
             {"comment", "1 // one\n+ 1", "2"},
             {"trailing comma", "[1, 2,].size() + {1: 1,}.size()", "3"},
