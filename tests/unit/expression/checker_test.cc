@@ -82,19 +82,19 @@ TEST(CheckerTest, FindsTheType) {
 
 TEST(CheckerTest, ReportsEveryIssueWithItsPlace) {
   EXPECT_EQ(TypeOrIssues("customer.plna == 'gold' &&\n  customer.open_incidents < 'a' &&\n"
-                         "  'é' + nwo > custmer.tags.size()"),
+                         "  'é'.size() + noow > custmer.tags.size()"),
             "rule:1:1: error: unknown name \"customer.plna\"; did you mean \"customer.plan\"?\n"
             "    customer.plna == 'gold' &&\n"
             "    ^\n"
             "rule:2:27: error: \"<\" is not defined for (int, string)\n"
             "      customer.open_incidents < 'a' &&\n"
             "                              ^\n"
-            "rule:3:9: error: unknown name \"nwo\"; did you mean \"now\"?\n"
-            "      'é' + nwo > custmer.tags.size()\n"
-            "            ^\n"
-            "rule:3:15: error: unknown name \"custmer.tags\"; did you mean \"customer.tags\"?\n"
-            "      'é' + nwo > custmer.tags.size()\n"
-            "                  ^\n");
+            "rule:3:16: error: unknown name \"noow\"; did you mean \"now\"?\n"
+            "      'é'.size() + noow > custmer.tags.size()\n"
+            "                   ^\n"
+            "rule:3:23: error: unknown name \"custmer.tags\"; did you mean \"customer.tags\"?\n"
+            "      'é'.size() + noow > custmer.tags.size()\n"
+            "                          ^\n");
 }
 
 struct MessageCase {
