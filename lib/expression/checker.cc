@@ -227,8 +227,7 @@ class Checker {
   bool IsUnknownNamespace(const Expr& call) const {
     const Expr& operand = *call.operand;
     return call.function == nullptr && operand.kind == Expr::Kind::kIdent &&
-           FindLocal(operand.name) == nullptr &&
-           environment_.FindVariable(operand.name) == nullptr;
+           FindLocal(operand.name) == nullptr && environment_.FindVariable(operand.name) == nullptr;
   }
 
   // Visits something that is no part of the chain of fields around it.

@@ -12,6 +12,14 @@ Value NotBool(CallContext& context, const Value& value) {
                        {"a condition must be a bool, not ", TypeName(value)});
 }
 
+// The bit of `accepted` that tells what came out of a comparison, without a jump.
+Verdict Accept(const Node& node, int64_t a, int64_t b) {
+  return static_cast<Verdict>(node.accepted >> (1 + (a > b) - (a < b)) & 1);
+}
+Verdict Accept(const Node& node, double a, double b) {
+  return static_cast<Verdict>(node.accepted >> (3 - 3 * (a < b) - 2 * (a == b) - (a > b)) & 1);
+}
+
 Verdict ToVerdict(bool value) { return static_cast<Verdict>(value); }
 
 }  // namespace
@@ -93,16 +101,12 @@ inline Verdict Machine::TestFast(const Node& node) {
     case Op::kCompareInt: {
       const Value& value = slot(node.scope, node.slot);
       if (value.kind() != Kind::kInt) break;
-      const int64_t a = value.int_value();
-      const int64_t b = node.constant.int_value();
-      return static_cast<Verdict>(node.accepted >> (1 + (a > b) - (a < b)) & 1);
+      return Accept(node, value.int_value(), node.constant.int_value());
     }
     case Op::kCompareDouble: {
       const Value& value = slot(node.scope, node.slot);
       if (value.kind() != Kind::kDouble) break;
-      const double a = value.double_value();
-      const double b = node.constant.double_value();
-      return static_cast<Verdict>(node.accepted >> (3 - 3 * (a < b) - 2 * (a == b) - (a > b)) & 1);
+      return Accept(node, value.double_value(), node.constant.double_value());
     }
     case Op::kCompareString: {
       const Value& value = slot(node.scope, node.slot);
@@ -257,6 +261,12 @@ Verdict Machine::TestCompare(const Node& node) {
   if (left.is_error()) return Fail(left);
   const Value right = Eval(Child(node, 1));
   if (right.is_error()) return Fail(right);
+  if (left.kind() == Kind::kInt && right.kind() == Kind::kInt) {
+    return Accept(node, left.int_value(), right.int_value());
+  }
+  if (left.kind() == Kind::kDouble && right.kind() == Kind::kDouble) {
+    return Accept(node, left.double_value(), right.double_value());
+  }
   return ToVerdict(CompareValues(context_, node.comparison, left, right));
 }
 

@@ -15,6 +15,9 @@ constexpr uint32_t kScannedElements = 6;
 constexpr int64_t kMaxExact = int64_t{1} << 53;
 // What is lighter costs no more than remembering it: up to three comparisons with constants.
 constexpr uint32_t kMinMemoWeight = 5;
+// What is used so often is remembered when it is lighter, too.
+constexpr uint32_t kMinSharedWeight = 3;
+constexpr uint32_t kManyUses = 4;
 // A call weighs as much as that.
 constexpr uint32_t kCallWeight = 5;
 
@@ -347,6 +350,7 @@ uint32_t Planner::PlanComparison(Comparison comparison, uint32_t left, uint32_t 
   node = Node();
   node.op = Op::kCompare;
   node.comparison = comparison;
+  node.accepted = Accepted(comparison);
   return Pure(node, {left, right});
 }
 
@@ -592,7 +596,8 @@ void Planner::AddMemos(const std::vector<uint32_t>& roots, std::vector<uint32_t>
   }
   for (uint32_t i = 0; i < count; ++i) {
     const Node& node = plan_->nodes[i];
-    const bool costly = node.op == Op::kLazy || node.weight >= kMinMemoWeight;
+    const bool costly = node.op == Op::kLazy || node.weight >= kMinMemoWeight ||
+                        (node.weight >= kMinSharedWeight && uses[i] >= kManyUses);
     const bool once_per_decision = is_root[i] && node.scope != Scope::kCandidate;
     if (!reachable[i] || !costly || free_locals_[i] != 0 || node.op == Op::kConstant) continue;
     if (node.op != Op::kLazy && uses[i] < 2 && !once_per_decision) continue;

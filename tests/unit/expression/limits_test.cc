@@ -94,7 +94,9 @@ TEST(LimitsTest, EvaluationIsBounded) {
     return expr;
   };
   const CostCase cases[] = {
-      {"passes", ten + ".all(a, " + ten + ".all(b, " + ten + ".all(c, " + ten + ".all(d, a + b + c + d > 0))))",
+      {"passes",
+       ten + ".all(a, " + ten + ".all(b, " + ten + ".all(c, " + ten +
+           ".all(d, a + b + c + d > 0))))",
        ErrorCode::kCostLimit},
       {"cheap", "true || " + ten + ".all(a, true)", ErrorCode::kNone},
       {"exists",
@@ -102,7 +104,8 @@ TEST(LimitsTest, EvaluationIsBounded) {
            ".exists(d, a + b + c + d > 1000)))) || x.all(y, y)",
        ErrorCode::kCostLimit},
       {"exists_one",
-       ten + ".map(a, " + ten + ".map(b, " + ten + ".map(c, " + ten + ".exists_one(d, a + b + c + d > 1000))))",
+       ten + ".map(a, " + ten + ".map(b, " + ten + ".map(c, " + ten +
+           ".exists_one(d, a + b + c + d > 1000))))",
        ErrorCode::kCostLimit},
       {"string", doubled("string(x0)", "+", 14), ErrorCode::kSizeLimit},
       {"list", doubled("x1", "+", 14), ErrorCode::kSizeLimit},
