@@ -11,8 +11,6 @@ namespace {
 
 // Longer constant lists are hashed.
 constexpr uint32_t kScannedElements = 6;
-// Whole numbers up to here are exact as doubles.
-constexpr int64_t kMaxExact = int64_t{1} << 53;
 // What is lighter costs no more than remembering it: up to three comparisons with constants.
 constexpr uint32_t kMinMemoWeight = 5;
 // What is used so often is remembered when it is lighter, too.
