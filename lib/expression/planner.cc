@@ -443,11 +443,7 @@ uint32_t Planner::PlanLoop(const Expr& expr) {
   const uint32_t over = Visit(*expr.operand);
   std::vector<uint32_t> children = {over, Visit(*expr.body)};
   if (expr.filter != nullptr) children.push_back(Visit(*expr.filter));
-  const uint32_t index = Intern(node, std::move(children));
-  // The range doesn't see the loop's variables, but one of an outer loop may have the same number
-  // only if it is another loop's: numbers grow inward, so nothing of the outer ones was cleared.
-  free_locals_[index] |= free_locals_[over];
-  return index;
+  return Intern(node, std::move(children));
 }
 
 // --- explanations ---
