@@ -19,6 +19,7 @@ const std::vector<Confinement>& Confinements() {
       {"rocksdb/", {"lib/storage/"}},
       {"prometheus/", {"lib/telemetry/", "service/"}},
       {"yaml-cpp/", {"lib/strategy/"}},
+      {"re2/", {"lib/expression/"}},
       {"grpc/", {"service/"}},
       {"grpcpp/", {"service/"}},
       {"attune/v1/", {"service/"}},

@@ -1,0 +1,43 @@
+#ifndef ATTUNE_LIB_EXPRESSION_EXPLANATION_H_
+#define ATTUNE_LIB_EXPRESSION_EXPLANATION_H_
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "lib/expression/evaluator.h"
+#include "lib/expression/explain_tree.h"
+
+namespace attune::expression {
+
+// A variable and the value that it had. Not every variable has one that can be shown: a lazy one
+// that was never asked for has an error.
+struct SeenValue {
+  const Variable* variable = nullptr;
+  Value value;
+};
+
+// A part of a rule that decided that the rule did not hold.
+struct Finding {
+  SourceRange range;
+  std::string_view text;        // of the part; valid as long as the rule set
+  Value result;                 // false, or the error
+  std::vector<SeenValue> seen;  // whose values it looked at
+  // Set when the part compares one variable with a constant: then seen[0] is that variable.
+  const SimpleComparison* comparison = nullptr;  // valid as long as the rule set
+};
+
+// Why a rule is not true here: of an "and", the first part that is false (or, if none is, the first
+// that failed); of an "or", all parts. Empty when the rule is true or was compiled without
+// CompileOptions::explain. Values are valid until the evaluator's next StartDecision.
+// REQUIRES: the evaluator is bound as it was when the rule was tested.
+std::vector<Finding> Explain(Evaluator& evaluator, RuleId rule);
+
+// "customer.open_incidents = 2, needed == 0", or the values seen: "customer.plan = "gold", ...".
+// `hidden` tells for which variables no value may be printed; may be null: none.
+std::string Describe(const Finding& finding, bool (*hidden)(const Variable&, const void* data),
+                     const void* data);
+
+}  // namespace attune::expression
+
+#endif  // ATTUNE_LIB_EXPRESSION_EXPLANATION_H_

@@ -1,0 +1,93 @@
+#ifndef ATTUNE_LIB_EXPRESSION_PLANNER_H_
+#define ATTUNE_LIB_EXPRESSION_PLANNER_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "lib/expression/ast.h"
+#include "lib/expression/explain_tree.h"
+#include "lib/expression/limits.h"
+#include "lib/expression/machine.h"
+#include "lib/expression/plan.h"
+
+namespace attune::expression {
+
+// Turns checked expressions into one plan. Equal sub-expressions become one node; constants are
+// folded; comparisons of a variable with a constant become one node each. Not thread-safe.
+class Planner {
+ public:
+  explicit Planner(const Limits& limits);
+
+  // The node of an expression, which may share nodes with others planned before.
+  uint32_t Add(const Expr& root);
+  // Makes a node what the next definition (0, 1, ...) stands for.
+  uint32_t Define(uint32_t node);
+  // What a rule that was just added is made of.
+  ExplainNode Explain(const Expr& root);
+  Scope scope(uint32_t node) const { return plan_->nodes[node].scope; }
+
+  // A copy of a value that lives as long as the plan.
+  Value Keep(const Value& value) { return DeepCopy(value, plan_->arena); }
+
+  // Puts memos before what is used more than once. All that was given out is changed to the
+  // nodes to run. The planner is of no more use then.
+  std::unique_ptr<const Plan> Build(std::vector<uint32_t>& roots,
+                                    std::vector<uint32_t>& definitions,
+                                    std::vector<ExplainNode>& trees);
+
+ private:
+  // What makes two nodes one.
+  struct Key {
+    Node node;  // without first_child and weight
+    std::vector<uint32_t> children;
+  };
+  struct KeyHash {
+    size_t operator()(const Key& key) const;
+  };
+  struct KeyEqual {
+    bool operator()(const Key& a, const Key& b) const;
+  };
+
+  const Node& node(uint32_t index) const { return plan_->nodes[index]; }
+  bool IsConstant(uint32_t index) const;
+  bool IsTrue(uint32_t index) const { return node(index).constant.is_true() && IsConstant(index); }
+  bool IsFalse(uint32_t index) const;
+  bool YieldsBool(uint32_t index) const;
+
+  uint32_t Intern(Node node, std::vector<uint32_t> children);
+  uint32_t Constant(const Value& value);
+  uint32_t Error(ErrorCode code, std::initializer_list<std::string_view> message);
+  // A node that may be folded when all its children are constants.
+  uint32_t Pure(Node node, std::vector<uint32_t> children);
+
+  uint32_t Visit(const Expr& expr);
+  uint32_t PlanVariable(const Expr& expr);
+  uint32_t PlanSelection(const Expr& expr);
+  uint32_t PlanCall(const Expr& expr);
+  uint32_t PlanLogic(const Expr& expr, bool is_and);
+  uint32_t PlanNot(const Expr& expr);
+  uint32_t PlanConditional(const Expr& expr);
+  uint32_t PlanComparison(Comparison comparison, uint32_t left, uint32_t right);
+  bool FuseComparison(Comparison comparison, const Node& slot, const Value& constant, Node* fused);
+  uint32_t PlanIn(const Expr& expr);
+  uint32_t PlanFunction(const Expr& expr);
+  uint32_t PlanMatches(std::vector<uint32_t> children);
+  uint32_t PlanLoop(const Expr& expr);
+
+  std::optional<SimpleComparison> Simple(const Expr& expr);
+  void Variables(const Expr& expr, std::vector<const Variable*>& variables);
+  const ConstantSet* MakeSet(const Value& list);
+  void AddMemos(const std::vector<uint32_t>& roots, std::vector<uint32_t>& replaced);
+
+  const Limits limits_;
+  std::unique_ptr<Plan> plan_;
+  absl::flat_hash_map<Key, uint32_t, KeyHash, KeyEqual> known_;
+  std::vector<uint64_t> free_locals_;  // by node: the loops' variables that it depends on, as bits
+  std::vector<uint32_t> definitions_;  // nodes, by number
+  absl::flat_hash_map<const Expr*, uint32_t> planned_;  // of the expression added last
+};
+
+}  // namespace attune::expression
+
+#endif  // ATTUNE_LIB_EXPRESSION_PLANNER_H_

@@ -1,0 +1,117 @@
+#ifndef ATTUNE_LIB_EXPRESSION_RULE_SET_H_
+#define ATTUNE_LIB_EXPRESSION_RULE_SET_H_
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "lib/base/issue.h"
+#include "lib/expression/environment.h"
+#include "lib/expression/explain_tree.h"
+#include "lib/expression/limits.h"
+#include "lib/expression/plan.h"
+
+namespace attune::expression {
+
+class Planner;
+
+// Which expression of a rule set: 0, 1, 2, ... in the order in which they were added. Equal
+// expressions have numbers of their own and share their work.
+using RuleId = uint32_t;
+
+// How an expression is compiled.
+struct CompileOptions {
+  // What it must yield; null: anything.
+  const Type* result = nullptr;
+  // Names and types are checked only when it is evaluated.
+  bool lenient = false;
+  // Keep what Explain() (lib/expression/explanation.h) needs.
+  bool explain = true;
+};
+
+// Many expressions compiled together: equal parts of them are computed once. Immutable and
+// thread-safe; an Evaluator runs it.
+class RuleSet {
+ public:
+  size_t size() const { return rules_.size(); }
+  std::string_view text(RuleId rule) const { return rules_[rule].text; }
+  // For people: "bool", "list(string)".
+  const std::string& type(RuleId rule) const { return rules_[rule].type; }
+  // kCandidate when the result may differ among the candidates of a decision.
+  Scope scope(RuleId rule) const { return rules_[rule].scope; }
+
+  // For the evaluator and for explanations.
+  const Plan& plan() const { return *plan_; }
+  const Limits& limits() const { return limits_; }
+  uint32_t root(RuleId rule) const { return roots_[rule]; }
+  uint32_t definition(int number) const { return definitions_[static_cast<size_t>(number)]; }
+  const ExplainNode* explain_tree(RuleId rule) const {
+    return rules_[rule].tree < 0 ? nullptr : &trees_[static_cast<size_t>(rules_[rule].tree)];
+  }
+
+ private:
+  friend class RuleSetBuilder;
+  struct Rule {
+    std::string text;
+    std::string type;
+    Scope scope = Scope::kConstant;
+    int tree = -1;  // in trees_
+  };
+
+  RuleSet() = default;
+
+  Limits limits_;
+  std::shared_ptr<const Environment> environment_;
+  std::deque<Rule> rules_;
+  std::vector<uint32_t> roots_;        // nodes, by rule
+  std::vector<uint32_t> definitions_;  // nodes, by number
+  std::vector<ExplainNode> trees_;
+  std::unique_ptr<const Plan> plan_;
+};
+
+// Compiles expressions into a rule set. Not thread-safe.
+class RuleSetBuilder {
+ public:
+  // Definitions are added to the environment, which nobody else may change meanwhile.
+  explicit RuleSetBuilder(std::shared_ptr<Environment> environment, const Limits& limits = {});
+  ~RuleSetBuilder();
+
+  // nullopt when something is wrong: `issues` tells what, with `name` in place of the file.
+  std::optional<RuleId> Add(std::string_view name, std::string_view text,
+                            const CompileOptions& options, IssueList& issues);
+
+  // Makes `path` stand for an expression: computed when it is first needed, once per decision or
+  // candidate. May name what was declared or defined before. False when something is wrong.
+  bool Define(std::string_view path, std::string_view name, std::string_view text,
+              const CompileOptions& options, IssueList& issues);
+
+  // The rule set. REQUIRES: called once, last.
+  std::unique_ptr<const RuleSet> Build();
+
+ private:
+  struct Compiled;
+  std::unique_ptr<Compiled> Compile(std::string_view name, std::string_view text,
+                                    const CompileOptions& options, IssueList& issues);
+
+  std::shared_ptr<Environment> environment_;
+  std::unique_ptr<RuleSet> rules_;
+  std::unique_ptr<Planner> planner_;
+};
+
+// One expression as a rule set of its own; null when something is wrong.
+std::unique_ptr<const RuleSet> CompileOne(std::shared_ptr<Environment> environment,
+                                          std::string_view name, std::string_view text,
+                                          const CompileOptions& options, IssueList& issues,
+                                          const Limits& limits = {});
+
+// The dotted names that an expression refers to, each once, without those of its loops: what must
+// be defined before it. Empty when it can't be read; then Add reports why.
+std::vector<std::string> NamesIn(std::string_view text, const Limits& limits = {});
+
+}  // namespace attune::expression
+
+#endif  // ATTUNE_LIB_EXPRESSION_RULE_SET_H_

@@ -1,0 +1,111 @@
+#include "lib/expression/explanation.h"
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "gtest/gtest.h"
+
+namespace attune::expression {
+namespace {
+
+struct ExplainCase {
+  const char* name;
+  std::string expr;
+  std::string expected;  // "text: description" per finding
+};
+
+bool HideScore(const Variable& variable, const void*) { return variable.path == "customer.score"; }
+
+std::string ExplainRule(const std::string& expr) {
+  auto environment = std::make_shared<Environment>();
+  const auto add = [&](std::string_view path, std::string_view type, uint32_t slot) {
+    environment->AddVariable(path, environment->types().Parse(type), Scope::kDecision, slot)
+        .IgnoreError();
+  };
+  add("customer.open_incidents", "int", 0);
+  add("customer.plan", "string", 1);
+  add("customer.score", "double", 2);
+  add("customer.vip", "bool", 3);
+  add("customer.tags", "list(string)", 4);
+  const LazyBody hour = [](CallContext&, const void*) { return Value::Int(14); };
+  environment->AddLazyVariable("hour", SimpleType(TypeKind::kInt), Scope::kDecision, hour, nullptr)
+      .IgnoreError();
+  RuleSetBuilder builder(environment);
+  IssueList issues;
+  builder.Define("busy", "f", "customer.open_incidents > 1", {}, issues);
+  const auto rule = builder.Add("rule", expr, {}, issues);
+  if (!rule.has_value()) return issues.ToString();
+  const auto rules = builder.Build();
+  const Value slots[] = {Value::Int(2), Value::String("gold").Absent(), Value::Double(0.5),
+                         Value::Bool(false), Value::EncodedList("\x01x")};
+  Evaluator evaluator(*rules);
+  evaluator.StartDecision(slots);
+  std::string text;
+  for (const Finding& finding : Explain(evaluator, *rule)) {
+    text += std::string(finding.text) + ": " + Describe(finding, HideScore, nullptr) + "\n";
+    if (finding.result.is_error()) text += ToString(finding.result) + "\n";
+  }
+  return text;
+}
+
+TEST(ExplanationTest, FindsWhatDecided) {
+  const ExplainCase cases[] = {
+      {"true", "customer.open_incidents == 2", ""},
+      {"comparison", "customer.open_incidents == 0",
+       "customer.open_incidents == 0: customer.open_incidents = 2, needed == 0\n"},
+      {"first false part", "hour > 3 && customer.open_incidents < 2 && customer.vip",
+       "customer.open_incidents < 2: customer.open_incidents = 2, needed < 2\n"},
+      {"constant first", "2 > customer.open_incidents",
+       "2 > customer.open_incidents: customer.open_incidents = 2, needed < 2\n"},
+      {"all parts of an or", "customer.vip || customer.open_incidents > 5",
+       "customer.vip: customer.vip = false, needed == true\n"
+       "customer.open_incidents > 5: customer.open_incidents = 2, needed > 5\n"},
+      {"or within and", "true && (customer.vip || hour > 20)",
+       "customer.vip: customer.vip = false, needed == true\n"
+       "hour > 20: hour = 14, needed > 20\n"},
+      {"absent", "customer.plan != 'gold'",
+       "customer.plan != 'gold': customer.plan = \"gold\" (not known), needed != \"gold\"\n"},
+      {"presence", "has(customer.plan)",
+       "has(customer.plan): customer.plan = \"gold\" (not known), needed has true\n"},
+      {"negation", "!(customer.open_incidents >= 2)",
+       "!(customer.open_incidents >= 2): customer.open_incidents = 2, needed < 2\n"},
+      {"one of", "customer.plan in ['a', 'b']",
+       "customer.plan in ['a', 'b']: customer.plan = \"gold\" (not known), needed in [\"a\", "
+       "\"b\"]\n"},
+      {"contains", "'y' in customer.tags",
+       "'y' in customer.tags: customer.tags = [\"x\"], needed contains \"y\"\n"},
+      {"hidden", "customer.score > 0.9 && true",
+       "customer.score > 0.9: customer.score is hidden, needed > 0.9\n"},
+      {"several variables", "customer.score * 2.0 > double(customer.open_incidents)",
+       "customer.score * 2.0 > double(customer.open_incidents): customer.score is hidden, "
+       "customer.open_incidents = 2\n"},
+      {"loop", "customer.tags.exists(t, t == customer.plan)",
+       "customer.tags.exists(t, t == customer.plan): customer.tags = [\"x\"], customer.plan = "
+       "\"gold\" (not known)\n"},
+      {"conditional", "customer.vip ? true : customer.open_incidents < 1",
+       "customer.open_incidents < 1: customer.open_incidents = 2, needed < 1\n"},
+      {"definition", "!busy", "!busy: busy = true, needed != true\n"},
+      {"error", "1 / (customer.open_incidents - 2) > 0 && hour > 1",
+       "1 / (customer.open_incidents - 2) > 0: customer.open_incidents = 2\n"
+       "error: division by zero\n"},
+      {"false goes before an error", "1 / (customer.open_incidents - 2) > 0 && customer.vip",
+       "customer.vip: customer.vip = false, needed == true\n"},
+      {"error of a condition", "1 / (customer.open_incidents - 2) > 0 ? true : false",
+       "1 / (customer.open_incidents - 2) > 0: customer.open_incidents = 2\n"
+       "error: division by zero\n"},
+  };
+  for (const ExplainCase& c : cases) EXPECT_EQ(ExplainRule(c.expr), c.expected) << c.name;
+}
+
+TEST(ExplanationTest, NeedsWhatWasKept) {
+  CompileOptions options;
+  options.explain = false;
+  IssueList issues;
+  const auto rules = CompileOne(std::make_shared<Environment>(), "r", "false", options, issues);
+  Evaluator evaluator(*rules);
+  EXPECT_TRUE(Explain(evaluator, 0).empty());
+}
+
+}  // namespace
+}  // namespace attune::expression
