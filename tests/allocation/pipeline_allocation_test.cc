@@ -46,7 +46,7 @@ TEST_P(PipelineAllocationTest, AllocatesNothingOnceItIsWarm) {
         context.intent = intent;
         context.channel = intent % testing::kLargeChannels;
         ASSERT_TRUE(strategy->features.Decode(customer, absl::MakeSpan(features)).ok());
-        RunPipeline(*strategy, context, features, timer, result);
+        RunPipeline(*strategy, context, customer::CustomerState(), features, timer, result);
         ASSERT_EQ(result.arbitration.ranked.size(), 3u);
       }
     }
