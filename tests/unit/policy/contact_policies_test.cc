@@ -7,6 +7,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "lib/customer/consent.h"
+#include "tests/testing/mutations.h"
 #include "tests/unit/policy/contact_fixture.h"
 
 namespace attune::policy {
@@ -436,6 +437,31 @@ TEST(ContactTruncationTest, AnUnreadableCustomerIsAssumedToHaveReachedEverything
   EXPECT_EQ(world.AllowedFromOf("plan"), std::nullopt);
   EXPECT_EQ(world.RejectionOf("gift"), nullptr);
   EXPECT_EQ(world.RejectionOf("alarm"), nullptr);
+}
+
+TEST(ContactDamageTest, EveryMutationOfARecordIsDecidedWithoutHarm) {
+  ContactWorld world(
+      {.strategy = std::string(kTwoAWeek) + kOneNoSilences,
+       .offer = std::string("purpose: 'marketing'") + kAwayFromCare + kTwoDaysApart});
+  world.Happened({{"decided", "plan", -kDay},
+                  {"rejected", "phone", -2 * kDay},
+                  {"shown", "gift", -kHour, "mail"},
+                  {"decided", "", 5}});
+  const std::string bytes = world.record_.bytes;
+  int readable = 0;
+  testing::ForEachMutation(bytes, 20'000, [&](const std::string& mutated) {
+    world.record_.bytes = mutated;
+    const auto state = customer::CustomerState::Parse(world.record_, "c");
+    if (!state.ok()) return;
+    ++readable;
+    const PolicyResult& result = world.Apply(*state, 0);
+    EXPECT_EQ(result.kept.size() + result.rejected.size(), 4u);
+    for (const candidates::Rejection& rejection : result.rejected) {
+      if (rejection.contact_policy < 0) continue;
+      (void)ExplainContact(world.strategy_->contact, result.contact, rejection);
+    }
+  });
+  EXPECT_GT(readable, 1000);
 }
 
 class ConsentPolicyTest : public ::testing::Test {

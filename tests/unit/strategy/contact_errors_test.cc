@@ -194,7 +194,7 @@ const ErrorCase kCases[] = {
     {"DuplicatePolicy",
      "name: silence",
      "name: apart",
-     {"s.yaml:54:11: error: duplicate contact policy \"apart\"; it is declared on line 34 "
+     {"s.yaml:33:15: error: duplicate contact policy \"apart\"; it is declared on line 54 "
       "already"}},
     {"NoPolicyName",
      "  - name: a_week\n    because",
@@ -213,12 +213,12 @@ const ErrorCase kCases[] = {
     {"ExclusionOfItself",
      "{treatments: [gift]",
      "{treatments: [deal]",
-     {"s.yaml:37:34: error: the policy stands on this itself; for a pause after itself use "
+     {"s.yaml:36:34: error: the policy stands on this itself; for a pause after itself use "
       "min_gap"}},
     {"ExclusionOfNothing",
      "{treatments: [gift], ",
      "{",
-     {"s.yaml:37:20: error: an exclusion needs the key \"treatments\" or \"groups\""}},
+     {"s.yaml:36:20: error: an exclusion needs the key \"treatments\" or \"groups\""}},
     {"ExclusionOnEverything",
      "    allowed_weekdays:\n      weekdays: [monday, tuesday]",
      "    exclusion: {groups: [care], outcomes: [shown], window: 1d}",
@@ -234,7 +234,7 @@ const ErrorCase kCases[] = {
     {"DecidedIsDeclared",
      "{name: refused}",
      "{name: refused}, {name: decided}",
-     {"s.yaml:41:50: error: \"decided\" is what a decision put on top, and can't be declared"}},
+     {"s.yaml:41:51: error: \"decided\" is what a decision put on top, and can't be declared"}},
     {"UnknownTimeZone",
      "Europe/Berlin",
      "Europe/Berlyn",
