@@ -15,6 +15,7 @@
 #include "google/protobuf/util/message_differencer.h"
 #include "gtest/gtest.h"
 #include "lib/context/value_codec.h"
+#include "lib/decision/explanation.h"
 #include "tests/testing/fake_state_store.h"
 #include "tests/testing/strategy_builder.h"
 
@@ -639,6 +640,13 @@ TEST_F(CappedDeciderTest, SixtyFourThreadsAndACapOfThreeGiveExactlyThree) {
   EXPECT_EQ(failed, 0);
   EXPECT_EQ(offered, 3);
   EXPECT_EQ(DecisionCount(), 64u);
+}
+
+TEST_F(CappedDeciderTest, ExplainsTheCapAndFromWhenItAllowsAgain) {
+  for (int i = 0; i < 4; ++i) Decide();
+  ASSERT_EQ(decision_.result.policy.rejected.size(), 4u);
+  EXPECT_EQ(ExplainRejection(*strategy_, context_, decision_, decision_.result.policy.rejected[0]),
+            "cap three_a_day: 3 of at most 3 within 1d; allowed again from 2026-03-02T00:00:00Z");
 }
 
 TEST_F(CappedDeciderTest, WhatCanNotBeCountedIsNotOffered) {
