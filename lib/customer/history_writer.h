@@ -58,8 +58,8 @@ class HistoryWriter {
                                                         const HistoryBounds& bounds) const;
 
   // Keeps what the customer said; it holds from the next decision on. Durable and idempotent as
-  // RecordInteractions. INVALID_ARGUMENT: the source is too long. RESOURCE_EXHAUSTED: too many
-  // consents of one customer.
+  // RecordInteractions; a retry may say it at another time. INVALID_ARGUMENT: the source is too
+  // long. RESOURCE_EXHAUSTED: too many consents of one customer.
   absl::StatusOr<HistoryResult> SetConsent(const ConsentChange& change,
                                            std::string_view request_id) const;
 
