@@ -80,6 +80,7 @@ absl::Status CustomerService::Get(const pb::CustomerServiceGetRequest& request,
     ToProto(state->features_time_us(), response->mutable_update_time());
   }
   for (const customer::Interaction& interaction : state->History()) {
+    if (interaction.kind != customer::InteractionKind::kDecided) continue;
     pb::PastDecision* past = response->add_recent_decisions();
     // By way of a time, which has no overflow, whatever a damaged record holds.
     ToProto(absl::ToUnixMicros(absl::FromUnixMillis(interaction.time_ms)), past->mutable_time());

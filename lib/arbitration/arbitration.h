@@ -26,6 +26,12 @@ struct ContextWeight {
   double percent = 0;  // -100 … 1000
 };
 
+// What to do when nothing was ranked.
+struct Fallback {
+  int treatment = 0;  // index into Catalog::treatments
+  context::ChannelSet channels;
+};
+
 // How a strategy ranks. Immutable once built, thread-safe.
 struct Settings {
   int max_treatments = 3;          // 1 … kMaxRanked
@@ -33,6 +39,7 @@ struct Settings {
   double min_propensity = 0;       // 0 … 1
   double min_priority = -std::numeric_limits<double>::infinity();
   std::vector<ContextWeight> context_weights;
+  std::vector<Fallback> fallbacks;
 };
 
 // A treatment in the ranking.
@@ -48,6 +55,7 @@ struct RankedTreatment {
 // The ranking, best first, and why the other scored treatments are not in it.
 struct ArbitrationResult {
   std::vector<RankedTreatment> ranked;
+  bool is_fallback = false;  // what is ranked is a fallback, because nothing else was
   std::vector<candidates::Rejection> rejected;  // ascending by treatment
   // Priorities of all scored candidates, parallel to ScoredCandidates::scored.
   std::vector<double> priority;
@@ -66,8 +74,9 @@ struct ArbitrationResult {
 };
 
 // Ranks by priority; ties by value, then by name of the treatment. At most
-// `context.max_treatments`, at most `max_per_group` of one group. `result` is overwritten; its
-// capacity is reused.
+// `context.max_treatments`, at most `max_per_group` of one group. When nothing is ranked, the first
+// fallback for the channel that was scored is, whatever the limits say. `result` is overwritten;
+// its capacity is reused.
 void Arbitrate(const Settings& settings, const catalog::Catalog& catalog,
                const context::DecisionContext& context, const scoring::ScoredCandidates& candidates,
                ArbitrationResult& result);

@@ -16,6 +16,22 @@ std::string_view ReasonName(Reason reason) {
       return "channel_not_applicable";
     case Reason::kIntentNotApplicable:
       return "intent_not_applicable";
+    case Reason::kNoConsent:
+      return "no_consent";
+    case Reason::kCapReached:
+      return "cap_reached";
+    case Reason::kSuppressed:
+      return "suppressed";
+    case Reason::kTooSoon:
+      return "too_soon";
+    case Reason::kQuietHours:
+      return "quiet_hours";
+    case Reason::kWeekdayNotAllowed:
+      return "weekday_not_allowed";
+    case Reason::kExcluded:
+      return "excluded";
+    case Reason::kHistoryIncomplete:
+      return "history_incomplete";
     case Reason::kScoreNotFinite:
       return "score_not_finite";
     case Reason::kBelowMinPropensity:
@@ -26,6 +42,8 @@ std::string_view ReasonName(Reason reason) {
       return "group_limit_reached";
     case Reason::kOutranked:
       return "outranked";
+    case Reason::kOnlyAsFallback:
+      return "only_as_fallback";
   }
   return "unknown";
 }
@@ -39,6 +57,14 @@ std::string_view ReasonStage(Reason reason) {
       return "candidates";
     case Reason::kChannelNotApplicable:
     case Reason::kIntentNotApplicable:
+    case Reason::kNoConsent:
+    case Reason::kCapReached:
+    case Reason::kSuppressed:
+    case Reason::kTooSoon:
+    case Reason::kQuietHours:
+    case Reason::kWeekdayNotAllowed:
+    case Reason::kExcluded:
+    case Reason::kHistoryIncomplete:
       return "policy";
     case Reason::kScoreNotFinite:
       return "scoring";
@@ -46,6 +72,7 @@ std::string_view ReasonStage(Reason reason) {
     case Reason::kBelowMinPriority:
     case Reason::kGroupLimitReached:
     case Reason::kOutranked:
+    case Reason::kOnlyAsFallback:
       return "arbitration";
   }
   return "unknown";

@@ -17,6 +17,14 @@ enum class Reason : uint8_t {
   // policy
   kChannelNotApplicable = 10,
   kIntentNotApplicable = 11,
+  kNoConsent = 12,   // to the treatment's purpose on this channel
+  kCapReached = 13,  // contact policies
+  kSuppressed = 14,
+  kTooSoon = 15,  // after the last one, by a minimum gap
+  kQuietHours = 16,
+  kWeekdayNotAllowed = 17,
+  kExcluded = 18,           // by what happened with a treatment that it keeps away from
+  kHistoryIncomplete = 19,  // what is known of the customer doesn't tell whether a policy allows it
   // scoring
   kScoreNotFinite = 20,  // the model gave NaN or infinity
   // arbitration
@@ -24,6 +32,7 @@ enum class Reason : uint8_t {
   kBelowMinPriority = 31,
   kGroupLimitReached = 32,  // better treatments of its group fill the group's places
   kOutranked = 33,          // good enough, but others were better and the places are taken
+  kOnlyAsFallback = 34,  // not needed: something else was ranked, or another fallback comes first
 };
 
 // Every reason, in the order of the stages: for metrics and documentation.
@@ -34,14 +43,23 @@ inline constexpr Reason kAllReasons[] = {
     Reason::kNoLongerValid,
     Reason::kChannelNotApplicable,
     Reason::kIntentNotApplicable,
+    Reason::kNoConsent,
+    Reason::kCapReached,
+    Reason::kSuppressed,
+    Reason::kTooSoon,
+    Reason::kQuietHours,
+    Reason::kWeekdayNotAllowed,
+    Reason::kExcluded,
+    Reason::kHistoryIncomplete,
     Reason::kScoreNotFinite,
     Reason::kBelowMinPropensity,
     Reason::kBelowMinPriority,
     Reason::kGroupLimitReached,
     Reason::kOutranked,
+    Reason::kOnlyAsFallback,
 };
 // One more than the largest value of a Reason.
-inline constexpr int kReasonLimit = 34;
+inline constexpr int kReasonLimit = 35;
 
 // "intent_not_applicable"
 std::string_view ReasonName(Reason reason);
@@ -52,6 +70,8 @@ std::string_view ReasonStage(Reason reason);
 struct Rejection {
   int treatment = 0;  // index into Catalog::treatments
   Reason reason = Reason::kNotRequested;
+  // Which of the strategy's contact policies, when it is for one; else -1.
+  int contact_policy = -1;
 };
 
 }  // namespace attune::candidates

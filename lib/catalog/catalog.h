@@ -26,12 +26,20 @@ struct Group {
   uint32_t number = 0;  // in the store's NameDictionary
 };
 
+// What customers may consent to.
+struct Purpose {
+  std::string name;
+  uint32_t number = 0;   // in the store's NameDictionary
+  bool opt_out = false;  // holds until the customer says no; else only once the customer says yes
+};
+
 // One way to treat a customer, compiled.
 struct Treatment {
   std::string name;
   uint32_t number = 0;  // in the store's NameDictionary
   int group = 0;        // index into Catalog::groups
   int model = 0;        // index into the strategy's models
+  int purpose = -1;     // index into Catalog::purposes; -1: needs no consent
   double value = 0;     // of the good outcome, in the strategy's currency
   double cost = 0;      // of showing the treatment, in the same currency
   int name_rank = 0;    // position among the catalog's treatments when sorted by name
@@ -41,6 +49,10 @@ struct Treatment {
   // Channels and intents that the treatment makes sense for.
   context::ChannelSet channels;
   context::IntentSet intents;  // with the bit of kUnknownIntent when it needs none
+  // Contact policies of the strategy and of the group don't hold for it, but for suppressions.
+  bool transactional = false;
+  // Ranked only when nothing else is.
+  bool only_as_fallback = false;
   // By index of the channel; absent: the channel can't carry the treatment.
   std::vector<std::optional<Content>> content;
 };
@@ -48,6 +60,7 @@ struct Treatment {
 // Everything that can be offered. Immutable once built, thread-safe.
 struct Catalog {
   std::vector<Group> groups;
+  std::vector<Purpose> purposes;
   std::vector<Treatment> treatments;  // in the order of the strategy
 
   // By name of the treatment: its index in `treatments`.

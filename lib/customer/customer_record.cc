@@ -25,6 +25,11 @@ int64_t Minus(int64_t a, int64_t b) {
 std::optional<Interaction> ReadInteraction(ByteReader& reader, int64_t previous_ms) {
   Interaction interaction;
   interaction.kind = static_cast<InteractionKind>(reader.Fixed<uint8_t>());
+  if (interaction.kind == InteractionKind::kOutcome) {
+    interaction.outcome = static_cast<uint32_t>(reader.Varint());
+  } else if (interaction.kind != InteractionKind::kDecided) {
+    return std::nullopt;
+  }
   interaction.time_ms = Plus(previous_ms, UnZigZag(reader.Varint()));
   interaction.channel = static_cast<uint32_t>(reader.Varint());
   const uint64_t treatment = reader.Varint();
@@ -35,10 +40,13 @@ std::optional<Interaction> ReadInteraction(ByteReader& reader, int64_t previous_
 
 void PutInteraction(std::string& out, const Interaction& interaction, int64_t previous_ms) {
   PutFixed(out, static_cast<uint8_t>(interaction.kind));
+  if (interaction.kind == InteractionKind::kOutcome) PutVarint(out, interaction.outcome);
   PutVarint(out, ZigZag(Minus(interaction.time_ms, previous_ms)));
   PutVarint(out, interaction.channel);
   PutVarint(out, interaction.treatment ? uint64_t{*interaction.treatment} + 1 : 0);
 }
+
+bool IsEarlier(const Interaction& a, const Interaction& b) { return a.time_ms < b.time_ms; }
 
 std::optional<RememberedRequest> ReadRequest(ByteReader& reader) {
   RememberedRequest request;
@@ -68,7 +76,7 @@ absl::StatusOr<CustomerState> CustomerState::Parse(const storage::Record& record
   if (!record.found) return state;
   ByteReader reader(record.bytes);
   const auto format = reader.Fixed<uint8_t>();
-  if (reader.ok() && format != kRecordFormat) {
+  if (reader.ok() && (format == 0 || format > kRecordFormat)) {
     return absl::DataLossError(
         "the customer's record has a format that this version does not know; it was written by a "
         "newer one");
@@ -80,11 +88,21 @@ absl::StatusOr<CustomerState> CustomerState::Parse(const storage::Record& record
   const std::string_view stored_id = reader.SizedBytes();
   state.features_ = reader.SizedBytes();
   state.requests_ = reader.SizedBytes();
+  uint64_t dropped = 0;
+  if (format > 1) {
+    state.consents_ = reader.SizedBytes();
+    dropped = reader.Varint();
+  }
   state.history_count_ = reader.Varint();
   state.history_base_ms_ = UnZigZag(reader.Varint());
   state.history_last_ms_ = UnZigZag(reader.Varint());
   if (!reader.ok()) return Malformed();
   state.history_ = reader.Bytes(reader.remaining());
+  if (dropped > 0) state.dropped_until_ms_ = static_cast<int64_t>(dropped - 1);
+  // Format 1 did not say so, but it counted decisions, and its base is the last that was dropped.
+  if (format == 1 && state.decision_count_ > state.history_count_) {
+    state.dropped_until_ms_ = state.history_base_ms_;
+  }
   if (state.history_count_ > state.history_.size() / kMinInteractionBytes) return Malformed();
   if (stored_id != id) {
     return absl::DataLossError("the record found under the customer's key is another customer's");
@@ -92,17 +110,25 @@ absl::StatusOr<CustomerState> CustomerState::Parse(const storage::Record& record
   return state;
 }
 
-std::vector<Interaction> CustomerState::History() const {
-  std::vector<Interaction> history;
-  history.reserve(history_count_);
+bool CustomerState::ReadHistory(std::vector<Interaction>& history) const {
+  history.clear();
   ByteReader reader(history_);
   int64_t previous_ms = history_base_ms_;
+  bool ordered = true;
   for (uint64_t i = 0; i < history_count_; ++i) {
     const std::optional<Interaction> interaction = ReadInteraction(reader, previous_ms);
     if (!interaction) break;
+    ordered &= i == 0 || interaction->time_ms >= previous_ms;
     previous_ms = interaction->time_ms;
     history.push_back(*interaction);
   }
+  if (!ordered) std::stable_sort(history.begin(), history.end(), IsEarlier);
+  return history.size() == history_count_;
+}
+
+std::vector<Interaction> CustomerState::History() const {
+  std::vector<Interaction> history;
+  ReadHistory(history);
   return history;
 }
 
@@ -118,27 +144,74 @@ std::optional<RememberedRequest> CustomerState::FindRequest(uint64_t hash) const
   return std::nullopt;
 }
 
-void EncodeRecord(const CustomerState& before, std::string_view id, const RecordChange& change,
-                  std::string& record) {
-  record.clear();
-  PutFixed(record, kRecordFormat);
-  PutVarint(record, static_cast<uint64_t>(change.features ? change.features_time_us
-                                                          : before.features_time_us_));
-  const bool decided = change.interaction && change.interaction->kind == InteractionKind::kDecided;
-  PutVarint(record, before.decision_count_ + (decided ? 1 : 0));
-  PutBytes(record, id);
-  PutBytes(record, change.features.value_or(before.features_));
+// Writes one record. Not thread-safe.
+class RecordEncoder {
+ public:
+  RecordEncoder(const CustomerState& before, const RecordChange& change, std::string& record)
+      : before_(before), change_(change), record_(record) {}
 
-  // Requests: what was written without a version has the one that the record was loaded with; one
-  // that is carried out again stands for its last time only.
+  void Encode(std::string_view id) {
+    record_.clear();
+    PutFixed(record_, kRecordFormat);
+    PutVarint(record_, static_cast<uint64_t>(change_.features ? change_.features_time_us
+                                                              : before_.features_time_us_));
+    PutVarint(record_, before_.decision_count_ + change_.decisions);
+    PutBytes(record_, id);
+    PutBytes(record_, change_.features.value_or(before_.features_));
+    PutRequests();
+    PutBytes(record_, change_.consents.value_or(before_.consents_));
+    if (change_.interactions.empty()) {
+      PutHistoryHead(before_.history_count_, before_.history_base_ms_, before_.history_last_ms_);
+      record_.append(before_.history_);
+    } else if (IsNext()) {
+      AppendToHistory(change_.interactions.front());
+    } else {
+      MergeIntoHistory();
+    }
+  }
+
+ private:
+  void PutRequests();
+  // Is there but one interaction, and is it the latest?
+  bool IsNext() const {
+    return change_.interactions.size() == 1 && !change_.skip_known &&
+           (before_.history_count_ == 0 ||
+            change_.interactions.front().time_ms >= before_.history_last_ms_);
+  }
+  // The way of a decision: no look at the interactions that stay.
+  void AppendToHistory(const Interaction& interaction);
+  void MergeIntoHistory();
+  void PutHistoryHead(uint64_t count, int64_t base_ms, int64_t last_ms) {
+    PutVarint(record_, dropped_until_ms_ ? static_cast<uint64_t>(*dropped_until_ms_) + 1 : 0);
+    PutVarint(record_, count);
+    PutVarint(record_, ZigZag(base_ms));
+    PutVarint(record_, ZigZag(last_ms));
+  }
+  void Drop(int64_t time_ms) {
+    const int64_t until_ms = std::max(time_ms, dropped_until_ms_.value_or(0));
+    dropped_until_ms_ = std::max<int64_t>(until_ms, 0);
+  }
+  bool IsTooOld(int64_t time_ms) const {
+    return time_ms < Minus(change_.now_ms, change_.bounds.retention_ms);
+  }
+
+  const CustomerState& before_;
+  const RecordChange& change_;
+  std::string& record_;
+  std::optional<int64_t> dropped_until_ms_ = before_.dropped_until_ms_;
+};
+
+// What was written without a version has the one that the record was loaded with; one that is
+// carried out again stands for its last time only.
+void RecordEncoder::PutRequests() {
   RememberedRequest requests[kMaxRememberedRequests];
   size_t request_count = 0;
-  ByteReader reader(before.requests_);
+  ByteReader reader(before_.requests_);
   while (!reader.done()) {
     std::optional<RememberedRequest> request = ReadRequest(reader);
     if (!request) break;
-    if (change.request && request->hash == change.request->hash) continue;
-    if (request->version == 0) request->version = before.version_;
+    if (change_.request && request->hash == change_.request->hash) continue;
+    if (request->version == 0) request->version = before_.version_;
     if (request_count == kMaxRememberedRequests) {
       std::copy(requests + 1, requests + kMaxRememberedRequests, requests);
       --request_count;
@@ -146,48 +219,72 @@ void EncodeRecord(const CustomerState& before, std::string_view id, const Record
     requests[request_count++] = *request;
   }
   size_t first = 0;
-  if (change.request && request_count == kMaxRememberedRequests) first = 1;
-  size_t requests_bytes = change.request ? EncodedSize(0) : 0;
+  if (change_.request && request_count == kMaxRememberedRequests) first = 1;
+  size_t requests_bytes = change_.request ? EncodedSize(0) : 0;
   for (size_t i = first; i < request_count; ++i) {
     requests_bytes += EncodedSize(requests[i].version);
   }
-  PutVarint(record, requests_bytes);
-  for (size_t i = first; i < request_count; ++i) PutRequest(record, requests[i]);
-  if (change.request) {
-    RememberedRequest request = *change.request;
+  PutVarint(record_, requests_bytes);
+  for (size_t i = first; i < request_count; ++i) PutRequest(record_, requests[i]);
+  if (change_.request) {
+    RememberedRequest request = *change_.request;
     request.version = 0;
-    PutRequest(record, request);
+    PutRequest(record_, request);
   }
+}
 
-  uint64_t count = before.history_count_;
-  int64_t base_ms = before.history_base_ms_;
-  std::string_view kept = before.history_;
-  if (!change.interaction) {
-    PutVarint(record, count);
-    PutVarint(record, ZigZag(base_ms));
-    PutVarint(record, ZigZag(before.history_last_ms_));
-    record.append(kept);
-    return;
-  }
-  while (count >= kMaxRememberedInteractions) {
+void RecordEncoder::AppendToHistory(const Interaction& interaction) {
+  uint64_t count = before_.history_count_;
+  int64_t base_ms = before_.history_base_ms_;
+  std::string_view kept = before_.history_;
+  while (count > 0) {
     ByteReader oldest(kept);
-    const std::optional<Interaction> dropped = ReadInteraction(oldest, base_ms);
-    if (!dropped) {
+    const std::optional<Interaction> first = ReadInteraction(oldest, base_ms);
+    if (!first) {
       // Damaged: what can't be read can't be counted down either.
+      Drop(before_.history_last_ms_);
       count = 0;
       kept = {};
       break;
     }
-    base_ms = dropped->time_ms;
+    if (count < change_.bounds.max_interactions && !IsTooOld(first->time_ms)) break;
+    Drop(first->time_ms);
+    base_ms = first->time_ms;
     kept = oldest.Bytes(oldest.remaining());
     --count;
   }
-  if (count == 0) base_ms = change.interaction->time_ms;
-  PutVarint(record, count + 1);
-  PutVarint(record, ZigZag(base_ms));
-  PutVarint(record, ZigZag(change.interaction->time_ms));
-  record.append(kept);
-  PutInteraction(record, *change.interaction, count == 0 ? base_ms : before.history_last_ms_);
+  if (count == 0) base_ms = interaction.time_ms;
+  PutHistoryHead(count + 1, base_ms, interaction.time_ms);
+  record_.append(kept);
+  PutInteraction(record_, interaction, count == 0 ? base_ms : before_.history_last_ms_);
+}
+
+void RecordEncoder::MergeIntoHistory() {
+  std::vector<Interaction> history;
+  if (!before_.ReadHistory(history)) Drop(before_.history_last_ms_);
+  for (const Interaction& interaction : change_.interactions) {
+    const auto place = std::upper_bound(history.begin(), history.end(), interaction, IsEarlier);
+    const auto same_time = std::lower_bound(history.begin(), place, interaction, IsEarlier);
+    if (change_.skip_known && std::find(same_time, place, interaction) != place) continue;
+    history.insert(place, interaction);
+  }
+  size_t first = 0;
+  while (first < history.size() && (history.size() - first > change_.bounds.max_interactions ||
+                                    IsTooOld(history[first].time_ms))) {
+    Drop(history[first++].time_ms);
+  }
+  const size_t count = history.size() - first;
+  int64_t previous_ms = count == 0 ? 0 : history[first].time_ms;
+  PutHistoryHead(count, previous_ms, count == 0 ? 0 : history.back().time_ms);
+  for (size_t i = first; i < history.size(); ++i) {
+    PutInteraction(record_, history[i], previous_ms);
+    previous_ms = history[i].time_ms;
+  }
+}
+
+void EncodeRecord(const CustomerState& before, std::string_view id, const RecordChange& change,
+                  std::string& record) {
+  RecordEncoder(before, change, record).Encode(id);
 }
 
 absl::Status EditFeatures(std::string_view features, absl::Span<const FeatureEdit> edits,

@@ -16,44 +16,69 @@ namespace attune::customer {
 
 // All state of one customer is one record:
 //
-//   record   := format features_time decision_count id values requests history
-//   format   := 1 byte, 1
+//   record   := format features_time decision_count id values requests consents history
+//   format   := 1 byte, 2
 //   features_time  := varint: when features were last written, Unix microseconds; 0: never
 //   decision_count := varint: decisions ever remembered
 //   id       := varint(size) bytes: the customer's id as given
 //   values   := varint(size) the features, as in lib/context/value_codec.h
 //   requests := varint(size) request*       oldest first
 //   request  := kind(1 byte) hash(8 bytes) fingerprint(8 bytes) varint(version)
-//   history  := varint(count) zigzag(base_ms) zigzag(last_ms) interaction*    oldest first
-//   interaction := kind(1 byte) zigzag(ms since the one before; the first: since base_ms)
+//   consents := varint(size) what lib/customer/consent.h says
+//   history  := dropped varint(count) zigzag(base_ms) zigzag(last_ms) interaction*
+//   dropped  := varint(1 + time of the youngest interaction that was dropped, Unix milliseconds;
+//                      0: none was)
+//   interaction := kind(1 byte) [varint(outcome), when the kind is 2]
+//                  zigzag(ms since the one before; the first: since base_ms)
 //                  varint(channel) varint(1 + treatment; 0: none)
+//
+// Format 1 has neither consents nor dropped, and no interactions of kind 2; it is still read.
+//
+// Interactions stand in the order of their times, but for those of a record that began as format 1,
+// which stand in the order in which they were written.
 //
 // Numbers are little-endian, zigzag is a zigzag varint, names are numbers of the store's
 // NameDictionary. A request's version is the record's version number that its commit led to, which
 // is also the log position of its event; in the record that this very commit writes it is not known
 // yet and stands as 0: the version that the record is loaded with.
-inline constexpr uint8_t kRecordFormat = 1;
+inline constexpr uint8_t kRecordFormat = 2;
 
 // How many requests with a request_id are remembered per customer, so that a retry is recognised.
 inline constexpr size_t kMaxRememberedRequests = 16;
-// How many interactions are remembered per customer.
-inline constexpr uint64_t kMaxRememberedInteractions = 64;
+
+// What is kept of a customer's interactions.
+struct HistoryBounds {
+  // At least 1.
+  uint64_t max_interactions = 512;
+  // Interactions older than that are dropped, at the next write that adds one.
+  int64_t retention_ms = 90 * int64_t{86'400'000};
+};
 
 // What happened. Stored: never renumber.
 enum class InteractionKind : uint8_t {
   kDecided = 1,  // a decision put the treatment on top, or nothing when nothing qualified
+  kOutcome = 2,  // what became of a treatment, as a caller reported it
 };
 
 // One remembered moment with a customer.
 struct Interaction {
   InteractionKind kind = InteractionKind::kDecided;
-  int64_t time_ms = 0;  // Unix time
+  int64_t time_ms = 0;  // Unix time; 0 or later
   uint32_t channel = 0;
   std::optional<uint32_t> treatment;
+  uint32_t outcome = 0;  // number of the outcome; only of a kOutcome
+
+  friend bool operator==(const Interaction&, const Interaction&) = default;
 };
 
 // What a remembered request was. Stored: never renumber.
-enum class RequestKind : uint8_t { kDecide = 1, kUpsert = 2, kCreate = 3 };
+enum class RequestKind : uint8_t {
+  kDecide = 1,
+  kUpsert = 2,
+  kCreate = 3,
+  kRecordInteractions = 4,
+  kSetConsent = 5,
+};
 
 // A request with a request_id that was carried out.
 struct RememberedRequest {
@@ -69,11 +94,28 @@ class CustomerState {
   // An unknown customer: no features, no history.
   CustomerState() = default;
 
+  // A customer whose record can't be read now: nobody can tell what is held.
+  static CustomerState Unavailable() {
+    CustomerState state;
+    state.available_ = false;
+    return state;
+  }
+
   // REQUIRES: `record` outlives the state unchanged. DATA_LOSS: the record is malformed, has a
   // format of a newer version, or belongs to another customer than `id` (so that no hash collision
   // can ever hand out somebody else's data).
   static absl::StatusOr<CustomerState> Parse(const storage::Record& record, std::string_view id);
 
+  // The same customer, to whose history nothing can be added now.
+  CustomerState AsReadOnly() const {
+    CustomerState state = *this;
+    state.read_only_ = true;
+    return state;
+  }
+
+  // False when the record could not be read.
+  bool available() const { return available_; }
+  bool read_only() const { return read_only_; }
   // False when nothing at all is held about the customer.
   bool found() const { return found_; }
   // Whether anybody ever said something about the customer: features were written. Somebody who was
@@ -84,21 +126,33 @@ class CustomerState {
   // The stored features, in the encoding of value_codec.h.
   std::string_view features() const { return features_; }
 
+  // What the customer said about being contacted, in the encoding of consent.h.
+  std::string_view consents() const { return consents_; }
+
+  // Overwrites `history` with what is remembered, in the order of the times; its capacity is
+  // reused. False when the history is damaged: then `history` holds what could be read of it.
+  bool ReadHistory(std::vector<Interaction>& history) const;
   std::vector<Interaction> History() const;
+  // The time of the youngest interaction that was dropped to make room or for its age: what is
+  // remembered is complete after this moment only. Absent: nothing was dropped.
+  std::optional<int64_t> dropped_until_ms() const { return dropped_until_ms_; }
 
   // The remembered request with this hash of its request_id.
   std::optional<RememberedRequest> FindRequest(uint64_t hash) const;
 
  private:
-  friend void EncodeRecord(const CustomerState&, std::string_view, const struct RecordChange&,
-                           std::string&);
+  friend class RecordEncoder;
 
+  bool available_ = true;
+  bool read_only_ = false;
   bool found_ = false;
   uint64_t version_ = 0;
   int64_t features_time_us_ = 0;
   uint64_t decision_count_ = 0;
   std::string_view features_;
   std::string_view requests_;
+  std::string_view consents_;
+  std::optional<int64_t> dropped_until_ms_;
   // History, split so that appending needs no look at the entries.
   uint64_t history_count_ = 0;
   int64_t history_base_ms_ = 0;
@@ -111,8 +165,18 @@ struct RecordChange {
   // The features' new encoding and the time of writing. Absent: they stay.
   std::optional<std::string_view> features;
   int64_t features_time_us = 0;
-  // Appended to the history; the oldest makes room.
-  std::optional<Interaction> interaction;
+  // Consents in their new encoding. Absent: they stay.
+  std::optional<std::string_view> consents;
+  // Put into the history, each where its time belongs; the oldest make room.
+  absl::Span<const Interaction> interactions;
+  // Leave out interactions that are remembered already, as an import that is repeated has them.
+  bool skip_known = false;
+  // How many decisions the change adds to the customer's.
+  uint64_t decisions = 0;
+  // What may be kept, and the moment from which ages are counted, Unix milliseconds. Looked at only
+  // when there are `interactions`.
+  HistoryBounds bounds;
+  int64_t now_ms = 0;
   // Remembered in place of one with the same hash; else the oldest makes room. Its `version` is not
   // looked at.
   std::optional<RememberedRequest> request;

@@ -82,7 +82,8 @@ absl::StatusOr<ProfileResult> ProfileWriter::UpsertOnce(const ProfileChange& cha
     request.hash = KeyedHash64(seed_, request_id);
     request.fingerprint = Fingerprint(seed_, change);
     if (const auto earlier = state->FindRequest(request.hash)) {
-      if (earlier->kind == RequestKind::kDecide || earlier->fingerprint != request.fingerprint) {
+      if ((earlier->kind != RequestKind::kUpsert && earlier->kind != RequestKind::kCreate) ||
+          earlier->fingerprint != request.fingerprint) {
         return absl::AlreadyExistsError(
             "this request_id was used for this customer with another content; use a new one");
       }

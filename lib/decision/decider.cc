@@ -112,7 +112,7 @@ absl::Status Decider::DecideOnce(const strategy::Strategy& strategy,
   decision.store_status = read();
   const bool readable = decision.store_status.ok();
   if (!readable) {
-    state = customer::CustomerState();
+    state = customer::CustomerState::Unavailable();
     std::copy(strategy.features.defaults().begin(), strategy.features.defaults().end(),
               decision.features.begin());
     decision.degradation |=
@@ -131,13 +131,13 @@ absl::Status Decider::DecideOnce(const strategy::Strategy& strategy,
   }
   timer.Finish(Stage::kCustomer);
 
-  RunPipeline(strategy, context, decision.features, timer, decision.result);
+  RunPipeline(strategy, context, state, decision.features, timer, decision.result);
 
   if (!decision.result.scored.rejected.empty()) decision.degradation |= kScoreNotFinite;
   decision.id = MakeId(seed_, request.key, context.time_us, state.decision_count(), request.hash);
   if (options.dry_run) return absl::OkStatus();
   if (!can_remember) {
-    decision.degradation |= kNotRemembered;
+    DecideUnremembered(strategy, context, state, timer, decision);
     return absl::OkStatus();
   }
   EventRequest event_request;
@@ -151,11 +151,20 @@ absl::Status Decider::DecideOnce(const strategy::Strategy& strategy,
   timer.Finish(Stage::kDecision);
   if (absl::IsAborted(status)) return status;
   if (!status.ok()) {
-    decision.degradation |= kNotRemembered;
-    decision.answer.clear();  // it does not say so
+    decision.answer.clear();  // it says that the decision is remembered
     decision.store_status.Update(status);
+    DecideUnremembered(strategy, context, state, timer, decision);
   }
   return absl::OkStatus();
+}
+
+void Decider::DecideUnremembered(const strategy::Strategy& strategy,
+                                 const context::DecisionContext& context,
+                                 const customer::CustomerState& state, StageTimer& timer,
+                                 Decision& decision) const {
+  decision.degradation |= kNotRemembered;
+  if (!strategy.contact.counts_decided() || !state.available()) return;
+  RunPipeline(strategy, context, state.AsReadOnly(), decision.features, timer, decision.result);
 }
 
 absl::Status Decider::FindEarlierAnswer(const customer::CustomerState& state,
@@ -186,7 +195,7 @@ absl::Status Decider::Commit(const strategy::Strategy& strategy,
                              Decision& decision) const {
   const PipelineResult& result = decision.result;
   customer::RecordChange change;
-  change.interaction = customer::Interaction{
+  customer::Interaction decided{
       .kind = customer::InteractionKind::kDecided,
       .time_ms = context.time_us / 1000,
       .channel = strategy.context.channels[context.channel].number,
@@ -194,8 +203,12 @@ absl::Status Decider::Commit(const strategy::Strategy& strategy,
   };
   if (!result.arbitration.ranked.empty()) {
     const auto top = static_cast<size_t>(result.arbitration.ranked.front().treatment);
-    change.interaction->treatment = strategy.catalog.treatments[top].number;
+    decided.treatment = strategy.catalog.treatments[top].number;
   }
+  change.interactions = absl::MakeConstSpan(&decided, 1);
+  change.decisions = 1;
+  change.bounds = strategy.history;
+  change.now_ms = decided.time_ms;
   if (request.has_id) {
     change.request = customer::RememberedRequest{
         .kind = customer::RequestKind::kDecide,

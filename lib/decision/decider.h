@@ -25,9 +25,10 @@ using DecisionId = Hash128;
 // In what way a decision is not as good as it should be. Bits; stored: never renumber.
 enum Degradation : uint32_t {
   kCustomerUnavailable = 1,  // the record could not be read; declared defaults were used
-  kNotRemembered = 2,        // the decision could not be committed
-  kScoreNotFinite = 4,       // a model failed; its treatments were dropped
-  kCustomerDamaged = 8,      // the record is there and unreadable; declared defaults were used
+  // The decision could not be committed. What contact policies count at decision isn't offered.
+  kNotRemembered = 2,
+  kScoreNotFinite = 4,   // a model failed; its treatments were dropped
+  kCustomerDamaged = 8,  // the record is there and unreadable; declared defaults were used
 };
 
 struct DecideOptions {
@@ -94,6 +95,12 @@ class Decider {
   // Other errors: there is one, but it can't be read now.
   absl::Status FindEarlierAnswer(const customer::CustomerState& state, const Request& request,
                                  Decision& decision) const;
+  // Decides for a customer to whose record nothing can be written: what would have to be counted,
+  // so that no cap is exceeded, isn't offered.
+  void DecideUnremembered(const strategy::Strategy& strategy,
+                          const context::DecisionContext& context,
+                          const customer::CustomerState& state, StageTimer& timer,
+                          Decision& decision) const;
   absl::Status Commit(const strategy::Strategy& strategy, const context::DecisionContext& context,
                       const customer::CustomerState& state, const Request& request,
                       Decision& decision) const;

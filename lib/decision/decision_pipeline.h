@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <string_view>
+#include <vector>
 
 #include "absl/types/span.h"
 #include "lib/arbitration/arbitration.h"
@@ -11,6 +12,7 @@
 #include "lib/candidates/rejection.h"
 #include "lib/context/decision_context.h"
 #include "lib/context/value.h"
+#include "lib/customer/customer_record.h"
 #include "lib/policy/policy.h"
 #include "lib/scoring/scoring.h"
 #include "lib/strategy/strategy.h"
@@ -66,14 +68,18 @@ struct PipelineResult {
 
   // How many treatments were rejected, by reason.
   std::array<int, candidates::kReasonLimit> RejectedCounts() const;
+  // How many of them were rejected by each contact policy of the strategy: the first that did, by
+  // its index in Strategy::contact.
+  std::vector<int> RejectedByContactPolicy(const strategy::Strategy& strategy) const;
 };
 
-// Decides: a pure function of the strategy, the context and the customer's features. `result` is
-// overwritten; its capacity is reused, so that a decision allocates nothing.
+// Decides: a pure function of the strategy, the context, and the customer's state and features.
+// `result` is overwritten; its capacity is reused, so that a decision allocates nothing.
 // REQUIRES: `context` was normalised against this strategy; `features` has one value per declared
-// feature.
+// feature; the strategy outlives the use of `result`.
 void RunPipeline(const strategy::Strategy& strategy, const context::DecisionContext& context,
-                 absl::Span<const ValueRef> features, StageTimer& timer, PipelineResult& result);
+                 const customer::CustomerState& customer, absl::Span<const ValueRef> features,
+                 StageTimer& timer, PipelineResult& result);
 
 }  // namespace attune::decision
 

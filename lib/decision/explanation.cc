@@ -9,6 +9,7 @@
 #include "absl/time/time.h"
 #include "lib/base/absl_strings.h"
 #include "lib/base/text.h"
+#include "lib/policy/contact_explanation.h"
 
 namespace attune::decision {
 namespace {
@@ -105,6 +106,28 @@ std::string InputValue(const strategy::Strategy& strategy, const context::Decisi
   return "";
 }
 
+// Why the customer's consent to the treatment is missing.
+std::string MissingConsent(const strategy::Strategy& strategy, const Decision& decision,
+                           const catalog::Treatment& treatment, const std::string& channel) {
+  if (treatment.purpose < 0) return "the customer has not consented";
+  const auto purpose = static_cast<size_t>(treatment.purpose);
+  const std::string what =
+      absl::StrCat("to ", strategy.catalog.purposes[purpose].name, " on the channel ", channel);
+  if ((decision.degradation & kCustomerUnavailable) != 0) {
+    return absl::StrCat("whether the customer consents ", what, " can't be read now");
+  }
+  return decision.result.policy.consents[purpose] == policy::PolicyResult::Said::kNo
+             ? absl::StrCat("the customer said no ", what)
+             : absl::StrCat("the customer has not said yes ", what);
+}
+
+std::string ContactPolicy(const strategy::Strategy& strategy, const Decision& decision,
+                          const candidates::Rejection& rejection) {
+  if (rejection.contact_policy < 0) return "a contact policy does not allow it now";
+  return policy::ExplainContact(strategy.contact, decision.result.policy.contact, rejection)
+      .sentence;
+}
+
 }  // namespace
 
 std::string ExplainRejection(const strategy::Strategy& strategy,
@@ -129,6 +152,18 @@ std::string ExplainRejection(const strategy::Strategy& strategy,
       return absl::StrCat("does not apply on the channel ", channel);
     case Reason::kIntentNotApplicable:
       return absl::StrCat("does not apply when the intent is ", Intent(strategy, context));
+    case Reason::kNoConsent:
+      return MissingConsent(strategy, decision, treatment, channel);
+    case Reason::kCapReached:
+    case Reason::kSuppressed:
+    case Reason::kTooSoon:
+    case Reason::kQuietHours:
+    case Reason::kWeekdayNotAllowed:
+    case Reason::kExcluded:
+    case Reason::kHistoryIncomplete:
+      return ContactPolicy(strategy, decision, rejection);
+    case Reason::kOnlyAsFallback:
+      return "is used only when nothing else can be";
     case Reason::kScoreNotFinite:
       return absl::StrCat("the model ",
                           strategy.models.models[static_cast<size_t>(treatment.model)].version,

@@ -1,23 +1,78 @@
 #include "lib/policy/policy.h"
 
+#include <algorithm>
+#include <optional>
+
+#include "lib/customer/consent.h"
+
 namespace attune::policy {
+namespace {
 
 using candidates::Reason;
+using Said = PolicyResult::Said;
 
-void ApplyPolicies(const catalog::Catalog& catalog, const context::DecisionContext& context,
-                   absl::Span<const int> candidates, PolicyResult& result) {
+// What the customer said about each purpose on this channel. What can't be read is taken for a no.
+void ReadConsents(const PolicyInput& input, std::vector<Said>& said) {
+  const std::vector<catalog::Purpose>& purposes = input.catalog.purposes;
+  if (!input.customer.available()) return said.assign(purposes.size(), Said::kNo);
+  said.assign(purposes.size(), Said::kNothing);
+  if (input.customer.consents().empty()) return;
+  const uint32_t channel = input.schema.channels[input.context.channel].number;
+  for (size_t i = 0; i < purposes.size(); ++i) {
+    const auto found =
+        customer::FindConsent(input.customer.consents(), purposes[i].number, channel);
+    if (!found.ok()) {
+      said[i] = Said::kNo;
+    } else if (found->has_value()) {
+      said[i] = (*found)->granted ? Said::kYes : Said::kNo;
+    }
+  }
+}
+
+bool HasConsent(const PolicyInput& input, const catalog::Treatment& treatment,
+                const std::vector<Said>& said) {
+  if (treatment.purpose < 0) return true;
+  const auto purpose = static_cast<size_t>(treatment.purpose);
+  if (said[purpose] == Said::kNothing) return input.catalog.purposes[purpose].opt_out;
+  return said[purpose] == Said::kYes;
+}
+
+std::optional<candidates::Rejection> RejectionOf(const PolicyInput& input, int candidate,
+                                                 PolicyResult& result) {
+  const catalog::Treatment& treatment = input.catalog.treatments[static_cast<size_t>(candidate)];
+  if (!treatment.channels[static_cast<size_t>(input.context.channel)]) {
+    return candidates::Rejection{candidate, Reason::kChannelNotApplicable};
+  }
+  if (!treatment.intents[static_cast<size_t>(input.context.intent)]) {
+    return candidates::Rejection{candidate, Reason::kIntentNotApplicable};
+  }
+  if (!HasConsent(input, treatment, result.consents)) {
+    return candidates::Rejection{candidate, Reason::kNoConsent};
+  }
+  if (input.contact.size() == 0) return std::nullopt;
+  return result.contact.RejectionOf(candidate);
+}
+
+}  // namespace
+
+void ApplyPolicies(const PolicyInput& input, absl::Span<const int> candidates,
+                   PolicyResult& result) {
   result.kept.clear();
   result.rejected.clear();
+  ReadConsents(input, result.consents);
+  const bool has_contact = input.contact.size() > 0;
+  if (has_contact) {
+    result.contact.Reset(input.contact, input.context, input.customer, input.features);
+  }
   for (const int candidate : candidates) {
-    const catalog::Treatment& treatment = catalog.treatments[static_cast<size_t>(candidate)];
-    if (!treatment.channels[static_cast<size_t>(context.channel)]) {
-      result.rejected.push_back({candidate, Reason::kChannelNotApplicable});
-    } else if (!treatment.intents[static_cast<size_t>(context.intent)]) {
-      result.rejected.push_back({candidate, Reason::kIntentNotApplicable});
+    if (const auto rejection = RejectionOf(input, candidate, result)) {
+      result.rejected.push_back(*rejection);
     } else {
       result.kept.push_back(candidate);
     }
   }
+  result.history_incomplete = has_contact && result.contact.history_incomplete();
+  result.time_zone_unknown = has_contact && result.contact.time_zone_unknown();
 }
 
 }  // namespace attune::policy

@@ -15,7 +15,7 @@ constexpr std::string_view kBlobName = "name_dictionary";
 
 // As stored: never rename.
 constexpr std::array<std::string_view, kNameKinds> kKindNames = {
-    "feature", "attribute", "channel", "intent", "group", "treatment"};
+    "feature", "attribute", "channel", "intent", "group", "treatment", "outcome", "purpose"};
 
 std::optional<size_t> KindIndex(std::string_view kind) {
   const auto found = std::find(kKindNames.begin(), kKindNames.end(), kind);

@@ -15,8 +15,17 @@
 namespace attune::storage {
 
 // What a name is the name of.
-enum class NameKind { kFeature, kAttribute, kChannel, kIntent, kGroup, kTreatment };
-inline constexpr int kNameKinds = 6;
+enum class NameKind {
+  kFeature,
+  kAttribute,
+  kChannel,
+  kIntent,
+  kGroup,
+  kTreatment,
+  kOutcome,
+  kPurpose
+};
+inline constexpr int kNameKinds = 8;
 
 // Small stable numbers for the names of strategies: records and events hold numbers. A number is
 // never given to another name, so stored data keep their meaning while strategies come and go.

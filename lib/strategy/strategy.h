@@ -8,6 +8,8 @@
 #include "lib/catalog/catalog.h"
 #include "lib/context/context_schema.h"
 #include "lib/context/value_schema.h"
+#include "lib/customer/customer_record.h"
+#include "lib/policy/contact_policies.h"
 #include "lib/scoring/model.h"
 
 namespace attune::strategy {
@@ -21,7 +23,10 @@ struct Strategy {
   std::string currency;
   ValueSchema features;
   context::ContextSchema context;
+  context::NameTable outcomes;
   catalog::Catalog catalog;
+  policy::ContactPolicies contact;
+  customer::HistoryBounds history;
   scoring::ModelSet models;
   arbitration::Settings arbitration;
 };

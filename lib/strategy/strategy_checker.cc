@@ -12,30 +12,14 @@
 #include "absl/strings/str_cat.h"
 #include "lib/base/absl_strings.h"
 #include "lib/base/text.h"
+#include "lib/strategy/checker_base.h"
+#include "lib/strategy/contact_checker.h"
 #include "lib/strategy/literal.h"
-#include "lib/strategy/suggestion.h"
 
 namespace attune::strategy {
 namespace {
 
 using google::protobuf::RepeatedPtrField;
-
-// Declared names of one kind with the index of their first declaration.
-using NameIndex = StringViewMap<int>;
-
-std::string Element(std::string_view list, int index) {
-  return absl::StrCat(ToAbsl(list), "[", index, "]");
-}
-
-std::string Field(std::string_view owner, std::string_view field) {
-  return owner.empty() ? std::string(field) : absl::StrCat(ToAbsl(owner), ".", ToAbsl(field));
-}
-
-// "a treatment", "an intent"
-std::string WithArticle(std::string_view noun) {
-  const bool vowel = std::string_view("aeiou").find(noun[0]) != noun.npos;
-  return absl::StrCat(vowel ? "an " : "a ", ToAbsl(noun));
-}
 
 bool HasControlCharacter(std::string_view text) {
   return std::any_of(text.begin(), text.end(), [](char c) {
@@ -43,19 +27,14 @@ bool HasControlCharacter(std::string_view text) {
   });
 }
 
-class Checker {
+class Checker : public CheckerBase {
  public:
   Checker(const v1::Strategy& file, YamlDocument& source, IssueList& issues)
-      : file_(file), source_(source), issues_(issues) {}
+      : CheckerBase(source, issues), file_(file) {}
 
   bool Check();
 
  private:
-  template <typename Named>
-  NameIndex CheckNames(const RepeatedPtrField<Named>& entries, std::string_view list,
-                       std::string_view noun, int max);
-  void CheckName(std::string_view owner, std::string_view name, std::string_view noun);
-  void CheckNotEmpty(int size, std::string_view list, std::string_view noun);
   void CheckDeclarations(const RepeatedPtrField<v1::Declaration>& declarations,
                          std::string_view list, std::string_view noun);
   void CheckModels();
@@ -67,28 +46,7 @@ class Checker {
   void CheckArbitration();
   void CheckContextWeight(const v1::ContextWeight& weight, const std::string& path);
 
-  // A field of `owner` (a `noun`) that must name something that is declared.
-  void CheckReference(std::string_view owner, std::string_view noun, std::string_view field,
-                      std::string_view name, const NameIndex& declared);
-  // A list of declared names, none of them twice.
-  void CheckReferences(const std::string& path, const RepeatedPtrField<std::string>& names,
-                       std::string_view noun, const NameIndex& declared);
-  void CheckRange(const std::string& path, std::string_view field, double value, double min,
-                  double max);
-
-  // Reports a field that is not written and says whether it is; one that could not be read is
-  // neither missing nor usable.
-  bool IsUsable(std::string_view owner, std::string_view noun, std::string_view field);
-  bool IsUndeclared(std::string_view noun, std::string_view name, const NameIndex& declared) const;
-  std::string UnknownName(std::string_view noun, std::string_view name, const NameIndex& declared);
-  void Report(std::string_view path, std::string message) {
-    source_.Report(path, std::move(message), issues_);
-  }
-
   const v1::Strategy& file_;
-  YamlDocument& source_;
-  IssueList& issues_;
-  bool compilable_ = true;
   NameIndex groups_, models_, channels_, intents_;
 };
 
@@ -106,61 +64,15 @@ bool Checker::Check() {
   models_ = CheckNames(file_.models(), "models", "model", kMaxModels);
   CheckNotEmpty(file_.models_size(), "models", "model");
   CheckModels();
-  CheckNames(file_.treatments(), "treatments", "treatment", catalog::kMaxTreatments);
+  const NameIndex treatments =
+      CheckNames(file_.treatments(), "treatments", "treatment", catalog::kMaxTreatments);
   CheckNotEmpty(file_.treatments_size(), "treatments", "treatment");
   for (int i = 0; i < std::min(file_.treatments_size(), catalog::kMaxTreatments); ++i) {
     CheckTreatment(file_.treatments(i), Element("treatments", i));
   }
   CheckArbitration();
+  if (!CheckContact(file_, {groups_, treatments, channels_}, source_, issues_)) compilable_ = false;
   return compilable_;
-}
-
-bool Checker::IsUsable(std::string_view owner, std::string_view noun, std::string_view field) {
-  const std::string path = Field(owner, field);
-  if (source_.HasUnflawed(path)) return true;
-  if (!source_.Has(path) && !source_.HasFlawed(owner)) {
-    Report(path, absl::StrCat(WithArticle(noun), " needs the key \"", ToAbsl(field), "\""));
-  }
-  return false;
-}
-
-void Checker::CheckName(std::string_view owner, std::string_view name, std::string_view noun) {
-  if (IsName(name) || !IsUsable(owner, noun, "name")) return;
-  Report(Field(owner, "name"), absl::StrCat("the name ", Quoted(name),
-                                            " must be lower_snake: a letter a-z, then letters,"
-                                            " digits and underscores, at most ",
-                                            kMaxNameBytes, " bytes"));
-}
-
-template <typename Named>
-NameIndex Checker::CheckNames(const RepeatedPtrField<Named>& entries, std::string_view list,
-                              std::string_view noun, int max) {
-  if (entries.size() > max) {
-    compilable_ = false;
-    Report(list, absl::StrCat(ToAbsl(list), " has ", entries.size(), " entries; at most ", max,
-                              " are allowed"));
-  }
-  NameIndex index;
-  for (int i = 0; i < entries.size(); ++i) {
-    const std::string& name = entries[i].name();
-    CheckName(Element(list, i), name, noun);
-    if (name.empty()) continue;
-    const auto [earlier, is_new] = index.try_emplace(name, i);
-    if (is_new) continue;
-    const int line = source_.LineOf(Field(Element(list, earlier->second), "name"));
-    Report(Field(Element(list, i), "name"),
-           absl::StrCat("duplicate ", ToAbsl(noun), " ", Quoted(name), "; it is declared on line ",
-                        line, " already"));
-  }
-  return index;
-}
-
-void Checker::CheckNotEmpty(int size, std::string_view list, std::string_view noun) {
-  if (size > 0) return;
-  compilable_ = false;
-  if (source_.HasFlawed(list)) return;
-  Report(list, absl::StrCat("a strategy needs at least one ", ToAbsl(noun), " under \"",
-                            ToAbsl(list), "\""));
 }
 
 void Checker::CheckDeclarations(const RepeatedPtrField<v1::Declaration>& declarations,
@@ -186,53 +98,6 @@ void Checker::CheckModels() {
   for (int i = 0; i < file_.models_size(); ++i) {
     if (file_.models(i).file().empty()) IsUsable(Element("models", i), "model", "file");
   }
-}
-
-bool Checker::IsUndeclared(std::string_view noun, std::string_view name,
-                           const NameIndex& declared) const {
-  if (declared.contains(name)) return false;
-  // When not one declaration could be read, that is the issue. Intents may be absent.
-  return !declared.empty() || (noun == "intent" && !source_.HasFlawed("intents"));
-}
-
-std::string Checker::UnknownName(std::string_view noun, std::string_view name,
-                                 const NameIndex& declared) {
-  std::string message = absl::StrCat("unknown ", ToAbsl(noun), " ", Quoted(name));
-  // Issues beyond the kept ones are only counted: not worth a search.
-  if (issues_.errors() >= IssueList::kMaxKept) return message;
-  std::vector<std::string_view> names;
-  for (const auto& [known, index] : declared) names.push_back(known);
-  // The order of a hash table must not decide among equals.
-  std::sort(names.begin(), names.end());
-  return message + Suggestion(name, names);
-}
-
-void Checker::CheckReference(std::string_view owner, std::string_view noun, std::string_view field,
-                             std::string_view name, const NameIndex& declared) {
-  if (declared.contains(name) || !IsUsable(owner, noun, field)) return;
-  if (!IsUndeclared(field, name, declared)) return;
-  Report(Field(owner, field), UnknownName(field, name, declared));
-}
-
-void Checker::CheckReferences(const std::string& path, const RepeatedPtrField<std::string>& names,
-                              std::string_view noun, const NameIndex& declared) {
-  absl::flat_hash_set<std::string> seen;
-  for (int i = 0; i < names.size(); ++i) {
-    const std::string& name = names[i];
-    const bool is_new = seen.insert(name).second;
-    if (is_new && !IsUndeclared(noun, name, declared)) continue;
-    const std::string element = Element(path, i);
-    if (!source_.HasUnflawed(element)) continue;
-    Report(element, is_new ? UnknownName(noun, name, declared)
-                           : absl::StrCat(ToAbsl(noun), " ", Quoted(name), " is listed twice"));
-  }
-}
-
-void Checker::CheckRange(const std::string& path, std::string_view field, double value, double min,
-                         double max) {
-  if (value >= min && value <= max) return;
-  Report(Field(path, field),
-         absl::StrCat(ToAbsl(field), " must be between ", min, " and ", max, ", not ", value));
 }
 
 void Checker::CheckTreatment(const v1::Treatment& treatment, const std::string& path) {

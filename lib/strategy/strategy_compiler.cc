@@ -11,6 +11,7 @@
 
 #include "absl/container/flat_hash_set.h"
 #include "lib/base/absl_strings.h"
+#include "lib/strategy/contact_compiler.h"
 #include "lib/strategy/literal.h"
 
 namespace attune::strategy {
@@ -34,20 +35,30 @@ class Compiler {
   ValueSchema CompileDeclarations(const RepeatedPtrField<v1::Declaration>& declarations,
                                   NameKind kind);
   context::NameTable CompileNames(const RepeatedPtrField<v1::Named>& entries, NameKind kind);
+  void CompilePurposes(catalog::Catalog& catalog);
   void CompileGroups(catalog::Catalog& catalog);
   void CompileTreatments(const context::ContextSchema& context, catalog::Catalog& catalog);
   catalog::Treatment CompileTreatment(const v1::Treatment& file,
                                       const context::ContextSchema& context);
-  arbitration::Settings CompileArbitration(const context::ContextSchema& context);
+  arbitration::Settings CompileArbitration(const context::ContextSchema& context,
+                                           const catalog::Catalog& catalog);
 
   int GroupOf(std::string_view name) const {
     const auto found = groups_.find(name);
     return found == groups_.end() ? 0 : found->second;
   }
 
+  // -1 when there is none of that name.
+  int PurposeOf(std::string_view name) const {
+    const auto found = purposes_.find(name);
+    return found == purposes_.end() ? -1 : found->second;
+  }
+
   const v1::Strategy& file_;
   NumberOfName number_of_;
+  StringViewMap<int> purposes_;
   StringViewMap<int> groups_;
+  std::vector<int> purpose_of_group_;
   StringViewMap<int> models_;
 };
 
@@ -60,9 +71,13 @@ std::shared_ptr<Strategy> Compiler::Compile() {
   strategy->context.channels = CompileNames(file_.channels(), NameKind::kChannel);
   strategy->context.intents = CompileNames(file_.intents(), NameKind::kIntent);
   for (int i = 0; i < file_.models_size(); ++i) models_.try_emplace(file_.models(i).name(), i);
+  strategy->outcomes = CompileNames(file_.outcomes(), NameKind::kOutcome);
+  CompilePurposes(strategy->catalog);
   CompileGroups(strategy->catalog);
   CompileTreatments(strategy->context, strategy->catalog);
-  strategy->arbitration = CompileArbitration(strategy->context);
+  strategy->arbitration = CompileArbitration(strategy->context, strategy->catalog);
+  strategy->contact = CompileContact(file_, *strategy);
+  strategy->history = CompileHistory(file_.history(), strategy->contact.longest_horizon_ms());
   return strategy;
 }
 
@@ -98,10 +113,20 @@ context::NameTable Compiler::CompileNames(const RepeatedPtrField<v1::Named>& ent
   return context::NameTable(std::move(compiled));
 }
 
+void Compiler::CompilePurposes(catalog::Catalog& catalog) {
+  for (const v1::Purpose& purpose : file_.purposes()) {
+    const int index = static_cast<int>(catalog.purposes.size());
+    if (!purposes_.try_emplace(purpose.name(), index).second) continue;
+    catalog.purposes.push_back({purpose.name(), number_of_(NameKind::kPurpose, purpose.name()),
+                                purpose.consent() == v1::CONSENT_OPT_OUT});
+  }
+}
+
 void Compiler::CompileGroups(catalog::Catalog& catalog) {
-  for (const v1::Named& group : file_.groups()) {
+  for (const v1::Group& group : file_.groups()) {
     const int index = static_cast<int>(catalog.groups.size());
     if (!groups_.try_emplace(group.name(), index).second) continue;
+    purpose_of_group_.push_back(PurposeOf(group.purpose()));
     catalog.groups.push_back({group.name(), number_of_(NameKind::kGroup, group.name())});
   }
 }
@@ -138,6 +163,11 @@ catalog::Treatment Compiler::CompileTreatment(const v1::Treatment& file,
   treatment.group = GroupOf(file.group());
   const auto model = models_.find(file.model());
   treatment.model = model == models_.end() ? 0 : model->second;
+  treatment.purpose = file.purpose().empty()
+                          ? purpose_of_group_[static_cast<size_t>(treatment.group)]
+                          : PurposeOf(file.purpose());
+  treatment.transactional = file.transactional();
+  treatment.only_as_fallback = file.only_as_fallback();
   treatment.value = file.value();
   treatment.cost = file.cost();
   if (file.has_valid_from()) treatment.valid_from_us = MicrosOf(file.valid_from());
@@ -174,7 +204,8 @@ void Compiler::CompileTreatments(const context::ContextSchema& context, catalog:
   }
 }
 
-arbitration::Settings Compiler::CompileArbitration(const context::ContextSchema& context) {
+arbitration::Settings Compiler::CompileArbitration(const context::ContextSchema& context,
+                                                   const catalog::Catalog& catalog) {
   const v1::Arbitration& file = file_.arbitration();
   arbitration::Settings settings;
   if (file.has_max_treatments()) settings.max_treatments = file.max_treatments();
@@ -185,6 +216,11 @@ arbitration::Settings Compiler::CompileArbitration(const context::ContextSchema&
     settings.context_weights.push_back({GroupOf(weight.group()),
                                         ChannelsOf(weight.channels(), context),
                                         IntentsOf(weight.intents(), context), weight.percent()});
+  }
+  for (const v1::Fallback& fallback : file_.fallbacks()) {
+    const int treatment = catalog.Find(fallback.treatment());
+    if (treatment < 0) continue;
+    settings.fallbacks.push_back({treatment, ChannelsOf(fallback.channels(), context)});
   }
   return settings;
 }

@@ -17,6 +17,7 @@
 #include "absl/strings/str_join.h"
 #include "attune/strategy/v1/strategy.pb.h"
 #include "google/protobuf/descriptor.h"
+#include "google/protobuf/duration.pb.h"
 #include "google/protobuf/timestamp.pb.h"
 #include "lib/base/absl_strings.h"
 #include "lib/base/text.h"
@@ -125,6 +126,7 @@ class Reader {
                  Message& message);
   void ReadLiteral(NodeId id, const std::string& label, v1::Literal& literal);
   void ReadTimestamp(NodeId id, const std::string& label, google::protobuf::Timestamp& timestamp);
+  void ReadDuration(NodeId id, const std::string& label, google::protobuf::Duration& duration);
 
   std::optional<bool> ReadBool(NodeId id, const std::string& label);
   template <typename Int>
@@ -184,6 +186,9 @@ void Reader::ReadMessage(NodeId id, const std::string& label, Message& message) 
   }
   if (type.full_name() == google::protobuf::Timestamp::descriptor()->full_name()) {
     return ReadTimestamp(id, label, static_cast<google::protobuf::Timestamp&>(message));
+  }
+  if (type.full_name() == google::protobuf::Duration::descriptor()->full_name()) {
+    return ReadDuration(id, label, static_cast<google::protobuf::Duration&>(message));
   }
   if (IsFieldsMap(type)) return ReadMap(id, label, *type.field(0), message);
   if (node(id).kind != Kind::kMap) return FailAs(id, label, "a map of keys and values");
@@ -382,6 +387,14 @@ void Reader::ReadTimestamp(NodeId id, const std::string& label,
   timestamp.set_nanos(static_cast<int32_t>((us - seconds * 1'000'000) * 1'000));
 }
 
+void Reader::ReadDuration(NodeId id, const std::string& label,
+                          google::protobuf::Duration& duration) {
+  std::optional<int64_t> seconds;
+  if (node(id).kind == Kind::kScalar) seconds = ParseDuration(node(id).text);
+  if (!seconds) return FailAs(id, label, "a duration such as 7d, 36h, 90m, 30s or 1d12h");
+  duration.set_seconds(*seconds);
+}
+
 void Reader::ReadLiteral(NodeId id, const std::string& label, v1::Literal& literal) {
   const YamlNode& value = node(id);
   if (value.kind == Kind::kSequence) {
@@ -406,6 +419,34 @@ void Reader::ReadLiteral(NodeId id, const std::string& label, v1::Literal& liter
 
 void ReadMessage(YamlDocument& document, Message& message, IssueList& issues) {
   Reader(document, issues).ReadMessage(document.root(), "the file", message);
+}
+
+std::optional<int64_t> ParseDuration(std::string_view text) {
+  struct Unit {
+    char name;
+    int64_t seconds;
+  };
+  // In the order in which they may follow each other.
+  constexpr Unit kUnits[] = {{'w', 604'800}, {'d', 86'400}, {'h', 3'600}, {'m', 60}, {'s', 1}};
+  // Far beyond what any policy allows, and far from an overflow.
+  constexpr size_t kMaxDigits = 9;
+  if (text.empty()) return std::nullopt;
+  int64_t sum = 0;
+  const Unit* next = std::begin(kUnits);
+  while (!text.empty()) {
+    std::string_view digits = text;
+    SkipDigits(text);
+    digits.remove_suffix(text.size());
+    int64_t number = 0;
+    if (text.empty() || digits.size() > kMaxDigits || !absl::SimpleAtoi(ToAbsl(digits), &number)) {
+      return std::nullopt;
+    }
+    next = std::find_if(next, std::end(kUnits), [&](const Unit& u) { return u.name == text[0]; });
+    if (next == std::end(kUnits)) return std::nullopt;
+    sum += number * next++->seconds;
+    text.remove_prefix(1);
+  }
+  return sum;
 }
 
 std::optional<absl::Time> ParseMoment(std::string_view text) {

@@ -1,6 +1,7 @@
 #ifndef ATTUNE_LIB_STRATEGY_YAML_READER_H_
 #define ATTUNE_LIB_STRATEGY_YAML_READER_H_
 
+#include <cstdint>
 #include <optional>
 #include <string_view>
 
@@ -22,6 +23,7 @@ namespace attune::strategy {
 //                        false or null in the eyes of other tools is put in quotes
 //   enum                 the value in lower case without the prefix of the enum's name
 //   Timestamp            RFC 3339, or a date: midnight UTC
+//   Duration             7d, 36h, 1d12h: see ParseDuration
 //   oneof                at most one of its keys
 //   a message whose only field is a map named `fields`          that map
 //   attune.strategy.v1.Literal                                  a scalar or a list of scalars
@@ -29,6 +31,10 @@ namespace attune::strategy {
 // What can't be read is added to `issues`, everything at once, and is left out of the message; its
 // node is marked as flawed in the document.
 void ReadMessage(YamlDocument& document, google::protobuf::Message& message, IssueList& issues);
+
+// The seconds of a duration as weeks, days, hours, minutes and seconds, each at most once and in
+// this order: "7d", "36h", "1d12h", "0s". nullopt when it is none, or one of more than 9 digits.
+std::optional<int64_t> ParseDuration(std::string_view text);
 
 // The moment that `2026-03-01` (midnight UTC) or `2026-03-01T12:00:00+01:00` names, from year 1 to
 // 9999; nullopt when the text is neither.

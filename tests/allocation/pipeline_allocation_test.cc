@@ -46,10 +46,65 @@ TEST_P(PipelineAllocationTest, AllocatesNothingOnceItIsWarm) {
         context.intent = intent;
         context.channel = intent % testing::kLargeChannels;
         ASSERT_TRUE(strategy->features.Decode(customer, absl::MakeSpan(features)).ok());
-        RunPipeline(*strategy, context, features, timer, result);
+        RunPipeline(*strategy, context, customer::CustomerState(), features, timer, result);
         ASSERT_EQ(result.arbitration.ranked.size(), 3u);
       }
     }
+  }
+  EXPECT_EQ(testing::AllocationsOfThisThread(), warm);
+}
+
+constexpr char kContact[] = R"pb(
+  outcomes { name: "shown" }
+  history { time_zone_feature: "plan" }
+  contact {
+    name: "cap"
+    cap { at_most: 3 outcomes: "decided" window { seconds: 604800 } per: SCOPE_TREATMENT }
+  }
+  contact {
+    name: "silence"
+    suppression { after: 2 outcomes: "shown" window { seconds: 86400 } for { seconds: 864000 } }
+  }
+  contact {
+    name: "night"
+    quiet_hours { from: "21:00" until: "20:00" }
+  }
+)pb";
+
+TEST(ContactAllocationTest, CountingAHistoryAllocatesNothingOnceItIsWarm) {
+  testing::StrategyBuilder builder;
+  const std::shared_ptr<strategy::Strategy> strategy = builder.BuildFromText(
+      std::string(testing::kSmallStrategy) + kContact, {testing::kSolveModel, testing::kSellModel});
+  constexpr int64_t kNowMs = 1'772'323'200'000;
+  std::vector<customer::Interaction> interactions;
+  for (int64_t i = 0; i < 40; ++i) {
+    interactions.push_back(
+        {i % 2 == 0 ? customer::InteractionKind::kDecided : customer::InteractionKind::kOutcome,
+         kNowMs - i * 3'600'000, 0, static_cast<uint32_t>(i % 4), 0});
+  }
+  customer::RecordChange change;
+  change.interactions = interactions;
+  change.now_ms = kNowMs;
+  storage::Record record;
+  record.found = true;
+  customer::EncodeRecord(customer::CustomerState(), "c", change, record.bytes);
+  const auto customer = customer::CustomerState::Parse(record, "c").value();
+  std::vector<ValueRef> features(strategy->features.defaults().begin(),
+                                 strategy->features.defaults().end());
+  features[static_cast<size_t>(strategy->features.SlotOf("plan"))] =
+      ValueRef::String("Australia/Sydney");
+  context::DecisionContext context;
+  context.attributes.assign(strategy->context.attributes.defaults().begin(),
+                            strategy->context.attributes.defaults().end());
+  context.time_us = kNowMs * 1000;
+  PipelineResult result;
+  StageTimes times;
+  StageTimer timer(times);
+  uint64_t warm = 0;
+  for (int round = 0; round < 5; ++round) {
+    if (round == 1) warm = testing::AllocationsOfThisThread();
+    RunPipeline(*strategy, context, customer, features, timer, result);
+    ASSERT_EQ(result.policy.rejected.size(), 4u);
   }
   EXPECT_EQ(testing::AllocationsOfThisThread(), warm);
 }

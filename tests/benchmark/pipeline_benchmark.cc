@@ -105,8 +105,10 @@ class Fixture {
     change.features_time_us = kNowUs;
     storage::Record record;
     for (int i = 0; i < kHistory; ++i) {
-      change.interaction = customer::Interaction{customer::InteractionKind::kDecided,
-                                                 kNowUs / 1000 + i * 86'400'000, 1, 7};
+      const customer::Interaction decided{customer::InteractionKind::kDecided,
+                                          kNowUs / 1000 + i * 86'400'000, 1, 7, 0};
+      change.interactions = absl::MakeConstSpan(&decided, 1);
+      change.now_ms = decided.time_ms;
       std::string bytes;
       customer::EncodeRecord(*customer::CustomerState::Parse(record, id_), id_, change, bytes);
       record.found = true;
@@ -224,10 +226,13 @@ void Policy(benchmark::State& state) {
   Fixture fixture(10);
   decision::Decision decision;
   if (!fixture.Decide(decision).ok()) state.SkipWithError("not decided");
+  const auto customer = customer::CustomerState::Parse(decision.record, fixture.id_).value();
   policy::PolicyResult result;
   for (auto _ : state) {
-    policy::ApplyPolicies(fixture.strategy_->catalog, fixture.context_,
-                          decision.result.candidates.kept, result);
+    policy::ApplyPolicies(
+        {fixture.strategy_->catalog, fixture.strategy_->contact, fixture.strategy_->context,
+         fixture.context_, customer, decision.features},
+        decision.result.candidates.kept, result);
     benchmark::DoNotOptimize(result.kept.data());
   }
 }

@@ -261,5 +261,32 @@ TEST_F(ArbitrateTest, AgreesWithASortOnRandomCases) {
   }
 }
 
+TEST_F(ArbitrateTest, AFallbackIsRankedWhenNothingElseIs) {
+  Add(0, 0.1, 10);
+  Add(1, 0.2, 1);
+  Add(1, 0.2, 2);
+  catalog_.treatments[1].only_as_fallback = true;
+  settings_.fallbacks = {{2, context::ChannelSet(0b10)},
+                         {7, context::ChannelSet().set()},
+                         {1, context::ChannelSet(0b01)}};
+  EXPECT_THAT(Ranking(), ElementsAre(0, 2));
+  EXPECT_FALSE(result_.is_fallback);
+  EXPECT_THAT(Rejected(), ElementsAre(Pair(1, Reason::kOnlyAsFallback)));
+
+  // The first one for the channel, whatever the thresholds say.
+  settings_.min_priority = 50;
+  EXPECT_THAT(Ranking(), ElementsAre(1));
+  EXPECT_TRUE(result_.is_fallback);
+  EXPECT_EQ(result_.ranked[0].selection_probability, 1.0);
+  EXPECT_THAT(Rejected(),
+              ElementsAre(Pair(0, Reason::kBelowMinPriority), Pair(2, Reason::kBelowMinPriority)));
+  context_.channel = 1;
+  EXPECT_THAT(Ranking(), ElementsAre(2));
+  // None for the channel, or none that the policies let through.
+  context_.channel = 2;
+  EXPECT_THAT(Ranking(), IsEmpty());
+  EXPECT_FALSE(result_.is_fallback);
+}
+
 }  // namespace
 }  // namespace attune::arbitration

@@ -36,7 +36,10 @@ std::string Features() {
 }
 
 Interaction Decided(int64_t time_ms, uint32_t channel, std::optional<uint32_t> treatment) {
-  return {InteractionKind::kDecided, time_ms, channel, treatment};
+  return {InteractionKind::kDecided, time_ms, channel, treatment, 0};
+}
+Interaction Outcome(uint32_t outcome, int64_t time_ms, uint32_t channel, uint32_t treatment) {
+  return {InteractionKind::kOutcome, time_ms, channel, treatment, outcome};
 }
 
 // A customer whose record is rewritten again and again, as the store would hand it back.
@@ -53,9 +56,14 @@ class CustomerRecordTest : public ::testing::Test {
     EncodeRecord(State(), kId, change, bytes);
     record_ = AsRecord(std::move(bytes), version);
   }
-  void Decide(int64_t time_ms, std::optional<uint32_t> treatment, uint64_t version) {
+  void Decide(int64_t time_ms, std::optional<uint32_t> treatment, uint64_t version,
+              HistoryBounds bounds = {}) {
+    const Interaction decided = Decided(time_ms, 3, treatment);
     RecordChange change;
-    change.interaction = Decided(time_ms, 3, treatment);
+    change.interactions = absl::MakeConstSpan(&decided, 1);
+    change.decisions = 1;
+    change.bounds = bounds;
+    change.now_ms = time_ms;
     Apply(change, version);
   }
   void Remember(uint64_t hash, uint64_t version) {
@@ -82,7 +90,9 @@ TEST_F(CustomerRecordTest, EverythingComesBack) {
   RecordChange change;
   change.features = features;
   change.features_time_us = 1'772'323'200'000'001;
-  change.interaction = Decided(1'772'323'200'000, 3, 0);
+  const Interaction decided = Decided(1'772'323'200'000, 3, 0);
+  change.interactions = absl::MakeConstSpan(&decided, 1);
+  change.decisions = 1;
   change.request = RememberedRequest{RequestKind::kCreate, 77, 88, 0};
   Apply(change, 5);
   const CustomerState state = State();
@@ -128,38 +138,136 @@ TEST_F(CustomerRecordTest, AWriteOfFeaturesKeepsTheHistory) {
 }
 
 TEST_F(CustomerRecordTest, RemembersADecisionWithoutTreatment) {
-  Decide(100, std::nullopt, 1);
-  Decide(90, UINT32_MAX, 2);
+  Decide(90, std::nullopt, 1);
+  Decide(100, UINT32_MAX, 2);
   const std::vector<Interaction> history = State().History();
   ASSERT_EQ(history.size(), 2u);
   EXPECT_EQ(history[0].treatment, std::nullopt);
   EXPECT_EQ(history[1].treatment, UINT32_MAX);
 }
 
-TEST_F(CustomerRecordTest, TimeMayGoBackwards) {
-  const int64_t times[] = {1'772'323'200'000, 0, 7'258'118'400'000, 5};
+constexpr HistoryBounds kKeep64 = {64, INT64_MAX};
+
+TEST_F(CustomerRecordTest, HistoryIsInTheOrderOfTheTimesWhateverTheOrderOfTheWrites) {
+  const int64_t times[] = {1'772'323'200'000, 0, 7'258'118'400'000, 5, 5};
   uint64_t version = 0;
-  for (const int64_t time : times) Decide(time, 1, ++version);
+  for (const int64_t time : times) Decide(time, 1, ++version, kKeep64);
   std::vector<int64_t> remembered;
   for (const Interaction& interaction : State().History())
     remembered.push_back(interaction.time_ms);
-  EXPECT_THAT(remembered, ::testing::ElementsAreArray(times));
+  EXPECT_THAT(remembered, ElementsAre(0, 5, 5, 1'772'323'200'000, 7'258'118'400'000));
+  EXPECT_EQ(State().dropped_until_ms(), std::nullopt);
 }
 
-TEST_F(CustomerRecordTest, RemembersTheLast64InteractionsAndCountsAll) {
+TEST_F(CustomerRecordTest, RemembersTheLastInteractionsAndSaysUntilWhenOthersWereDropped) {
   for (uint64_t i = 1; i <= 200; ++i) {
-    Decide(static_cast<int64_t>(i * i), static_cast<uint32_t>(i), i);
+    Decide(static_cast<int64_t>(i * i), static_cast<uint32_t>(i), i, kKeep64);
     const std::vector<Interaction> history = State().History();
-    const uint64_t expected = std::min(i, kMaxRememberedInteractions);
+    const uint64_t expected = std::min(i, kKeep64.max_interactions);
     ASSERT_EQ(history.size(), expected);
     for (uint64_t k = 0; k < expected; ++k) {
       const uint64_t number = i - expected + 1 + k;
       EXPECT_EQ(history[k].treatment, number);
       EXPECT_EQ(history[k].time_ms, static_cast<int64_t>(number * number));
     }
+    const auto dropped = static_cast<int64_t>((i - expected) * (i - expected));
+    EXPECT_EQ(State().dropped_until_ms(),
+              dropped == 0 ? std::nullopt : std::optional<int64_t>(dropped));
   }
   EXPECT_EQ(State().decision_count(), 200u);
   EXPECT_LT(record_.bytes.size(), 500u);
+}
+
+TEST_F(CustomerRecordTest, ALateInteractionTakesItsPlaceAndTheOldestMakesRoom) {
+  for (uint64_t i = 1; i <= 64; ++i) Decide(static_cast<int64_t>(i) * 10, 1, i, kKeep64);
+  Decide(305, 2, 65, kKeep64);
+  const std::vector<Interaction> history = State().History();
+  ASSERT_EQ(history.size(), 64u);
+  EXPECT_EQ(history.front().time_ms, 20);
+  EXPECT_EQ(history[29].time_ms, 305);
+  EXPECT_EQ(State().dropped_until_ms(), 10);
+  // One that is older than all that are kept is dropped itself.
+  Decide(15, 3, 66, kKeep64);
+  EXPECT_EQ(State().History().front().time_ms, 20);
+  EXPECT_EQ(State().dropped_until_ms(), 15);
+}
+
+TEST_F(CustomerRecordTest, WhatIsOlderThanTheRetentionIsDroppedByTheNextWrite) {
+  const HistoryBounds bounds = {512, 1'000};
+  Decide(100, 1, 1, bounds);
+  Decide(600, 2, 2, bounds);
+  Decide(1'100, 3, 3, bounds);
+  EXPECT_EQ(State().History().size(), 3u);
+  Decide(1'101, 4, 4, bounds);
+  EXPECT_EQ(State().History().size(), 3u);
+  EXPECT_EQ(State().dropped_until_ms(), 100);
+}
+
+TEST_F(CustomerRecordTest, AnImportThatIsRepeatedAddsNothing) {
+  const Interaction first[] = {Outcome(1, 20, 3, 4), Decided(10, 3, 4), Outcome(1, 20, 3, 4)};
+  RecordChange change;
+  change.interactions = first;
+  change.skip_known = true;
+  change.now_ms = 30;
+  Apply(change, 1);
+  EXPECT_THAT(State().History(), ElementsAre(first[1], first[0]));
+  const Interaction second[] = {first[0], Outcome(2, 20, 3, 4), Outcome(1, 20, 3, 5)};
+  change.interactions = second;
+  Apply(change, 2);
+  EXPECT_THAT(State().History(), ElementsAre(first[1], first[0], second[1], second[2]));
+  EXPECT_EQ(State().decision_count(), 0u);
+}
+
+// Two decisions of one moment are two.
+TEST_F(CustomerRecordTest, DecisionsAtTheSameTimeAreAllRemembered) {
+  for (uint64_t i = 1; i <= 3; ++i) Decide(100, 7, i);
+  EXPECT_EQ(State().History().size(), 3u);
+}
+
+std::string Format1(uint64_t decisions, std::initializer_list<int64_t> deltas) {
+  std::string bytes;
+  PutFixed(bytes, uint8_t{1});
+  PutVarint(bytes, 300);
+  PutVarint(bytes, decisions);
+  PutBytes(bytes, kId);
+  PutBytes(bytes, Features());
+  PutBytes(bytes, "");
+  PutVarint(bytes, deltas.size());
+  PutVarint(bytes, ZigZag(1'000));
+  int64_t last = 1'000;
+  for (const int64_t delta : deltas) last += delta;
+  PutVarint(bytes, ZigZag(last));
+  for (const int64_t delta : deltas) {
+    PutFixed(bytes, uint8_t{1});
+    PutVarint(bytes, ZigZag(delta));
+    PutVarint(bytes, 3);
+    PutVarint(bytes, 5);
+  }
+  return bytes;
+}
+
+TEST_F(CustomerRecordTest, ARecordOfFormat1IsReadAndRewritten) {
+  record_ = AsRecord(Format1(3, {0, 500, -200}), 1);
+  const std::vector<Interaction> expected = {Decided(1'000, 3, 4), Decided(1'300, 3, 4),
+                                             Decided(1'500, 3, 4)};
+  EXPECT_EQ(State().features(), Features());
+  EXPECT_EQ(State().consents(), "");
+  EXPECT_EQ(State().History(), expected);
+  EXPECT_EQ(State().dropped_until_ms(), std::nullopt);
+  RecordChange write;
+  write.features = "";
+  Apply(write, 2);
+  EXPECT_EQ(record_.bytes[0], 2);
+  EXPECT_EQ(State().History(), expected);
+  Decide(1'400, 9, 3);
+  EXPECT_EQ(State().History().size(), 4u);
+  EXPECT_EQ(State().History()[2].treatment, 9u);
+  EXPECT_EQ(State().decision_count(), 4u);
+}
+
+TEST_F(CustomerRecordTest, ARecordOfFormat1ThatForgotDecisionsSaysSo) {
+  record_ = AsRecord(Format1(65, {100, 500}), 1);
+  EXPECT_EQ(State().dropped_until_ms(), 1'000);
 }
 
 TEST_F(CustomerRecordTest, RemembersTheLast16Requests) {
@@ -213,7 +321,7 @@ TEST_F(CustomerRecordTest, RefusesTheRecordOfAnotherCustomer) {
 
 TEST_F(CustomerRecordTest, RefusesARecordOfANewerVersion) {
   Decide(1, 1, 1);
-  record_.bytes[0] = 2;
+  record_.bytes[0] = kRecordFormat + 1;
   const absl::Status status = CustomerState::Parse(record_, kId).status();
   EXPECT_TRUE(absl::IsDataLoss(status));
   EXPECT_THAT(std::string(status.message()), ::testing::HasSubstr("newer"));
@@ -227,6 +335,8 @@ TEST_F(CustomerRecordTest, RefusesAHistoryThatIsLongerThanTheRecord) {
   PutBytes(bytes, kId);
   PutBytes(bytes, "");
   PutBytes(bytes, "");
+  PutBytes(bytes, "");
+  PutVarint(bytes, 0);
   PutVarint(bytes, uint64_t{1} << 60);
   PutVarint(bytes, 0);
   PutVarint(bytes, 0);
@@ -237,16 +347,24 @@ TEST_F(CustomerRecordTest, TheEncodingStaysWhatIsStored) {
   RecordChange change;
   change.features = "\x0A\x02";  // number 1: int 1
   change.features_time_us = 300;
-  change.interaction = Decided(-1, 2, 4);
+  const Interaction interactions[] = {Decided(1'000, 2, 4), Outcome(6, 1'001, 2, 4)};
+  change.interactions = interactions;
+  change.decisions = 1;
+  change.bounds.retention_ms = 1'000'000;
+  change.consents = "\x03";
   change.request = RememberedRequest{RequestKind::kUpsert, 1, 2, 9};
   Apply(change, 7);
-  std::string expected("\x01\xAC\x02\x01", 4);
+  std::string expected("\x02\xAC\x02\x01", 4);
   expected +=
       "\x0A"
       "customer-1";
   expected += "\x02\x0A\x02";
   expected += std::string("\x12\x02\x01\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0\0", 19);
-  expected += std::string("\x01\x01\x01\x01\0\x02\x05", 7);
+  expected += "\x01\x03";
+  // Nothing dropped, two interactions from 1000 to 1001 ms.
+  expected += std::string("\0\x02\xD0\x0F\xD2\x0F", 6);
+  expected += std::string("\x01\0\x02\x05", 4);
+  expected += std::string("\x02\x06\x02\x02\x05", 5);
   EXPECT_EQ(record_.bytes, expected);
 }
 
@@ -256,12 +374,17 @@ TEST_F(CustomerRecordTest, EveryMutationIsReadWithoutHarm) {
     RecordChange change;
     change.features = features;
     change.features_time_us = static_cast<int64_t>(i);
-    change.interaction = Decided(static_cast<int64_t>(i) * 1'000'000, 2, i % 2 ? i : 0);
+    const Interaction interactions[] = {
+        Decided(static_cast<int64_t>(i) * 1'000'000, 2, i % 2 ? i : 0),
+        Outcome(7, static_cast<int64_t>(i) * 1'000'000 + 5, 2, 1)};
+    change.interactions = interactions;
     change.request = RememberedRequest{RequestKind::kDecide, i, i, 0};
     Apply(change, i * 1000);
   }
   RecordChange next;
-  next.interaction = Decided(INT64_MAX / 2, 1, 2);
+  const Interaction decided = Decided(INT64_MAX / 2, 1, 2);
+  next.interactions = absl::MakeConstSpan(&decided, 1);
+  next.bounds.retention_ms = INT64_MAX;
   next.request = RememberedRequest{RequestKind::kDecide, 99, 99, 0};
   int readable = 0;
   testing::ForEachMutation(record_.bytes, 50'000, [&](const std::string& mutated) {
@@ -289,12 +412,15 @@ TEST_F(CustomerRecordTest, EveryMutationIsReadWithoutHarm) {
 }
 
 TEST_F(CustomerRecordTest, ADamagedHistoryDoesNotSpoilTheRecordForGood) {
-  for (uint64_t i = 1; i <= 64; ++i) Decide(static_cast<int64_t>(i), 1'000, i);
+  for (uint64_t i = 1; i <= 64; ++i) Decide(static_cast<int64_t>(i), 1'000, i, kKeep64);
   // The last interaction is cut off.
   record_.bytes.resize(record_.bytes.size() - 2);
-  for (uint64_t i = 65; i <= 300; ++i) Decide(static_cast<int64_t>(i), 2'000, i);
-  EXPECT_LE(State().History().size(), kMaxRememberedInteractions);
+  std::vector<Interaction> history;
+  EXPECT_FALSE(State().ReadHistory(history));
+  for (uint64_t i = 65; i <= 300; ++i) Decide(static_cast<int64_t>(i), 2'000, i, kKeep64);
+  EXPECT_LE(State().History().size(), kKeep64.max_interactions);
   EXPECT_LT(record_.bytes.size(), 1000u);
+  EXPECT_GE(*State().dropped_until_ms(), 64);
 }
 
 FeatureEdit Set(uint32_t number, const ValueRef& value) { return {number, value}; }

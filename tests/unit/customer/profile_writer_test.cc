@@ -44,7 +44,9 @@ class ProfileWriterTest : public ::testing::Test {
   void DecideElsewhere(std::string_view id) {
     const storage::Record record = store_.RecordOf(id);
     RecordChange change;
-    change.interaction = Interaction{};
+    const Interaction decided;
+    change.interactions = absl::MakeConstSpan(&decided, 1);
+    change.decisions = 1;
     std::string bytes;
     EncodeRecord(*CustomerState::Parse(record, id), id, change, bytes);
     store_.SetRecord(id, bytes);

@@ -1,10 +1,12 @@
 #include "lib/decision/decider.h"
 
+#include <atomic>
 #include <cmath>
 #include <memory>
 #include <optional>
 #include <set>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -13,6 +15,7 @@
 #include "google/protobuf/util/message_differencer.h"
 #include "gtest/gtest.h"
 #include "lib/context/value_codec.h"
+#include "lib/decision/explanation.h"
 #include "tests/testing/fake_state_store.h"
 #include "tests/testing/strategy_builder.h"
 
@@ -113,7 +116,7 @@ class DeciderTest : public ::testing::Test {
   }
 
   testing::StrategyBuilder builder_;
-  const std::shared_ptr<strategy::Strategy> strategy_;
+  std::shared_ptr<strategy::Strategy> strategy_;
   testing::FakeStateStore store_;
   HashKey seed_ = HashKeyFromSeed(1);
   context::DecisionContext context_;
@@ -577,6 +580,89 @@ TEST_F(DeciderTest, MemoryThatIsReusedLeavesNoTrace) {
   EXPECT_TRUE(reused.unknown_customer);
   EXPECT_EQ(reused.id, fresh.id);
   EXPECT_EQ(from_reused, other.Log().back().payload);
+}
+
+// The small strategy with these contact policies for everything.
+std::shared_ptr<strategy::Strategy> WithContact(testing::StrategyBuilder& builder,
+                                                const std::string& contact) {
+  return builder.BuildFromText(std::string(testing::kSmallStrategy) + contact,
+                               {testing::kSolveModel, testing::kSellModel});
+}
+
+constexpr char kCapOfThree[] = R"pb(
+  contact {
+    name: "three_a_day"
+    cap {
+      at_most: 3
+      outcomes: "decided"
+      window { seconds: 86400 }
+    }
+  }
+)pb";
+
+class CappedDeciderTest : public DeciderTest {
+ protected:
+  CappedDeciderTest() { strategy_ = WithContact(builder_, kCapOfThree); }
+};
+
+TEST_F(CappedDeciderTest, ACapThatIsReachedOnOneChannelHoldsOnTheOtherInTheNextDecision) {
+  for (int i = 0; i < 3; ++i) {
+    context_.channel = i % 2;
+    Decide();
+    EXPECT_THAT(Ranking(), Not(IsEmpty()));
+  }
+  context_.channel = 1;
+  Decide();
+  EXPECT_THAT(Ranking(), IsEmpty());
+  EXPECT_GT(decision_.result.RejectedCounts()[static_cast<size_t>(candidates::Reason::kCapReached)],
+            0);
+  EXPECT_THAT(decision_.result.RejectedByContactPolicy(*strategy_), ElementsAre(3));
+  context_.time_us += int64_t{86'400'000'000};
+  Decide();
+  EXPECT_THAT(Ranking(), Not(IsEmpty()));
+}
+
+TEST_F(CappedDeciderTest, SixtyFourThreadsAndACapOfThreeGiveExactlyThree) {
+  const Decider decider(&store_, seed_);
+  std::atomic<int> offered = 0;
+  std::atomic<int> failed = 0;
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 64; ++i) {
+    threads.emplace_back([&] {
+      Decision decision;
+      const absl::Status status = decider.Decide(
+          *strategy_, context_, {}, [](const Decision&, std::string*) {}, decision);
+      if (!status.ok()) ++failed;
+      if (!decision.result.arbitration.ranked.empty()) ++offered;
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(failed, 0);
+  EXPECT_EQ(offered, 3);
+  EXPECT_EQ(DecisionCount(), 64u);
+}
+
+TEST_F(CappedDeciderTest, ExplainsTheCapAndFromWhenItAllowsAgain) {
+  for (int i = 0; i < 4; ++i) Decide();
+  ASSERT_EQ(decision_.result.policy.rejected.size(), 4u);
+  EXPECT_EQ(ExplainRejection(*strategy_, context_, decision_, decision_.result.policy.rejected[0]),
+            "cap three_a_day: 3 of at most 3 within 1d; allowed again from 2026-03-02T00:00:00Z");
+}
+
+TEST_F(CappedDeciderTest, WhatCanNotBeCountedIsNotOffered) {
+  testing::FakeStateStore::Faults faults;
+  faults.commit = absl::UnavailableError("disk full");
+  store_.SetFaults(faults);
+  Decide();
+  EXPECT_EQ(decision_.degradation, kNotRemembered);
+  EXPECT_THAT(Ranking(), IsEmpty());
+  EXPECT_TRUE(decision_.result.policy.history_incomplete);
+  faults.commit = absl::OkStatus();
+  faults.load = absl::UnavailableError("gone");
+  store_.SetFaults(faults);
+  Decide();
+  EXPECT_EQ(decision_.degradation, kCustomerUnavailable | kNotRemembered);
+  EXPECT_THAT(Ranking(), IsEmpty());
 }
 
 TEST_F(DeciderTest, MeasuresItsStages) {

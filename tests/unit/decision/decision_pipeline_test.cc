@@ -19,8 +19,20 @@ namespace pb = attune::strategy::v1;
 
 using ::testing::ElementsAre;
 
+constexpr const char* kContactPolicies[] = {
+    "cap { at_most: 2 outcomes: 'decided' window { seconds: 100 } }",
+    "cap { at_most: 1 outcomes: 'seen' window { seconds: 50 } per: SCOPE_TREATMENT }",
+    "suppression { outcomes: 'seen' for { seconds: 200 } of: SCOPE_GROUP }",
+    "min_gap { gap { seconds: 20 } outcomes: 'decided' outcomes: 'seen' }",
+    "quiet_hours { from: '00:01' until: '00:03' }",
+    "quiet_hours { from: '00:05' until: '00:03' channels: 'channel_1' }",
+    "allowed_weekdays { weekdays: WEEKDAY_FRIDAY }",
+    "allowed_weekdays { weekdays: WEEKDAY_THURSDAY }",
+    "exclusion { groups: 'group_0' outcomes: 'seen' window { seconds: 90 } }",
+};
+
 // A strategy with everything drawn at random: validity, content, applicability, models that fail,
-// limits. Names are unique.
+// purposes, contact policies, fallbacks, limits. Names are unique.
 std::shared_ptr<strategy::Strategy> RandomStrategy(std::mt19937_64& random) {
   const auto below = [&](uint64_t limit) { return static_cast<int>(random() % limit); };
   pb::Strategy file;
@@ -30,8 +42,27 @@ std::shared_ptr<strategy::Strategy> RandomStrategy(std::mt19937_64& random) {
   feature->set_type(pb::VALUE_TYPE_DOUBLE);
   for (int i = 0; i < 3; ++i) file.add_channels()->set_name("channel_" + std::to_string(i));
   for (int i = 0; i < 4; ++i) file.add_intents()->set_name("intent_" + std::to_string(i));
+  file.add_outcomes()->set_name("seen");
+  pb::Purpose* purpose = file.add_purposes();
+  purpose->set_name("purpose");
+  purpose->set_consent(below(2) ? pb::CONSENT_OPT_IN : pb::CONSENT_OPT_OUT);
+  int contact_policies = 0;
+  const auto add_contact = [&](auto& owner, bool exclusions) {
+    const auto kind =
+        static_cast<size_t>(below(std::size(kContactPolicies) - (exclusions ? 0 : 1)));
+    pb::ContactPolicy* policy = owner.add_contact();
+    *policy = testing::FromText<pb::ContactPolicy>(kContactPolicies[kind]);
+    policy->set_name("policy_" + std::to_string(contact_policies++));
+  };
+  if (below(4) == 0) add_contact(file, false);
+  if (below(2)) file.mutable_history()->set_max_interactions(5);
   const int groups = 1 + below(4);
-  for (int i = 0; i < groups; ++i) file.add_groups()->set_name("group_" + std::to_string(i));
+  for (int i = 0; i < groups; ++i) {
+    pb::Group* group = file.add_groups();
+    group->set_name("group_" + std::to_string(i));
+    if (below(4) == 0) group->set_purpose("purpose");
+    if (below(3) == 0) add_contact(*group, i > 0);
+  }
   std::vector<pb::Model> models;
   const int model_count = 1 + below(4);
   for (int i = 0; i < model_count; ++i) {
@@ -57,6 +88,10 @@ std::shared_ptr<strategy::Strategy> RandomStrategy(std::mt19937_64& random) {
     treatment->set_model("model_" + std::to_string(below(static_cast<uint64_t>(model_count))));
     treatment->set_value(below(100));
     treatment->set_cost(below(20));
+    treatment->set_transactional(below(8) == 0);
+    treatment->set_only_as_fallback(below(8) == 0);
+    if (below(4) == 0) add_contact(*treatment, treatment->group() != "group_0");
+    if (below(6) == 0) file.add_fallbacks()->set_treatment(treatment->name());
     if (below(3) == 0) treatment->mutable_valid_from()->set_seconds(below(200));
     if (below(3) == 0) treatment->mutable_valid_until()->set_seconds(200 + below(200));
     for (int c = 0; c < 3; ++c) {
@@ -78,6 +113,32 @@ std::shared_ptr<strategy::Strategy> RandomStrategy(std::mt19937_64& random) {
   return builder.Build(file, models);
 }
 
+// The record of a customer with whom some of the strategy's treatments were used, as the service
+// would have written it at `now_ms`.
+storage::Record RandomCustomer(std::mt19937_64& random, const strategy::Strategy& strategy,
+                               int64_t now_ms) {
+  std::vector<customer::Interaction> interactions;
+  for (uint64_t i = random() % 8; i > 0 && !strategy.catalog.treatments.empty(); --i) {
+    customer::Interaction& interaction = interactions.emplace_back();
+    interaction.kind = random() % 2 == 0 ? customer::InteractionKind::kDecided
+                                         : customer::InteractionKind::kOutcome;
+    interaction.outcome =
+        interaction.kind == customer::InteractionKind::kOutcome ? strategy.outcomes[0].number : 0;
+    interaction.time_ms = std::max<int64_t>(0, now_ms - static_cast<int64_t>(random() % 200'000));
+    interaction.channel = strategy.context.channels[static_cast<int>(random() % 3)].number;
+    interaction.treatment =
+        strategy.catalog.treatments[random() % strategy.catalog.treatments.size()].number;
+  }
+  customer::RecordChange change;
+  change.interactions = interactions;
+  change.bounds = strategy.history;
+  change.now_ms = now_ms;
+  storage::Record record;
+  record.found = true;
+  customer::EncodeRecord(customer::CustomerState(), "c", change, record.bytes);
+  return record;
+}
+
 TEST(RunPipelineTest, EveryTreatmentIsRankedOrRejectedExactlyOnce) {
   std::mt19937_64 random(1);
   PipelineResult result;  // reused, as in the service
@@ -96,9 +157,11 @@ TEST(RunPipelineTest, EveryTreatmentIsRankedOrRejectedExactlyOnce) {
     }
     const std::vector<ValueRef> features = {
         ValueRef::Double(static_cast<double>(random() % 100) * (random() % 5 == 0 ? 1e10 : 1.0))};
+    const storage::Record record = RandomCustomer(random, *strategy, context.time_us / 1000);
     StageTimes times;
     StageTimer timer(times);
-    RunPipeline(*strategy, context, features, timer, result);
+    RunPipeline(*strategy, context, customer::CustomerState::Parse(record, "c").value(), features,
+                timer, result);
 
     std::vector<int> times_seen(treatments);
     for (const auto& ranked : result.arbitration.ranked) {
@@ -118,7 +181,9 @@ TEST(RunPipelineTest, EveryTreatmentIsRankedOrRejectedExactlyOnce) {
     ASSERT_LE(result.arbitration.ranked.size(), static_cast<size_t>(context.max_treatments));
   }
   // The strategies reach every reason, or the test says little.
-  EXPECT_EQ(seen.size(), std::size(candidates::kAllReasons));
+  for (const candidates::Reason reason : candidates::kAllReasons) {
+    EXPECT_GT(seen[reason], 0) << candidates::ReasonName(reason);
+  }
 }
 
 TEST(RunPipelineTest, IsAPureFunctionWhateverTheMemoryHeldBefore) {
@@ -131,9 +196,12 @@ TEST(RunPipelineTest, IsAPureFunctionWhateverTheMemoryHeldBefore) {
     const std::vector<ValueRef> features = {ValueRef::Double(3)};
     StageTimes times;
     StageTimer timer(times);
-    RunPipeline(*strategy, context, features, timer, reused);
+    context.time_us = 100'000'000;
+    const storage::Record record = RandomCustomer(random, *strategy, 100'000);
+    const auto customer = customer::CustomerState::Parse(record, "c").value();
+    RunPipeline(*strategy, context, customer, features, timer, reused);
     PipelineResult fresh;
-    RunPipeline(*strategy, context, features, timer, fresh);
+    RunPipeline(*strategy, context, customer, features, timer, fresh);
     ASSERT_EQ(fresh.arbitration.ranked.size(), reused.arbitration.ranked.size());
     for (size_t i = 0; i < fresh.arbitration.ranked.size(); ++i) {
       ASSERT_EQ(fresh.arbitration.ranked[i].treatment, reused.arbitration.ranked[i].treatment);

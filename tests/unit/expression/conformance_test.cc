@@ -9,7 +9,7 @@ namespace {
 constexpr size_t kKnownFailures = 12;
 
 TEST(ConformanceTest, PassesAllButTheListedCases) {
-  const std::string path = std::string(ATTUNE_SOURCE_DIR) + "/../shared/cel/conformance.jsonl";
+  const std::string path = ATTUNE_SOURCE_DIR "/../shared/cel/conformance.jsonl";
   std::string problem;
   const auto result = RunConformanceFile(path, &problem);
   if (!result.has_value()) GTEST_SKIP() << problem;

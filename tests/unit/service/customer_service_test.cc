@@ -134,8 +134,9 @@ TEST_F(CustomerServiceTest, ShowsRecentDecisions) {
 
 TEST_F(CustomerServiceTest, ATimeFromADamagedHistoryDoesNoHarm) {
   customer::RecordChange change;
-  change.interaction = customer::Interaction{};
-  change.interaction->time_ms = INT64_MAX;
+  customer::Interaction decided;
+  decided.time_ms = INT64_MAX;
+  change.interactions = absl::MakeConstSpan(&decided, 1);
   std::string bytes;
   customer::EncodeRecord(customer::CustomerState(), "a", change, bytes);
   store_.SetRecord("a", bytes);

@@ -39,8 +39,7 @@ const ErrorCase kReaderCases[] = {
     {"UnknownKeyOfTheFile",
      "arbitration:",
      "ranking: 1\narbitration:",
-     {"s.yaml:31:1: error: unknown key \"ranking\"; known are: name, description, currency, "
-      "features, attributes, channels, intents, groups, models, treatments, arbitration"}},
+     {"s.yaml:31:1: error: unknown key \"ranking\""}},
     {"DuplicateKey",
      "cost: 1",
      "value: 1",

@@ -350,5 +350,18 @@ TEST(YamlReader, SurvivesRandomBytes) {
   }
 }
 
+TEST(ParseDuration, ReadsUnitsInTheirOrderAndNothingElse) {
+  const std::pair<const char*, int64_t> good[] = {{"30s", 30},       {"90m", 5'400},
+                                                  {"36h", 129'600},  {"7d", 604'800},
+                                                  {"2w", 1'209'600}, {"1d12h", 129'600},
+                                                  {"0s", 0},         {"1w1d1h1m1s", 694'861},
+                                                  {"007d", 604'800}, {"999999999s", 999'999'999}};
+  for (const auto& [text, seconds] : good) EXPECT_EQ(ParseDuration(text), seconds) << text;
+  for (const char* text : {"", "7", "d", "-7d", "+7d", "7 d", "7d ", " 7d", "1.5h", "1h1d", "1d1d",
+                           "7D", "7days", "P7D", "1234567890s", "1e3s", "\xC2\xB5s"}) {
+    EXPECT_EQ(ParseDuration(text), std::nullopt) << text;
+  }
+}
+
 }  // namespace
 }  // namespace attune::strategy

@@ -1,0 +1,35 @@
+#ifndef ATTUNE_LIB_STRATEGY_CONTACT_CHECKER_H_
+#define ATTUNE_LIB_STRATEGY_CONTACT_CHECKER_H_
+
+#include "attune/strategy/v1/strategy.pb.h"
+#include "lib/base/issue.h"
+#include "lib/strategy/checker_base.h"
+#include "lib/strategy/yaml_document.h"
+
+namespace attune::strategy {
+
+// Most purposes and fallbacks of one strategy.
+inline constexpr int kMaxPurposes = 64;
+inline constexpr int kMaxFallbacks = 64;
+// Most interactions that may be kept of one customer, and what is assumed when nothing is said.
+inline constexpr int kMaxInteractions = 4096;
+inline constexpr int kDefaultInteractions = 512;
+inline constexpr int kDefaultInteractionsPerDay = 4;
+// Longest window, gap, silence and retention, in days.
+inline constexpr int kMaxWindowDays = 3650;
+
+// What else the strategy declares.
+struct ContactNames {
+  const NameIndex& groups;
+  const NameIndex& treatments;
+  const NameIndex& channels;
+};
+
+// The part of CheckStrategy that looks at outcomes, purposes, the history, contact policies and
+// fallbacks. Warns of windows that the history is too short for.
+bool CheckContact(const v1::Strategy& file, const ContactNames& names, YamlDocument& source,
+                  IssueList& issues);
+
+}  // namespace attune::strategy
+
+#endif  // ATTUNE_LIB_STRATEGY_CONTACT_CHECKER_H_
