@@ -1,5 +1,6 @@
 #include "lib/storage/checkpointer.h"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -14,7 +15,9 @@
 namespace attune::storage {
 namespace {
 
-constexpr absl::Duration kRetryAfter = absl::Seconds(1);
+// After a failure: each further one waits twice as long.
+constexpr absl::Duration kMinRetryAfter = absl::Seconds(1);
+constexpr absl::Duration kMaxRetryAfter = absl::Seconds(30);
 
 // Files of records that wait to be merged. More would make every read of the database slower.
 constexpr uint64_t kMaxWaitingFiles = 24;
@@ -62,6 +65,7 @@ absl::Status Checkpointer::last_status() const {
 }
 
 void Checkpointer::Loop() {
+  absl::Duration retry_after = kMinRetryAfter;
   while (!stopping_) {
     {
       absl::MutexLock lock(&mutex_);
@@ -71,11 +75,13 @@ void Checkpointer::Loop() {
     const absl::Status status = Checkpoint();
     if (status.ok()) {
       requested_ = false;
+      retry_after = kMinRetryAfter;
       continue;
     }
     // Stays requested, so that nobody else wakes this thread before.
     absl::MutexLock lock(&mutex_);
-    if (!stopping_) wake_.WaitWithTimeout(&mutex_, kRetryAfter);
+    if (!stopping_) wake_.WaitWithTimeout(&mutex_, retry_after);
+    retry_after = std::min(2 * retry_after, kMaxRetryAfter);
   }
 }
 

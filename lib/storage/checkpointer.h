@@ -58,7 +58,8 @@ class Checkpointer {
   Checkpointer(const Checkpointer&) = delete;
   Checkpointer& operator=(const Checkpointer&) = delete;
 
-  // Asks for a checkpoint soon. Cheap. One that fails is tried again after a second.
+  // Asks for a checkpoint soon. Cheap. One that fails is tried again after a second, then after two,
+  // and so on up to half a minute.
   void Request();
 
   // Ends the thread; a checkpoint that is under way is finished first. From then on a checkpoint

@@ -6,8 +6,6 @@
 namespace attune::storage {
 namespace {
 
-constexpr size_t kChunkBytes = 256 << 10;
-
 // What stands before each payload.
 struct Head {
   uint64_t position;
@@ -51,10 +49,16 @@ bool EventChunk::ForEach(absl::FunctionRef<bool(const TailEvent&)> visit) const 
   return true;
 }
 
+void EventTail::Seal() {
+  open_ = nullptr;
+  next_chunk_bytes_ = kMinChunkBytes;
+}
+
 void EventTail::Append(uint64_t position, const CustomerKey& customer, const Event& event) {
   if (open_ != nullptr && open_->Append(position, customer, event)) return;
-  const auto chunk =
-      std::make_shared<EventChunk>(position, std::max(kChunkBytes, EventChunk::BytesOf(event)));
+  const auto chunk = std::make_shared<EventChunk>(
+      position, std::max(next_chunk_bytes_, EventChunk::BytesOf(event)));
+  next_chunk_bytes_ = std::min(2 * next_chunk_bytes_, kMaxChunkBytes);
   chunk->Append(position, customer, event);
   open_ = chunk.get();
   bytes_.fetch_add(chunk->capacity(), std::memory_order_relaxed);

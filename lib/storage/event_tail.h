@@ -57,8 +57,9 @@ class EventTail {
  public:
   // REQUIRES: positions grow.
   void Append(uint64_t position, const CustomerKey& customer, const Event& event);
-  // What is appended from now on goes to a new chunk.
-  void Seal() { open_ = nullptr; }
+  // What is appended from now on goes to a new chunk. The first is small, so that sealing often
+  // costs little memory; the others grow.
+  void Seal();
 
   // The chunks with events at `from` or later, in order; the last may still grow.
   EventChunks ChunksFrom(uint64_t from) const;
@@ -72,7 +73,13 @@ class EventTail {
   uint64_t events() const;
 
  private:
-  EventChunk* open_ = nullptr;  // of the leader: chunks_.back(), or nullptr
+  static constexpr size_t kMinChunkBytes = 4 << 10;
+  static constexpr size_t kMaxChunkBytes = 256 << 10;
+
+  // Of the leader.
+  EventChunk* open_ = nullptr;  // chunks_.back(), or nullptr
+  size_t next_chunk_bytes_ = kMinChunkBytes;
+
   std::atomic<size_t> bytes_{0};
 
   mutable absl::Mutex mutex_;

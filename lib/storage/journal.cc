@@ -76,6 +76,14 @@ void Journal::SealActive() {
   active_ = nullptr;
   absl::MutexLock lock(&mutex_);
   segments_.back().sealed = true;
+  CloseFiles();
+}
+
+void Journal::CloseFiles() {
+  for (Segment& segment : segments_) {
+    if (!segment.sealed) continue;
+    if (segment.failed || segment.synced_end >= segment.end) segment.file = nullptr;
+  }
 }
 
 absl::Status Journal::OpenSegment() {
@@ -120,11 +128,14 @@ absl::Status Journal::SyncSegments(uint64_t from) {
   absl::MutexLock one_at_a_time(&sync_mutex_);
   std::vector<Unsynced> unsynced;
   bool folder_changed = false;
+  bool failed_before = false;
   {
     absl::MutexLock lock(&mutex_);
     for (const Segment& segment : segments_) {
       if (segment.end <= from || segment.end <= segment.synced_end) continue;
-      if (segment.failed) return SyncFailedBefore();
+      // The others are synced all the same: nothing else would close their files.
+      failed_before |= segment.failed;
+      if (segment.failed) continue;
       unsynced.push_back({segment.id, segment.end, segment.file});
     }
     folder_changed = std::exchange(folder_changed_, false);
@@ -155,7 +166,9 @@ absl::Status Journal::SyncSegments(uint64_t from) {
       }
     }
   }
+  CloseFiles();
   UpdateSynced();
+  if (status.ok() && failed_before) return SyncFailedBefore();
   return ToAbslStatus(status, kSyncing);
 }
 

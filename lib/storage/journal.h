@@ -84,12 +84,15 @@ class Journal {
     uint64_t bytes = 0;
     bool failed = false;  // a sync of it failed, or nobody knows whether it was synced
     bool sealed = false;  // nothing is appended any more
-    std::shared_ptr<rocksdb::FSWritableFile> file;  // nullptr: recovered
+    // Open as long as something may be appended to it or has to be synced; nullptr otherwise.
+    std::shared_ptr<rocksdb::FSWritableFile> file;
   };
 
   absl::Status OpenSegment();
   void SealActive();
   absl::Status SyncSegments(uint64_t from);
+  // Closes the files that nothing is appended to and that need no sync, or can have none any more.
+  void CloseFiles() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Notes what is known to survive power loss: everything up to the first segment that isn't.
   void UpdateSynced() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 

@@ -1,7 +1,9 @@
 // What a store does when the disk fails under it.
 
 #include <chrono>
+#include <filesystem>
 #include <functional>
+#include <iterator>
 #include <string>
 #include <thread>
 #include <vector>
@@ -118,6 +120,25 @@ TEST_F(RocksDbStoreFaultTest, SyncsForPowerCommitsAndNeverForOthers) {
   Put("anna", "record");
   ASSERT_TRUE(store_->Sync().ok());
   EXPECT_EQ(files().syncs(), before + 2);
+}
+
+TEST_F(RocksDbStoreFaultTest, KeepsLittleForEveryCheckpointThatFails) {
+  constexpr int kAttempts = 50;
+  const auto open_files = [] {
+    const std::filesystem::directory_iterator files("/proc/self/fd");
+    return std::distance(begin(files), end(files));
+  };
+  files().FailAppends(Fault::kNoSpace, "/checkpoint/");
+  const auto before = open_files();
+  for (int i = 0; i < kAttempts; ++i) {
+    Put("anna", std::to_string(i), {"event"});
+    EXPECT_FALSE(store_->TrimLog(0).ok());
+  }
+  EXPECT_LT(open_files(), before + 5);
+  EXPECT_LT(store_->Stats().memtable_bytes, kAttempts * 8u << 10);
+  files().FailAppends(Fault::kNone);
+  ASSERT_TRUE(store_->Erase(Key("nobody")).ok());
+  EXPECT_EQ(ReadAll().size(), static_cast<size_t>(kAttempts));
 }
 
 TEST_F(RocksDbStoreFaultTest, SyncsTheJournalBeforeTheFilesOfACheckpointAreMade) {
