@@ -72,13 +72,15 @@ void Checkpointer::Loop() {
       while (!requested_ && !stopping_) wake_.Wait(&mutex_);
     }
     if (stopping_) return;
+    // Before: what is asked for while this one runs may not be in it.
+    requested_ = false;
     const absl::Status status = Checkpoint();
     if (status.ok()) {
-      requested_ = false;
       retry_after = kMinRetryAfter;
       continue;
     }
-    // Stays requested, so that nobody else wakes this thread before.
+    // Requested until it is tried again, so that nobody else wakes this thread before.
+    requested_ = true;
     absl::MutexLock lock(&mutex_);
     if (!stopping_) wake_.WaitWithTimeout(&mutex_, retry_after);
     retry_after = std::min(2 * retry_after, kMaxRetryAfter);
@@ -87,6 +89,7 @@ void Checkpointer::Loop() {
 
 absl::Status Checkpointer::CheckpointOnce() {
   absl::Status status = Run();
+  parts_.queue->EndCheckpoint();
   absl::MutexLock lock(&mutex_);
   last_status_ = status;
   return status;

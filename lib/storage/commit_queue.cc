@@ -61,6 +61,7 @@ CommitQueue::Cut CommitQueue::MakeCut() {
   RunAlone([&] {
     cut = {.number = parts_.journal->Rotate(), .customers = customers_};
     parts_.tail->Seal();
+    checkpoint_asked_ = true;
     return absl::OkStatus();
   }).IgnoreError();
   return cut;
@@ -156,7 +157,7 @@ void CommitQueue::WriteGroup(Pending* first, Pending* last) {
   if (frame_.capacity() > kMaxKeptFrameBytes) frame_ = std::string();
   if (BytesInMemory() >= limits_.checkpoint_bytes ||
       parts_.journal->bytes() >= limits_.checkpoint_journal_bytes) {
-    limits_.request_checkpoint();
+    if (!checkpoint_asked_.exchange(true)) limits_.request_checkpoint();
   }
 }
 

@@ -82,6 +82,9 @@ class CommitQueue {
     int64_t customers = 0;
   };
   Cut MakeCut();
+  // The checkpoint for which the last cut was made has succeeded or failed. In between the queue
+  // asks for no other: what is being brought into the database still counts as in memory.
+  void EndCheckpoint() { checkpoint_asked_ = false; }
 
   // Customers who have a record.
   int64_t customers() const { return customers_.load(std::memory_order_relaxed); }
@@ -137,6 +140,7 @@ class CommitQueue {
   const CommitLimits limits_;
   std::atomic<int64_t> customers_;
   std::atomic<uint64_t> conflicts_{0};
+  std::atomic<bool> checkpoint_asked_{false};  // or one is under way
 
   absl::Mutex mutex_;
   Pending* head_ ABSL_GUARDED_BY(mutex_) = nullptr;
