@@ -5,13 +5,11 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "absl/time/time.h"
 
 namespace attune::storage {
 namespace {
 
-// How long those who may wait put up with back-pressure, and how often they look.
-constexpr absl::Duration kMaxWait = absl::Seconds(30);
+// How often those who wait look whether there is room.
 constexpr absl::Duration kPause = absl::Milliseconds(2);
 
 // Memory that the frame may keep between writes.
@@ -32,12 +30,13 @@ CommitQueue::CommitQueue(CommitParts parts, CommitLimits limits, int64_t custome
     : parts_(std::move(parts)), limits_(std::move(limits)), customers_(customers) {}
 
 void CommitQueue::Commit(absl::Span<const CustomerCommit> commits,
-                         absl::Span<absl::StatusOr<CommitReceipt>> results, bool may_wait) {
+                         absl::Span<absl::StatusOr<CommitReceipt>> results,
+                         absl::Time wait_until) {
   Pending pending;
   pending.commits = commits;
   pending.results = results;
   pending.bytes = BytesOf(commits);
-  if (may_wait) WaitForRoom();
+  WaitForRoom(wait_until);
   Enter(pending);
 }
 
@@ -74,15 +73,21 @@ absl::Status CommitQueue::RunAlone(absl::FunctionRef<absl::Status()> alone) {
   return pending.status;
 }
 
-void CommitQueue::WaitForRoom() const {
-  for (absl::Duration waited; BytesInMemory() >= limits_.patient_bytes && waited < kMaxWait;
-       waited += kPause) {
+void CommitQueue::WaitForRoom(absl::Time until) const {
+  if (until == absl::InfinitePast()) return;
+  while ((BytesInMemory() >= limits_.patient_bytes || journal_full()) && absl::Now() < until) {
     absl::SleepFor(kPause);
   }
 }
 
 absl::Status CommitQueue::Refusal() const {
   const absl::Status why = limits_.checkpoint_status();
+  if (journal_full()) {
+    return absl::ResourceExhaustedError(absl::StrCat(
+        "can't commit: the journal has ", parts_.journal->bytes(), " bytes; at most ",
+        limits_.max_journal_bytes, " are allowed while it can't be brought into the database",
+        why.ok() ? "" : ": ", why.message()));
+  }
   if (why.ok()) {
     return absl::UnavailableError(
         "can't commit: the disk is behind with what was committed; retry later");

@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "lib/storage/event_tail.h"
 #include "lib/storage/journal.h"
@@ -37,10 +38,11 @@ struct CommitLimits {
   // From this many bytes in memory or in the journal on, a checkpoint is asked for.
   size_t checkpoint_bytes = 0;
   uint64_t checkpoint_journal_bytes = 0;
-  // Beyond this those who may wait do.
+  // Beyond this many bytes in memory those who may wait do.
   size_t patient_bytes = 0;
-  // Beyond this commits are refused.
+  // Beyond these, in memory or in the journal, commits are refused.
   size_t max_bytes = 0;
+  uint64_t max_journal_bytes = 0;
   std::function<void()> request_checkpoint;
   // Why checkpoints don't get on: added to the refusal. OK: they are only slow.
   std::function<absl::Status()> checkpoint_status;
@@ -61,11 +63,11 @@ class CommitQueue {
 
   CommitQueue(CommitParts parts, CommitLimits limits, int64_t customers);
 
-  // Checks and writes the commits; results[i] becomes what happened to commits[i]. With `may_wait`,
-  // back-pressure is waited out for a while.
+  // Checks and writes the commits; results[i] becomes what happened to commits[i]. Back-pressure is
+  // waited out until `wait_until`; absl::InfinitePast(): not at all.
   // REQUIRES: results.size() == commits.size(); sizes within the limits of the store.
   void Commit(absl::Span<const CustomerCommit> commits,
-              absl::Span<absl::StatusOr<CommitReceipt>> results, bool may_wait);
+              absl::Span<absl::StatusOr<CommitReceipt>> results, absl::Time wait_until);
 
   // Removes the customer's record. Returns whether there was one, and a number: the customer's
   // events that came before have positions below it.
@@ -90,8 +92,10 @@ class CommitQueue {
   int64_t customers() const { return customers_.load(std::memory_order_relaxed); }
   // Commits that were refused with ABORTED.
   uint64_t conflicts() const { return conflicts_.load(std::memory_order_relaxed); }
-  // Whether commits are refused for want of memory.
-  bool full() const { return BytesInMemory() >= limits_.max_bytes; }
+  // Whether commits are refused, for want of memory or because the journal is too long.
+  bool full() const {
+    return BytesInMemory() >= limits_.max_bytes || journal_full();
+  }
 
  private:
   // A caller in the line: with commits, or with something to do while nobody else writes.
@@ -116,7 +120,8 @@ class CommitQueue {
   };
 
   size_t BytesInMemory() const { return parts_.table->dirty_bytes() + parts_.tail->bytes(); }
-  void WaitForRoom() const;
+  bool journal_full() const { return parts_.journal->bytes() >= limits_.max_journal_bytes; }
+  void WaitForRoom(absl::Time until) const;
   absl::Status Refusal() const;
 
   absl::Status RunAlone(absl::FunctionRef<absl::Status()> alone);

@@ -11,6 +11,8 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "lib/base/absl_strings.h"
 #include "lib/storage/blob_store.h"
 #include "lib/storage/checkpointer.h"
@@ -43,6 +45,15 @@ constexpr size_t kMaxKeysPerRead = 32;
 // What one call of CommitMany writes at once: others need not wait behind a bulk load.
 constexpr size_t kMaxCommitsPerWrite = 128;
 constexpr size_t kMaxBytesPerWrite = 1 << 20;
+
+// Limits in write buffers: bytes in memory beyond which those who may wait do, and beyond which
+// commits are refused; bytes of the journal from which on it is emptied.
+constexpr uint64_t kPatientBuffers = 3;
+constexpr uint64_t kMaxBuffers = 8;
+constexpr uint64_t kJournalBuffers = 4;
+
+// How long one call puts up with back-pressure.
+constexpr absl::Duration kMaxWait = absl::Seconds(30);
 
 // Left free behind the last number when the store was not closed: numbers that were given out and
 // lost with the power are never given to anything else.
@@ -309,9 +320,10 @@ void RocksDbStore::StartCommits(const JournalStart& start, const Floor& floor) {
           .epochs = &epochs_,
           .stored_version = [this](const CustomerKey& key) { return StoredVersionOf(key); }},
       CommitLimits{.checkpoint_bytes = write_buffer_bytes_,
-                   .checkpoint_journal_bytes = 4 * write_buffer_bytes_,
-                   .patient_bytes = 3 * write_buffer_bytes_,
-                   .max_bytes = 8 * write_buffer_bytes_,
+                   .checkpoint_journal_bytes = kJournalBuffers * write_buffer_bytes_,
+                   .patient_bytes = kPatientBuffers * write_buffer_bytes_,
+                   .max_bytes = kMaxBuffers * write_buffer_bytes_,
+                   .max_journal_bytes = 4 * kJournalBuffers * write_buffer_bytes_,
                    .request_checkpoint = [this] { checkpointer_->Request(); },
                    .checkpoint_status = [this] { return checkpointer_->last_status(); }},
       floor.customers);
@@ -408,7 +420,9 @@ absl::StatusOr<CommitReceipt> RocksDbStore::Commit(const CustomerCommit& commit,
   absl::Status sizes = CheckSizes(commit);
   if (!sizes.ok()) return sizes;
   absl::StatusOr<CommitReceipt> result = CommitReceipt{};
-  queue_->Commit({&commit, 1}, {&result, 1}, durability == Durability::kPower);
+  const bool may_wait = durability == Durability::kPower;
+  queue_->Commit({&commit, 1}, {&result, 1},
+                 may_wait ? absl::Now() + kMaxWait : absl::InfinitePast());
   if (durability == Durability::kPower && result.ok()) {
     absl::Status synced = Sync();
     if (!synced.ok()) return synced;
@@ -424,6 +438,8 @@ std::vector<absl::StatusOr<CommitReceipt>> RocksDbStore::CommitMany(
     absl::Status sizes = CheckSizes(commits[i]);
     if (!sizes.ok()) results[i] = sizes;
   }
+  // A bulk load slows down to what the disk can take.
+  const absl::Time wait_until = absl::Now() + kMaxWait;
   // Runs of commits that are not too large, and not too many or too much together.
   for (size_t begin = 0; begin < commits.size();) {
     if (!results[begin].ok()) {
@@ -437,7 +453,7 @@ std::vector<absl::StatusOr<CommitReceipt>> RocksDbStore::CommitMany(
       if (bytes > kMaxBytesPerWrite) break;
     }
     queue_->Commit(commits.subspan(begin, end - begin),
-                   absl::MakeSpan(results).subspan(begin, end - begin), power);
+                   absl::MakeSpan(results).subspan(begin, end - begin), wait_until);
     begin = end;
   }
   if (!power) return results;

@@ -131,12 +131,22 @@ class StateStore {
 
   // Writes the record and appends the events if the customer's version is still `expected`.
   // ABORTED: it is not; load again and decide again. With kPower the call may take as long as a
-  // disk write and must not be made from a thread that serves decisions.
+  // disk write, or half a minute while the disk is behind, and must not be made from a thread that
+  // serves decisions.
+  //
+  // After ABORTED, or when a size is beyond its limit, nothing was written. Any other error leaves
+  // open whether the commit happened: after a failed sync it can be read and survives the process
+  // being killed; after a failed write it can't be read now but may be there after the next start.
+  // So load again before you retry, and give what is retried an id that tells.
   virtual absl::StatusOr<CommitReceipt> Commit(const CustomerCommit& commit,
                                                Durability durability) = 0;
 
-  // Commit for many customers with one write; each one succeeds or fails on its own, in order.
-  // REQUIRES: no customer occurs twice. The result has one element per commit.
+  // Commit for many customers with few writes, in order; the result has one element per commit, and
+  // errors mean what they mean for Commit. Sizes and versions are checked for each on its own; what
+  // is written together, about a hundred commits, also fails together, while what was written
+  // before or is written after may succeed. A failed sync fails all of them. Waits, for half a
+  // minute in all, while the disk is behind, whatever the durability.
+  // REQUIRES: no customer occurs twice.
   virtual std::vector<absl::StatusOr<CommitReceipt>> CommitMany(
       absl::Span<const CustomerCommit> commits, Durability durability) = 0;
 
