@@ -55,6 +55,15 @@ absl::StatusOr<CommitQueue::Removed> CommitQueue::Remove(const CustomerKey& key)
   return removed;
 }
 
+void CommitQueue::MarkSynced() {
+  if (!parts_.journal->needs_mark() || marking_.exchange(true)) return;
+  RunAlone([&] {
+    parts_.journal->AppendMark();
+    return absl::OkStatus();
+  }).IgnoreError();
+  marking_ = false;
+}
+
 CommitQueue::Cut CommitQueue::MakeCut() {
   Cut cut;
   RunAlone([&] {

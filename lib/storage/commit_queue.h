@@ -77,6 +77,9 @@ class CommitQueue {
   };
   absl::StatusOr<Removed> Remove(const CustomerKey& key);
 
+  // Writes to the journal what is known to be synced, unless it tells already or there is none.
+  void MarkSynced();
+
   // Where a checkpoint cuts: everything below `number` is in the sealed part of the tail and in the
   // segments of the journal before the one that begins with `number`.
   struct Cut {
@@ -146,6 +149,7 @@ class CommitQueue {
   std::atomic<int64_t> customers_;
   std::atomic<uint64_t> conflicts_{0};
   std::atomic<bool> checkpoint_asked_{false};  // or one is under way
+  std::atomic<bool> marking_{false};
 
   absl::Mutex mutex_;
   Pending* head_ ABSL_GUARDED_BY(mutex_) = nullptr;

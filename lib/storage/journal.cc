@@ -48,13 +48,15 @@ absl::Status Journal::Append(uint32_t count, std::string& frame) {
     absl::Status opened = OpenSegment();
     if (!opened.ok()) return opened;
   }
-  FinishFrame(count, next_number_, synced_.load(std::memory_order_relaxed), frame);
+  const uint64_t synced = synced_.load(std::memory_order_relaxed);
+  FinishFrame(count, next_number_, synced, frame);
   const rocksdb::IOStatus written = active_->Append(frame, rocksdb::IOOptions(), nullptr);
   if (!written.ok()) {
     // Part of the frame may be in the file: nothing may follow it there.
     SealActive();
     return ToAbslStatus(written, kWriting);
   }
+  marked_ = synced;
   next_number_ += count;
   continues_ = next_number_;
   active_bytes_ += frame.size();
@@ -64,6 +66,13 @@ absl::Status Journal::Append(uint32_t count, std::string& frame) {
   segments_.back().end = next_number_;
   segments_.back().bytes += frame.size();
   return absl::OkStatus();
+}
+
+void Journal::AppendMark() {
+  if (active_ == nullptr || leave_active_ || !needs_mark()) return;
+  std::string frame(FrameHead::kBytes, '\0');
+  // If it fails, the next frame carries the mark, in a new segment.
+  Append(0, frame).IgnoreError();
 }
 
 uint64_t Journal::Rotate() {

@@ -41,7 +41,7 @@ struct JournalStart {
 // starts a new file: so writing goes on by itself when there is space again. After a failed sync
 // nobody knows what is on the disk: syncs fail until the database holds what they were for.
 //
-// Append, Rotate and next_number are for the one that leads the writes; the others are thread-safe.
+// Append, AppendMark, Rotate and next_number are for the one that leads the writes; the others are thread-safe.
 class Journal {
  public:
   // Bytes of a segment.
@@ -56,6 +56,11 @@ class Journal {
   // Writes a frame: FrameHead::kBytes of room for the head, then the commits, which take the next
   // `count` numbers.
   absl::Status Append(uint32_t count, std::string& frame);
+
+  // Whether no frame tells yet what the last sync has brought to the disk. Thread-safe.
+  bool needs_mark() const { return marked_ < synced_; }
+  // Writes a frame that tells, if there is a segment to write it to. Best effort.
+  void AppendMark();
 
   // What is appended from now on goes to a new segment. Returns the number that it starts with.
   uint64_t Rotate();
@@ -111,6 +116,7 @@ class Journal {
   std::atomic<uint64_t> bytes_{0};
   std::atomic<uint64_t> appended_bytes_{0};
   std::atomic<uint64_t> synced_;
+  std::atomic<uint64_t> marked_{0};  // the highest that a frame carries
   std::atomic<bool> leave_active_{false};  // set by a failed sync
 
   absl::Mutex sync_mutex_;  // one sync at a time; taken before mutex_

@@ -25,7 +25,8 @@
 // the position of its first event. `first` is the number of a segment's first frame; `continues` is
 // the number at which the segment before ended: a start after a crash leaves a gap between the two,
 // so that no number is ever given twice. `synced`: everything below was known to survive power loss
-// when the frame was written. `boot_id` is that of the running system: while it is the same, what
+// when the frame was written. A frame that takes no numbers carries only this mark: it is written
+// once after a sync, so that the mark does not wait for the next commit. `boot_id` is that of the running system: while it is the same, what
 // was written can't have been lost by the disk. Fixed integers are little-endian, crc is CRC-32C.
 namespace attune::storage {
 

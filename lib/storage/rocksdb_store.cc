@@ -467,8 +467,12 @@ std::vector<absl::StatusOr<CommitReceipt>> RocksDbStore::CommitMany(
 
 absl::Status RocksDbStore::Sync() {
   absl::Status status = journal_->Sync();
-  // What could not be synced is safe when it is in the database.
-  if (!status.ok()) checkpointer_->Request();
+  if (status.ok()) {
+    queue_->MarkSynced();
+  } else {
+    // What could not be synced is safe when it is in the database.
+    checkpointer_->Request();
+  }
   return status;
 }
 

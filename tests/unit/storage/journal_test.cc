@@ -196,6 +196,61 @@ TEST_F(JournalTest, CutsOffWhatThePowerHasTakenUnlessItWasSynced) {
   EXPECT_THAT(std::string(status.message()), HasSubstr("at least 1 "));
 }
 
+TEST_F(JournalTest, NoticesDamageInWhatWasSyncedLast) {
+  Open();
+  for (int i = 0; i < 5; ++i) ASSERT_TRUE(Append("record").ok());
+  ASSERT_TRUE(journal_->Sync().ok());
+  EXPECT_TRUE(journal_->needs_mark());
+  journal_->AppendMark();
+  // Once.
+  const std::string path = Files()[0];
+  const std::string whole = ReadFile(path);
+  EXPECT_FALSE(journal_->needs_mark());
+  ASSERT_TRUE(journal_->Sync().ok());
+  journal_->AppendMark();
+  EXPECT_EQ(ReadFile(path), whole);
+  EXPECT_EQ(Replay()->size(), 5u);
+  EXPECT_EQ(start_.next_number, 6u);
+
+  Reboot(path);
+  const std::string rebooted = ReadFile(path);
+  for (size_t i = SegmentHeader::kBytes; i < whole.size() - FrameHead::kBytes; ++i) {
+    std::string flipped = rebooted;
+    flipped[i] = static_cast<char>(flipped[i] ^ 0x10);
+    WriteFile(path, flipped);
+    ASSERT_TRUE(absl::IsDataLoss(Replay().status())) << i;
+  }
+  WriteFile(path, rebooted);
+  EXPECT_EQ(Replay()->size(), 5u);
+}
+
+TEST_F(JournalTest, GoesOnBehindAMark) {
+  Open();
+  ASSERT_TRUE(Append("a").ok());
+  ASSERT_TRUE(journal_->Sync().ok());
+  journal_->AppendMark();
+  ASSERT_TRUE(Append("b").ok());
+  ASSERT_TRUE(journal_->Sync().ok());
+  journal_->AppendMark();
+  journal_->Rotate();
+  // A segment is not opened for a mark alone.
+  ASSERT_TRUE(Append("c").ok());
+  journal_->Rotate();
+  ASSERT_TRUE(journal_->Sync().ok());
+  journal_->AppendMark();
+  EXPECT_EQ(Files().size(), 2u);
+  EXPECT_THAT(*Replay(), ElementsAre("1:a", "2:b", "3:c"));
+  // A mark that is written in part is none.
+  Open(start_);
+  ASSERT_TRUE(Append("d").ok());
+  journal_->DropBelow(4);
+  ASSERT_TRUE(journal_->Sync().ok());
+  env_.file_system().TearNextAppend(10);
+  journal_->AppendMark();
+  ASSERT_TRUE(Append("e").ok());
+  EXPECT_THAT(*Replay(4), ElementsAre("4:d", "5:e"));
+}
+
 TEST_F(JournalTest, DropsLaterSegmentsThatThePowerHasCutOff) {
   Open();
   ASSERT_TRUE(Append("a").ok());

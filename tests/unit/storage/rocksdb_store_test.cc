@@ -436,6 +436,16 @@ TEST_F(RocksDbStoreTest, IsOpenedByOneAtATime) {
   EXPECT_THAT(std::string(status.message()), HasSubstr("another process has the store in"));
 }
 
+TEST_F(RocksDbStoreTest, WritesNothingWhileNothingHappens) {
+  Put("anna", "record", {"event"});
+  const uint64_t unsynced = store_->Stats().written_bytes;
+  ASSERT_TRUE(store_->Sync().ok());
+  const uint64_t synced = store_->Stats().written_bytes;
+  EXPECT_GT(synced, unsynced);  // that it is
+  for (int i = 0; i < 5; ++i) ASSERT_TRUE(store_->Sync().ok());
+  EXPECT_EQ(store_->Stats().written_bytes, synced);
+}
+
 TEST_F(RocksDbStoreTest, TellsWhatItHolds) {
   for (int i = 0; i < 100; ++i) Put(absl::StrCat("c", i), "record", {"event"});
   const StoreStats stats = store_->Stats();
