@@ -253,6 +253,10 @@ absl::Status RocksDbStore::OpenFolders() {
   rocksdb::Env* const env = setup_.db.env;
   rocksdb::Status status = env->CreateDirIfMissing(path_ + kJournalFolder);
   if (status.ok()) status = env->CreateDirIfMissing(path_ + kCheckpointFolder);
+  // A journal that was synced must not be lost with its folder.
+  std::unique_ptr<rocksdb::Directory> folder;
+  if (status.ok()) status = env->NewDirectory(path_, &folder);
+  if (status.ok()) status = folder->Fsync();
   std::vector<std::string> left_behind;
   if (status.ok()) status = env->GetChildren(path_ + kCheckpointFolder, &left_behind);
   for (const std::string& name : left_behind) {

@@ -4,10 +4,13 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
+#include <system_error>
 #include <utility>
 
 #include "rocksdb/env.h"
@@ -46,6 +49,11 @@ class FaultInjectionFileSystem : public rocksdb::FileSystemWrapper {
   int appends_failed() const { return appends_failed_; }
   int syncs_failed() const { return syncs_failed_; }
   int syncs() const { return syncs_; }
+  // The folders whose entries survive power loss: those that were there at the last sync.
+  std::set<std::string> durable_folders() const {
+    std::lock_guard<std::mutex> lock(mutex_);
+    return durable_folders_;
+  }
 
   const char* Name() const override { return "FaultInjectionFileSystem"; }
 
@@ -58,6 +66,14 @@ class FaultInjectionFileSystem : public rocksdb::FileSystemWrapper {
     if (status.ok() && name.find("/LOG") == std::string::npos) {
       *result = std::make_unique<File>(std::move(*result), name, this);
     }
+    return status;
+  }
+
+  rocksdb::IOStatus NewDirectory(const std::string& name, const rocksdb::IOOptions& options,
+                                 std::unique_ptr<rocksdb::FSDirectory>* result,
+                                 rocksdb::IODebugContext* context) override {
+    rocksdb::IOStatus status = target()->NewDirectory(name, options, result, context);
+    if (status.ok()) *result = std::make_unique<Folder>(std::move(*result), name, this);
     return status;
   }
 
@@ -125,6 +141,38 @@ class FaultInjectionFileSystem : public rocksdb::FileSystemWrapper {
     return path.find(append_path_) != std::string::npos;
   }
 
+  class Folder : public rocksdb::FSDirectoryWrapper {
+   public:
+    Folder(std::unique_ptr<rocksdb::FSDirectory>&& folder, std::string path,
+           FaultInjectionFileSystem* owner)
+        : FSDirectoryWrapper(std::move(folder)), path_(std::move(path)), owner_(owner) {}
+
+    rocksdb::IOStatus Fsync(const rocksdb::IOOptions& options,
+                            rocksdb::IODebugContext* context) override {
+      Note();
+      return FSDirectoryWrapper::Fsync(options, context);
+    }
+    rocksdb::IOStatus FsyncWithDirOptions(const rocksdb::IOOptions& options,
+                                          rocksdb::IODebugContext* context,
+                                          const rocksdb::DirFsyncOptions& how) override {
+      Note();
+      return FSDirectoryWrapper::FsyncWithDirOptions(options, context, how);
+    }
+
+   private:
+    void Note() {
+      std::error_code error;  // a file may go while the folder is read
+      std::filesystem::directory_iterator entry(path_, error);
+      std::lock_guard<std::mutex> lock(owner_->mutex_);
+      for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
+        if (entry->is_directory(error)) owner_->durable_folders_.insert(entry->path());
+      }
+    }
+
+    const std::string path_;
+    FaultInjectionFileSystem* const owner_;
+  };
+
   // Empty: there is none.
   std::function<void()> TakeHookFor(const std::string& path) {
     std::lock_guard<std::mutex> lock(mutex_);
@@ -132,10 +180,11 @@ class FaultInjectionFileSystem : public rocksdb::FileSystemWrapper {
     return std::exchange(hook_, nullptr);
   }
 
-  std::mutex mutex_;
-  std::string append_path_;     // guarded by mutex_
-  std::string hook_path_;       // guarded by mutex_
-  std::function<void()> hook_;  // guarded by mutex_
+  mutable std::mutex mutex_;
+  std::string append_path_;                // guarded by mutex_
+  std::set<std::string> durable_folders_;  // guarded by mutex_
+  std::string hook_path_;                  // guarded by mutex_
+  std::function<void()> hook_;             // guarded by mutex_
   std::atomic<Fault> append_{Fault::kNone};
   std::atomic<int64_t> tear_{-1};
   std::atomic<int> before_tear_{0};

@@ -109,6 +109,10 @@ TEST_F(RocksDbStoreFaultTest, AcknowledgesNothingAsDurableThatWasNotSynced) {
   EXPECT_EQ(Payloads(), std::vector<std::string>{"event"});
 }
 
+TEST_F(RocksDbStoreFaultTest, MakesTheFolderOfTheJournalDurable) {
+  EXPECT_TRUE(files().durable_folders().contains(options_.path + "/journal"));
+}
+
 TEST_F(RocksDbStoreFaultTest, SyncsForPowerCommitsAndNeverForOthers) {
   int before = files().syncs();
   for (int i = 0; i < 10; ++i) Put("anna", "record", {"event"});
