@@ -24,9 +24,14 @@ struct RocksDbOptions {
   // Bytes of blocks of the log and of blobs kept in memory; hardly anything reads them twice.
   uint64_t block_cache_bytes = 16ull << 20;
   // What is committed is brought from memory into files when so many bytes of it have come
-  // together; a record that changes often is written once. Commits are refused at four times as
-  // many. The store's resident memory is about both caches, three times this, and filters and
-  // indexes (12 bytes per customer, 2 per event of the log).
+  // together; a record that changes often is written once. Bulk loads and durable commits wait at
+  // three times as many, and all commits are refused at eight times; or when the journal, which has
+  // every version of a record, is 16 times as long.
+  //
+  // The store's resident memory is about both caches, three times this, and filters and indexes (12
+  // bytes per customer, 2 per event of the log). While the disk is behind or broken it is more: up
+  // to eight times this, once more what of that are records, which a checkpoint copies to sort them,
+  // and after an error of the database once more all of it, in the database's own buffers.
   uint64_t write_buffer_bytes = 32ull << 20;
   // Key of the hash of customer ids for a store that is created; absent: drawn from the system's
   // random source. An existing store keeps its own.
