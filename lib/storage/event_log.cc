@@ -6,6 +6,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "lib/storage/rocksdb_format.h"
 #include "lib/storage/rocksdb_status.h"
 #include "rocksdb/convenience.h"
@@ -42,8 +43,12 @@ void ToLogEntry(const TailEvent& event, LogEntry& entry) {
 }  // namespace
 
 EventLog::EventLog(rocksdb::DB* db, const ColumnFamilies& families, EventTail* tail,
-                   Checkpointer* checkpointer)
-    : db_(db), families_(families), tail_(tail), checkpointer_(checkpointer) {}
+                   Checkpointer* checkpointer, absl::Duration flush_every)
+    : db_(db),
+      families_(families),
+      tail_(tail),
+      checkpointer_(checkpointer),
+      flush_every_(flush_every) {}
 
 absl::Status EventLog::Open() {
   std::string value;
@@ -148,11 +153,14 @@ absl::StatusOr<int64_t> EventLog::EraseEventsOf(const CustomerKey& key, uint64_t
   if (!it->status().ok()) return ToAbslStatus(it->status(), "read the log");
   if (written.ok() && batch.Count() > 0) written = db_->Write(Durably(), &batch);
   if (!written.ok()) return ToAbslStatus(written, "erase events");
+  if (erased > 0) erased_ = true;
   return erased;
 }
 
 absl::Status EventLog::Trim(uint64_t max_bytes) {
   absl::MutexLock lock(&trim_mutex_);
+  absl::Status flushed = FlushErased();
+  if (!flushed.ok()) return flushed;
   const uint64_t in_memory = tail_->bytes();
   absl::StatusOr<uint64_t> bytes = EstimateBytes(start_);
   if (!bytes.ok()) return bytes.status();
@@ -176,6 +184,16 @@ absl::Status EventLog::Trim(uint64_t max_bytes) {
   return ToAbslStatus(rocksdb::DeleteFilesInRange(db_, families_.log, nullptr, &limit,
                                                   /*include_end=*/false),
                       "drop files of the log");
+}
+
+absl::Status EventLog::FlushErased() {
+  const absl::Time now = absl::Now();
+  if (!erased_ || now - flushed_ < flush_every_) return absl::OkStatus();
+  erased_ = false;
+  flushed_ = now;
+  const rocksdb::Status status = db_->Flush(rocksdb::FlushOptions(), families_.log);
+  if (!status.ok()) erased_ = true;
+  return ToAbslStatus(status, "write which events were erased");
 }
 
 absl::StatusOr<uint64_t> EventLog::FindStart(uint64_t max_bytes) const {

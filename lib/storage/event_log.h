@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
 #include "lib/storage/checkpointer.h"
 #include "lib/storage/column_families.h"
 #include "lib/storage/event_tail.h"
@@ -24,11 +25,15 @@ namespace attune::storage {
 // Trimming moves the start of the log and drops the files that lie wholly below it. What is left
 // below the start is never read as part of the log and goes with the next files, so that trimming
 // rewrites nothing and leaves no tombstones that readers would have to skip.
+//
+// Erased events are hidden at once; their bytes leave the files later, see
+// RocksDbOptions::erasure_seconds.
 class EventLog {
  public:
-  // Everything passed must outlive the log.
+  // Everything passed must outlive the log. What marks events as removed is written to a file, with
+  // which they can leave the others, at most once in `flush_every`.
   EventLog(rocksdb::DB* db, const ColumnFamilies& families, EventTail* tail,
-           Checkpointer* checkpointer);
+           Checkpointer* checkpointer, absl::Duration flush_every);
 
   // Reads where the log starts. Call once, before the others.
   absl::Status Open();
@@ -52,13 +57,17 @@ class EventLog {
   // The smallest start that leaves at most max_bytes in the database.
   absl::StatusOr<uint64_t> FindStart(uint64_t max_bytes) const;
   absl::Status MoveStart(uint64_t start);
+  absl::Status FlushErased() ABSL_EXCLUSIVE_LOCKS_REQUIRED(trim_mutex_);
 
   rocksdb::DB* const db_;
   const ColumnFamilies families_;
   EventTail* const tail_;
   Checkpointer* const checkpointer_;
+  const absl::Duration flush_every_;
+  std::atomic<bool> erased_{false};  // something, since the last flush
 
   absl::Mutex trim_mutex_;  // one trim at a time
+  absl::Time flushed_ ABSL_GUARDED_BY(trim_mutex_) = absl::InfinitePast();
   // Every event below was dropped. Moved on before the events are dropped.
   std::atomic<uint64_t> start_{0};
 };

@@ -16,6 +16,10 @@ namespace {
 // of it is much or often.
 constexpr size_t kWriteBufferBytes = 8 << 20;
 
+// Files of the log that are not on its last level: each holds what marks events as removed, and is
+// merged with a good part of the log. It waits until it is old enough, with the others.
+constexpr int kMaxErasureFiles = 48;
+
 rocksdb::DBOptions MakeDbOptions(const RocksDbOptions& options) {
   rocksdb::DBOptions db;
   db.create_if_missing = true;
@@ -63,14 +67,21 @@ rocksdb::ColumnFamilyOptions MakeCustomers(const RocksDbOptions& options,
   // Each merge rewrites a good part of all records: rather seldom than often.
   family.level0_file_num_compaction_trigger = 8;
   family.max_bytes_for_level_base = 8 * options.write_buffer_bytes;
+  family.ttl = options.erasure_seconds;
   return family;
 }
 
 // A file of events lies behind all others and is put on the last level at once: nothing is ever
 // merged, except around events that were removed.
-rocksdb::ColumnFamilyOptions MakeLog(rocksdb::BlockBasedTableOptions table) {
+rocksdb::ColumnFamilyOptions MakeLog(const RocksDbOptions& options,
+                                     rocksdb::BlockBasedTableOptions table) {
   table.block_size = 16 << 10;
-  return MakeFamily(table);
+  rocksdb::ColumnFamilyOptions family = MakeFamily(table);
+  family.ttl = options.erasure_seconds;
+  family.level0_file_num_compaction_trigger = kMaxErasureFiles;
+  family.level0_slowdown_writes_trigger = 2 * kMaxErasureFiles;
+  family.level0_stop_writes_trigger = 4 * kMaxErasureFiles;
+  return family;
 }
 
 }  // namespace
@@ -85,7 +96,7 @@ RocksDbSetup MakeRocksDbSetup(const RocksDbOptions& options) {
   setup.db.listeners.push_back(setup.health);
   setup.meta = MakeFamily(table);
   setup.customers = MakeCustomers(options, table);
-  setup.log = MakeLog(table);
+  setup.log = MakeLog(options, table);
   setup.blobs = MakeFamily(table);
   return setup;
 }

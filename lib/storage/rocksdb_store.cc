@@ -55,6 +55,9 @@ constexpr uint64_t kJournalBuffers = 4;
 // How long one call puts up with back-pressure.
 constexpr absl::Duration kMaxWait = absl::Seconds(30);
 
+// What was erased is written down at most so often before it leaves the files.
+constexpr int kFlushesPerErasureTime = 24;
+
 // Left free behind the last number when the store was not closed: numbers that were given out and
 // lost with the power are never given to anything else.
 constexpr uint64_t kGapAfterCrash = 1u << 24;
@@ -152,6 +155,7 @@ class RocksDbStore : public StateStore {
 
   const std::string path_;
   const uint64_t write_buffer_bytes_;
+  const absl::Duration erasure_time_;
   const RocksDbSetup setup_;
   HashKey id_key_{};  // constant after Open
   const std::unique_ptr<rocksdb::DB> db_;
@@ -171,6 +175,7 @@ RocksDbStore::RocksDbStore(std::unique_ptr<rocksdb::DB> db, const ColumnFamilies
                            const RocksDbSetup& setup, const RocksDbOptions& options)
     : path_(options.path),
       write_buffer_bytes_(options.write_buffer_bytes),
+      erasure_time_(absl::Seconds(static_cast<int64_t>(options.erasure_seconds))),
       setup_(setup),
       db_(std::move(db)),
       families_(families),
@@ -343,7 +348,8 @@ void RocksDbStore::StartCommits(const JournalStart& start, const Floor& floor) {
                       .customers = rocksdb::Options(setup_.db, setup_.customers),
                       .log = rocksdb::Options(setup_.db, setup_.log),
                       .folder = path_ + kCheckpointFolder});
-  log_ = std::make_unique<EventLog>(db_.get(), families_, &tail_, checkpointer_.get());
+  log_ = std::make_unique<EventLog>(db_.get(), families_, &tail_, checkpointer_.get(),
+                                    erasure_time_ / kFlushesPerErasureTime);
 }
 
 absl::Status RocksDbStore::Load(const CustomerKey& key, Record& record) const {

@@ -33,6 +33,9 @@ struct RocksDbOptions {
   // to eight times this, once more what of that are records, which a checkpoint copies to sort them,
   // and after an error of the database once more all of it, in the database's own buffers.
   uint64_t write_buffer_bytes = 32ull << 20;
+  // After so many seconds what was erased leaves the files: those that hold some of it are written
+  // anew. With every file that the log has between the customer's first event and the last.
+  uint64_t erasure_seconds = 24 * 3600;
   // Key of the hash of customer ids for a store that is created; absent: drawn from the system's
   // random source. An existing store keeps its own.
   std::optional<HashKey> id_key;

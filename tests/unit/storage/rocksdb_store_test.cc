@@ -1,9 +1,14 @@
 #include "lib/storage/rocksdb_store.h"
 
 #include <atomic>
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <random>
 #include <set>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <vector>
 
@@ -351,6 +356,41 @@ TEST_F(RocksDbStoreTest, ErasesManyEvents) {
   ASSERT_TRUE(erased.ok()) << erased.status();
   EXPECT_EQ(erased->events, 700);
   EXPECT_EQ(ReadAll().size(), 700u);
+}
+
+TEST_F(RocksDbStoreTest, LeavesNoByteOfWhatWasErasedInItsFiles) {
+  constexpr char kMarker[] = "MARKER-OF-ANNA";
+  Close();
+  options_.erasure_seconds = 1;
+  Open();
+  // Each in files of its own, with others around.
+  for (int round = 0; round < 3; ++round) {
+    for (int i = 0; i < 100; ++i) Put(absl::StrCat("c", i), "record", {"event"});
+    Put("anna", absl::StrCat(kMarker, round), {absl::StrCat(kMarker, " event ", round)});
+    ASSERT_TRUE(store_->Erase(Key("nobody")).ok());  // a checkpoint
+  }
+  const auto files_with_marker = [&] {
+    std::vector<std::string> files;
+    std::error_code error;  // files come and go
+    for (std::filesystem::recursive_directory_iterator it(options_.path, error), end;
+         !error && it != end; it.increment(error)) {
+      if (!it->is_regular_file(error)) continue;
+      std::ifstream file(it->path(), std::ios::binary);
+      const std::string bytes{std::istreambuf_iterator<char>(file), {}};
+      if (absl::StrContains(bytes, kMarker)) files.push_back(it->path());
+    }
+    return files;
+  };
+  EXPECT_THAT(files_with_marker(), Not(IsEmpty()));
+  ASSERT_TRUE(store_->Erase(Key("anna")).ok());
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  for (int i = 0; !files_with_marker().empty() && std::chrono::steady_clock::now() < end; ++i) {
+    ASSERT_TRUE(store_->TrimLog(1 << 30).ok());
+    Put("berta", absl::StrCat(i), {"later"});
+    ASSERT_TRUE(store_->Erase(Key("nobody")).ok());
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  }
+  EXPECT_THAT(files_with_marker(), IsEmpty());
 }
 
 TEST_F(RocksDbStoreTest, ReadsTheLogFromAPositionUntilTheReaderHasEnough) {
