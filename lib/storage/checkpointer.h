@@ -43,13 +43,15 @@ struct CheckpointFiles {
 };
 
 // Brings what was committed from memory into the database, in a thread of its own: sorted files of
-// records and of events, which the database takes over as they are and all at once, together with the
-// number at which the journal starts from then on; then the journal's segments are deleted. After an
-// error of the database they are written to it like anything else, see DatabaseHealth. Thread-safe.
+// records and of events, which the database takes over as they are and all at once, together with
+// the number at which the journal starts from then on; then the journal's segments are deleted.
+// After an error of the database they are written to it like anything else, see DatabaseHealth.
+// Thread-safe.
 //
 // A crash anywhere in between leaves the journal, and what it holds is brought in once more. A
 // journal whose end may be lost with the power must not be brought in over a database that is
-// further: so nothing is in the database before the floor that tells, unless the journal was synced.
+// further: so nothing is in the database before the floor that tells, unless the journal was
+// synced.
 class Checkpointer {
  public:
   // Starts the thread.
@@ -58,8 +60,8 @@ class Checkpointer {
   Checkpointer(const Checkpointer&) = delete;
   Checkpointer& operator=(const Checkpointer&) = delete;
 
-  // Asks for a checkpoint soon. Cheap. One that fails is tried again after a second, then after two,
-  // and so on up to half a minute.
+  // Asks for a checkpoint soon. Cheap. One that fails is tried again after a second, then after
+  // two, and so on up to half a minute.
   void Request();
 
   // Ends the thread; a checkpoint that is under way is finished first. From then on a checkpoint

@@ -15,27 +15,23 @@ constexpr absl::Duration kPause = absl::Milliseconds(2);
 // Memory that the frame may keep between writes.
 constexpr size_t kMaxKeptFrameBytes = 4 << 20;
 
-size_t BytesOf(absl::Span<const CustomerCommit> commits) {
-  size_t bytes = 0;
-  for (const CustomerCommit& commit : commits) {
-    bytes += commit.bytes.size();
-    for (const Event& event : commit.events) bytes += event.payload.size();
-  }
+}  // namespace
+
+size_t BytesOf(const CustomerCommit& commit) {
+  size_t bytes = commit.keep_record ? 0 : commit.bytes.size();
+  for (const Event& event : commit.events) bytes += event.payload.size();
   return bytes;
 }
-
-}  // namespace
 
 CommitQueue::CommitQueue(CommitParts parts, CommitLimits limits, int64_t customers)
     : parts_(std::move(parts)), limits_(std::move(limits)), customers_(customers) {}
 
 void CommitQueue::Commit(absl::Span<const CustomerCommit> commits,
-                         absl::Span<absl::StatusOr<CommitReceipt>> results,
-                         absl::Time wait_until) {
+                         absl::Span<absl::StatusOr<CommitReceipt>> results, absl::Time wait_until) {
   Pending pending;
   pending.commits = commits;
   pending.results = results;
-  pending.bytes = BytesOf(commits);
+  for (const CustomerCommit& commit : commits) pending.bytes += BytesOf(commit);
   WaitForRoom(wait_until);
   Enter(pending);
 }

@@ -23,6 +23,9 @@
 
 namespace attune::storage {
 
+// Bytes of what the commit writes: its record and the payloads of its events.
+size_t BytesOf(const CustomerCommit& commit);
+
 // The parts of a store that commits go to. All must outlive whoever holds this.
 struct CommitParts {
   Journal* journal = nullptr;
@@ -96,9 +99,7 @@ class CommitQueue {
   // Commits that were refused with ABORTED.
   uint64_t conflicts() const { return conflicts_.load(std::memory_order_relaxed); }
   // Whether commits are refused, for want of memory or because the journal is too long.
-  bool full() const {
-    return BytesInMemory() >= limits_.max_bytes || journal_full();
-  }
+  bool full() const { return BytesInMemory() >= limits_.max_bytes || journal_full(); }
 
  private:
   // A caller in the line: with commits, or with something to do while nobody else writes.

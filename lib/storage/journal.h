@@ -41,7 +41,8 @@ struct JournalStart {
 // starts a new file: so writing goes on by itself when there is space again. After a failed sync
 // nobody knows what is on the disk: syncs fail until the database holds what they were for.
 //
-// Append, AppendMark, Rotate and next_number are for the one that leads the writes; the others are thread-safe.
+// Append, AppendMark, Rotate and next_number are for the one that leads the writes; the others are
+// thread-safe.
 class Journal {
  public:
   // Bytes of a segment.
@@ -116,7 +117,7 @@ class Journal {
   std::atomic<uint64_t> bytes_{0};
   std::atomic<uint64_t> appended_bytes_{0};
   std::atomic<uint64_t> synced_;
-  std::atomic<uint64_t> marked_{0};  // the highest that a frame carries
+  std::atomic<uint64_t> marked_{0};        // the highest that a frame carries
   std::atomic<bool> leave_active_{false};  // set by a failed sync
 
   absl::Mutex sync_mutex_;  // one sync at a time; taken before mutex_

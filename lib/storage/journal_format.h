@@ -26,8 +26,9 @@
 // the number at which the segment before ended: a start after a crash leaves a gap between the two,
 // so that no number is ever given twice. `synced`: everything below was known to survive power loss
 // when the frame was written. A frame that takes no numbers carries only this mark: it is written
-// once after a sync, so that the mark does not wait for the next commit. `boot_id` is that of the running system: while it is the same, what
-// was written can't have been lost by the disk. Fixed integers are little-endian, crc is CRC-32C.
+// once after a sync, so that the mark does not wait for the next commit. `boot_id` is that of the
+// running system: while it is the same, what was written can't have been lost by the disk. Fixed
+// integers are little-endian, crc is CRC-32C.
 namespace attune::storage {
 
 // What a commit does to the record. Stored: never renumber.
@@ -90,7 +91,7 @@ bool ForEachCommit(std::string_view body, uint64_t number,
 bool ForEachEvent(const JournalCommit& commit,
                   absl::FunctionRef<void(uint64_t position, const Event&)> visit);
 
-// "00000042.journal"; ids sort like their names.
+// "0000000000000042.journal"; ids sort like their names.
 std::string SegmentFileName(uint64_t id);
 std::optional<uint64_t> ParseSegmentFileName(std::string_view name);
 

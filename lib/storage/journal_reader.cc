@@ -39,7 +39,8 @@ class Replay {
   };
 
   absl::StatusOr<std::vector<uint64_t>> ListIds();
-  absl::StatusOr<Segment> ReadSegment(uint64_t id);
+  // Reads at most so many bytes of it; the header, if they suffice for it.
+  absl::StatusOr<Segment> ReadSegment(uint64_t id, uint64_t max_bytes = UINT64_MAX);
   // Whether nothing is missing between what was read and the segment: it goes on where the one
   // before ended, or the database holds what is between.
   bool Continues(const Segment& segment) const {
@@ -50,7 +51,8 @@ class Replay {
     return segment.header.has_value() && segment.header->boot_id == boot_id_ &&
            boot_id_ != BootId{};
   }
-  // Reads one segment; `next` is the one behind it. Returns whether the journal goes on there.
+  // Reads one segment; `next` is the header of the one behind it. Returns whether the journal goes
+  // on there.
   absl::StatusOr<bool> ReadSegmentFrames(const Segment& segment, const std::optional<Segment>& next,
                                          const std::vector<uint64_t>& later_ids);
   // Visits the frames below `limit`. `offset` becomes the place of the stop.
@@ -80,16 +82,12 @@ absl::StatusOr<JournalStart> Replay::Run() {
   if (!listed.ok()) return listed.status();
   const std::vector<uint64_t>& ids = *listed;
   if (!ids.empty()) start_.next_id = ids.back() + 1;
-  std::optional<Segment> segment;
   for (size_t i = 0; i < ids.size(); ++i) {
-    if (!segment.has_value()) {
-      absl::StatusOr<Segment> read = ReadSegment(ids[i]);
-      if (!read.ok()) return read.status();
-      segment = *std::move(read);
-    }
+    absl::StatusOr<Segment> segment = ReadSegment(ids[i]);
+    if (!segment.ok()) return segment.status();
     std::optional<Segment> next;
     if (i + 1 < ids.size()) {
-      absl::StatusOr<Segment> read = ReadSegment(ids[i + 1]);
+      absl::StatusOr<Segment> read = ReadSegment(ids[i + 1], SegmentHeader::kBytes);
       if (!read.ok()) return read.status();
       next = *std::move(read);
     }
@@ -106,7 +104,6 @@ absl::StatusOr<JournalStart> Replay::Run() {
       for (const uint64_t id : later_ids) Delete(id);
       break;
     }
-    segment = std::move(next);
   }
   start_.continues = std::max(end_, floor_);
   start_.next_number = start_.continues;
@@ -152,7 +149,7 @@ absl::StatusOr<std::vector<uint64_t>> Replay::ListIds() {
   return ids;
 }
 
-absl::StatusOr<Replay::Segment> Replay::ReadSegment(uint64_t id) {
+absl::StatusOr<Replay::Segment> Replay::ReadSegment(uint64_t id, uint64_t max_bytes) {
   Segment segment;
   segment.id = id;
   segment.path = folder_ + "/" + SegmentFileName(id);
@@ -163,6 +160,7 @@ absl::StatusOr<Replay::Segment> Replay::ReadSegment(uint64_t id) {
   if (status.ok()) {
     status = file_system_.NewSequentialFile(segment.path, rocksdb::FileOptions(), &file, nullptr);
   }
+  size = std::min(size, max_bytes);
   size_t read = 0;
   segment.bytes.resize(size);
   while (status.ok() && read < size) {

@@ -14,12 +14,9 @@ namespace attune::storage {
 //   Corruption                   DATA_LOSS
 //   IOError, no space            RESOURCE_EXHAUSTED
 //   other IOError                UNAVAILABLE
-//   Incomplete, TryAgain, Busy   UNAVAILABLE: back-pressure, see IsStall
+//   Incomplete, TryAgain, Busy   UNAVAILABLE: back-pressure
 //   the others                   INTERNAL
 absl::Status ToAbslStatus(const rocksdb::Status& status, std::string_view doing);
-
-// Whether a write was refused only because flushes or compactions are behind.
-inline bool IsStall(const rocksdb::Status& status) { return status.IsIncomplete(); }
 
 }  // namespace attune::storage
 

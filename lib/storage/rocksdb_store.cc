@@ -67,12 +67,6 @@ absl::Status SizeError(std::string_view what, size_t bytes, size_t limit, std::s
                                                    limit, " are allowed (", ToAbsl(name), ")"));
 }
 
-size_t BytesOf(const CustomerCommit& commit) {
-  size_t bytes = commit.keep_record ? 0 : commit.bytes.size();
-  for (const Event& event : commit.events) bytes += event.payload.size();
-  return bytes;
-}
-
 absl::Status CheckSizes(const CustomerCommit& commit) {
   if (!commit.keep_record && commit.bytes.size() > kMaxRecordBytes) {
     return SizeError("a customer's record", commit.bytes.size(), kMaxRecordBytes,
@@ -93,6 +87,15 @@ absl::Status CheckSizes(const CustomerCommit& commit) {
     return SizeError("a commit", bytes, kMaxCommitBytes, "max_commit_bytes");
   }
   return absl::OkStatus();
+}
+
+// The version number of what the database has answered; 0: there is no record.
+absl::StatusOr<uint64_t> VersionOf(const rocksdb::Status& status, std::string_view value) {
+  if (status.IsNotFound()) return 0;
+  if (!status.ok()) return ToAbslStatus(status, kReadingRecord);
+  const std::optional<uint64_t> version = StoredVersion(value);
+  if (!version.has_value()) return absl::DataLossError("a stored record is too short");
+  return *version;
 }
 
 // A store with everything in it, made by OpenRocksDbStore.
@@ -185,7 +188,8 @@ RocksDbStore::RocksDbStore(std::unique_ptr<rocksdb::DB> db, const ColumnFamilies
 RocksDbStore::~RocksDbStore() {
   if (checkpointer_ != nullptr) {
     // The thread first, so that nothing is written behind the last checkpoint. The object stays:
-    // a cut may ask it for the next one. If this fails, the journal is read when the store is opened.
+    // a cut may ask it for the next one. If this fails, the journal is read when the store is
+    // opened.
     checkpointer_->Stop();
     if (checkpointer_->Checkpoint().ok()) PutMeta(kClosedKey, "1").IgnoreError();
   }
@@ -366,7 +370,7 @@ absl::Status RocksDbStore::LoadMany(absl::Span<const CustomerKey> keys,
   size_t count = 0;
   for (size_t i = 0; i < keys.size(); ++i) {
     if (!LoadFromMemory(keys[i], records[i])) missing[count++] = i;
-    if (count < kMaxKeysPerRead && i + 1 < keys.size()) continue;
+    if (count == 0 || (count < kMaxKeysPerRead && i + 1 < keys.size())) continue;
     absl::Status status = LoadFromDatabase({missing.data(), count}, keys, records);
     if (!status.ok()) return status;
     count = 0;
@@ -403,10 +407,9 @@ absl::Status RocksDbStore::LoadFromDatabase(absl::Span<const size_t> indexes,
 
 absl::Status RocksDbStore::FinishLoad(const CustomerKey& key, const rocksdb::Status& status,
                                       std::string_view value, Record& record) const {
-  if (status.IsNotFound()) return absl::OkStatus();
-  if (!status.ok()) return ToAbslStatus(status, kReadingRecord);
-  const std::optional<uint64_t> version = StoredVersion(value);
-  if (!version.has_value()) return absl::DataLossError("a stored record is too short");
+  const absl::StatusOr<uint64_t> version = VersionOf(status, value);
+  if (!version.ok()) return version.status();
+  if (*version == 0) return absl::OkStatus();
   record.found = true;
   record.version.number = *version;
   record.bytes.assign(value.substr(kRecordHeaderBytes));
@@ -418,11 +421,7 @@ absl::StatusOr<uint64_t> RocksDbStore::StoredVersionOf(const CustomerKey& key) c
   rocksdb::PinnableSlice value;
   const rocksdb::Status status =
       db_->Get(rocksdb::ReadOptions(), families_.customers, KeySlice(key), &value);
-  if (status.IsNotFound()) return 0;
-  if (!status.ok()) return ToAbslStatus(status, kReadingRecord);
-  const std::optional<uint64_t> version = StoredVersion(ToView(value));
-  if (!version.has_value()) return absl::DataLossError("a stored record is too short");
-  return *version;
+  return VersionOf(status, ToView(value));
 }
 
 absl::StatusOr<CommitReceipt> RocksDbStore::Commit(const CustomerCommit& commit,

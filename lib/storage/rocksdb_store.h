@@ -30,8 +30,8 @@ struct RocksDbOptions {
   //
   // The store's resident memory is about both caches, three times this, and filters and indexes (12
   // bytes per customer, 2 per event of the log). While the disk is behind or broken it is more: up
-  // to eight times this, once more what of that are records, which a checkpoint copies to sort them,
-  // and after an error of the database once more all of it, in the database's own buffers.
+  // to eight times this, once more what of that are records, which a checkpoint copies to sort
+  // them, and after an error of the database once more all of it, in the database's own buffers.
   uint64_t write_buffer_bytes = 32ull << 20;
   // After so many seconds what was erased leaves the files: those that hold some of it are written
   // anew. With every file that the log has between the customer's first event and the last.

@@ -157,7 +157,8 @@ class StateStore {
   // power loss. Returns the number of events removed and whether there was a record. May take
   // seconds: it reads the whole log. From then on nobody can read them here; the store's files are
   // rid of their bytes later, when they are written anew, in a time that the store's options tell
-  // and only while it is open and written to. Backups and file system snapshots keep what they have.
+  // and only while it is open and written to. Backups and file system snapshots keep what they
+  // have.
   struct Erased {
     bool record = false;
     int64_t events = 0;

@@ -272,8 +272,8 @@ TEST_F(JournalTest, DropsLaterSegmentsThatThePowerHasCutOff) {
   EXPECT_TRUE(absl::IsDataLoss(Replay().status()));
 }
 
-// A checkpoint syncs what lies behind its cut, and the power fails: the segment before ends where it
-// was last synced, between two frames.
+// A checkpoint syncs what lies behind its cut, and the power fails: the segment before ends where
+// it was last synced, between two frames.
 TEST_F(JournalTest, CutsOffASegmentThatThePowerHasEndedBetweenTwoFrames) {
   Open();
   ASSERT_TRUE(Append("a").ok());
