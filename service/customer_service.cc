@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/numbers.h"
@@ -18,6 +19,7 @@ namespace {
 namespace pb = attune::v1;
 
 constexpr int kMaxFeaturePage = 1000;
+constexpr size_t kMaxRecentDecisions = 64;
 constexpr std::string_view kFeaturePath = "features.";
 
 void CheckCustomerId(std::string_view field, std::string_view id, Violations& violations) {
@@ -79,8 +81,12 @@ absl::Status CustomerService::Get(const pb::CustomerServiceGetRequest& request,
   if (state->features_time_us() != 0) {
     ToProto(state->features_time_us(), response->mutable_update_time());
   }
-  for (const customer::Interaction& interaction : state->History()) {
-    if (interaction.kind != customer::InteractionKind::kDecided) continue;
+  std::vector<customer::Interaction> decisions = state->History();
+  std::erase_if(decisions, [](const customer::Interaction& interaction) {
+    return interaction.kind != customer::InteractionKind::kDecided;
+  });
+  const size_t first = decisions.size() - std::min<size_t>(decisions.size(), kMaxRecentDecisions);
+  for (const customer::Interaction& interaction : absl::MakeConstSpan(decisions).subspan(first)) {
     pb::PastDecision* past = response->add_recent_decisions();
     // By way of a time, which has no overflow, whatever a damaged record holds.
     ToProto(absl::ToUnixMicros(absl::FromUnixMillis(interaction.time_ms)), past->mutable_time());

@@ -49,7 +49,7 @@ std::string ExplainRule(const std::string& expr) {
   return text;
 }
 
-TEST(ExplanationTest, FindsWhatDecided) {
+TEST(ExpressionExplanationTest, FindsWhatDecided) {
   const ExplainCase cases[] = {
       {"true", "customer.open_incidents == 2", ""},
       {"comparison", "customer.open_incidents == 0",
@@ -98,7 +98,7 @@ TEST(ExplanationTest, FindsWhatDecided) {
   for (const ExplainCase& c : cases) EXPECT_EQ(ExplainRule(c.expr), c.expected) << c.name;
 }
 
-TEST(ExplanationTest, NeedsWhatWasKept) {
+TEST(ExpressionExplanationTest, NeedsWhatWasKept) {
   CompileOptions options;
   options.explain = false;
   IssueList issues;

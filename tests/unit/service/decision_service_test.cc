@@ -132,8 +132,7 @@ TEST_F(DecisionServiceTest, ExplainsEveryTreatmentWhenAsked) {
   request_.set_explain(true);
   request_.set_max_treatments(1);
   const pb::DecideResponse response = Decide();
-  EXPECT_THAT(response.treatments(0).reasons(),
-              ElementsAre("customer.income = (protected)"));
+  EXPECT_THAT(response.treatments(0).reasons(), ElementsAre("customer.income = (protected)"));
   ASSERT_EQ(response.rejected_treatments_size(), 3);
   const pb::RejectedTreatment& goodwill = response.rejected_treatments(0);
   EXPECT_EQ(goodwill.treatment_id(), "goodwill_credit");
