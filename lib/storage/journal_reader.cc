@@ -187,7 +187,7 @@ absl::StatusOr<Stop> Replay::ReadFrames(const Segment& segment, uint64_t limit, 
     const std::optional<FrameHead> head = DecodeFrameHead(rest);
     if (!head.has_value()) return Stop::kDamage;
     // A write that failed and is in the file all the same.
-    if (head->number >= limit && head->count > 0) return Stop::kEnd;
+    if (head->number >= limit) return Stop::kEnd;
     if (head->number != end_) return Stop::kDamage;
     if (rest.size() - FrameHead::kBytes < head->body_size) return Stop::kTorn;
     const std::string_view body = rest.substr(FrameHead::kBytes, head->body_size);
