@@ -69,7 +69,7 @@ const absl::TimeZone* TimeZones::Find(std::string_view name) const {
     // Another thread may have been faster; then its zone is the one that is kept.
     if (slot.compare_exchange_strong(zone, mine, std::memory_order_acq_rel)) {
       zone = mine;
-      if (usable) read.release();
+      if (usable) static_cast<void>(read.release());
     }
   }
   return zone == Unreadable() ? nullptr : zone;

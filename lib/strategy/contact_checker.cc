@@ -26,6 +26,7 @@ constexpr int64_t kSecondsPerDay = 86'400;
 std::vector<std::string_view> KindKeys() {
   std::vector<std::string_view> keys;
   const auto& oneof = *v1::ContactPolicy::descriptor()->FindOneofByName("kind");
+  keys.reserve(static_cast<size_t>(oneof.field_count()));
   for (int i = 0; i < oneof.field_count(); ++i) keys.push_back(oneof.field(i)->name());
   return keys;
 }

@@ -65,6 +65,7 @@ ContactPolicies Compiler::Compile() {
     Add(treatment.contact(), {Level::kTreatment, strategy_.catalog.Find(treatment.name())});
   }
   std::vector<uint32_t> outcome_numbers;
+  outcome_numbers.reserve(static_cast<size_t>(strategy_.outcomes.size()));
   for (int i = 0; i < strategy_.outcomes.size(); ++i) {
     outcome_numbers.push_back(strategy_.outcomes[i].number);
   }
