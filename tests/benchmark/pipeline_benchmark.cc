@@ -106,7 +106,7 @@ class Fixture {
     storage::Record record;
     for (int i = 0; i < kHistory; ++i) {
       const customer::Interaction decided{customer::InteractionKind::kDecided,
-                                          kNowUs / 1000 + i * 86'400'000, 1, 7, 0};
+                                          kNowUs / 1000 - (kHistory - i) * 86'400'000, 1, 7, 0};
       change.interactions = absl::MakeConstSpan(&decided, 1);
       change.now_ms = decided.time_ms;
       std::string bytes;
