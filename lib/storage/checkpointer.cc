@@ -41,6 +41,7 @@ Checkpointer::Checkpointer(CheckpointParts parts, CheckpointFiles files)
     : parts_(parts),
       files_(std::move(files)),
       syncer_([this] { return CheckpointOnce(); }),
+      pacer_([this] { return InAHurry(); }),
       thread_([this] { Loop(); }) {}
 
 void Checkpointer::Stop() {
@@ -59,6 +60,13 @@ void Checkpointer::Request() {
   wake_.Signal();
 }
 
+absl::Status Checkpointer::Checkpoint() {
+  ++waiting_;
+  absl::Status status = syncer_.Sync();
+  --waiting_;
+  return status;
+}
+
 absl::Status Checkpointer::last_status() const {
   absl::MutexLock lock(&mutex_);
   return last_status_;
@@ -74,7 +82,7 @@ void Checkpointer::Loop() {
     if (stopping_) return;
     // Before: what is asked for while this one runs may not be in it.
     requested_ = false;
-    const absl::Status status = Checkpoint();
+    const absl::Status status = syncer_.Sync();
     if (status.ok()) {
       retry_after = kMinRetryAfter;
       continue;
@@ -132,6 +140,7 @@ rocksdb::Status Checkpointer::ForEachRecord(const Content& content, Put put, Del
     value.assign(reinterpret_cast<const char*>(&record.version), sizeof record.version);
     value.append(content.records.bytes, record.offset, record.size);
     status = put(KeySlice(record.key), value);
+    pacer_.Did(value.size());
   }
   return status;
 }
@@ -144,6 +153,7 @@ rocksdb::Status Checkpointer::ForEachEvent(const Content& content, Put put) {
       const std::array<char, 8> key = LogKey(event.position);
       EncodeEvent(event.type, event.customer, event.payload, value);
       status = put(rocksdb::Slice(key.data(), key.size()), value);
+      pacer_.Did(value.size());
       return status.ok();
     });
     if (!status.ok()) break;

@@ -17,6 +17,7 @@
 #include "lib/storage/event_tail.h"
 #include "lib/storage/group_syncer.h"
 #include "lib/storage/journal.h"
+#include "lib/storage/pacer.h"
 #include "lib/storage/record_table.h"
 #include "rocksdb/db.h"
 #include "rocksdb/options.h"
@@ -69,7 +70,7 @@ class Checkpointer {
   void Stop();
 
   // Returns when everything that was committed before the call is in the database, durably.
-  absl::Status Checkpoint() { return syncer_.Sync(); }
+  absl::Status Checkpoint();
 
   // Of the last one; OK: there was none.
   absl::Status last_status() const;
@@ -90,8 +91,8 @@ class Checkpointer {
   using Put =
       absl::FunctionRef<rocksdb::Status(const rocksdb::Slice& key, const rocksdb::Slice& value)>;
   using Delete = absl::FunctionRef<rocksdb::Status(const rocksdb::Slice& key)>;
-  static rocksdb::Status ForEachRecord(const Content& content, Put put, Delete remove);
-  static rocksdb::Status ForEachEvent(const Content& content, Put put);
+  rocksdb::Status ForEachRecord(const Content& content, Put put, Delete remove);
+  rocksdb::Status ForEachEvent(const Content& content, Put put);
 
   absl::Status Write(const Content& content, bool journal_synced);
   absl::Status WriteFiles(const Content& content,
@@ -100,12 +101,16 @@ class Checkpointer {
   // With `in_pieces` not at once: a crash in between leaves a part.
   absl::Status WriteBatches(const Content& content, bool in_pieces);
   absl::Status WaitForCompactions() const;
+  bool InAHurry() const { return waiting_ > 0 || stopping_ || parts_.queue->behind(); }
 
   const CheckpointParts parts_;
   const CheckpointFiles files_;
   GroupSyncer syncer_;
-  uint64_t file_number_ = 0;  // of the one that runs the checkpoint
+  // Of the one that runs the checkpoint.
+  uint64_t file_number_ = 0;
+  Pacer pacer_;
   std::atomic<uint64_t> written_bytes_{0};
+  std::atomic<int> waiting_{0};  // for a checkpoint to end
   std::atomic<bool> requested_{false};
   std::atomic<bool> stopping_{false};
 

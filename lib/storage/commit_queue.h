@@ -98,6 +98,8 @@ class CommitQueue {
   int64_t customers() const { return customers_.load(std::memory_order_relaxed); }
   // Commits that were refused with ABORTED.
   uint64_t conflicts() const { return conflicts_.load(std::memory_order_relaxed); }
+  // Whether commits come faster than checkpoints take them over.
+  bool behind() const { return BytesInMemory() >= 2 * limits_.checkpoint_bytes; }
   // Whether commits are refused, for want of memory or because the journal is too long.
   bool full() const { return BytesInMemory() >= limits_.max_bytes || journal_full(); }
 
