@@ -169,15 +169,14 @@ TEST_F(RocksDbStoreFaultTest, WritesACheckpointIntoADatabaseThatHasJustFailed) {
         files().FailAppends(Fault::kNoSpace, ".sst");
         // More than a memtable: it is flushed.
         store_->PutBlob("blob", std::string(20 << 20, 'b')).IgnoreError();
-        const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
-        while (files().appends_failed() == 0 && std::chrono::steady_clock::now() < end) {
-          std::this_thread::sleep_for(std::chrono::milliseconds(5));
-        }
-        std::this_thread::sleep_for(std::chrono::milliseconds(200));  // the error is reported
+        const auto put = [&] { return store_->PutBlob("blob", "b"); };
+        const absl::Status noticed = SucceedsWithin(std::chrono::seconds(20), [&] {
+          return put().ok() ? absl::UnknownError("not yet") : absl::OkStatus();
+        });
+        EXPECT_TRUE(noticed.ok());
         files().FailAppends(Fault::kNone);
         // It seems to have recovered, and has not: see DatabaseHealth.
-        std::this_thread::sleep_for(std::chrono::milliseconds(6500));
-        EXPECT_TRUE(store_->PutBlob("blob", "b").ok());
+        EXPECT_TRUE(SucceedsWithin(std::chrono::seconds(20), put).ok());
       });
     }
     const absl::Status status =
