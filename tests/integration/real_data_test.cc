@@ -8,12 +8,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <cstdio>
-#include <cstdlib>
-#include <filesystem>
-#include <iostream>
 #include <map>
 #include <memory>
 #include <ostream>
@@ -28,8 +24,7 @@
 #include "lib/base/hash.h"
 #include "lib/storage/name_dictionary.h"
 #include "lib/strategy/strategy_loader.h"
-#include "service/ctl/byte_source.h"
-#include "service/ctl/csv_reader.h"
+#include "tests/integration/real_data.h"
 #include "tests/integration/server_fixture.h"
 #include "tests/integration/subprocess.h"
 
@@ -76,13 +71,6 @@ constexpr size_t kDecideEvery = ATTUNE_ALL_CUSTOMERS ? 1 : 40;
 // Of every so manieth customer one decision is also made by a unary call, and one retried.
 constexpr size_t kSampleEvery = kDecideEvery * (ATTUNE_ALL_CUSTOMERS ? 97 : 10);
 
-// The folder of the data; empty when there is none.
-std::string SharedFolder() {
-  const char* named = std::getenv("ATTUNE_SHARED");
-  const std::string folder = named != nullptr ? named : ATTUNE_SOURCE_DIR "/../shared";
-  return std::filesystem::is_directory(folder + "/data") ? folder : "";
-}
-
 struct Person {
   std::string id;
   std::string segment;
@@ -106,28 +94,11 @@ std::string BandOf(const std::vector<int>& bands, const std::string& text) {
 
 std::vector<Person> ReadPeople(const DataSet& data, const std::string& path) {
   std::vector<Person> people;
-  auto source = ctl::OpenByteSource(path, std::cin);
-  if (!source.ok()) {
-    ADD_FAILURE() << source.status();
-    return people;
-  }
-  ctl::CsvReader rows(**source, ctl::CsvOptions());
-  size_t id = 0;
-  size_t segment = 0;
-  for (bool header = true; *rows.Next(); header = false) {
-    const auto& fields = rows.row().fields;
-    if (header) {
-      const auto column = [&](const std::string& name) {
-        return static_cast<size_t>(std::find(fields.begin(), fields.end(), name) - fields.begin());
-      };
-      id = column(data.id_column);
-      segment = column(data.segment_column);
-      continue;
-    }
-    const std::string text(fields[segment]);
+  ForEachCsvRow(path, {data.id_column, data.segment_column}, [&](const auto& fields) {
+    const std::string segment(fields[1]);
     people.push_back(
-        {std::string(fields[id]), data.bands.empty() ? text : BandOf(data.bands, text)});
-  }
+        {std::string(fields[0]), data.bands.empty() ? segment : BandOf(data.bands, segment)});
+  });
   return people;
 }
 
@@ -298,23 +269,12 @@ class Winners {
   std::map<std::pair<std::string, std::string>, Cell> cells_;
 };
 
-class Stopwatch {
- public:
-  double Seconds() const {
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
-  }
-
- private:
-  const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
-};
-
 class RealDataTest : public ::testing::TestWithParam<DataSet> {
  protected:
   void SetUp() override {
     const std::string shared = SharedFolder();
     if (shared.empty()) {
-      GTEST_SKIP() << "the real data are not here: ATTUNE_SHARED names no folder with them, and "
-                      "../shared/data is not beside the checkout";
+      GTEST_SKIP() << kNoSharedFolder;
     }
     csv_ = absl::StrCat(shared, "/data/", GetParam().name, "/", GetParam().file);
     people_ = ReadPeople(GetParam(), csv_);
