@@ -121,6 +121,16 @@ std::string MissingConsent(const strategy::Strategy& strategy, const Decision& d
              : absl::StrCat("the customer has not said yes ", what);
 }
 
+// Who stopped the treatment, since when and why.
+std::string Stopped(const Decision& decision, int treatment) {
+  const stops::Change& stop = *decision.stops->StopOf(treatment);
+  const std::string who = absl::StrCat(stop.by, " since ", Time(stop.time_us), ": ", stop.because);
+  if (stop.target.kind == stops::Target::Kind::kTreatment) {
+    return absl::StrCat("is stopped by ", who);
+  }
+  return absl::StrCat("its group ", stop.target.name, " is stopped by ", who);
+}
+
 std::string ContactPolicy(const strategy::Strategy& strategy, const Decision& decision,
                           const candidates::Rejection& rejection) {
   if (rejection.contact_policy < 0) return "a contact policy does not allow it now";
@@ -138,6 +148,8 @@ std::string ExplainRejection(const strategy::Strategy& strategy,
   const std::string& channel = strategy.context.channels[context.channel].name;
   const Scores scores = ScoresOf(decision, rejection.treatment);
   switch (rejection.reason) {
+    case Reason::kStopped:
+      return Stopped(decision, rejection.treatment);
     case Reason::kNotRequested:
       return "the request asks for other treatments only";
     case Reason::kNoContentForChannel:
