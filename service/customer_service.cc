@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -11,6 +12,7 @@
 #include "lib/base/absl_strings.h"
 #include "lib/base/text.h"
 #include "lib/context/decision_request.h"
+#include "lib/customer/consent.h"
 #include "lib/customer/customer_record.h"
 
 namespace attune::service {
@@ -20,6 +22,9 @@ namespace pb = attune::v1;
 
 constexpr int kMaxFeaturePage = 1000;
 constexpr size_t kMaxRecentDecisions = 64;
+constexpr size_t kMaxRecentInteractions = 64;
+// The outcome of an interaction that is a decision.
+constexpr std::string_view kDecided = "decided";
 constexpr std::string_view kFeaturePath = "features.";
 
 void CheckCustomerId(std::string_view field, std::string_view id, Violations& violations) {
@@ -42,6 +47,12 @@ std::optional<std::string> FeatureProblem(const ValueDeclaration& feature, Value
                         ToAbsl(ValueTypeName(given)));
   }
   return context::ValueProblem(value);
+}
+
+// The last ones, at most `count`.
+absl::Span<const customer::Interaction> Latest(const std::vector<customer::Interaction>& all,
+                                               size_t count) {
+  return absl::MakeConstSpan(all).subspan(all.size() - std::min(all.size(), count));
 }
 
 void SortByNumber(std::vector<customer::FeatureEdit>& edits) {
@@ -81,23 +92,70 @@ absl::Status CustomerService::Get(const pb::CustomerServiceGetRequest& request,
   if (state->features_time_us() != 0) {
     ToProto(state->features_time_us(), response->mutable_update_time());
   }
-  std::vector<customer::Interaction> decisions = state->History();
+  FillHistory(*state, response);
+  status = FillConsents(*state, response);
+  if (!status.ok()) return status;
+  response->set_decision_count(state->decision_count());
+  return absl::OkStatus();
+}
+
+void CustomerService::FillHistory(const customer::CustomerState& state,
+                                  pb::CustomerServiceGetResponse* response) const {
+  const std::vector<customer::Interaction> history = state.History();
+  std::vector<customer::Interaction> decisions = history;
   std::erase_if(decisions, [](const customer::Interaction& interaction) {
     return interaction.kind != customer::InteractionKind::kDecided;
   });
-  const size_t first = decisions.size() - std::min<size_t>(decisions.size(), kMaxRecentDecisions);
-  for (const customer::Interaction& interaction : absl::MakeConstSpan(decisions).subspan(first)) {
+  for (const customer::Interaction& interaction : Latest(decisions, kMaxRecentDecisions)) {
+    const pb::Interaction shown = Show(interaction);
     pb::PastDecision* past = response->add_recent_decisions();
-    // By way of a time, which has no overflow, whatever a damaged record holds.
-    ToProto(absl::ToUnixMicros(absl::FromUnixMillis(interaction.time_ms)), past->mutable_time());
-    past->set_channel(
-        std::string(options_.names->NameOf(storage::NameKind::kChannel, interaction.channel)));
-    if (interaction.treatment) {
-      past->set_treatment_id(std::string(
-          options_.names->NameOf(storage::NameKind::kTreatment, *interaction.treatment)));
-    }
+    *past->mutable_time() = shown.time();
+    past->set_channel(shown.channel());
+    past->set_treatment_id(shown.treatment_id());
   }
-  response->set_decision_count(state->decision_count());
+  for (const customer::Interaction& interaction : Latest(history, kMaxRecentInteractions)) {
+    *response->add_recent_interactions() = Show(interaction);
+  }
+}
+
+pb::Interaction CustomerService::Show(const customer::Interaction& interaction) const {
+  const auto name = [&](storage::NameKind kind, uint32_t number) {
+    return std::string(options_.names->NameOf(kind, number));
+  };
+  pb::Interaction shown;
+  // By way of a time, which has no overflow, whatever a damaged record holds.
+  ToProto(absl::ToUnixMicros(absl::FromUnixMillis(interaction.time_ms)), shown.mutable_time());
+  shown.set_channel(name(storage::NameKind::kChannel, interaction.channel));
+  if (interaction.treatment) {
+    shown.set_treatment_id(name(storage::NameKind::kTreatment, *interaction.treatment));
+  }
+  shown.set_outcome(interaction.kind == customer::InteractionKind::kDecided
+                        ? std::string(kDecided)
+                        : name(storage::NameKind::kOutcome, interaction.outcome));
+  return shown;
+}
+
+absl::Status CustomerService::FillConsents(const customer::CustomerState& state,
+                                           pb::CustomerServiceGetResponse* response) const {
+  customer::ConsentReader reader(state.consents());
+  customer::Consent consent;
+  while (reader.Next(consent)) {
+    pb::Consent* said = response->add_consents();
+    said->set_purpose(
+        std::string(options_.names->NameOf(storage::NameKind::kPurpose, consent.purpose)));
+    if (consent.channel) {
+      said->set_channel(
+          std::string(options_.names->NameOf(storage::NameKind::kChannel, *consent.channel)));
+    }
+    said->set_granted(consent.granted);
+    said->set_source(std::string(consent.source));
+    ToProto(consent.time_us, said->mutable_time());
+  }
+  if (!reader.ok()) return absl::DataLossError("the customer's consents are malformed");
+  auto& consents = *response->mutable_consents();
+  std::sort(consents.begin(), consents.end(), [](const pb::Consent& a, const pb::Consent& b) {
+    return std::tie(a.purpose(), a.channel()) < std::tie(b.purpose(), b.channel());
+  });
   return absl::OkStatus();
 }
 
@@ -188,7 +246,7 @@ absl::Status CustomerService::Erase(const pb::CustomerServiceEraseRequest& reque
   auto erased = options_.store->Erase(options_.store->KeyOf(request.customer_id()));
   if (!erased.ok()) return erased.status();
   response->set_erased(erased->record || erased->events > 0);
-  response->set_erased_decisions(erased->events);
+  response->set_erased_events(erased->events);
   return absl::OkStatus();
 }
 

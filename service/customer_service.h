@@ -24,7 +24,8 @@ namespace attune::service {
 inline constexpr int kMaxRowsPerMessage = 10'000;
 inline constexpr int64_t kMaxListedRejectedRows = 10'000;
 
-// attune.v1.CustomerService without its transport: messages in, messages out. Upsert, BatchUpsert
+// What attune.v1.CustomerService does with customers and their features, without its transport:
+// messages in, messages out; consents and histories are written by HistoryService. Upsert, BatchUpsert
 // and Erase wait for the disk and must not run on a thread that serves decisions. Thread-safe. What
 // the methods do and answer: customer_service.proto.
 class CustomerService {
@@ -86,6 +87,12 @@ class CustomerService {
 
  private:
   const strategy::Strategy& strategy() const { return *options_.strategy; }
+  void FillHistory(const customer::CustomerState& state,
+                   attune::v1::CustomerServiceGetResponse* response) const;
+  attune::v1::Interaction Show(const customer::Interaction& interaction) const;
+  // DATA_LOSS: the consents are malformed.
+  absl::Status FillConsents(const customer::CustomerState& state,
+                            attune::v1::CustomerServiceGetResponse* response) const;
   // Reads the features of a message as edits ascending by number; a value without kind removes.
   void ReadFeatures(const attune::v1::Customer& customer, ListBuffers& lists,
                     std::vector<customer::FeatureEdit>& edits, Violations& violations) const;

@@ -17,6 +17,7 @@
 #include "lib/context/decision_context.h"
 #include "lib/context/decision_request.h"
 #include "lib/decision/decider.h"
+#include "lib/stops/stop_list.h"
 #include "lib/strategy/strategy.h"
 #include "service/decision_answer.h"
 #include "service/metrics.h"
@@ -36,6 +37,7 @@ class DecisionService {
     // is too large. Then `clock` is the same object.
     ManualClock* replay_clock = nullptr;
     absl::Duration max_clock_skew = absl::Minutes(5);
+    const stops::StopList* stops = nullptr;  // outlives the service; nullptr: nothing is stopped
     DecisionMetrics* metrics = nullptr;  // outlives the service
   };
   // The time of a replay clock that no request has set yet.
@@ -55,6 +57,7 @@ class DecisionService {
     context::DecisionRequest request;
     context::DecisionContext context;
     decision::Decision decision;
+    stops::StopReader stops;
     ListBuffers lists;
   };
   std::unique_ptr<Workspace> TakeWorkspace();

@@ -183,6 +183,12 @@ void AddStoreMetrics(telemetry::Registry& registry, const storage::StateStore* s
           [](const Stats& s) { return s.conflicts; });
 }
 
+void AddStopMetrics(telemetry::Registry& registry, const stops::StopList* stops) {
+  registry.AddGauge("attune_stops",
+                    "Treatments and groups of the active strategy that people have stopped.",
+                    [stops] { return static_cast<double>(stops->state()->set.size()); });
+}
+
 void AddInfoMetrics(telemetry::Registry& registry, const strategy::Strategy& strategy) {
   const auto one = [] { return 1.0; };
   registry.AddGauge("attune_build_info", "The program's version; always 1.", one,

@@ -11,6 +11,7 @@
 #include "lib/candidates/rejection.h"
 #include "lib/context/decision_context.h"
 #include "lib/decision/decider.h"
+#include "lib/stops/stop_list.h"
 #include "lib/storage/state_store.h"
 #include "lib/strategy/strategy.h"
 #include "lib/telemetry/metrics.h"
@@ -91,6 +92,10 @@ class RpcMetrics {
 // Exports what the store says about itself, read once per scrape. `store` must outlive the
 // registry's last scrape.
 void AddStoreMetrics(telemetry::Registry& registry, const storage::StateStore* store);
+
+// Exports how many treatments and groups of the active strategy are stopped. `stops` must outlive
+// the registry's last scrape.
+void AddStopMetrics(telemetry::Registry& registry, const stops::StopList* stops);
 
 // Exports the version of the program and of the active strategy.
 void AddInfoMetrics(telemetry::Registry& registry, const strategy::Strategy& strategy);

@@ -23,25 +23,40 @@ RpcStatus ToRpcStatus(absl::Status status, Violations violations) {
   return RpcStatus(std::move(status));
 }
 
-// One BatchUpsert call.
-class BatchStream : public rpc::ClientStreamOf<pb::CustomerServiceBatchUpsertRequest,
-                                               pb::CustomerServiceBatchUpsertResponse> {
- public:
-  explicit BatchStream(const CustomerService* customers) : batch_(customers) {}
+// Answers calls with a method of a service.
+template <typename Service, typename Method>
+auto HandlerOf(const Service& service, Method method) {
+  return [&service, method](CallContext&, const auto& request, auto reply) {
+    Violations violations;
+    absl::Status status = (service.*method)(request, &reply.message(), violations);
+    return ToRpcStatus(std::move(status), std::move(violations));
+  };
+}
 
-  RpcStatus OnMessage(CallContext&, const pb::CustomerServiceBatchUpsertRequest& request) override {
+// One call of a method that takes a stream of messages as one batch.
+template <typename Request, typename Response, typename Batch>
+class BatchStream : public rpc::ClientStreamOf<Request, Response> {
+ public:
+  explicit BatchStream(Batch batch) : batch_(std::move(batch)) {}
+
+  RpcStatus OnMessage(CallContext&, const Request& request) override {
     Violations violations;
     absl::Status status = batch_.Add(request, violations);
     return ToRpcStatus(std::move(status), std::move(violations));
   }
 
-  RpcStatus OnDone(CallContext&, ReplyOf<pb::CustomerServiceBatchUpsertResponse> reply) override {
+  RpcStatus OnDone(CallContext&, ReplyOf<Response> reply) override {
     return batch_.Finish(&reply.message());
   }
 
  private:
-  CustomerService::Batch batch_;
+  Batch batch_;
 };
+using UpsertStream = BatchStream<pb::CustomerServiceBatchUpsertRequest,
+                                 pb::CustomerServiceBatchUpsertResponse, CustomerService::Batch>;
+using InteractionStream =
+    BatchStream<pb::CustomerServiceBatchRecordInteractionsRequest,
+                pb::CustomerServiceBatchRecordInteractionsResponse, HistoryService::Batch>;
 
 // What one message of a DecideStream asks for.
 RpcStatus DecideOne(DecisionService& decisions, const pb::DecideStreamRequest& request,
@@ -102,30 +117,30 @@ class RpcServices::Observer : public rpc::CallObserver {
   RpcMetrics metrics_;
 };
 
-RpcServices::RpcServices(const Options& options, DecisionService& decisions,
-                         const CustomerService& customers)
+RpcServices::RpcServices(const Options& options, const Services& services)
     : server_([&] {
         rpc::RpcServerOptions rpc_options;
         rpc_options.listen_address = options.listen;
         rpc_options.completion_queues = options.threads;
         return rpc_options;
       }()) {
-  AddDecisionMethods(decisions);
-  AddCustomerMethods(customers);
+  AddDecisionMethods(services.decisions);
+  AddCustomerMethods(services.customers);
+  AddHistoryMethods(services.histories);
+  AddStrategyMethods(services.strategies);
 }
 
 RpcServices::~RpcServices() = default;
 
 absl::StatusOr<std::unique_ptr<RpcServices>> RpcServices::Start(const Options& options,
                                                                 telemetry::Registry& registry,
-                                                                DecisionService& decisions,
-                                                                const CustomerService& customers) {
-  std::unique_ptr<RpcServices> services(new RpcServices(options, decisions, customers));
-  services->observer_ = std::make_unique<Observer>(registry, services->server_.methods());
-  auto port = services->server_.Start(services->observer_.get());
+                                                                const Services& services) {
+  std::unique_ptr<RpcServices> serving(new RpcServices(options, services));
+  serving->observer_ = std::make_unique<Observer>(registry, serving->server_.methods());
+  auto port = serving->server_.Start(serving->observer_.get());
   if (!port.ok()) return port.status();
-  services->port_ = *port;
-  return services;
+  serving->port_ = *port;
+  return serving;
 }
 
 void RpcServices::Drain(absl::Duration delay, absl::Duration timeout) {
@@ -155,13 +170,7 @@ void RpcServices::AddDecisionMethods(DecisionService& decisions) {
 }
 
 void RpcServices::AddCustomerMethods(const CustomerService& customers) {
-  const auto handler = [&customers](auto method) {
-    return [&customers, method](CallContext&, const auto& request, auto reply) {
-      Violations violations;
-      absl::Status status = (customers.*method)(request, &reply.message(), violations);
-      return ToRpcStatus(std::move(status), std::move(violations));
-    };
-  };
+  const auto handler = [&customers](auto method) { return HandlerOf(customers, method); };
   // Reads happen in place; what waits for the disk goes to the executor.
   server_.AddUnary<pb::CustomerServiceGetRequest, pb::CustomerServiceGetResponse>(
       "/attune.v1.CustomerService/Get", handler(&CustomerService::Get));
@@ -174,7 +183,35 @@ void RpcServices::AddCustomerMethods(const CustomerService& customers) {
   server_.AddClientStream<pb::CustomerServiceBatchUpsertRequest,
                           pb::CustomerServiceBatchUpsertResponse>(
       "/attune.v1.CustomerService/BatchUpsert",
-      [&customers](CallContext&) { return std::make_unique<BatchStream>(&customers); });
+      [&customers](CallContext&) {
+        return std::make_unique<UpsertStream>(CustomerService::Batch(&customers));
+      });
+}
+
+void RpcServices::AddHistoryMethods(const HistoryService& histories) {
+  server_.AddBlockingUnary<pb::CustomerServiceSetConsentRequest,
+                           pb::CustomerServiceSetConsentResponse>(
+      "/attune.v1.CustomerService/SetConsent", HandlerOf(histories, &HistoryService::SetConsent));
+  server_.AddBlockingUnary<pb::CustomerServiceRecordInteractionsRequest,
+                           pb::CustomerServiceRecordInteractionsResponse>(
+      "/attune.v1.CustomerService/RecordInteractions",
+      HandlerOf(histories, &HistoryService::RecordInteractions));
+  server_.AddClientStream<pb::CustomerServiceBatchRecordInteractionsRequest,
+                          pb::CustomerServiceBatchRecordInteractionsResponse>(
+      "/attune.v1.CustomerService/BatchRecordInteractions", [&histories](CallContext&) {
+        return std::make_unique<InteractionStream>(HistoryService::Batch(&histories));
+      });
+}
+
+void RpcServices::AddStrategyMethods(const StrategyService& strategies) {
+  server_.AddBlockingUnary<pb::StrategyServiceSetStopRequest, pb::StrategyServiceSetStopResponse>(
+      "/attune.v1.StrategyService/SetStop", HandlerOf(strategies, &StrategyService::SetStop));
+  server_.AddUnary<pb::StrategyServiceListStopsRequest, pb::StrategyServiceListStopsResponse>(
+      "/attune.v1.StrategyService/ListStops", HandlerOf(strategies, &StrategyService::ListStops));
+  server_.AddUnary<pb::StrategyServiceListStopChangesRequest,
+                   pb::StrategyServiceListStopChangesResponse>(
+      "/attune.v1.StrategyService/ListStopChanges",
+      HandlerOf(strategies, &StrategyService::ListStopChanges));
 }
 
 }  // namespace attune::service

@@ -8,21 +8,29 @@
 #include "lib/telemetry/metrics.h"
 #include "service/customer_service.h"
 #include "service/decision_service.h"
+#include "service/history_service.h"
 #include "service/metrics.h"
 #include "service/options.h"
 #include "service/rpc/rpc_server.h"
+#include "service/strategy_service.h"
 
 namespace attune::service {
 
 // The gRPC face of the services: which method runs where. Thread-safe.
 class RpcServices {
  public:
+  // What is served.
+  struct Services {
+    DecisionService& decisions;
+    const CustomerService& customers;
+    const HistoryService& histories;
+    const StrategyService& strategies;
+  };
   // Serves. The services must outlive what is returned. UNAVAILABLE: the address can't be listened
   // on.
   static absl::StatusOr<std::unique_ptr<RpcServices>> Start(const Options& options,
                                                             telemetry::Registry& registry,
-                                                            DecisionService& decisions,
-                                                            const CustomerService& customers);
+                                                            const Services& services);
 
   int port() const { return port_; }
 
@@ -32,12 +40,14 @@ class RpcServices {
  private:
   class Observer;
 
-  RpcServices(const Options& options, DecisionService& decisions, const CustomerService& customers);
+  RpcServices(const Options& options, const Services& services);
   ~RpcServices();
   friend std::default_delete<RpcServices>;
 
   void AddDecisionMethods(DecisionService& decisions);
   void AddCustomerMethods(const CustomerService& customers);
+  void AddHistoryMethods(const HistoryService& histories);
+  void AddStrategyMethods(const StrategyService& strategies);
 
   // In this order: the observer must outlive the server.
   std::unique_ptr<Observer> observer_;

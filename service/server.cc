@@ -9,14 +9,17 @@
 #include "absl/strings/str_cat.h"
 #include "lib/base/issue.h"
 #include "lib/base/mutex.h"
+#include "lib/stops/stop_list.h"
 #include "lib/storage/name_dictionary.h"
 #include "lib/storage/rocksdb_store.h"
 #include "lib/strategy/strategy_loader.h"
 #include "prometheus/exposer.h"
 #include "service/customer_service.h"
 #include "service/decision_service.h"
+#include "service/history_service.h"
 #include "service/metrics.h"
 #include "service/rpc_services.h"
+#include "service/strategy_service.h"
 #include "spdlog/spdlog.h"
 
 namespace attune::service {
@@ -133,6 +136,9 @@ class AttuneServer : public Server {
     if (!strategy.ok()) return strategy.status();
     strategy_ = *std::move(strategy);
     if (absl::Status status = names_->Save(*store_); !status.ok()) return status;
+    auto stops = stops::StopList::Load(store_.get(), &strategy_->catalog);
+    if (!stops.ok()) return stops.status();
+    stops_ = *std::move(stops);
     MakeServices(clock);
     auto exposer = Expose(options.metrics_listen, registry_);
     if (!exposer.ok()) return exposer.status();
@@ -146,6 +152,11 @@ class AttuneServer : public Server {
     spdlog::info("serving gRPC on port {}, {}", port(),
                  exposer_ == nullptr ? "no metrics endpoint"
                                      : absl::StrCat("metrics on port ", metrics_port()));
+    if (const int stopped = stops_->state()->set.size(); stopped > 0) {
+      spdlog::warn("{} stopped: attunectl stop list",
+                   stopped == 1 ? "1 treatment or group is"
+                                : absl::StrCat(stopped, " treatments and groups are"));
+    }
     if (options.replay_clock) {
       spdlog::warn("--replay_clock: requests drive the clock; not for live traffic");
     }
@@ -170,6 +181,9 @@ class AttuneServer : public Server {
     rpc_server_.reset();
     decisions_.reset();
     customers_.reset();
+    histories_.reset();
+    strategies_.reset();
+    stops_.reset();
     store_.reset();
     return drain_status_;
   }
@@ -204,6 +218,7 @@ class AttuneServer : public Server {
         .clock = clock_,
         .replay_clock = options_.replay_clock ? &replay_clock_ : nullptr,
         .max_clock_skew = options_.max_clock_skew,
+        .stops = stops_.get(),
         .metrics = decision_metrics_.get(),
     });
     customers_ = std::make_unique<CustomerService>(CustomerService::Options{
@@ -213,13 +228,27 @@ class AttuneServer : public Server {
         .seed = seed,
         .names = names_.get(),
     });
+    histories_ = std::make_unique<HistoryService>(HistoryService::Options{
+        .strategy = strategy_,
+        .store = store_.get(),
+        .clock = clock_,
+        .seed = seed,
+        .names = names_.get(),
+        .max_clock_skew =
+            options_.replay_clock ? absl::InfiniteDuration() : options_.max_clock_skew,
+        .clock_not_set = options_.replay_clock ? std::optional(DecisionService::kReplayStart)
+                                               : std::nullopt,
+    });
+    strategies_ = std::make_unique<StrategyService>(
+        StrategyService::Options{.strategy = strategy_, .stops = stops_.get(), .clock = clock_});
     AddStoreMetrics(*registry_, store_.get());
+    AddStopMetrics(*registry_, stops_.get());
     AddInfoMetrics(*registry_, *strategy_);
     telemetry::AddProcessMetrics(*registry_);
   }
 
   absl::Status Listen() {
-    auto server = RpcServices::Start(options_, *registry_, *decisions_, *customers_);
+    auto server = RpcServices::Start(options_, *registry_, {*decisions_, *customers_, *histories_, *strategies_});
     if (!server.ok()) return server.status();
     rpc_server_ = *std::move(server);
     return absl::OkStatus();
@@ -233,9 +262,12 @@ class AttuneServer : public Server {
   std::unique_ptr<storage::StateStore> store_;
   std::unique_ptr<storage::NameDictionary> names_;
   std::shared_ptr<const strategy::Strategy> strategy_;
+  std::unique_ptr<stops::StopList> stops_;
   std::unique_ptr<DecisionMetrics> decision_metrics_;
   std::unique_ptr<DecisionService> decisions_;
   std::unique_ptr<CustomerService> customers_;
+  std::unique_ptr<HistoryService> histories_;
+  std::unique_ptr<StrategyService> strategies_;
   std::unique_ptr<RpcServices> rpc_server_;
   std::unique_ptr<prometheus::Exposer> exposer_;
   std::unique_ptr<Housekeeping> housekeeping_;

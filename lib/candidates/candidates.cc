@@ -17,8 +17,8 @@ std::optional<Reason> RejectionOf(const catalog::Treatment& treatment,
 
 }  // namespace
 
-void SelectCandidates(const catalog::Catalog& catalog, const context::DecisionContext& context,
-                      CandidateSet& result) {
+void SelectCandidates(const catalog::Catalog& catalog, const stops::StopSet& stops,
+                      const context::DecisionContext& context, CandidateSet& result) {
   result.kept.clear();
   result.rejected.clear();
   auto requested = context.restricted_to.begin();
@@ -29,6 +29,10 @@ void SelectCandidates(const catalog::Catalog& catalog, const context::DecisionCo
         continue;
       }
       ++requested;
+    }
+    if (stops.IsStopped(i)) {
+      result.rejected.push_back({i, Reason::kStopped});
+      continue;
     }
     const std::optional<Reason> reason =
         RejectionOf(catalog.treatments[static_cast<size_t>(i)], context);

@@ -6,6 +6,7 @@
 #include "lib/candidates/rejection.h"
 #include "lib/catalog/catalog.h"
 #include "lib/context/decision_context.h"
+#include "lib/stops/stop_set.h"
 
 namespace attune::candidates {
 
@@ -15,10 +16,11 @@ struct CandidateSet {
   std::vector<Rejection> rejected;
 };
 
-// Keeps the treatments that the request asks for, that the channel can carry and that are valid at
-// the moment of the decision. `result` is overwritten; its capacity is reused.
-void SelectCandidates(const catalog::Catalog& catalog, const context::DecisionContext& context,
-                      CandidateSet& result);
+// Keeps the treatments that the request asks for, that nobody stopped, that the channel can carry
+// and that are valid at the moment of the decision. `result` is overwritten; its capacity is
+// reused. REQUIRES: `stops` were made for the catalog.
+void SelectCandidates(const catalog::Catalog& catalog, const stops::StopSet& stops,
+                      const context::DecisionContext& context, CandidateSet& result);
 
 }  // namespace attune::candidates
 

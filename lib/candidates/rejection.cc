@@ -6,6 +6,8 @@ std::string_view ReasonName(Reason reason) {
   switch (reason) {
     case Reason::kNotRequested:
       return "not_requested";
+    case Reason::kStopped:
+      return "stopped";
     case Reason::kNoContentForChannel:
       return "no_content_for_channel";
     case Reason::kNotYetValid:
@@ -59,6 +61,7 @@ std::string_view ReasonName(Reason reason) {
 std::string_view ReasonStage(Reason reason) {
   switch (reason) {
     case Reason::kNotRequested:
+    case Reason::kStopped:
     case Reason::kNoContentForChannel:
     case Reason::kNotYetValid:
     case Reason::kNoLongerValid:

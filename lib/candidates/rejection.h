@@ -14,6 +14,7 @@ enum class Reason : uint8_t {
   kNoContentForChannel = 2,  // the channel can't carry it
   kNotYetValid = 3,
   kNoLongerValid = 4,
+  kStopped = 5,  // by people, at once: it or its group
   // policy
   kChannelNotApplicable = 10,
   kIntentNotApplicable = 11,
@@ -46,6 +47,7 @@ inline constexpr Reason kAllReasons[] = {
     Reason::kNoContentForChannel,
     Reason::kNotYetValid,
     Reason::kNoLongerValid,
+    Reason::kStopped,
     Reason::kChannelNotApplicable,
     Reason::kIntentNotApplicable,
     Reason::kNoConsent,

@@ -54,10 +54,12 @@ absl::StatusOr<bool> AddConsent(std::string_view consents, const Consent& said,
   ConsentReader reader(consents);
   Consent consent;
   bool is_late = false;
+  bool is_known = false;
   while (reader.Next(consent)) {
     const bool same_channel = consent.channel == said.channel;
     const bool meets = consent.purpose == said.purpose &&
                        (same_channel || !said.channel.has_value() || !consent.channel.has_value());
+    is_known |= consent == said;
     // Something newer about all channels, or about this very one.
     is_late |= meets && consent.time_us > said.time_us && (same_channel || !consent.channel);
     const bool is_replaced =
@@ -67,7 +69,7 @@ absl::StatusOr<bool> AddConsent(std::string_view consents, const Consent& said,
     ++count;
   }
   if (!reader.ok()) return Malformed();
-  if (is_late) {
+  if (is_late || is_known) {
     result = consents;
     return false;
   }

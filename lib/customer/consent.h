@@ -31,6 +31,8 @@ struct Consent {
   bool granted = false;
   int64_t time_us = 0;      // when it was said, Unix microseconds
   std::string_view source;  // where: "web form", "agent"; at most kMaxConsentSourceBytes
+
+  friend bool operator==(const Consent&, const Consent&) = default;
 };
 
 // Reads entries one after another. Never reads past the end; a malformed entry ends the walk with
@@ -54,8 +56,9 @@ absl::StatusOr<std::optional<Consent>> FindConsent(std::string_view consents, ui
                                                    uint32_t channel);
 
 // Lays one more thing that the customer said over `consents`. What is said about all channels
-// replaces what was said about single ones. What was said earlier than something that it would
-// replace, or that replaced it, changes nothing: then false, and `result` is `consents`.
+// replaces what was said about single ones. What is known already, and what was said earlier than
+// something that it would replace, or that replaced it, changes nothing: then false, and `result`
+// is `consents`.
 // REQUIRES: the source is not too long; `result` is not what `consents` or `said` point into.
 // DATA_LOSS: `consents` is malformed. RESOURCE_EXHAUSTED: kMaxConsents reached.
 absl::StatusOr<bool> AddConsent(std::string_view consents, const Consent& said,

@@ -1,6 +1,8 @@
 #include "lib/customer/customer_record.h"
 
 #include <algorithm>
+#include <cstddef>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "lib/base/codec.h"
@@ -47,6 +49,20 @@ void PutInteraction(std::string& out, const Interaction& interaction, int64_t pr
 }
 
 bool IsEarlier(const Interaction& a, const Interaction& b) { return a.time_ms < b.time_ms; }
+
+// What is remembered is not complete up to this time any more.
+void Raise(std::optional<int64_t>& dropped_until_ms, int64_t time_ms) {
+  dropped_until_ms = std::max({time_ms, dropped_until_ms.value_or(0), int64_t{0}});
+}
+
+// Is the same among those at the end of the history that have its time? REQUIRES: none is later.
+bool IsAmongLatest(const Interaction& interaction, const std::vector<Interaction>& history) {
+  for (auto latest = history.rbegin();
+       latest != history.rend() && latest->time_ms == interaction.time_ms; ++latest) {
+    if (*latest == interaction) return true;
+  }
+  return false;
+}
 
 std::optional<RememberedRequest> ReadRequest(ByteReader& reader) {
   RememberedRequest request;
@@ -187,10 +203,7 @@ class RecordEncoder {
     PutVarint(record_, ZigZag(base_ms));
     PutVarint(record_, ZigZag(last_ms));
   }
-  void Drop(int64_t time_ms) {
-    const int64_t until_ms = std::max(time_ms, dropped_until_ms_.value_or(0));
-    dropped_until_ms_ = std::max<int64_t>(until_ms, 0);
-  }
+  void Drop(int64_t time_ms) { Raise(dropped_until_ms_, time_ms); }
   bool IsTooOld(int64_t time_ms) const {
     return time_ms < Minus(change_.now_ms, change_.bounds.retention_ms);
   }
@@ -260,26 +273,60 @@ void RecordEncoder::AppendToHistory(const Interaction& interaction) {
 }
 
 void RecordEncoder::MergeIntoHistory() {
-  std::vector<Interaction> history;
-  if (!before_.ReadHistory(history)) Drop(before_.history_last_ms_);
-  for (const Interaction& interaction : change_.interactions) {
-    const auto place = std::upper_bound(history.begin(), history.end(), interaction, IsEarlier);
-    const auto same_time = std::lower_bound(history.begin(), place, interaction, IsEarlier);
-    if (change_.skip_known && std::find(same_time, place, interaction) != place) continue;
-    history.insert(place, interaction);
+  const HistoryMerge merge = MergeHistory(before_, change_);
+  dropped_until_ms_ = merge.dropped_until_ms;
+  const std::vector<Interaction>& history = merge.history;
+  int64_t previous_ms = history.empty() ? 0 : history.front().time_ms;
+  PutHistoryHead(history.size(), previous_ms, history.empty() ? 0 : history.back().time_ms);
+  for (const Interaction& interaction : history) {
+    PutInteraction(record_, interaction, previous_ms);
+    previous_ms = interaction.time_ms;
   }
+}
+
+HistoryMerge MergeHistory(const CustomerState& before, const RecordChange& change) {
+  HistoryMerge merge;
+  merge.dropped_until_ms = before.dropped_until_ms();
+  merge.fates.assign(change.interactions.size(), InteractionFate::kRecorded);
+  std::vector<Interaction> remembered;
+  if (!before.ReadHistory(remembered)) Raise(merge.dropped_until_ms, before.history_last_ms());
+
+  // Where each one comes from: an index into the change's, or kRemembered. Those of one time stay
+  // in the order in which they came.
+  constexpr size_t kRemembered = SIZE_MAX;
+  std::vector<std::pair<Interaction, size_t>> all;
+  all.reserve(remembered.size() + change.interactions.size());
+  for (const Interaction& interaction : remembered) all.emplace_back(interaction, kRemembered);
+  for (size_t i = 0; i < change.interactions.size(); ++i) {
+    all.emplace_back(change.interactions[i], i);
+  }
+  const auto is_earlier = [](const auto& a, const auto& b) { return IsEarlier(a.first, b.first); };
+  const auto given = all.begin() + static_cast<std::ptrdiff_t>(remembered.size());
+  std::stable_sort(given, all.end(), is_earlier);
+  std::inplace_merge(all.begin(), given, all.end(), is_earlier);
+
+  std::vector<size_t> origins;
+  for (const auto& [interaction, origin] : all) {
+    if (origin != kRemembered && change.skip_known &&
+        IsAmongLatest(interaction, merge.history)) {
+      merge.fates[origin] = InteractionFate::kAlreadyKnown;
+      continue;
+    }
+    merge.history.push_back(interaction);
+    origins.push_back(origin);
+  }
+  const int64_t oldest_ms = Minus(change.now_ms, change.bounds.retention_ms);
   size_t first = 0;
-  while (first < history.size() && (history.size() - first > change_.bounds.max_interactions ||
-                                    IsTooOld(history[first].time_ms))) {
-    Drop(history[first++].time_ms);
+  while (first < merge.history.size() &&
+         (merge.history.size() - first > change.bounds.max_interactions ||
+          merge.history[first].time_ms < oldest_ms)) {
+    Raise(merge.dropped_until_ms, merge.history[first].time_ms);
+    if (origins[first] != kRemembered) merge.fates[origins[first]] = InteractionFate::kTooOld;
+    ++first;
   }
-  const size_t count = history.size() - first;
-  int64_t previous_ms = count == 0 ? 0 : history[first].time_ms;
-  PutHistoryHead(count, previous_ms, count == 0 ? 0 : history.back().time_ms);
-  for (size_t i = first; i < history.size(); ++i) {
-    PutInteraction(record_, history[i], previous_ms);
-    previous_ms = history[i].time_ms;
-  }
+  merge.history.erase(merge.history.begin(),
+                      merge.history.begin() + static_cast<std::ptrdiff_t>(first));
+  return merge;
 }
 
 void EncodeRecord(const CustomerState& before, std::string_view id, const RecordChange& change,

@@ -137,6 +137,9 @@ class CustomerState {
   // remembered is complete after this moment only. Absent: nothing was dropped.
   std::optional<int64_t> dropped_until_ms() const { return dropped_until_ms_; }
 
+  // The time of the latest interaction; 0 without any.
+  int64_t history_last_ms() const { return history_last_ms_; }
+
   // The remembered request with this hash of its request_id.
   std::optional<RememberedRequest> FindRequest(uint64_t hash) const;
 
@@ -181,6 +184,24 @@ struct RecordChange {
   // looked at.
   std::optional<RememberedRequest> request;
 };
+
+// What becomes of an interaction that a change brings.
+enum class InteractionFate : uint8_t {
+  kRecorded,
+  kAlreadyKnown,  // remembered before; only when the change skips those
+  kTooOld,        // older than what is kept
+};
+
+// A history after a change.
+struct HistoryMerge {
+  std::vector<Interaction> history;  // in the order of the times
+  // Of RecordChange::interactions, in their order.
+  std::vector<InteractionFate> fates;
+  std::optional<int64_t> dropped_until_ms;  // see CustomerState
+};
+
+// What the change's interactions do to the history of `before`.
+HistoryMerge MergeHistory(const CustomerState& before, const RecordChange& change);
 
 // The record that `change` makes of `before`. `record` is overwritten; its capacity is reused.
 // REQUIRES: `record` is not what `before` points into.

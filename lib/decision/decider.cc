@@ -35,6 +35,11 @@ DecisionId MakeId(const HashKey& seed, const storage::CustomerKey& key, int64_t 
   return id;
 }
 
+const stops::StopSet& NothingStopped() {
+  static const stops::StopSet kNothing;
+  return kNothing;
+}
+
 // What two requests with one request_id must have in common, as a hash.
 uint64_t Fingerprint(const HashKey& seed, const strategy::Strategy& strategy,
                      const context::DecisionContext& context, const DecideOptions& options) {
@@ -71,6 +76,7 @@ absl::Status Decider::Decide(const strategy::Strategy& strategy,
                              EncodeAnswer encode_answer, Decision& decision) const {
   decision.times = {};
   decision.conflicts = 0;
+  decision.stops = options.stops == nullptr ? &NothingStopped() : options.stops;
   StageTimer timer(decision.times);
   Request request;
   request.key = store_.KeyOf(context.customer_id);
@@ -131,7 +137,8 @@ absl::Status Decider::DecideOnce(const strategy::Strategy& strategy,
   }
   timer.Finish(Stage::kCustomer);
 
-  RunPipeline(strategy, context, state, decision.features, timer, decision.result);
+  RunPipeline(strategy, *decision.stops, context, state, decision.features, timer,
+              decision.result);
 
   if (!decision.result.scored.rejected.empty()) decision.degradation |= kScoreNotFinite;
   decision.id = MakeId(seed_, request.key, context.time_us, state.decision_count(), request.hash);
@@ -164,7 +171,8 @@ void Decider::DecideUnremembered(const strategy::Strategy& strategy,
                                  Decision& decision) const {
   decision.degradation |= kNotRemembered;
   if (!strategy.contact.counts_decided() || !state.available()) return;
-  RunPipeline(strategy, context, state.AsReadOnly(), decision.features, timer, decision.result);
+  RunPipeline(strategy, *decision.stops, context, state.AsReadOnly(), decision.features, timer,
+              decision.result);
 }
 
 absl::Status Decider::FindEarlierAnswer(const customer::CustomerState& state,

@@ -33,6 +33,8 @@ enum Degradation : uint32_t {
 
 struct DecideOptions {
   bool dry_run = false;
+  // What of the strategy is stopped; nullptr: nothing. Must outlive the use of the decision.
+  const stops::StopSet* stops = nullptr;
   // Empty: none.
   std::string_view request_id;
   // Whether the request named its time itself and wants an explanation: part of what makes two
@@ -47,6 +49,7 @@ struct Decision {
   DecisionId id{};
   uint32_t degradation = 0;  // bits of Degradation
   bool unknown_customer = false;
+  const stops::StopSet* stops = nullptr;  // what was stopped
   PipelineResult result;
   std::vector<ValueRef> features;  // as served, one per declared feature; point into `record`
   StageTimes times;

@@ -30,10 +30,10 @@ int64_t StageTimer::Now() {
       .count();
 }
 
-void RunPipeline(const strategy::Strategy& strategy, const context::DecisionContext& context,
-                 const customer::CustomerState& customer, absl::Span<const ValueRef> features,
-                 StageTimer& timer, PipelineResult& result) {
-  candidates::SelectCandidates(strategy.catalog, context, result.candidates);
+void RunPipeline(const strategy::Strategy& strategy, const stops::StopSet& stops,
+                 const context::DecisionContext& context, const customer::CustomerState& customer,
+                 absl::Span<const ValueRef> features, StageTimer& timer, PipelineResult& result) {
+  candidates::SelectCandidates(strategy.catalog, stops, context, result.candidates);
   timer.Finish(Stage::kCandidates);
   policy::ApplyPolicies({strategy.catalog, strategy.engagement, strategy.contact, strategy.context,
                          context, customer, features},

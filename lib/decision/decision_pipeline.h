@@ -15,6 +15,7 @@
 #include "lib/decision/rejection_counts.h"
 #include "lib/policy/policy.h"
 #include "lib/scoring/scoring.h"
+#include "lib/stops/stop_set.h"
 #include "lib/strategy/strategy.h"
 
 namespace attune::decision {
@@ -70,13 +71,14 @@ struct PipelineResult {
   RejectionCounts rejected_counts;
 };
 
-// Decides: a pure function of the strategy, the context, and the customer's state and features.
+// Decides: a pure function of the strategy, what of it is stopped, the context, and the customer's
+// state and features.
 // `result` is overwritten; its capacity is reused, so that a decision allocates nothing.
-// REQUIRES: `context` was normalised against this strategy; `features` has one value per declared
+// REQUIRES: `context` was normalised against this strategy; `stops` were made for its catalog; `features` has one value per declared
 // feature; the strategy outlives the use of `result`.
-void RunPipeline(const strategy::Strategy& strategy, const context::DecisionContext& context,
-                 const customer::CustomerState& customer, absl::Span<const ValueRef> features,
-                 StageTimer& timer, PipelineResult& result);
+void RunPipeline(const strategy::Strategy& strategy, const stops::StopSet& stops,
+                 const context::DecisionContext& context, const customer::CustomerState& customer,
+                 absl::Span<const ValueRef> features, StageTimer& timer, PipelineResult& result);
 
 }  // namespace attune::decision
 

@@ -138,6 +138,16 @@ RejectionExplanation ExplainContactPolicy(const strategy::Strategy& strategy,
   return explanation;
 }
 
+// Who stopped the treatment, since when and why.
+std::string Stopped(const Decision& decision, int treatment) {
+  const stops::Change& stop = *decision.stops->StopOf(treatment);
+  const std::string who = absl::StrCat(stop.by, " since ", Time(stop.time_us), ": ", stop.because);
+  if (stop.target.kind == stops::Target::Kind::kTreatment) {
+    return absl::StrCat("is stopped by ", who);
+  }
+  return absl::StrCat("its group ", stop.target.name, " is stopped by ", who);
+}
+
 RejectionExplanation ExplainEngagement(const strategy::Strategy& strategy, const Decision& decision,
                                        const candidates::Rejection& rejection) {
   const policy::PolicyResult& result = decision.result.policy;
@@ -168,6 +178,8 @@ std::string Detail(const strategy::Strategy& strategy, const context::DecisionCo
   const std::string& channel = strategy.context.channels[context.channel].name;
   const Scores scores = ScoresOf(decision, rejection.treatment);
   switch (rejection.reason) {
+    case Reason::kStopped:
+      return Stopped(decision, rejection.treatment);
     case Reason::kNotRequested:
       return "the request asks for other treatments only";
     case Reason::kNoContentForChannel:

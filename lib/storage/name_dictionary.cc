@@ -86,6 +86,13 @@ absl::StatusOr<uint32_t> NameDictionary::Intern(NameKind kind, std::string_view 
   return number;
 }
 
+std::optional<uint32_t> NameDictionary::Find(NameKind kind, std::string_view name) const {
+  const Namespace& space = namespaces_[static_cast<size_t>(kind)];
+  const auto known = space.numbers.find(name);
+  if (known == space.numbers.end()) return std::nullopt;
+  return known->second;
+}
+
 std::string_view NameDictionary::NameOf(NameKind kind, uint32_t number) const {
   const std::vector<std::string>& names = Names(kind);
   return number < names.size() ? std::string_view(names[number]) : std::string_view();

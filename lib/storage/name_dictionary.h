@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -43,6 +44,9 @@ class NameDictionary {
 
   // The number of the name, given now if it is new. RESOURCE_EXHAUSTED: kMaxNames reached.
   absl::StatusOr<uint32_t> Intern(NameKind kind, std::string_view name);
+
+  // The number of the name; nullopt when it was never given one.
+  std::optional<uint32_t> Find(NameKind kind, std::string_view name) const;
 
   // The name of the number; empty when the number was never given.
   std::string_view NameOf(NameKind kind, uint32_t number) const;

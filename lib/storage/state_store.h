@@ -46,7 +46,9 @@ struct Record {
 
 // What an event of the log is about. Stored: never renumber.
 enum class EventType : uint8_t {
-  kDecision = 1,  // payload: attune.storage.v1.DecisionEvent
+  kDecision = 1,      // payload: attune.storage.v1.DecisionEvent
+  kInteractions = 2,  // payload: attune.storage.v1.InteractionsEvent
+  kConsent = 3,       // payload: attune.storage.v1.ConsentEvent
 };
 
 // An event to be appended to the log.

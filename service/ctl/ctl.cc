@@ -11,6 +11,7 @@
 #include "service/ctl/decide_command.h"
 #include "service/ctl/generate_command.h"
 #include "service/ctl/import_command.h"
+#include "service/ctl/stop_command.h"
 #include "service/ctl/strategy_command.h"
 #include "service/version.h"
 
@@ -35,6 +36,7 @@ Examples:
   attunectl decide C0000001 --channel ivr --intent report_outage --explain
   attunectl import customers --csv customers.csv --id customer_id
   attunectl customer get C0000001 --json
+  attunectl stop set --treatment plan_upgrade --by ann --because "The price is wrong."
   attunectl strategy check deploy/example/telecom.yaml
   attunectl generate customers --count 10000 --seed 7 --out customers.csv
 )";
@@ -125,6 +127,7 @@ int RunCtl(const std::vector<std::string>& arguments, Console& console) {
   AddDecideCommand(program, commands);
   AddCustomerCommand(program, commands);
   AddImportCommand(program, commands);
+  AddStopCommand(program, commands);
   AddStrategyCommand(program, commands);
   AddGenerateCommand(program, commands);
   try {

@@ -8,6 +8,7 @@
 #include "google/protobuf/util/time_util.h"
 #include "lib/base/absl_strings.h"
 #include "lib/base/text.h"
+#include "service/ctl/history_command.h"
 #include "service/ctl/json.h"
 #include "service/ctl/table.h"
 #include "service/ctl/value_text.h"
@@ -59,6 +60,22 @@ struct PutFlags {
   std::string request_id;
 };
 
+void PrintConsents(std::ostream& out, const v1::CustomerServiceGetResponse& response) {
+  if (response.consents().empty()) return;
+  out << "\nWhat the customer said about being contacted:\n";
+  Table consents({{"purpose", Table::Align::kLeft},
+                  {"channel", Table::Align::kLeft},
+                  {"consent", Table::Align::kLeft},
+                  {"time", Table::Align::kLeft},
+                  {"source", Table::Align::kLeft}});
+  for (const v1::Consent& consent : response.consents()) {
+    consents.AddRow({consent.purpose(), consent.channel().empty() ? "(all)" : consent.channel(),
+                     consent.granted() ? "granted" : "withdrawn",
+                     TimeUtil::ToString(consent.time()), consent.source()});
+  }
+  out << consents.ToString();
+}
+
 void PrintCustomer(std::ostream& out, const v1::CustomerServiceGetResponse& response) {
   const v1::Customer& customer = response.customer();
   out << "Customer " << TerminalSafe(customer.customer_id()) << ", version " << response.version();
@@ -72,19 +89,20 @@ void PrintCustomer(std::ostream& out, const v1::CustomerServiceGetResponse& resp
   for (const auto& [name, value] : sorted) features.AddRow({name, ValueToText(value)});
   out << (features.size() > 0 ? features.ToString() : "No feature is known.\n");
   out << "\nDecisions: " << Grouped(static_cast<int64_t>(response.decision_count()));
-  if (response.recent_decisions().empty()) {
-    out << "\n";
-    return;
+  out << "\n";
+  PrintConsents(out, response);
+  if (response.recent_interactions().empty()) return;
+  out << "\nWhat happened last:\n";
+  Table interactions({{"time", Table::Align::kLeft},
+                      {"channel", Table::Align::kLeft},
+                      {"treatment", Table::Align::kLeft},
+                      {"outcome", Table::Align::kLeft}});
+  for (const v1::Interaction& interaction : response.recent_interactions()) {
+    interactions.AddRow({TimeUtil::ToString(interaction.time()), interaction.channel(),
+                         interaction.treatment_id().empty() ? "(none)" : interaction.treatment_id(),
+                         interaction.outcome()});
   }
-  out << "; the last ones:\n";
-  Table decisions({{"time", Table::Align::kLeft},
-                   {"channel", Table::Align::kLeft},
-                   {"treatment", Table::Align::kLeft}});
-  for (const v1::PastDecision& decision : response.recent_decisions()) {
-    decisions.AddRow({TimeUtil::ToString(decision.time()), decision.channel(),
-                      decision.treatment_id().empty() ? "(none)" : decision.treatment_id()});
-  }
-  out << decisions.ToString();
+  out << interactions.ToString();
 }
 
 int Get(const Invocation& invocation, const std::string& id) {
@@ -202,7 +220,7 @@ bool Confirmed(Console& console, const std::string& id) {
     return false;
   }
   console.err << "Erase everything about customer " << TerminalSafe(id)
-              << ", including every logged decision? This can't be undone. [y/N] " << std::flush;
+              << ", including everything that was logged? This can't be undone. [y/N] " << std::flush;
   std::string answer;
   std::getline(console.in, answer);
   if (answer == "y" || answer == "Y" || answer == "yes") return true;
@@ -223,7 +241,8 @@ int Erase(const Invocation& invocation, const std::string& id, bool yes) {
     WriteJson(invocation.console.out, response);
   } else if (response.erased()) {
     invocation.console.out << "Customer " << TerminalSafe(id) << " erased, with "
-                           << Grouped(response.erased_decisions()) << " logged decisions\n";
+                           << Grouped(response.erased_events())
+                           << " entries of the log\n";
   } else {
     invocation.console.out << "Nothing was held about customer " << TerminalSafe(id) << "\n";
   }
@@ -282,6 +301,7 @@ void AddCustomerCommand(CLI::App& program, Commands& commands) {
   customer->footer(kGroupFooter);
   AddGet(*customer, commands);
   AddPut(*customer, commands);
+  AddHistoryCommands(*customer, commands);
   AddErase(*customer, commands);
 }
 

@@ -5,7 +5,7 @@
 
 namespace attune::ctl {
 
-// Adds `customer get`, `customer put` and `customer erase`.
+// Adds `customer get`, `customer put`, `customer consent`, `customer record` and `customer erase`.
 void AddCustomerCommand(CLI::App& program, Commands& commands);
 
 }  // namespace attune::ctl

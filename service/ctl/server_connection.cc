@@ -98,6 +98,7 @@ ServerConnection::ServerConnection(const GlobalOptions& options) : timeout_(opti
       grpc::CreateCustomChannel(options.server, grpc::InsecureChannelCredentials(), arguments);
   customers_ = v1::CustomerService::NewStub(channel);
   decisions_ = v1::DecisionService::NewStub(channel);
+  strategies_ = v1::StrategyService::NewStub(channel);
   generic_ = std::make_unique<grpc::GenericStub>(channel);
 }
 

@@ -46,7 +46,7 @@ TEST_P(PipelineAllocationTest, AllocatesNothingOnceItIsWarm) {
         context.intent = intent;
         context.channel = intent % testing::kLargeChannels;
         ASSERT_TRUE(strategy->features.Decode(customer, absl::MakeSpan(features)).ok());
-        RunPipeline(*strategy, context, customer::CustomerState(), features, timer, result);
+        RunPipeline(*strategy, stops::StopSet(), context, customer::CustomerState(), features, timer, result);
         ASSERT_EQ(result.arbitration.ranked.size(), 3u);
       }
     }
@@ -103,7 +103,7 @@ TEST(ContactAllocationTest, CountingAHistoryAllocatesNothingOnceItIsWarm) {
   uint64_t warm = 0;
   for (int round = 0; round < 5; ++round) {
     if (round == 1) warm = testing::AllocationsOfThisThread();
-    RunPipeline(*strategy, context, customer, features, timer, result);
+    RunPipeline(*strategy, stops::StopSet(), context, customer, features, timer, result);
     ASSERT_EQ(result.policy.rejected.size(), 4u);
   }
   EXPECT_EQ(testing::AllocationsOfThisThread(), warm);

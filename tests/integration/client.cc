@@ -37,6 +37,17 @@ Answer<Response> Call(Stub& stub,
   return answer;
 }
 
+// Sends the messages of a client stream and waits for the answer's status.
+template <typename Request, typename Response>
+void SendAll(grpc::ClientWriterInterface<Request>& stream, const std::vector<Request>& messages,
+             Answer<Response>& answer) {
+  for (const Request& message : messages) {
+    if (!stream.Write(message)) break;
+  }
+  stream.WritesDone();
+  answer.status = stream.Finish();
+}
+
 }  // namespace
 
 void SetDeadline(grpc::ClientContext& context) {
@@ -46,7 +57,8 @@ void SetDeadline(grpc::ClientContext& context) {
 Client::Client(int port)
     : channel_(NewChannel(port)),
       decisions_(v1::DecisionService::NewStub(channel_)),
-      customers_(v1::CustomerService::NewStub(channel_)) {}
+      customers_(v1::CustomerService::NewStub(channel_)),
+      strategies_(v1::StrategyService::NewStub(channel_)) {}
 
 Answer<v1::DecideResponse> Client::Decide(const v1::DecideRequest& request) const {
   return Call(*decisions_, &v1::DecisionService::Stub::Decide, request);
@@ -77,17 +89,36 @@ Answer<v1::CustomerServiceListFeaturesResponse> Client::ListFeatures(
   return Call(*customers_, &v1::CustomerService::Stub::ListFeatures, request);
 }
 
+Answer<v1::CustomerServiceSetConsentResponse> Client::SetConsent(
+    const v1::CustomerServiceSetConsentRequest& request) const {
+  return Call(*customers_, &v1::CustomerService::Stub::SetConsent, request);
+}
+
+Answer<v1::CustomerServiceRecordInteractionsResponse> Client::RecordInteractions(
+    const v1::CustomerServiceRecordInteractionsRequest& request) const {
+  return Call(*customers_, &v1::CustomerService::Stub::RecordInteractions, request);
+}
+
+Answer<v1::StrategyServiceSetStopResponse> Client::SetStop(
+    const v1::StrategyServiceSetStopRequest& request) const {
+  return Call(*strategies_, &v1::StrategyService::Stub::SetStop, request);
+}
+
+Answer<v1::CustomerServiceBatchRecordInteractionsResponse> Client::BatchRecordInteractions(
+    const std::vector<v1::CustomerServiceBatchRecordInteractionsRequest>& messages) const {
+  Answer<v1::CustomerServiceBatchRecordInteractionsResponse> answer;
+  grpc::ClientContext context;
+  SetDeadline(context);
+  SendAll(*customers_->BatchRecordInteractions(&context, &answer.response), messages, answer);
+  return answer;
+}
+
 Answer<v1::CustomerServiceBatchUpsertResponse> Client::BatchUpsert(
     const std::vector<v1::CustomerServiceBatchUpsertRequest>& messages) const {
   Answer<v1::CustomerServiceBatchUpsertResponse> answer;
   grpc::ClientContext context;
   SetDeadline(context);
-  const auto stream = customers_->BatchUpsert(&context, &answer.response);
-  for (const v1::CustomerServiceBatchUpsertRequest& message : messages) {
-    if (!stream->Write(message)) break;
-  }
-  stream->WritesDone();
-  answer.status = stream->Finish();
+  SendAll(*customers_->BatchUpsert(&context, &answer.response), messages, answer);
   return answer;
 }
 

@@ -9,6 +9,7 @@
 #include "absl/time/time.h"
 #include "attune/v1/customer_service.grpc.pb.h"
 #include "attune/v1/decision_service.grpc.pb.h"
+#include "attune/v1/strategy_service.grpc.pb.h"
 #include "google/protobuf/message.h"
 #include "grpcpp/grpcpp.h"
 
@@ -44,6 +45,17 @@ class Client {
   Answer<v1::CustomerServiceListFeaturesResponse> ListFeatures(
       int page_size = 0, const std::string& page_token = "") const;
 
+  Answer<v1::CustomerServiceSetConsentResponse> SetConsent(
+      const v1::CustomerServiceSetConsentRequest& request) const;
+  Answer<v1::CustomerServiceRecordInteractionsResponse> RecordInteractions(
+      const v1::CustomerServiceRecordInteractionsRequest& request) const;
+  Answer<v1::StrategyServiceSetStopResponse> SetStop(
+      const v1::StrategyServiceSetStopRequest& request) const;
+
+  // One BatchRecordInteractions stream of these messages.
+  Answer<v1::CustomerServiceBatchRecordInteractionsResponse> BatchRecordInteractions(
+      const std::vector<v1::CustomerServiceBatchRecordInteractionsRequest>& messages) const;
+
   // One BatchUpsert stream of these messages.
   Answer<v1::CustomerServiceBatchUpsertResponse> BatchUpsert(
       const std::vector<v1::CustomerServiceBatchUpsertRequest>& messages) const;
@@ -64,12 +76,14 @@ class Client {
 
   v1::DecisionService::Stub& decisions() const { return *decisions_; }
   v1::CustomerService::Stub& customers() const { return *customers_; }
+  v1::StrategyService::Stub& strategies() const { return *strategies_; }
   const std::shared_ptr<grpc::Channel>& channel() const { return channel_; }
 
  private:
   const std::shared_ptr<grpc::Channel> channel_;
   const std::unique_ptr<v1::DecisionService::Stub> decisions_;
   const std::unique_ptr<v1::CustomerService::Stub> customers_;
+  const std::unique_ptr<v1::StrategyService::Stub> strategies_;
 };
 
 // Gives the call a deadline that only a hanging server misses.

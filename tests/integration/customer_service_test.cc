@@ -255,14 +255,14 @@ TEST_F(ServerCustomerTest, ErasesTheRecordAndTheLoggedDecisions) {
   const auto erased = client().Erase("ann");
   ASSERT_TRUE(erased.ok());
   EXPECT_TRUE(erased.response.erased());
-  EXPECT_EQ(erased.response.erased_decisions(), 5);
+  EXPECT_EQ(erased.response.erased_events(), 5);
   EXPECT_EQ(client().Get("ann").code(), grpc::StatusCode::NOT_FOUND);
   EXPECT_EQ(Get("bob").decision_count(), 1u) << "others stay";
 
   const auto again = client().Erase("ann");
   ASSERT_TRUE(again.ok()) << "erasing somebody unknown is no error";
   EXPECT_FALSE(again.response.erased());
-  EXPECT_EQ(again.response.erased_decisions(), 0);
+  EXPECT_EQ(again.response.erased_events(), 0);
 
   Restart();
   EXPECT_EQ(client().Get("ann").code(), grpc::StatusCode::NOT_FOUND);

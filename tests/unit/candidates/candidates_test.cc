@@ -24,7 +24,7 @@ class SelectCandidatesTest : public ::testing::Test {
   }
   // "kept: 0 2; rejected: 1 not_yet_valid"
   std::string Selected() {
-    SelectCandidates(catalog_, context_, result_);
+    SelectCandidates(catalog_, stops_, context_, result_);
     std::string text = "kept:";
     for (const int kept : result_.kept) text += " " + std::to_string(kept);
     text += "; rejected:";
@@ -36,6 +36,7 @@ class SelectCandidatesTest : public ::testing::Test {
   }
 
   catalog::Catalog catalog_;
+  stops::StopSet stops_;
   context::DecisionContext context_;
   CandidateSet result_;
 };
@@ -122,8 +123,32 @@ TEST(RejectionTest, EveryReasonHasAUniqueNameAndAStage) {
 TEST(RejectionTest, StoredNumbersStay) {
   std::vector<int> numbers;
   for (const Reason reason : kAllReasons) numbers.push_back(static_cast<int>(reason));
-  EXPECT_THAT(numbers, ElementsAre(1, 2, 3, 4, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 30, 31,
+  EXPECT_THAT(numbers, ElementsAre(1, 2, 3, 4, 5, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 30, 31,
                                    32, 33, 34));
+}
+
+TEST_F(SelectCandidatesTest, DropsWhatIsStopped) {
+  for (const char* name : {"a", "b", "c", "d"}) {
+    catalog::Treatment& treatment = Add();
+    treatment.name = name;
+    treatment.group = name[0] < 'c' ? 0 : 1;
+    catalog_.index[name] = name[0] - 'a';
+  }
+  catalog_.treatments[2].content[0].reset();
+  catalog_.groups = {{"early", 0}, {"late", 1}};
+  stops::Change treatment;
+  treatment.target = {stops::Target::Kind::kTreatment, "a"};
+  stops::Change group;
+  group.target = {stops::Target::Kind::kGroup, "late"};
+  stops::Change unknown;
+  unknown.target = {stops::Target::Kind::kTreatment, "gone"};
+  stops_ = stops::StopSet({unknown, treatment, group}, catalog_);
+  EXPECT_EQ(stops_.size(), 2);
+  EXPECT_EQ(Selected(), "kept: 1; rejected: 0 stopped 2 stopped 3 stopped");
+  context_.restricted = true;
+  context_.restricted_to = {3};
+  EXPECT_EQ(Selected(),
+            "kept:; rejected: 0 not_requested 1 not_requested 2 not_requested 3 stopped");
 }
 
 }  // namespace

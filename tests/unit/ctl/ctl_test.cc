@@ -469,6 +469,77 @@ TEST_F(CtlServerTest, PutRefusesWhatTheStrategyDoesNotDeclare) {
   EXPECT_THAT(server_.customers().upserts(), IsEmpty());
 }
 
+TEST_F(CtlServerTest, WritesDownAConsent) {
+  CtlRun run = Run({"customer", "consent", "C1", "--purpose", "marketing", "--withdraw", "--source",
+                    "agent 7", "--time", "2026-03-01T01:00:00+01:00"});
+  EXPECT_EQ(run.status, kExitOk) << run.err;
+  EXPECT_EQ(run.out, "Customer C1: marketing on all channels withdrawn; version 9\n");
+  EXPECT_EQ(server_.customers().last_consent().ShortDebugString(),
+            "customer_id: \"C1\" purpose: \"marketing\" granted: false source: \"agent 7\" time { "
+            "seconds: 1772323200 }");
+  run = Run({"customer", "consent", "C1", "--purpose", "marketing", "--channel", "email", "--grant",
+             "--source", "web", "--json"});
+  EXPECT_EQ(nlohmann::json::parse(run.out)["changed"], true);
+  EXPECT_TRUE(server_.customers().last_consent().granted());
+  EXPECT_EQ(server_.customers().last_consent().channel(), "email");
+}
+
+TEST_F(CtlServerTest, AConsentMustSayYesOrNo) {
+  const std::vector<std::string> consent = {"customer", "consent",  "C1",  "--purpose",
+                                            "p",        "--source", "web"};
+  CtlRun run = Run(consent);
+  EXPECT_EQ(run.status, kExitUsage);
+  EXPECT_THAT(run.err, HasSubstr("--grant or --withdraw"));
+  std::vector<std::string> both = consent;
+  both.insert(both.end(), {"--grant", "--withdraw"});
+  EXPECT_EQ(Run(both).status, kExitUsage);
+}
+
+TEST_F(CtlServerTest, RecordsWhatBecameOfATreatment) {
+  const CtlRun run = Run({"customer", "record", "C1", "--treatment", "upgrade", "--channel", "ivr",
+                          "--outcome", "shown", "--request_id", "r1"});
+  EXPECT_EQ(run.status, kExitOk) << run.err;
+  EXPECT_EQ(run.out, "Customer C1: recorded; version 10\n");
+  EXPECT_EQ(server_.customers().last_report().ShortDebugString(),
+            "customer_id: \"C1\" interactions { channel: \"ivr\" treatment_id: \"upgrade\" outcome: "
+            "\"shown\" } request_id: \"r1\"");
+  const CtlRun bad = Run({"customer", "record", "C1", "--treatment", "upgrade", "--channel", "ivr",
+                          "--outcome", "shown", "--time", "yesterday"});
+  EXPECT_EQ(bad.status, kExitFailure);
+  EXPECT_THAT(bad.err, HasSubstr("--time: "));
+}
+
+TEST_F(CtlServerTest, StopsLiftsAndLists) {
+  EXPECT_EQ(Run({"stop", "list"}).out, "Nothing is stopped.\n");
+  EXPECT_EQ(Run({"stop", "history"}).out, "Nothing was ever stopped.\n");
+  CtlRun run =
+      Run({"stop", "set", "--treatment", "upgrade", "--by", "ann", "--because", "Wrong price."});
+  EXPECT_EQ(run.status, kExitOk) << run.err;
+  EXPECT_EQ(run.out, "treatment upgrade: stopped\n");
+  run = Run({"stop", "lift", "--group", "offer", "--by", "bob", "--because", "Mended."});
+  EXPECT_EQ(run.out, "group offer: was not stopped\n");
+  EXPECT_FALSE(server_.strategies().last_request().stopped());
+  EXPECT_TRUE(server_.strategies().last_request().has_stopped());
+  EXPECT_EQ(Run({"stop", "list"}).out,
+            "stopped            since                 by   in force  because\n"
+            "treatment upgrade  2026-03-01T00:00:00Z  ann  yes       Wrong price.\n"
+            "group offer        2026-03-01T00:00:00Z  bob  no        Mended.\n");
+  EXPECT_EQ(nlohmann::json::parse(Run({"stop", "list", "--json"}).out)["stops"].size(), 2u);
+  EXPECT_EQ(Run({"stop", "history", "--max", "1"}).out,
+            "time                  change   of                 by   because\n"
+            "2026-03-01T00:00:00Z  stopped  treatment upgrade  ann  Wrong price.\n");
+}
+
+TEST_F(CtlServerTest, AStopNamesWhatAndWhoAndWhy) {
+  EXPECT_EQ(Run({"stop", "set", "--by", "ann", "--because", "x"}).status, kExitUsage);
+  EXPECT_EQ(Run({"stop", "set", "--treatment", "a", "--group", "b", "--by", "ann", "--because",
+                 "x"})
+                .status,
+            kExitUsage);
+  EXPECT_EQ(Run({"stop", "set", "--treatment", "a", "--because", "x"}).status, kExitUsage);
+  EXPECT_EQ(Run({"stop", "set", "--treatment", "a", "--by", "ann"}).status, kExitUsage);
+}
+
 TEST_F(CtlServerTest, GetAndEraseACustomer) {
   CtlSetup setup;
   setup.in = "id,tenure,plan\nC1,34,fiber\n";
@@ -481,9 +552,17 @@ TEST_F(CtlServerTest, GetAndEraseACustomer) {
             "plan     fiber\n"
             "tenure   34\n"
             "\n"
-            "Decisions: 1,234; the last ones:\n"
-            "time                  channel  treatment\n"
-            "2026-03-01T00:00:00Z  app      fast_track\n");
+            "Decisions: 1,234\n"
+            "\n"
+            "What the customer said about being contacted:\n"
+            "purpose    channel  consent    time                  source\n"
+            "marketing  (all)    withdrawn  2026-03-01T00:00:00Z  web form\n"
+            "marketing  email    granted    2026-03-01T00:00:00Z  web form\n"
+            "\n"
+            "What happened last:\n"
+            "time                  channel  treatment   outcome\n"
+            "2026-03-01T00:00:00Z  app      fast_track  decided\n"
+            "2026-03-01T00:00:00Z  app      fast_track  accepted\n");
   run = Run({"customer", "get", "C1", "--json"});
   EXPECT_EQ(nlohmann::json::parse(run.out)["customer"]["features"]["tenure"]["int_value"], 34);
 
@@ -499,7 +578,7 @@ TEST_F(CtlServerTest, GetAndEraseACustomer) {
   terminal.in = "y\n";
   run = Run({"customer", "erase", "C1"}, terminal);
   EXPECT_EQ(run.status, kExitOk);
-  EXPECT_EQ(run.out, "Customer C1 erased, with 3 logged decisions\n");
+  EXPECT_EQ(run.out, "Customer C1 erased, with 3 entries of the log\n");
   run = Run({"customer", "erase", "C1", "--yes"});
   EXPECT_EQ(run.status, kExitOk);
   EXPECT_EQ(run.out, "Nothing was held about customer C1\n");

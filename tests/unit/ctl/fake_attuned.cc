@@ -151,7 +151,51 @@ grpc::Status FakeCustomers::Get(grpc::ServerContext*, const v1::CustomerServiceG
   decision->mutable_time()->set_seconds(1772323200);
   decision->set_channel("app");
   decision->set_treatment_id("fast_track");
+  v1::Interaction* interaction = response->add_recent_interactions();
+  *interaction->mutable_time() = decision->time();
+  interaction->set_channel("app");
+  interaction->set_treatment_id("fast_track");
+  interaction->set_outcome("decided");
+  *response->add_recent_interactions() = *interaction;
+  response->mutable_recent_interactions(1)->set_outcome("accepted");
+  v1::Consent* consent = response->add_consents();
+  consent->set_purpose("marketing");
+  consent->set_source("web form");
+  *consent->mutable_time() = decision->time();
+  *response->add_consents() = *consent;
+  response->mutable_consents(1)->set_channel("email");
+  response->mutable_consents(1)->set_granted(true);
   return grpc::Status::OK;
+}
+
+v1::CustomerServiceSetConsentRequest FakeCustomers::last_consent() {
+  MutexLock lock(mutex_);
+  return last_consent_;
+}
+
+v1::CustomerServiceRecordInteractionsRequest FakeCustomers::last_report() {
+  MutexLock lock(mutex_);
+  return last_report_;
+}
+
+grpc::Status FakeCustomers::SetConsent(grpc::ServerContext*,
+                                       const v1::CustomerServiceSetConsentRequest* request,
+                                       v1::CustomerServiceSetConsentResponse* response) {
+  MutexLock lock(mutex_);
+  last_consent_ = *request;
+  response->set_changed(true);
+  response->set_version(9);
+  return failure_;
+}
+
+grpc::Status FakeCustomers::RecordInteractions(
+    grpc::ServerContext*, const v1::CustomerServiceRecordInteractionsRequest* request,
+    v1::CustomerServiceRecordInteractionsResponse* response) {
+  MutexLock lock(mutex_);
+  last_report_ = *request;
+  response->set_recorded(request->interactions_size());
+  response->set_version(10);
+  return failure_;
 }
 
 grpc::Status FakeCustomers::Upsert(grpc::ServerContext*,
@@ -171,7 +215,7 @@ grpc::Status FakeCustomers::Erase(grpc::ServerContext*,
   MutexLock lock(mutex_);
   if (!failure_.ok()) return failure_;
   response->set_erased(customers_.erase(request->customer_id()) > 0);
-  response->set_erased_decisions(response->erased() ? 3 : 0);
+  response->set_erased_events(response->erased() ? 3 : 0);
   return grpc::Status::OK;
 }
 
@@ -199,12 +243,65 @@ grpc::Status FakeDecisions::Decide(grpc::ServerContext*, const v1::DecideRequest
   return grpc::Status::OK;
 }
 
+v1::StrategyServiceSetStopRequest FakeStrategies::last_request() {
+  MutexLock lock(mutex_);
+  return requests_.back();
+}
+
+grpc::Status FakeStrategies::SetStop(grpc::ServerContext*,
+                                     const v1::StrategyServiceSetStopRequest* request,
+                                     v1::StrategyServiceSetStopResponse* response) {
+  MutexLock lock(mutex_);
+  requests_.push_back(*request);
+  response->set_changed(request->stopped());
+  return grpc::Status::OK;
+}
+
+grpc::Status FakeStrategies::ListStops(grpc::ServerContext*,
+                                       const v1::StrategyServiceListStopsRequest* request,
+                                       v1::StrategyServiceListStopsResponse* response) {
+  MutexLock lock(mutex_);
+  response->set_total_size(static_cast<int>(requests_.size()));
+  const size_t index = request->page_token().empty() ? 0 : std::stoul(request->page_token());
+  if (index >= requests_.size()) return grpc::Status::OK;
+  const v1::StrategyServiceSetStopRequest& set = requests_[index];
+  v1::Stop* stop = response->add_stops();
+  if (set.has_group()) {
+    stop->set_group(set.group());
+  } else {
+    stop->set_treatment_id(set.treatment_id());
+  }
+  stop->set_by(set.by());
+  stop->set_because(set.because());
+  stop->mutable_time()->set_seconds(1772323200);
+  stop->set_in_force(index == 0);
+  if (index + 1 < requests_.size()) response->set_next_page_token(absl::StrCat(index + 1));
+  return grpc::Status::OK;
+}
+
+grpc::Status FakeStrategies::ListStopChanges(
+    grpc::ServerContext*, const v1::StrategyServiceListStopChangesRequest* request,
+    v1::StrategyServiceListStopChangesResponse* response) {
+  MutexLock lock(mutex_);
+  for (const v1::StrategyServiceSetStopRequest& set : requests_) {
+    if (response->changes_size() == request->page_size()) break;
+    v1::StopChange* change = response->add_changes();
+    change->set_treatment_id(set.treatment_id());
+    change->set_stopped(set.stopped());
+    change->set_by(set.by());
+    change->set_because(set.because());
+    change->mutable_time()->set_seconds(1772323200);
+  }
+  return grpc::Status::OK;
+}
+
 FakeAttuned::FakeAttuned() {
   int port = 0;
   grpc::ServerBuilder builder;
   builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
   builder.RegisterService(&customers_);
   builder.RegisterService(&decisions_);
+  builder.RegisterService(&strategies_);
   server_ = builder.BuildAndStart();
   address_ = absl::StrCat("127.0.0.1:", port);
 }

@@ -12,6 +12,7 @@
 
 #include "attune/v1/customer_service.grpc.pb.h"
 #include "attune/v1/decision_service.grpc.pb.h"
+#include "attune/v1/strategy_service.grpc.pb.h"
 #include "grpcpp/grpcpp.h"
 #include "lib/base/mutex.h"
 #include "service/ctl/ctl.h"
@@ -36,6 +37,8 @@ class FakeCustomers : public v1::CustomerService::Service {
 
   std::map<std::string, Features> customers();
   std::vector<v1::CustomerServiceUpsertRequest> upserts();
+  v1::CustomerServiceSetConsentRequest last_consent();
+  v1::CustomerServiceRecordInteractionsRequest last_report();
   int64_t rows();
   int64_t calls();
   int64_t largest_message();
@@ -49,6 +52,12 @@ class FakeCustomers : public v1::CustomerService::Service {
                    v1::CustomerServiceGetResponse*) override;
   grpc::Status Upsert(grpc::ServerContext*, const v1::CustomerServiceUpsertRequest*,
                       v1::CustomerServiceUpsertResponse*) override;
+  // Answer that something changed.
+  grpc::Status SetConsent(grpc::ServerContext*, const v1::CustomerServiceSetConsentRequest*,
+                          v1::CustomerServiceSetConsentResponse*) override;
+  grpc::Status RecordInteractions(grpc::ServerContext*,
+                                  const v1::CustomerServiceRecordInteractionsRequest*,
+                                  v1::CustomerServiceRecordInteractionsResponse*) override;
   grpc::Status Erase(grpc::ServerContext*, const v1::CustomerServiceEraseRequest*,
                      v1::CustomerServiceEraseResponse*) override;
 
@@ -62,6 +71,8 @@ class FakeCustomers : public v1::CustomerService::Service {
   std::set<std::string> refused_ ABSL_GUARDED_BY(mutex_);
   std::map<std::string, Features> customers_ ABSL_GUARDED_BY(mutex_);
   std::vector<v1::CustomerServiceUpsertRequest> upserts_ ABSL_GUARDED_BY(mutex_);
+  v1::CustomerServiceSetConsentRequest last_consent_ ABSL_GUARDED_BY(mutex_);
+  v1::CustomerServiceRecordInteractionsRequest last_report_ ABSL_GUARDED_BY(mutex_);
   std::optional<int64_t> fail_from_row_ ABSL_GUARDED_BY(mutex_);
   grpc::Status batch_failure_ ABSL_GUARDED_BY(mutex_);
   grpc::Status failure_ ABSL_GUARDED_BY(mutex_);
@@ -87,7 +98,27 @@ class FakeDecisions : public v1::DecisionService::Service {
   v1::DecideRequest last_request_ ABSL_GUARDED_BY(mutex_);
 };
 
-// Both services on a free port.
+// Stops in memory. Thread-safe.
+class FakeStrategies : public v1::StrategyService::Service {
+ public:
+  v1::StrategyServiceSetStopRequest last_request();
+
+  // Stops one thing after the other; lifting changes nothing.
+  grpc::Status SetStop(grpc::ServerContext*, const v1::StrategyServiceSetStopRequest*,
+                       v1::StrategyServiceSetStopResponse*) override;
+  // Pages of one.
+  grpc::Status ListStops(grpc::ServerContext*, const v1::StrategyServiceListStopsRequest*,
+                         v1::StrategyServiceListStopsResponse*) override;
+  grpc::Status ListStopChanges(grpc::ServerContext*,
+                               const v1::StrategyServiceListStopChangesRequest*,
+                               v1::StrategyServiceListStopChangesResponse*) override;
+
+ private:
+  Mutex mutex_;
+  std::vector<v1::StrategyServiceSetStopRequest> requests_ ABSL_GUARDED_BY(mutex_);
+};
+
+// All services on a free port.
 class FakeAttuned {
  public:
   FakeAttuned();
@@ -96,10 +127,12 @@ class FakeAttuned {
   std::string address() const { return address_; }
   FakeCustomers& customers() { return customers_; }
   FakeDecisions& decisions() { return decisions_; }
+  FakeStrategies& strategies() { return strategies_; }
 
  private:
   FakeCustomers customers_;
   FakeDecisions decisions_;
+  FakeStrategies strategies_;
   std::string address_;
   std::unique_ptr<grpc::Server> server_;
 };

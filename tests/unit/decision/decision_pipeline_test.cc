@@ -185,8 +185,13 @@ TEST(RunPipelineTest, EveryTreatmentIsRankedOrRejectedExactlyOnce) {
     const storage::Record record = RandomCustomer(random, *strategy, context.time_us / 1000);
     StageTimes times;
     StageTimer timer(times);
-    RunPipeline(*strategy, context, customer::CustomerState::Parse(record, "c").value(), features,
-                timer, result);
+    std::vector<stops::Change> stopped;
+    if (random() % 3 == 0 && treatments > 0) {
+      const size_t treatment = random() % treatments;
+      stopped.emplace_back().target.name = strategy->catalog.treatments[treatment].name;
+    }
+    RunPipeline(*strategy, stops::StopSet(stopped, strategy->catalog), context,
+                customer::CustomerState::Parse(record, "c").value(), features, timer, result);
 
     std::vector<int> times_seen(treatments);
     for (const auto& ranked : result.arbitration.ranked) {
@@ -223,9 +228,9 @@ TEST(RunPipelineTest, IsAPureFunctionWhateverTheMemoryHeldBefore) {
     context.time_us = 100'000'000;
     const storage::Record record = RandomCustomer(random, *strategy, 100'000);
     const auto customer = customer::CustomerState::Parse(record, "c").value();
-    RunPipeline(*strategy, context, customer, features, timer, reused);
+    RunPipeline(*strategy, stops::StopSet(), context, customer, features, timer, reused);
     PipelineResult fresh;
-    RunPipeline(*strategy, context, customer, features, timer, fresh);
+    RunPipeline(*strategy, stops::StopSet(), context, customer, features, timer, fresh);
     ASSERT_EQ(fresh.arbitration.ranked.size(), reused.arbitration.ranked.size());
     for (size_t i = 0; i < fresh.arbitration.ranked.size(); ++i) {
       ASSERT_EQ(fresh.arbitration.ranked[i].treatment, reused.arbitration.ranked[i].treatment);

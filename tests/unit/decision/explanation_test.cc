@@ -45,6 +45,7 @@ class ExplanationTest : public ::testing::Test {
     store_.SetRecord(context_.customer_id, bytes);
     DecideOptions dry_run;
     dry_run.dry_run = true;
+    dry_run.stops = &stops_;
     ASSERT_TRUE(
         Decider(&store_, HashKeyFromSeed(1))
             .Decide(
@@ -77,6 +78,7 @@ class ExplanationTest : public ::testing::Test {
   testing::StrategyBuilder builder_;
   const std::shared_ptr<strategy::Strategy> strategy_;
   testing::FakeStateStore store_;
+  stops::StopSet stops_;
   context::DecisionContext context_;
   Decision decision_;
 };
@@ -94,6 +96,24 @@ TEST_F(ExplanationTest, SaysWhyATreatmentWasNoCandidate) {
             "was valid until 2026-03-01T00:00:00+00:00; decided for 2026-03-01T00:00:00+00:00");
   EXPECT_EQ(WhyNot("upgrade"), "has no content for the channel ivr");
   EXPECT_EQ(WhyNot("accessory"), "the request asks for other treatments only");
+}
+
+TEST_F(ExplanationTest, SaysWhoStoppedATreatmentAndWhy) {
+  stops::Change one;
+  one.target = {stops::Target::Kind::kTreatment, "upgrade"};
+  one.by = "ann";
+  one.because = "The price is wrong.";
+  one.time_us = kNowUs;
+  stops::Change group = one;
+  group.target = {stops::Target::Kind::kGroup, "offer"};
+  group.by = "bob";
+  stops_ = stops::StopSet({one, group}, strategy_->catalog);
+  Decide();
+  EXPECT_EQ(WhyNot("upgrade"),
+            "is stopped by ann since 2026-03-01T00:00:00+00:00: The price is wrong.");
+  EXPECT_EQ(WhyNot("accessory"),
+            "its group offer is stopped by bob since 2026-03-01T00:00:00+00:00: The price is "
+            "wrong.");
 }
 
 TEST_F(ExplanationTest, SaysWhyATreatmentDoesNotApply) {

@@ -265,7 +265,7 @@ TEST_F(CustomerServiceTest, ErasesEverything) {
   violations_ = Violations();
   ASSERT_TRUE(service_.Erase(request, &response, violations_).ok());
   EXPECT_TRUE(response.erased());
-  EXPECT_EQ(response.erased_decisions(), 0);
+  EXPECT_EQ(response.erased_events(), 0);
   EXPECT_TRUE(absl::IsNotFound(Get("a")));
   response.Clear();
   ASSERT_TRUE(service_.Erase(request, &response, violations_).ok());

@@ -47,6 +47,8 @@ class MetricsTest : public ::testing::Test {
                        {"/attune.v1.DecisionService/Decide", "unary"},
                        {"/attune.v1.DecisionService/DecideStream", "bidi_stream"}});
     AddStoreMetrics(registry_, &store_);
+    stops_ = stops::StopList::Load(&store_, &strategy_->catalog).value();
+    AddStopMetrics(registry_, stops_.get());
     AddInfoMetrics(registry_, *strategy_);
     telemetry::AddProcessMetrics(registry_);
   }
@@ -55,6 +57,7 @@ class MetricsTest : public ::testing::Test {
   testing::StrategyBuilder builder_;
   const std::shared_ptr<strategy::Strategy> strategy_;
   testing::FakeStateStore store_;
+  std::unique_ptr<stops::StopList> stops_;
   telemetry::Registry registry_;
   std::unique_ptr<DecisionMetrics> decision_metrics_;
   std::unique_ptr<RpcMetrics> rpc_metrics_;
