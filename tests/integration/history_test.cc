@@ -32,7 +32,7 @@ std::string StrategyWithPolicies() {
   - {name: accepted}
 purposes:
   - {name: marketing, consent: opt_out}
-history: {max_interactions: 10}
+history: {max_interactions: 10, interactions_per_day: 1}
 models:
 )yaml");
 }
@@ -95,7 +95,8 @@ class ServerHistoryTest : public ServerTest {
     request.set_explain(true);
     request.set_dry_run(true);
     request.add_treatment_ids(treatment);
-    for (const v1::RejectedTreatment& rejected : Decide(request).rejected_treatments()) {
+    const v1::DecideResponse answer = Decide(request);
+    for (const v1::RejectedTreatment& rejected : answer.rejected_treatments()) {
       if (rejected.treatment_id() == treatment) return rejected.reason();
     }
     return "";

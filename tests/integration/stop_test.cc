@@ -51,7 +51,8 @@ class ServerStopTest : public ServerTest {
     request.set_explain(true);
     request.set_dry_run(true);
     std::vector<std::string> stopped;
-    for (const v1::RejectedTreatment& rejected : Decide(request).rejected_treatments()) {
+    const v1::DecideResponse answer = Decide(request);
+    for (const v1::RejectedTreatment& rejected : answer.rejected_treatments()) {
       if (rejected.reason() != "stopped") continue;
       EXPECT_EQ(rejected.stage(), "candidates");
       stopped.push_back(absl::StrCat(rejected.treatment_id(), " ", rejected.detail()));
