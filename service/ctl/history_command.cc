@@ -69,7 +69,8 @@ int Consent(const Invocation& invocation, ConsentFlags& flags) {
   ServerConnection server(invocation.options);
   v1::CustomerServiceSetConsentResponse response;
   const auto context = server.NewContext();
-  const grpc::Status status = server.customers().SetConsent(context.get(), flags.request, &response);
+  const grpc::Status status =
+      server.customers().SetConsent(context.get(), flags.request, &response);
   if (!status.ok()) return ReportCallError(invocation.console, invocation.options, status);
   if (invocation.options.json) {
     WriteJson(invocation.console.out, response);
@@ -80,8 +81,9 @@ int Consent(const Invocation& invocation, ConsentFlags& flags) {
                          << TerminalSafe(flags.request.purpose()) << " on "
                          << (channel.empty() ? "all channels" : TerminalSafe(channel))
                          << (flags.grant ? " granted" : " withdrawn")
-                         << (response.changed() ? "" : "; nothing changed: it was known already, "
-                                                       "or something newer was said before")
+                         << (response.changed() ? ""
+                                                : "; nothing changed: it was known already, "
+                                                  "or something newer was said before")
                          << "; version " << response.version() << "\n";
   return kExitOk;
 }
@@ -110,14 +112,13 @@ int Record(const Invocation& invocation, RecordFlags& flags) {
 }
 
 void AddConsent(CLI::App& customer, Commands& commands) {
-  CLI::App* consent = customer.add_subcommand(
-      "consent", "Write down what a customer said about being contacted.");
+  CLI::App* consent =
+      customer.add_subcommand("consent", "Write down what a customer said about being contacted.");
   auto flags = std::make_shared<ConsentFlags>();
   v1::CustomerServiceSetConsentRequest& request = flags->request;
   consent->add_option("CUSTOMER_ID", *request.mutable_customer_id(), "Who said it.")->required();
   consent
-      ->add_option("--purpose", *request.mutable_purpose(),
-                   "What for: a purpose of the strategy.")
+      ->add_option("--purpose", *request.mutable_purpose(), "What for: a purpose of the strategy.")
       ->required()
       ->type_name("PURPOSE");
   consent
@@ -146,13 +147,11 @@ void AddConsent(CLI::App& customer, Commands& commands) {
 }
 
 void AddRecord(CLI::App& customer, Commands& commands) {
-  CLI::App* record = customer.add_subcommand(
-      "record", "Record what became of a treatment, for contact policies.");
+  CLI::App* record =
+      customer.add_subcommand("record", "Record what became of a treatment, for contact policies.");
   auto flags = std::make_shared<RecordFlags>();
   v1::Interaction& interaction = flags->interaction;
-  record
-      ->add_option("CUSTOMER_ID", *flags->request.mutable_customer_id(),
-                   "With whom it happened.")
+  record->add_option("CUSTOMER_ID", *flags->request.mutable_customer_id(), "With whom it happened.")
       ->required();
   record
       ->add_option("--treatment", *interaction.mutable_treatment_id(),

@@ -103,11 +103,11 @@ TEST_F(ServerStopTest, AGroupIsStoppedAsAWhole) {
 }
 
 TEST_F(ServerStopTest, FallbacksObeyIt) {
-  RestartWith(Replaced(
-      Replaced(kSmallStrategy, "  - name: accessory\n",
-               "  - name: accessory\n    only_as_fallback: true\n"),
-      "arbitration:\n",
-      "fallbacks:\n  - {treatment: accessory}\narbitration:\n  min_priority: 1000000\n"));
+  RestartWith(
+      Replaced(Replaced(kSmallStrategy, "  - name: accessory\n",
+                        "  - name: accessory\n    only_as_fallback: true\n"),
+               "arbitration:\n",
+               "fallbacks:\n  - {treatment: accessory}\narbitration:\n  min_priority: 1000000\n"));
   EXPECT_THAT(Ranking(Decide("ann", "app")), ElementsAre("accessory"));
   Set(Treatment("accessory", true));
   EXPECT_THAT(Ranking(Decide("ann", "app")), IsEmpty());
@@ -162,8 +162,8 @@ TEST_F(ServerStopTest, ListsWhatIsStoppedAndHowThatCame) {
     const auto page = Changes(3, token);
     for (const v1::StopChange& change : page.changes()) {
       changes.push_back(absl::StrCat(change.group(), change.treatment_id(),
-                                     change.stopped() ? " stopped" : " lifted", " by ",
-                                     change.by(), ": ", change.because()));
+                                     change.stopped() ? " stopped" : " lifted", " by ", change.by(),
+                                     ": ", change.because()));
     }
     token = page.next_page_token();
   } while (!token.empty());
