@@ -18,7 +18,7 @@ Exit status: 0 written (also when nothing had to change), 1 failure, 2 wrong usa
 
 Examples:
   attunectl customer consent C0000001 --purpose marketing --withdraw --source "agent 4711"
-  attunectl customer consent C0000001 --purpose marketing --channel email --grant \
+  attunectl customer consent C0000001 --purpose marketing --channel web --grant \
       --source "web form" --time 2026-03-01T10:00:00+01:00
 
 )";
@@ -31,7 +31,7 @@ Exit status: 0 recorded (also when it was known), 1 failure, 2 wrong usage.
 
 Examples:
   attunectl customer record C0000001 --treatment plan_upgrade --channel ivr --outcome shown
-  attunectl customer record C0000001 --treatment plan_upgrade --channel email \
+  attunectl customer record C0000001 --treatment plan_upgrade --channel web \
       --outcome rejected --time 2026-03-01T10:00:00+01:00
 
 )";

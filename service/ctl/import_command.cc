@@ -65,7 +65,7 @@ Exit status: 0 every row imported, 3 some rows rejected, 1 failure, 2 wrong usag
 
 Examples:
   attunectl import interactions --csv sent.csv --customer customer_id --time sent_at \
-      --treatment offer --channel_value email --outcome_value shown
+      --treatment offer --channel_value web --outcome_value shown
   attunectl import interactions --csv log.csv.gz --customer id --time at --treatment offer \
       --channel channel --outcome event --dry_run
 

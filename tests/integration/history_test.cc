@@ -411,6 +411,23 @@ TEST_F(ServerHistoryTest, AMessageOfABatchIsBounded) {
   EXPECT_THAT(FieldsOf(answer.status), ElementsAre("rows"));
 }
 
+TEST_F(ServerHistoryTest, AReplayTakesAnyTimeOnceTheClockIsSet) {
+  Stop();
+  options_.replay_clock = true;
+  Start();
+  v1::Interaction interaction = Happened(Noon(), "app", "accessory", "shown");
+  EXPECT_EQ(Record(Report("ann", {interaction})).recorded(), 1) << "far in the future of 1970";
+  interaction.clear_time();
+  EXPECT_THAT(FieldsOf(client().RecordInteractions(Report("ann", {interaction})).status),
+              ElementsAre("interactions[0].time"));
+  EXPECT_THAT(FieldsOf(client().SetConsent(Says("ann", true)).status), ElementsAre("time"));
+  v1::DecideRequest decide = DecideFor("ann", "ivr");
+  *decide.mutable_time() = ToProtoTime(Noon() + absl::Hours(1));
+  Decide(decide);
+  EXPECT_EQ(Record(Report("ann", {interaction})).recorded(), 1);
+  EXPECT_EQ(FromProtoTime(Get("ann").recent_interactions(2).time()), Noon() + absl::Hours(1));
+}
+
 TEST_F(ServerHistoryTest, WhatManyReportAtOnceIsAllThere) {
   std::vector<std::thread> threads;
   for (int t = 0; t < 8; ++t) {

@@ -95,6 +95,10 @@ TEST_F(ServerStopTest, AStoppedTreatmentIsNotInTheNextDecision) {
   EXPECT_THAT(Stopped("app"), IsEmpty());
 }
 
+TEST_F(ServerStopTest, TheServiceReportsItsHealth) {
+  EXPECT_EQ(client().Health("attune.v1.StrategyService"), "SERVING");
+}
+
 TEST_F(ServerStopTest, AGroupIsStoppedAsAWhole) {
   EXPECT_TRUE(Set(Group("offer", true)));
   EXPECT_THAT(Stopped("app"), SizeIs(3));
