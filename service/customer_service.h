@@ -25,9 +25,9 @@ inline constexpr int kMaxRowsPerMessage = 10'000;
 inline constexpr int64_t kMaxListedRejectedRows = 10'000;
 
 // What attune.v1.CustomerService does with customers and their features, without its transport:
-// messages in, messages out; consents and histories are written by HistoryService. Upsert, BatchUpsert
-// and Erase wait for the disk and must not run on a thread that serves decisions. Thread-safe. What
-// the methods do and answer: customer_service.proto.
+// messages in, messages out; consents and histories are written by HistoryService. Upsert,
+// BatchUpsert and Erase wait for the disk and must not run on a thread that serves decisions.
+// Thread-safe. What the methods do and answer: customer_service.proto.
 class CustomerService {
  public:
   struct Options {

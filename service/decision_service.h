@@ -38,7 +38,7 @@ class DecisionService {
     ManualClock* replay_clock = nullptr;
     absl::Duration max_clock_skew = absl::Minutes(5);
     const stops::StopList* stops = nullptr;  // outlives the service; nullptr: nothing is stopped
-    DecisionMetrics* metrics = nullptr;  // outlives the service
+    DecisionMetrics* metrics = nullptr;      // outlives the service
   };
   // The time of a replay clock that no request has set yet.
   static constexpr absl::Time kReplayStart = absl::UnixEpoch();

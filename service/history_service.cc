@@ -80,10 +80,10 @@ void HistoryService::CheckTime(std::string_view path, const google::protobuf::Ti
   } else if (!context::IsDecidable(ToTime(*time))) {
     violations.Add(field(), "must lie between 1970 and 2200");
   } else if (ToTime(*time) - now > options_.max_clock_skew) {
-    violations.Add(
-        field(), absl::StrCat("is further than ", absl::FormatDuration(options_.max_clock_skew),
-                              " after the server's clock, which reads ",
-                              absl::FormatTime(absl::RFC3339_sec, now, absl::UTCTimeZone())));
+    violations.Add(field(),
+                   absl::StrCat("is further than ", absl::FormatDuration(options_.max_clock_skew),
+                                " after the server's clock, which reads ",
+                                absl::FormatTime(absl::RFC3339_sec, now, absl::UTCTimeZone())));
   }
 }
 
@@ -100,11 +100,10 @@ uint32_t HistoryService::ReadTreatment(std::string_view name, const Place& place
   if (const auto number = options_.names->Find(storage::NameKind::kTreatment, name)) return *number;
   // There may be thousands, so not for what nobody will read.
   const bool suggests = place.suggests && !violations.full() && !name.empty();
-  violations.Add(
-      Path(place.path, "treatment_id"),
-      UnknownName("treatment", name,
-                  suggests ? TreatmentNames(options_.strategy->catalog)
-                           : std::vector<std::string_view>()));
+  violations.Add(Path(place.path, "treatment_id"),
+                 UnknownName("treatment", name,
+                             suggests ? TreatmentNames(options_.strategy->catalog)
+                                      : std::vector<std::string_view>()));
   return 0;
 }
 
@@ -251,8 +250,8 @@ absl::Status HistoryService::Batch::Add(
     ++good;
     row_of_change_.push_back(row_index);
   }
-  const auto results = service_.writer_.RecordMany(
-      absl::MakeConstSpan(changes_).subspan(0, good), service_.options_.strategy->history);
+  const auto results = service_.writer_.RecordMany(absl::MakeConstSpan(changes_).subspan(0, good),
+                                                   service_.options_.strategy->history);
   for (size_t i = 0; i < good; ++i) {
     if (!results[i].ok()) {
       if (IsOutage(results[i].status())) return results[i].status();

@@ -182,8 +182,7 @@ void RpcServices::AddCustomerMethods(const CustomerService& customers) {
       "/attune.v1.CustomerService/Erase", handler(&CustomerService::Erase));
   server_.AddClientStream<pb::CustomerServiceBatchUpsertRequest,
                           pb::CustomerServiceBatchUpsertResponse>(
-      "/attune.v1.CustomerService/BatchUpsert",
-      [&customers](CallContext&) {
+      "/attune.v1.CustomerService/BatchUpsert", [&customers](CallContext&) {
         return std::make_unique<UpsertStream>(CustomerService::Batch(&customers));
       });
 }

@@ -236,8 +236,8 @@ class AttuneServer : public Server {
         .names = names_.get(),
         .max_clock_skew =
             options_.replay_clock ? absl::InfiniteDuration() : options_.max_clock_skew,
-        .clock_not_set = options_.replay_clock ? std::optional(DecisionService::kReplayStart)
-                                               : std::nullopt,
+        .clock_not_set =
+            options_.replay_clock ? std::optional(DecisionService::kReplayStart) : std::nullopt,
     });
     strategies_ = std::make_unique<StrategyService>(
         StrategyService::Options{.strategy = strategy_, .stops = stops_.get(), .clock = clock_});
@@ -248,7 +248,8 @@ class AttuneServer : public Server {
   }
 
   absl::Status Listen() {
-    auto server = RpcServices::Start(options_, *registry_, {*decisions_, *customers_, *histories_, *strategies_});
+    auto server = RpcServices::Start(options_, *registry_,
+                                     {*decisions_, *customers_, *histories_, *strategies_});
     if (!server.ok()) return server.status();
     rpc_server_ = *std::move(server);
     return absl::OkStatus();

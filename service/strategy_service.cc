@@ -103,12 +103,11 @@ Target StrategyService::ReadTarget(const pb::StrategyServiceSetStopRequest& requ
   const auto stop = std::find_if(state->current.begin(), state->current.end(),
                                  [&](const Change& c) { return c.target == target; });
   if (!request.stopped() && stop != state->current.end()) return target;
-  violations.Add(
-      request.has_group() ? "group" : "treatment_id",
-      absl::StrCat("is ", Quoted(target.name), ", which is no ", ToAbsl(KindName(target.kind)),
-                   " of the strategy",
-                   DidYouMean(std::string_view(target.name).substr(0, kMaxNameBytes),
-                              DeclaredNames(catalog, target.kind))));
+  violations.Add(request.has_group() ? "group" : "treatment_id",
+                 absl::StrCat("is ", Quoted(target.name), ", which is no ",
+                              ToAbsl(KindName(target.kind)), " of the strategy",
+                              DidYouMean(std::string_view(target.name).substr(0, kMaxNameBytes),
+                                         DeclaredNames(catalog, target.kind))));
   return target;
 }
 

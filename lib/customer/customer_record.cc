@@ -307,8 +307,7 @@ HistoryMerge MergeHistory(const CustomerState& before, const RecordChange& chang
 
   std::vector<size_t> origins;
   for (const auto& [interaction, origin] : all) {
-    if (origin != kRemembered && change.skip_known &&
-        IsAmongLatest(interaction, merge.history)) {
+    if (origin != kRemembered && change.skip_known && IsAmongLatest(interaction, merge.history)) {
       merge.fates[origin] = InteractionFate::kAlreadyKnown;
       continue;
     }

@@ -136,8 +136,8 @@ class InteractionsWrite {
     change.now_ms = absl::ToUnixMillis(now_);
     HistoryMerge merge = MergeHistory(state, change);
     fates_ = std::move(merge.fates);
-    const bool records = std::find(fates_.begin(), fates_.end(), InteractionFate::kRecorded) !=
-                         fates_.end();
+    const bool records =
+        std::find(fates_.begin(), fates_.end(), InteractionFate::kRecorded) != fates_.end();
     if (records) event = EventBytes(change.request);
     return records || merge.dropped_until_ms != state.dropped_until_ms();
   }
@@ -249,8 +249,8 @@ absl::StatusOr<HistoryWriter::Written> HistoryWriter::Settled(
 absl::StatusOr<HistoryResult> HistoryWriter::RecordInteractions(const HistoryChange& change,
                                                                 const HistoryBounds& bounds,
                                                                 std::string_view request_id) const {
-  const auto request = RequestOf(seed_, RequestKind::kRecordInteractions, request_id,
-                                 Fingerprint(seed_, change));
+  const auto request =
+      RequestOf(seed_, RequestKind::kRecordInteractions, request_id, Fingerprint(seed_, change));
   InteractionsWrite write(change.interactions, bounds, clock_.Now());
   const auto written =
       Write(change.customer_id, request ? &*request : nullptr, storage::Durability::kPower,
@@ -376,17 +376,16 @@ absl::StatusOr<ConsentResult> HistoryWriter::SetConsent(const ConsentChange& cha
   const absl::Time now = clock_.Now();
   Consent said = change.said;
   if (said.time_us == kTimeOfRecording) said.time_us = absl::ToUnixMicros(now);
-  const auto written =
-      Write(change.customer_id, request ? &*request : nullptr, storage::Durability::kPower,
-            [&](const CustomerState& state, Draft& draft) -> absl::StatusOr<bool> {
-              const absl::StatusOr<bool> changed =
-                  AddConsent(state.consents(), said, draft.consents);
-              if (!changed.ok()) return changed.status();
-              draft.change.consents = draft.consents;
-              draft.event_type = storage::EventType::kConsent;
-              if (*changed) draft.event = EventBytes(said, now, draft.change.request);
-              return changed;
-            });
+  const auto written = Write(
+      change.customer_id, request ? &*request : nullptr, storage::Durability::kPower,
+      [&](const CustomerState& state, Draft& draft) -> absl::StatusOr<bool> {
+        const absl::StatusOr<bool> changed = AddConsent(state.consents(), said, draft.consents);
+        if (!changed.ok()) return changed.status();
+        draft.change.consents = draft.consents;
+        draft.event_type = storage::EventType::kConsent;
+        if (*changed) draft.event = EventBytes(said, now, draft.change.request);
+        return changed;
+      });
   if (!written.ok()) return written.status();
   return ConsentResult{written->repeated ? !written->event.empty() : written->changed,
                        written->version};

@@ -137,8 +137,7 @@ absl::Status Decider::DecideOnce(const strategy::Strategy& strategy,
   }
   timer.Finish(Stage::kCustomer);
 
-  RunPipeline(strategy, *decision.stops, context, state, decision.features, timer,
-              decision.result);
+  RunPipeline(strategy, *decision.stops, context, state, decision.features, timer, decision.result);
 
   if (!decision.result.scored.rejected.empty()) decision.degradation |= kScoreNotFinite;
   decision.id = MakeId(seed_, request.key, context.time_us, state.decision_count(), request.hash);

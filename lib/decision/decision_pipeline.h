@@ -74,8 +74,8 @@ struct PipelineResult {
 // Decides: a pure function of the strategy, what of it is stopped, the context, and the customer's
 // state and features.
 // `result` is overwritten; its capacity is reused, so that a decision allocates nothing.
-// REQUIRES: `context` was normalised against this strategy; `stops` were made for its catalog; `features` has one value per declared
-// feature; the strategy outlives the use of `result`.
+// REQUIRES: `context` was normalised against this strategy; `stops` were made for its catalog;
+// `features` has one value per declared feature; the strategy outlives the use of `result`.
 void RunPipeline(const strategy::Strategy& strategy, const stops::StopSet& stops,
                  const context::DecisionContext& context, const customer::CustomerState& customer,
                  absl::Span<const ValueRef> features, StageTimer& timer, PipelineResult& result);

@@ -140,12 +140,14 @@ RejectionExplanation ExplainContactPolicy(const strategy::Strategy& strategy,
 
 // Who stopped the treatment, since when and why.
 std::string Stopped(const Decision& decision, int treatment) {
-  const stops::Change& stop = *decision.stops->StopOf(treatment);
-  const std::string who = absl::StrCat(stop.by, " since ", Time(stop.time_us), ": ", stop.because);
-  if (stop.target.kind == stops::Target::Kind::kTreatment) {
+  const stops::Change* stop = decision.stops->StopOf(treatment);
+  if (stop == nullptr) return "is stopped";
+  const std::string who =
+      absl::StrCat(stop->by, " since ", Time(stop->time_us), ": ", stop->because);
+  if (stop->target.kind == stops::Target::Kind::kTreatment) {
     return absl::StrCat("is stopped by ", who);
   }
-  return absl::StrCat("its group ", stop.target.name, " is stopped by ", who);
+  return absl::StrCat("its group ", stop->target.name, " is stopped by ", who);
 }
 
 RejectionExplanation ExplainEngagement(const strategy::Strategy& strategy, const Decision& decision,

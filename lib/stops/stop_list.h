@@ -43,10 +43,10 @@ class StopList {
   enum class Done { kChanged, kUnchanged, kRepeated };
 
   // Switches a treatment or a group off or on again, and returns when that survives power loss; the
-  // next decision sees it. `change.number` is set here. ALREADY_EXISTS: the request_id was used for another
-  // change. RESOURCE_EXHAUSTED: kMaxStops reached. UNAVAILABLE: it can't be written now, and
-  // whether it holds after the next start is open; retry.
-  // REQUIRES: the catalog has the target, or it is to be lifted; the texts are within their bounds.
+  // next decision sees it. `change.number` is set here. ALREADY_EXISTS: the request_id was used for
+  // another change. RESOURCE_EXHAUSTED: kMaxStops reached. UNAVAILABLE: it can't be written now,
+  // and whether it holds after the next start is open; retry. REQUIRES: the catalog has the target,
+  // or it is to be lifted; the texts are within their bounds.
   absl::StatusOr<Done> Set(Change change) ABSL_LOCKS_EXCLUDED(writing_, mutex_);
 
   std::shared_ptr<const StopState> state() const ABSL_LOCKS_EXCLUDED(mutex_);

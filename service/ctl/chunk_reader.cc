@@ -7,18 +7,8 @@
 #include "absl/strings/str_cat.h"
 #include "lib/base/absl_strings.h"
 #include "lib/base/text.h"
-#include "service/ctl/value_text.h"
 
 namespace attune::ctl {
-namespace {
-
-std::vector<std::string> FeatureNames(const ColumnMapping& mapping) {
-  std::vector<std::string> names;
-  for (const MappedColumn& column : mapping.columns) names.push_back(column.feature);
-  return names;
-}
-
-}  // namespace
 
 int64_t RecentCustomers::Replace(std::string_view customer_id, int64_t number) {
   if (newer_.size() >= kRemembered) {
@@ -32,13 +22,9 @@ int64_t RecentCustomers::Replace(std::string_view customer_id, int64_t number) {
   return old == older_.end() ? -1 : old->second;
 }
 
-ChunkReader::ChunkReader(const ByteSource& source, CsvReader& rows, const ColumnMapping& mapping,
+ChunkReader::ChunkReader(const ByteSource& source, CsvReader& rows, RowWriter& writer,
                          const ChunkLimits& limits)
-    : source_(source),
-      rows_(rows),
-      mapping_(mapping),
-      limits_(limits),
-      encoder_(FeatureNames(mapping)) {}
+    : source_(source), rows_(rows), writer_(writer), limits_(limits) {}
 
 absl::Status ChunkReader::Next(int64_t max_rows, ImportChunk& chunk) {
   chunk.number = next_number_++;
@@ -79,48 +65,37 @@ std::string ChunkReader::ProblemOf(const CsvRow& row) const {
     case CsvProblem::kNone:
       break;
   }
-  if (row.field_count != mapping_.column_count) {
+  if (row.field_count != writer_.column_count()) {
     return absl::StrCat("has ", row.field_count, " fields where the header has ",
-                        mapping_.column_count);
+                        writer_.column_count());
   }
-  if (const auto problem = IdProblem(row.fields[mapping_.id_column], kMaxCustomerIdBytes)) {
+  if (const auto problem = IdProblem(row.fields[writer_.id_column()], kMaxCustomerIdBytes)) {
     return absl::StrCat("the customer id ", *problem);
   }
   return "";
 }
 
 std::string ChunkReader::AddRow(const CsvRow& row, ImportChunk& chunk) {
-  const std::string_view id = row.fields[mapping_.id_column];
-  encoder_.StartRow(id);
-  for (const MappedColumn& column : mapping_.columns) {
-    const std::string_view text = row.fields[column.column];
-    if (IsEmptyText(column.type, text)) {
-      encoder_.SkipValue();
-      continue;
-    }
-    ValueRef value;
-    if (absl::Status status = ReadValue(column.type, text, list_, value); !status.ok()) {
-      return absl::StrCat("column ", Quoted(column.column_name), ": ", status.message());
-    }
-    encoder_.AddValue(value);
-  }
-  const size_t bytes = encoder_.row_bytes();
-  if (encoder_.header_bytes() + bytes > limits_.max_message_bytes) {
+  std::string problem = writer_.Read(row);
+  if (!problem.empty()) return problem;
+  const size_t bytes = writer_.row_bytes();
+  if (writer_.header_bytes() + bytes > limits_.max_message_bytes) {
     return absl::StrCat("the values take ", bytes, " bytes in a message; at most ",
-                        limits_.max_message_bytes - encoder_.header_bytes(), " are allowed");
+                        limits_.max_message_bytes - writer_.header_bytes(), " are allowed");
   }
-  const bool full = encoder_.rows() >= limits_.max_message_rows ||
-                    encoder_.message_bytes() + bytes > limits_.max_message_bytes;
+  const bool full = writer_.rows() >= limits_.max_message_rows ||
+                    writer_.message_bytes() + bytes > limits_.max_message_bytes;
   if (full) FinishMessage(chunk);
-  encoder_.FinishRow();
+  writer_.FinishRow();
   chunk.texts.Add(row);
-  const int64_t seen_in = recent_.Replace(id, chunk.number);
+  if (!writer_.in_order()) return "";
+  const int64_t seen_in = recent_.Replace(row.fields[writer_.id_column()], chunk.number);
   if (seen_in != chunk.number) chunk.after = std::max(chunk.after, seen_in);
   return "";
 }
 
 void ChunkReader::FinishMessage(ImportChunk& chunk) {
-  if (encoder_.rows() > 0) chunk.messages.push_back(encoder_.TakeMessage());
+  if (writer_.rows() > 0) chunk.messages.push_back(writer_.TakeMessage());
 }
 
 }  // namespace attune::ctl

@@ -9,10 +9,9 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
 #include "service/ctl/byte_source.h"
-#include "service/ctl/column_mapping.h"
 #include "service/ctl/csv_reader.h"
 #include "service/ctl/import_chunk.h"
-#include "service/ctl/row_encoder.h"
+#include "service/ctl/row_writer.h"
 
 namespace attune::ctl {
 
@@ -51,11 +50,11 @@ class RecentCustomers {
 class ChunkReader {
  public:
   // The others must outlive the reader. REQUIRES: `rows` has read the header already.
-  ChunkReader(const ByteSource& source, CsvReader& rows, const ColumnMapping& mapping,
+  ChunkReader(const ByteSource& source, CsvReader& rows, RowWriter& writer,
               const ChunkLimits& limits);
 
   // Fills the empty chunk with the next rows, at most `max_rows` of them; without rows at the end
-  // of the file. A row that can't be read as a customer is in chunk.rejected. Errors: those of the
+  // of the file. A row that can't be read is in chunk.rejected. Errors: those of the
   // source; the chunk holds the rows before.
   absl::Status Next(int64_t max_rows, ImportChunk& chunk);
 
@@ -67,11 +66,9 @@ class ChunkReader {
 
   const ByteSource& source_;
   CsvReader& rows_;
-  const ColumnMapping& mapping_;
+  RowWriter& writer_;
   const ChunkLimits limits_;
-  RowEncoder encoder_;
   RecentCustomers recent_;
-  std::string list_;  // the elements of the list that is being read
   int64_t next_number_ = 0;
 };
 

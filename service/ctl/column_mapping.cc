@@ -131,6 +131,11 @@ class Mapper {
     return mapping;
   }
 
+  absl::StatusOr<size_t> Find(std::string_view name, std::string_view option) {
+    if (const std::optional<size_t> column = Column(name, option)) return *column;
+    return absl::InvalidArgumentError(problems_.back());
+  }
+
  private:
   std::optional<size_t> Column(std::string_view name, std::string_view option) {
     size_t index = 0;
@@ -265,6 +270,11 @@ absl::StatusOr<ColumnMapping> MapColumns(absl::Span<const std::string> header,
                                          absl::Span<const v1::Feature> features,
                                          const MappingRequest& request) {
   return Mapper(header, features).Run(request);
+}
+
+absl::StatusOr<size_t> FindColumn(absl::Span<const std::string> header, std::string_view name,
+                                  std::string_view option) {
+  return Mapper(header, {}).Find(name, option);
 }
 
 absl::StatusOr<std::pair<std::string, std::string>> ReadMapEntry(std::string_view text) {

@@ -51,6 +51,11 @@ absl::StatusOr<ColumnMapping> MapColumns(absl::Span<const std::string> header,
                                          absl::Span<const v1::Feature> features,
                                          const MappingRequest& request);
 
+// The column of that name, found as MapColumns does. INVALID_ARGUMENT: there is none, or several;
+// `option` is what the user named it with.
+absl::StatusOr<size_t> FindColumn(absl::Span<const std::string> header, std::string_view name,
+                                  std::string_view option);
+
 // Splits "COLUMN=FEATURE" at its last '='. INVALID_ARGUMENT when it is not of this form.
 absl::StatusOr<std::pair<std::string, std::string>> ReadMapEntry(std::string_view text);
 

@@ -220,7 +220,8 @@ bool Confirmed(Console& console, const std::string& id) {
     return false;
   }
   console.err << "Erase everything about customer " << TerminalSafe(id)
-              << ", including everything that was logged? This can't be undone. [y/N] " << std::flush;
+              << ", including everything that was logged? This can't be undone. [y/N] "
+              << std::flush;
   std::string answer;
   std::getline(console.in, answer);
   if (answer == "y" || answer == "Y" || answer == "yes") return true;
@@ -241,8 +242,7 @@ int Erase(const Invocation& invocation, const std::string& id, bool yes) {
     WriteJson(invocation.console.out, response);
   } else if (response.erased()) {
     invocation.console.out << "Customer " << TerminalSafe(id) << " erased, with "
-                           << Grouped(response.erased_events())
-                           << " entries of the log\n";
+                           << Grouped(response.erased_events()) << " entries of the log\n";
   } else {
     invocation.console.out << "Nothing was held about customer " << TerminalSafe(id) << "\n";
   }

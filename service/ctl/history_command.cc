@@ -18,7 +18,7 @@ Exit status: 0 written (also when nothing had to change), 1 failure, 2 wrong usa
 
 Examples:
   attunectl customer consent C0000001 --purpose marketing --withdraw --source "agent 4711"
-  attunectl customer consent C0000001 --purpose marketing --channel email --grant \
+  attunectl customer consent C0000001 --purpose marketing --channel web --grant \
       --source "web form" --time 2026-03-01T10:00:00+01:00
 
 )";
@@ -31,7 +31,7 @@ Exit status: 0 recorded (also when it was known), 1 failure, 2 wrong usage.
 
 Examples:
   attunectl customer record C0000001 --treatment plan_upgrade --channel ivr --outcome shown
-  attunectl customer record C0000001 --treatment plan_upgrade --channel email \
+  attunectl customer record C0000001 --treatment plan_upgrade --channel web \
       --outcome rejected --time 2026-03-01T10:00:00+01:00
 
 )";
@@ -69,7 +69,8 @@ int Consent(const Invocation& invocation, ConsentFlags& flags) {
   ServerConnection server(invocation.options);
   v1::CustomerServiceSetConsentResponse response;
   const auto context = server.NewContext();
-  const grpc::Status status = server.customers().SetConsent(context.get(), flags.request, &response);
+  const grpc::Status status =
+      server.customers().SetConsent(context.get(), flags.request, &response);
   if (!status.ok()) return ReportCallError(invocation.console, invocation.options, status);
   if (invocation.options.json) {
     WriteJson(invocation.console.out, response);
@@ -80,8 +81,9 @@ int Consent(const Invocation& invocation, ConsentFlags& flags) {
                          << TerminalSafe(flags.request.purpose()) << " on "
                          << (channel.empty() ? "all channels" : TerminalSafe(channel))
                          << (flags.grant ? " granted" : " withdrawn")
-                         << (response.changed() ? "" : "; nothing changed: it was known already, "
-                                                       "or something newer was said before")
+                         << (response.changed() ? ""
+                                                : "; nothing changed: it was known already, "
+                                                  "or something newer was said before")
                          << "; version " << response.version() << "\n";
   return kExitOk;
 }
@@ -110,14 +112,13 @@ int Record(const Invocation& invocation, RecordFlags& flags) {
 }
 
 void AddConsent(CLI::App& customer, Commands& commands) {
-  CLI::App* consent = customer.add_subcommand(
-      "consent", "Write down what a customer said about being contacted.");
+  CLI::App* consent =
+      customer.add_subcommand("consent", "Write down what a customer said about being contacted.");
   auto flags = std::make_shared<ConsentFlags>();
   v1::CustomerServiceSetConsentRequest& request = flags->request;
   consent->add_option("CUSTOMER_ID", *request.mutable_customer_id(), "Who said it.")->required();
   consent
-      ->add_option("--purpose", *request.mutable_purpose(),
-                   "What for: a purpose of the strategy.")
+      ->add_option("--purpose", *request.mutable_purpose(), "What for: a purpose of the strategy.")
       ->required()
       ->type_name("PURPOSE");
   consent
@@ -146,13 +147,11 @@ void AddConsent(CLI::App& customer, Commands& commands) {
 }
 
 void AddRecord(CLI::App& customer, Commands& commands) {
-  CLI::App* record = customer.add_subcommand(
-      "record", "Record what became of a treatment, for contact policies.");
+  CLI::App* record =
+      customer.add_subcommand("record", "Record what became of a treatment, for contact policies.");
   auto flags = std::make_shared<RecordFlags>();
   v1::Interaction& interaction = flags->interaction;
-  record
-      ->add_option("CUSTOMER_ID", *flags->request.mutable_customer_id(),
-                   "With whom it happened.")
+  record->add_option("CUSTOMER_ID", *flags->request.mutable_customer_id(), "With whom it happened.")
       ->required();
   record
       ->add_option("--treatment", *interaction.mutable_treatment_id(),

@@ -1,6 +1,7 @@
 #ifndef ATTUNE_SERVICE_CTL_IMPORT_CHUNK_H_
 #define ATTUNE_SERVICE_CTL_IMPORT_CHUNK_H_
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -59,16 +60,14 @@ class RowTexts {
 
 // What became of rows.
 struct RowCounts {
-  int64_t created = 0;
-  int64_t updated = 0;
-  int64_t unchanged = 0;
+  std::array<int64_t, 3> accepted{};  // by BatchMethod::accepted
   int64_t rejected = 0;
 
-  int64_t sum() const { return created + updated + unchanged + rejected; }
+  int64_t sum() const { return accepted[0] + accepted[1] + accepted[2] + rejected; }
 };
 
-// Consecutive rows of the file, which are sent in one call of CustomerService.BatchUpsert, with
-// what is needed to account for each of them. Not thread-safe.
+// Consecutive rows of the file, which are sent in one call, with what is needed to account for each
+// of them. Not thread-safe.
 struct ImportChunk {
   // 0 for the first chunk of the file.
   int64_t number = 0;

@@ -5,7 +5,7 @@
 
 namespace attune::ctl {
 
-// Adds `import customers`.
+// Adds `import customers` and `import interactions`.
 void AddImportCommand(CLI::App& program, Commands& commands);
 
 }  // namespace attune::ctl

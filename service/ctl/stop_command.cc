@@ -222,8 +222,7 @@ void AddStopCommand(CLI::App& program, Commands& commands) {
       ->type_name("N")
       ->check(CLI::Range(1, 1000));
   history->footer(absl::StrCat(kHistoryFooter, kGlobalOptionsNote));
-  commands.Add(history,
-               [max](const Invocation& invocation) { return History(invocation, *max); });
+  commands.Add(history, [max](const Invocation& invocation) { return History(invocation, *max); });
 }
 
 }  // namespace attune::ctl

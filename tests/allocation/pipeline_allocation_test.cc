@@ -46,7 +46,8 @@ TEST_P(PipelineAllocationTest, AllocatesNothingOnceItIsWarm) {
         context.intent = intent;
         context.channel = intent % testing::kLargeChannels;
         ASSERT_TRUE(strategy->features.Decode(customer, absl::MakeSpan(features)).ok());
-        RunPipeline(*strategy, stops::StopSet(), context, customer::CustomerState(), features, timer, result);
+        RunPipeline(*strategy, stops::StopSet(), context, customer::CustomerState(), features,
+                    timer, result);
         ASSERT_EQ(result.arbitration.ranked.size(), 3u);
       }
     }

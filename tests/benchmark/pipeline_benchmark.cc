@@ -216,7 +216,8 @@ void Candidates(benchmark::State& state) {
   Fixture fixture(10);
   candidates::CandidateSet result;
   for (auto _ : state) {
-    candidates::SelectCandidates(fixture.strategy_->catalog, stops::StopSet(), fixture.context_, result);
+    candidates::SelectCandidates(fixture.strategy_->catalog, stops::StopSet(), fixture.context_,
+                                 result);
     benchmark::DoNotOptimize(result.kept.data());
   }
 }

@@ -4,11 +4,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <sstream>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "service/ctl/ctl.h"
 #include "tests/integration/server_fixture.h"
 
 namespace attune::service {
@@ -32,7 +34,7 @@ std::string StrategyWithPolicies() {
   - {name: accepted}
 purposes:
   - {name: marketing, consent: opt_out}
-history: {max_interactions: 10}
+history: {max_interactions: 10, interactions_per_day: 1}
 models:
 )yaml");
 }
@@ -95,7 +97,8 @@ class ServerHistoryTest : public ServerTest {
     request.set_explain(true);
     request.set_dry_run(true);
     request.add_treatment_ids(treatment);
-    for (const v1::RejectedTreatment& rejected : Decide(request).rejected_treatments()) {
+    const v1::DecideResponse answer = Decide(request);
+    for (const v1::RejectedTreatment& rejected : answer.rejected_treatments()) {
       if (rejected.treatment_id() == treatment) return rejected.reason();
     }
     return "";
@@ -232,8 +235,9 @@ TEST_F(ServerHistoryTest, AWithdrawalHoldsForFallbacks) {
   const std::string fallback =
       Replaced(Replaced(StrategyWithPolicies(), "  - name: accessory\n",
                         "  - name: accessory\n    only_as_fallback: true\n"),
-               "arbitration:\n", "fallbacks:\n  - {treatment: accessory}\narbitration:\n"
-                                 "  min_priority: 1000000\n");
+               "arbitration:\n",
+               "fallbacks:\n  - {treatment: accessory}\narbitration:\n"
+               "  min_priority: 1000000\n");
   RestartWith(fallback);
   EXPECT_THAT(Ranking(Decide("ann", "app")), ElementsAre("accessory"));
   Say(Says("ann", false));
@@ -363,12 +367,65 @@ TEST_F(ServerHistoryTest, ABatchRecordsTheGoodRowsAndListsTheBadOnes) {
   EXPECT_EQ(Get("ann").version(), version);
 }
 
+TEST_F(ServerHistoryTest, AnImportIsAccountedForAndHarmlessWhenRepeated) {
+  const std::string file = dir_.File("sent.csv");
+  WriteFile(file,
+            "who,at,offer,event\n"
+            "ann,2026-03-01T10:00:00Z,accessory,shown\n"
+            "ann,2026-03-01T11:00:00Z,upgrade,shown\n"
+            "bob,2026-03-01T11:00:00Z,upgrade,accepted\n"
+            "ann,2025-03-01T11:00:00Z,upgrade,shown\n"
+            "ann,2026-03-01T11:00:00Z,upgrate,shown\n"
+            "ann,yesterday,upgrade,shown\n");
+  const auto import = [&] {
+    std::istringstream in;
+    std::ostringstream out;
+    std::ostringstream err;
+    ctl::Console console{in, out, err};
+    const int status =
+        ctl::RunCtl({"import", "interactions", "--csv", file, "--customer", "who", "--time", "at",
+                     "--treatment", "offer", "--channel_value", "app", "--outcome", "event",
+                     "--server", absl::StrCat("127.0.0.1:", server().port()), "--json"},
+                    console);
+    EXPECT_EQ(status, ctl::kExitRowsRejected) << err.str();
+    EXPECT_THAT(err.str(), ::testing::HasSubstr("did you mean \"upgrade\"?"));
+    return out.str();
+  };
+  std::string summary = import();
+  for (const char* count : {"\"read\": 6", "\"recorded\": 3", "\"already_known\": 0",
+                            "\"too_old\": 1", "\"rejected\": 2"}) {
+    EXPECT_THAT(summary, ::testing::HasSubstr(count));
+  }
+  EXPECT_EQ(WhyNot("ann", "ivr", "accessory"), "cap_reached");
+  summary = import();
+  for (const char* count : {"\"recorded\": 0", "\"already_known\": 3"}) {
+    EXPECT_THAT(summary, ::testing::HasSubstr(count));
+  }
+}
+
 TEST_F(ServerHistoryTest, AMessageOfABatchIsBounded) {
   v1::CustomerServiceBatchRecordInteractionsRequest message;
   for (int i = 0; i < 10'001; ++i) message.add_rows();
   const auto answer = client().BatchRecordInteractions({message});
   EXPECT_EQ(answer.code(), grpc::StatusCode::INVALID_ARGUMENT);
   EXPECT_THAT(FieldsOf(answer.status), ElementsAre("rows"));
+}
+
+TEST_F(ServerHistoryTest, AReplayTakesAnyTimeOnceTheClockIsSet) {
+  Stop();
+  options_.replay_clock = true;
+  Start();
+  v1::Interaction interaction = Happened(Noon(), "app", "accessory", "shown");
+  EXPECT_EQ(Record(Report("ann", {interaction})).recorded(), 1) << "far in the future of 1970";
+  interaction.clear_time();
+  EXPECT_THAT(FieldsOf(client().RecordInteractions(Report("ann", {interaction})).status),
+              ElementsAre("interactions[0].time"));
+  EXPECT_THAT(FieldsOf(client().SetConsent(Says("ann", true)).status), ElementsAre("time"));
+  v1::DecideRequest decide = DecideFor("ann", "ivr");
+  *decide.mutable_time() = ToProtoTime(Noon() + absl::Hours(1));
+  Decide(decide);
+  EXPECT_EQ(Record(Report("ann", {interaction})).recorded(), 1);
+  EXPECT_EQ(FromProtoTime(Get("ann").recent_interactions(2).time()), Noon() + absl::Hours(1));
 }
 
 TEST_F(ServerHistoryTest, WhatManyReportAtOnceIsAllThere) {

@@ -51,7 +51,8 @@ class ServerStopTest : public ServerTest {
     request.set_explain(true);
     request.set_dry_run(true);
     std::vector<std::string> stopped;
-    for (const v1::RejectedTreatment& rejected : Decide(request).rejected_treatments()) {
+    const v1::DecideResponse answer = Decide(request);
+    for (const v1::RejectedTreatment& rejected : answer.rejected_treatments()) {
       if (rejected.reason() != "stopped") continue;
       EXPECT_EQ(rejected.stage(), "candidates");
       stopped.push_back(absl::StrCat(rejected.treatment_id(), " ", rejected.detail()));
@@ -94,6 +95,10 @@ TEST_F(ServerStopTest, AStoppedTreatmentIsNotInTheNextDecision) {
   EXPECT_THAT(Stopped("app"), IsEmpty());
 }
 
+TEST_F(ServerStopTest, TheServiceReportsItsHealth) {
+  EXPECT_EQ(client().Health("attune.v1.StrategyService"), "SERVING");
+}
+
 TEST_F(ServerStopTest, AGroupIsStoppedAsAWhole) {
   EXPECT_TRUE(Set(Group("offer", true)));
   EXPECT_THAT(Stopped("app"), SizeIs(3));
@@ -102,11 +107,11 @@ TEST_F(ServerStopTest, AGroupIsStoppedAsAWhole) {
 }
 
 TEST_F(ServerStopTest, FallbacksObeyIt) {
-  RestartWith(Replaced(
-      Replaced(kSmallStrategy, "  - name: accessory\n",
-               "  - name: accessory\n    only_as_fallback: true\n"),
-      "arbitration:\n",
-      "fallbacks:\n  - {treatment: accessory}\narbitration:\n  min_priority: 1000000\n"));
+  RestartWith(
+      Replaced(Replaced(kSmallStrategy, "  - name: accessory\n",
+                        "  - name: accessory\n    only_as_fallback: true\n"),
+               "arbitration:\n",
+               "fallbacks:\n  - {treatment: accessory}\narbitration:\n  min_priority: 1000000\n"));
   EXPECT_THAT(Ranking(Decide("ann", "app")), ElementsAre("accessory"));
   Set(Treatment("accessory", true));
   EXPECT_THAT(Ranking(Decide("ann", "app")), IsEmpty());
@@ -161,8 +166,8 @@ TEST_F(ServerStopTest, ListsWhatIsStoppedAndHowThatCame) {
     const auto page = Changes(3, token);
     for (const v1::StopChange& change : page.changes()) {
       changes.push_back(absl::StrCat(change.group(), change.treatment_id(),
-                                     change.stopped() ? " stopped" : " lifted", " by ",
-                                     change.by(), ": ", change.because()));
+                                     change.stopped() ? " stopped" : " lifted", " by ", change.by(),
+                                     ": ", change.because()));
     }
     token = page.next_page_token();
   } while (!token.empty());

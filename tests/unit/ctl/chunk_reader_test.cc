@@ -9,6 +9,7 @@
 #include "attune/v1/customer_service.pb.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "service/ctl/feature_rows.h"
 
 namespace attune::ctl {
 namespace {
@@ -31,7 +32,8 @@ class ChunkReaderTest : public ::testing::Test {
     mapping_.id_column = 0;
     mapping_.columns = {{1, "age", "age", ValueType::kInt},
                         {2, "plan", "plan", ValueType::kString}};
-    reader_ = std::make_unique<ChunkReader>(*source_, *rows_, mapping_, limits);
+    writer_ = std::make_unique<FeatureRows>(mapping_);
+    reader_ = std::make_unique<ChunkReader>(*source_, *rows_, *writer_, limits);
   }
 
   ImportChunk Next(int64_t max_rows = 1'000'000) {
@@ -65,6 +67,7 @@ class ChunkReaderTest : public ::testing::Test {
   std::unique_ptr<ByteSource> source_;
   std::unique_ptr<CsvReader> rows_;
   ColumnMapping mapping_;
+  std::unique_ptr<FeatureRows> writer_;
   std::unique_ptr<ChunkReader> reader_;
 };
 

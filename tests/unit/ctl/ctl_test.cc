@@ -486,7 +486,7 @@ TEST_F(CtlServerTest, WritesDownAConsent) {
 }
 
 TEST_F(CtlServerTest, AConsentMustSayYesOrNo) {
-  const std::vector<std::string> consent = {"customer", "consent",  "C1",  "--purpose",
+  const std::vector<std::string> consent = {"customer", "consent",  "C1", "--purpose",
                                             "p",        "--source", "web"};
   CtlRun run = Run(consent);
   EXPECT_EQ(run.status, kExitUsage);
@@ -501,9 +501,10 @@ TEST_F(CtlServerTest, RecordsWhatBecameOfATreatment) {
                           "--outcome", "shown", "--request_id", "r1"});
   EXPECT_EQ(run.status, kExitOk) << run.err;
   EXPECT_EQ(run.out, "Customer C1: recorded; version 10\n");
-  EXPECT_EQ(server_.customers().last_report().ShortDebugString(),
-            "customer_id: \"C1\" interactions { channel: \"ivr\" treatment_id: \"upgrade\" outcome: "
-            "\"shown\" } request_id: \"r1\"");
+  EXPECT_EQ(
+      server_.customers().last_report().ShortDebugString(),
+      "customer_id: \"C1\" interactions { channel: \"ivr\" treatment_id: \"upgrade\" outcome: "
+      "\"shown\" } request_id: \"r1\"");
   const CtlRun bad = Run({"customer", "record", "C1", "--treatment", "upgrade", "--channel", "ivr",
                           "--outcome", "shown", "--time", "yesterday"});
   EXPECT_EQ(bad.status, kExitFailure);
@@ -533,10 +534,10 @@ TEST_F(CtlServerTest, StopsLiftsAndLists) {
 
 TEST_F(CtlServerTest, AStopNamesWhatAndWhoAndWhy) {
   EXPECT_EQ(Run({"stop", "set", "--by", "ann", "--because", "x"}).status, kExitUsage);
-  EXPECT_EQ(Run({"stop", "set", "--treatment", "a", "--group", "b", "--by", "ann", "--because",
-                 "x"})
-                .status,
-            kExitUsage);
+  EXPECT_EQ(
+      Run({"stop", "set", "--treatment", "a", "--group", "b", "--by", "ann", "--because", "x"})
+          .status,
+      kExitUsage);
   EXPECT_EQ(Run({"stop", "set", "--treatment", "a", "--because", "x"}).status, kExitUsage);
   EXPECT_EQ(Run({"stop", "set", "--treatment", "a", "--by", "ann"}).status, kExitUsage);
 }

@@ -10,7 +10,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
-#include "service/ctl/upsert_call.h"
+#include "service/ctl/batch_call.h"
 #include "tests/testing/temp_dir.h"
 #include "tests/unit/ctl/fake_attuned.h"
 

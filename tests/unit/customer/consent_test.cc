@@ -46,6 +46,15 @@ TEST_F(ConsentTest, AChannelOfItsOwnCountsBeforeAllChannels) {
   EXPECT_EQ(Said(2, 2), "nothing");
 }
 
+TEST_F(ConsentTest, WhatIsKnownChangesNothing) {
+  EXPECT_TRUE(Say(1, 2, true, 10));
+  EXPECT_TRUE(Say(3, std::nullopt, true, 11));
+  EXPECT_FALSE(Say(1, 2, true, 10));
+  EXPECT_TRUE(Say(1, 2, false, 10)) << "of what was said at one time the last holds";
+  EXPECT_EQ(Said(1, 2), "no");
+  EXPECT_EQ(Entries(), 2);
+}
+
 TEST_F(ConsentTest, AllChannelsReplaceSingleOnes) {
   Say(1, 2, true, 10);
   Say(1, 3, true, 11);

@@ -212,10 +212,8 @@ TEST_F(HistoryWriterTest, ManyWritersLoseNothing) {
 }
 
 TEST_F(HistoryWriterTest, ManyChangesOfOneCustomerAreOneWrite) {
-  const std::vector<HistoryChange> changes = {{"c", {Shown(9, 1)}},
-                                              {"d", {Shown(8, 1)}},
-                                              {"c", {Shown(7, 1), Shown(9, 1)}},
-                                              {"c", {}}};
+  const std::vector<HistoryChange> changes = {
+      {"c", {Shown(9, 1)}}, {"d", {Shown(8, 1)}}, {"c", {Shown(7, 1), Shown(9, 1)}}, {"c", {}}};
   const auto results = writer_.RecordMany(changes, bounds_);
   ASSERT_THAT(results, SizeIs(4));
   for (const auto& result : results) ASSERT_TRUE(result.ok());
@@ -236,9 +234,8 @@ TEST_F(HistoryWriterTest, ManyChangesAreMadeAgainAfterAConflict) {
   testing::FakeStateStore::Faults faults;
   faults.conflicts = 3;
   store_.SetFaults(faults);
-  const auto results =
-      writer_.RecordMany(std::vector<HistoryChange>{{"c", {Shown(9, 1)}}, {"d", {Shown(8, 1)}}},
-                         bounds_);
+  const auto results = writer_.RecordMany(
+      std::vector<HistoryChange>{{"c", {Shown(9, 1)}}, {"d", {Shown(8, 1)}}}, bounds_);
   for (const auto& result : results) {
     ASSERT_TRUE(result.ok()) << result.status();
     EXPECT_EQ(result->recorded, 1);
@@ -248,9 +245,8 @@ TEST_F(HistoryWriterTest, ManyChangesAreMadeAgainAfterAConflict) {
 
 TEST_F(HistoryWriterTest, ManyChangesTellWhatFailed) {
   store_.SetRecord("d", "damaged");
-  const auto results =
-      writer_.RecordMany(std::vector<HistoryChange>{{"c", {Shown(9, 1)}}, {"d", {Shown(8, 1)}}},
-                         bounds_);
+  const auto results = writer_.RecordMany(
+      std::vector<HistoryChange>{{"c", {Shown(9, 1)}}, {"d", {Shown(8, 1)}}}, bounds_);
   EXPECT_TRUE(results[0].ok());
   EXPECT_TRUE(absl::IsDataLoss(results[1].status()));
   testing::FakeStateStore::Faults faults;

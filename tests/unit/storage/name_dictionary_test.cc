@@ -35,6 +35,8 @@ TEST_F(NameDictionaryTest, GivesEveryNameOneNumberForGood) {
   EXPECT_THAT(loaded->Names(NameKind::kFeature), ElementsAre("age", "tenure"));
   EXPECT_EQ(loaded->NameOf(NameKind::kFeature, 1), "tenure");
   EXPECT_EQ(loaded->NameOf(NameKind::kTreatment, 0), "tenure");
+  EXPECT_EQ(loaded->Find(NameKind::kFeature, "tenure"), 1u);
+  EXPECT_EQ(loaded->Find(NameKind::kTreatment, "age"), std::nullopt) << "of another kind";
   EXPECT_EQ(*loaded->Intern(NameKind::kFeature, "new"), 2u);
   EXPECT_EQ(*loaded->Intern(NameKind::kFeature, "tenure"), 1u);
 }

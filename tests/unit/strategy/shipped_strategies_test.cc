@@ -106,7 +106,8 @@ class Example {
     decision::StageTimes times;
     decision::StageTimer timer(times);
     decision::PipelineResult result;
-    decision::RunPipeline(strategy, stops::StopSet(), context, customer::CustomerState(), slots, timer, result);
+    decision::RunPipeline(strategy, stops::StopSet(), context, customer::CustomerState(), slots,
+                          timer, result);
     std::vector<std::string> ranked;
     for (const arbitration::RankedTreatment& entry : result.arbitration.ranked) {
       const catalog::Treatment& treatment =

@@ -1,5 +1,5 @@
-#ifndef ATTUNE_SERVICE_CTL_CUSTOMER_IMPORTER_H_
-#define ATTUNE_SERVICE_CTL_CUSTOMER_IMPORTER_H_
+#ifndef ATTUNE_SERVICE_CTL_ROW_IMPORTER_H_
+#define ATTUNE_SERVICE_CTL_ROW_IMPORTER_H_
 
 #include <cstdint>
 #include <functional>
@@ -9,6 +9,7 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "grpcpp/support/status.h"
+#include "service/ctl/batch_call.h"
 #include "service/ctl/chunk_pipeline.h"
 #include "service/ctl/chunk_reader.h"
 #include "service/ctl/import_chunk.h"
@@ -36,10 +37,11 @@ struct ImportResult {
   bool ok() const { return local_status.ok() && call_status.ok(); }
 };
 
-// Sends customers to the server: one thread reads and converts, some send, the caller's counts.
-// Chunks of the file are on their way side by side, but never two with the same customer: of two
-// rows with one id the later one wins. Memory is bounded by a few chunks. Not thread-safe.
-class CustomerImporter {
+// Sends rows to the server: one thread reads and converts, some send, the caller's counts.
+// Chunks of the file are on their way side by side, but never two with the same customer when the
+// order matters: of two rows with one id the later one wins. Memory is bounded by a few chunks. Not
+// thread-safe.
+class RowImporter {
  public:
   struct Options {
     bool dry_run = false;
@@ -52,8 +54,8 @@ class CustomerImporter {
   using Progress = std::function<void(int64_t rows, int64_t position)>;
 
   // All must outlive the importer.
-  CustomerImporter(ServerConnection& server, RejectsFile& rejects, const Options& options,
-                   Progress progress);
+  RowImporter(ServerConnection& server, const BatchMethod& method, RejectsFile& rejects,
+              const Options& options, Progress progress);
 
   // Imports what `reader` gives, once. Rows before a failure are imported and counted.
   ImportResult Run(ChunkReader& reader);
@@ -66,6 +68,7 @@ class CustomerImporter {
   bool WriteRejected(ImportChunk& chunk);
 
   ServerConnection& server_;
+  const BatchMethod method_;
   RejectsFile& rejects_;
   const Options options_;
   const Progress progress_;
@@ -75,4 +78,4 @@ class CustomerImporter {
 
 }  // namespace attune::ctl
 
-#endif  // ATTUNE_SERVICE_CTL_CUSTOMER_IMPORTER_H_
+#endif  // ATTUNE_SERVICE_CTL_ROW_IMPORTER_H_

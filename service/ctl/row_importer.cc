@@ -1,12 +1,10 @@
-#include "service/ctl/customer_importer.h"
+#include "service/ctl/row_importer.h"
 
 #include <algorithm>
 #include <limits>
 #include <memory>
 #include <thread>
 #include <utility>
-
-#include "service/ctl/upsert_call.h"
 
 namespace attune::ctl {
 namespace {
@@ -22,15 +20,16 @@ constexpr size_t kExamples = 5;
 
 }  // namespace
 
-CustomerImporter::CustomerImporter(ServerConnection& server, RejectsFile& rejects,
-                                   const Options& options, Progress progress)
+RowImporter::RowImporter(ServerConnection& server, const BatchMethod& method, RejectsFile& rejects,
+                         const Options& options, Progress progress)
     : server_(server),
+      method_(method),
       rejects_(rejects),
       options_(options),
       progress_(std::move(progress)),
       pipeline_(kMaxChunks) {}
 
-ImportResult CustomerImporter::Run(ChunkReader& reader) {
+ImportResult RowImporter::Run(ChunkReader& reader) {
   absl::Status read_status;
   std::vector<std::thread> threads;
   threads.emplace_back([&] { Read(reader, read_status); });
@@ -44,7 +43,7 @@ ImportResult CustomerImporter::Run(ChunkReader& reader) {
   return std::move(result_);
 }
 
-void CustomerImporter::Read(ChunkReader& reader, absl::Status& status) {
+void RowImporter::Read(ChunkReader& reader, absl::Status& status) {
   int64_t left = options_.max_rows.value_or(std::numeric_limits<int64_t>::max());
   while (left > 0 && status.ok()) {
     auto chunk = std::make_unique<ImportChunk>();
@@ -57,16 +56,16 @@ void CustomerImporter::Read(ChunkReader& reader, absl::Status& status) {
   pipeline_.FinishReading();
 }
 
-void CustomerImporter::Send() {
+void RowImporter::Send() {
   while (std::unique_ptr<ImportChunk> chunk = pipeline_.TakeRead()) {
     if (chunk->texts.size() > 0 && !options_.dry_run) {
-      SendChunk(server_, options_.call_timeout, *chunk);
+      SendChunk(server_, method_, options_.call_timeout, *chunk);
     }
     pipeline_.AddAnswered(std::move(chunk));
   }
 }
 
-bool CustomerImporter::Count(ImportChunk& chunk) {
+bool RowImporter::Count(ImportChunk& chunk) {
   if (!chunk.status.ok()) {
     result_.call_status = chunk.status;
     return false;
@@ -74,16 +73,16 @@ bool CustomerImporter::Count(ImportChunk& chunk) {
   if (!WriteRejected(chunk)) return false;
   result_.read += chunk.rows_read;
   result_.valid += static_cast<int64_t>(chunk.texts.size());
-  result_.counts.created += chunk.counts.created;
-  result_.counts.updated += chunk.counts.updated;
-  result_.counts.unchanged += chunk.counts.unchanged;
+  for (size_t i = 0; i < result_.counts.accepted.size(); ++i) {
+    result_.counts.accepted[i] += chunk.counts.accepted[i];
+  }
   result_.counts.rejected += static_cast<int64_t>(chunk.rejected.size());
   result_.answered_to_line = chunk.last_line;
   progress_(result_.read, chunk.position);
   return true;
 }
 
-bool CustomerImporter::WriteRejected(ImportChunk& chunk) {
+bool RowImporter::WriteRejected(ImportChunk& chunk) {
   std::stable_sort(chunk.rejected.begin(), chunk.rejected.end(),
                    [](const RejectedText& a, const RejectedText& b) { return a.line < b.line; });
   for (RejectedText& row : chunk.rejected) {
