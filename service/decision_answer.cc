@@ -51,6 +51,40 @@ void FillRanked(const strategy::Strategy& strategy, const context::DecisionConte
   out->set_priority(ranked.priority);
 }
 
+void FillExplanation(decision::RejectionExplanation explanation, pb::RejectedTreatment* out) {
+  out->set_detail(std::move(explanation.detail));
+  out->set_rule(std::move(explanation.rule));
+  out->set_because(std::move(explanation.because));
+  out->set_expression(std::move(explanation.expression));
+  for (policy::RuleValue& seen : explanation.values) {
+    pb::SeenValue* value = out->add_values();
+    value->set_name(std::move(seen.name));
+    value->set_value(std::move(seen.value));
+    value->set_is_default(seen.is_default);
+    value->set_is_protected(seen.is_protected);
+  }
+  out->set_needed(std::move(explanation.needed));
+  out->set_nearest_change(std::move(explanation.nearest_change));
+  if (explanation.allowed_from_ms) {
+    ToProto(*explanation.allowed_from_ms * 1000, out->mutable_allowed_from());
+  }
+}
+
+void FillCounts(const strategy::Strategy& strategy, const decision::RejectionCounts& counts,
+                pb::DecideResponse* response) {
+  std::vector<decision::RejectionCause> causes(decision::CauseCount(strategy));
+  decision::ForEachCause(strategy, [&](size_t number, const decision::RejectionCause& cause) {
+    causes[number] = cause;
+  });
+  for (const decision::RejectionCounts::Entry& entry : counts.entries()) {
+    pb::RejectedCount* out = response->add_rejected_counts();
+    out->set_stage(std::string(candidates::ReasonStage(entry.reason)));
+    out->set_reason(std::string(candidates::ReasonName(entry.reason)));
+    out->set_count(entry.count);
+    out->set_rule(std::string(causes[entry.cause].rule));
+  }
+}
+
 void FillRejected(const strategy::Strategy& strategy, const context::DecisionContext& context,
                   const decision::Decision& decision, pb::DecideResponse* response) {
   std::vector<candidates::Rejection> rejections;
@@ -68,7 +102,7 @@ void FillRejected(const strategy::Strategy& strategy, const context::DecisionCon
     out->set_group(strategy.catalog.groups[static_cast<size_t>(treatment.group)].name);
     out->set_stage(std::string(candidates::ReasonStage(rejection.reason)));
     out->set_reason(std::string(candidates::ReasonName(rejection.reason)));
-    out->set_detail(decision::ExplainRejection(strategy, context, decision, rejection));
+    FillExplanation(decision::ExplainRejection(strategy, context, decision, rejection), out);
     while (score != scored.end() && score->treatment < rejection.treatment) ++score;
     if (score != scored.end() && score->treatment == rejection.treatment) {
       out->set_propensity(score->propensity);
@@ -123,17 +157,7 @@ void FillResponse(const strategy::Strategy& strategy, const context::DecisionCon
       out->add_reasons(std::move(reason));
     }
   }
-  const auto counts = decision.result.RejectedCounts();
-  for (const candidates::Reason reason : candidates::kAllReasons) {
-    const int count = counts[static_cast<size_t>(reason)];
-    if (count == 0) continue;
-    pb::RejectedCount* out = response->add_rejected_counts();
-    const std::string_view stage = candidates::ReasonStage(reason);
-    const std::string_view name = candidates::ReasonName(reason);
-    out->set_stage(stage.data(), stage.size());
-    out->set_reason(name.data(), name.size());
-    out->set_count(count);
-  }
+  FillCounts(strategy, decision.result.rejected_counts, response);
   if (explain) FillRejected(strategy, context, decision, response);
   response->set_degraded(decision.degradation != 0);
   for (const DegradationName& degradation : kDegradations) {
@@ -177,12 +201,18 @@ AnswerEncoder::AnswerEncoder(const strategy::Strategy& strategy)
       field += encoded;
     }
   }
-  for (const candidates::Reason reason : candidates::kAllReasons) {
-    std::string& encoded = rejected_[static_cast<size_t>(reason)];
-    PutSizedField(encoded, pb::RejectedCount::kStageFieldNumber, candidates::ReasonStage(reason));
-    PutSizedField(encoded, pb::RejectedCount::kReasonFieldNumber, candidates::ReasonName(reason));
-    PutTag(encoded, pb::RejectedCount::kCountFieldNumber, WireType::kVarint);
-  }
+  rejected_.resize(decision::CauseCount(strategy));
+  decision::ForEachCause(strategy, [&](size_t number, const decision::RejectionCause& cause) {
+    EncodedCount& encoded = rejected_[number];
+    std::string& before = encoded.before;
+    PutSizedField(before, pb::RejectedCount::kStageFieldNumber,
+                  candidates::ReasonStage(cause.reason));
+    PutSizedField(before, pb::RejectedCount::kReasonFieldNumber,
+                  candidates::ReasonName(cause.reason));
+    PutTag(before, pb::RejectedCount::kCountFieldNumber, WireType::kVarint);
+    if (cause.rule.empty()) return;
+    PutSizedField(encoded.after, pb::RejectedCount::kRuleFieldNumber, cause.rule);
+  });
 }
 
 void AnswerEncoder::Append(const context::DecisionContext& context,
@@ -198,15 +228,14 @@ void AnswerEncoder::Append(const context::DecisionContext& context,
     PutFixed64Field(bytes, pb::RankedTreatment::kContextWeightFieldNumber, ranked.context_weight);
     PutFixed64Field(bytes, pb::RankedTreatment::kPriorityFieldNumber, ranked.priority);
   }
-  const auto counts = decision.result.RejectedCounts();
-  for (const candidates::Reason reason : candidates::kAllReasons) {
-    const auto i = static_cast<size_t>(reason);
-    if (counts[i] == 0) continue;
-    const auto count = static_cast<uint64_t>(counts[i]);
+  for (const decision::RejectionCounts::Entry& entry : decision.result.rejected_counts.entries()) {
+    const EncodedCount& encoded = rejected_[entry.cause];
+    const auto count = static_cast<uint64_t>(entry.count);
     PutTag(bytes, pb::DecideResponse::kRejectedCountsFieldNumber, WireType::kSized);
-    PutVarint(bytes, rejected_[i].size() + VarintSize(count));
-    bytes += rejected_[i];
+    PutVarint(bytes, encoded.before.size() + VarintSize(count) + encoded.after.size());
+    bytes += encoded.before;
     PutVarint(bytes, count);
+    bytes += encoded.after;
   }
   if (decision.degradation != 0) PutVarintField(bytes, pb::DecideResponse::kDegradedFieldNumber, 1);
   for (const DegradationName& degradation : kDegradations) {

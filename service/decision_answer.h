@@ -1,14 +1,12 @@
 #ifndef ATTUNE_SERVICE_DECISION_ANSWER_H_
 #define ATTUNE_SERVICE_DECISION_ANSWER_H_
 
-#include <array>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "attune/v1/decision_service.pb.h"
 #include "google/protobuf/message_lite.h"
-#include "lib/candidates/rejection.h"
 #include "lib/context/decision_context.h"
 #include "lib/decision/decider.h"
 #include "lib/strategy/strategy.h"
@@ -42,13 +40,19 @@ class AnswerEncoder {
               std::string& bytes) const;
 
  private:
+  // A RejectedCount: what comes before the count, and what after it.
+  struct EncodedCount {
+    std::string before;
+    std::string after;
+  };
+
   size_t treatments_ = 0;
   std::string strategy_version_;  // as a field
   // By channel x treatment: the field up to the numbers of the decision; empty where the channel
   // can't carry the treatment.
   std::vector<std::string> ranked_;
-  // By reason: the message up to the count.
-  std::array<std::string, candidates::kReasonLimit> rejected_;
+  // By number of the cause: the message but for the count.
+  std::vector<EncodedCount> rejected_;
 };
 
 }  // namespace attune::service

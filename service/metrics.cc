@@ -39,13 +39,18 @@ DecisionMetrics::DecisionMetrics(telemetry::Registry& registry, const strategy::
                  by_treatment ? treatments[t].name : "_any");
     }
   }
-  for (const candidates::Reason reason : candidates::kAllReasons) {
-    rejections_[static_cast<size_t>(reason)] =
+  const bool by_rule = strategy.engagement.size() + strategy.contact.size() <= kMaxRuleSeries;
+  rejections_.resize(decision::CauseCount(strategy));
+  decision::ForEachCause(strategy, [&](size_t number, const decision::RejectionCause& cause) {
+    const std::string rule(by_rule || cause.rule.empty() ? cause.rule : "_any");
+    rejections_[number] =
         registry.AddCounter("attune_rejections_total",
-                            "Treatments that were dropped from decisions, by stage and reason.",
-                            {{"stage", std::string(candidates::ReasonStage(reason))},
-                             {"reason", std::string(candidates::ReasonName(reason))}});
-  }
+                            "Treatments that were dropped from decisions, by stage, reason and "
+                            "the strategy's rule or contact policy; \"\" when it was none.",
+                            {{"stage", std::string(candidates::ReasonStage(cause.reason))},
+                             {"reason", std::string(candidates::ReasonName(cause.reason))},
+                             {"rule", rule}});
+  });
   for (int stage = 0; stage < decision::kStages; ++stage) {
     stages_[static_cast<size_t>(stage)] = registry.AddHistogram(
         "attune_stage_duration_seconds", "Time that each stage of a decision took.",
@@ -84,10 +89,8 @@ void DecisionMetrics::Count(const context::DecisionContext& context,
             static_cast<size_t>(ranked.front().treatment)]
         ->Increment();
   }
-  const auto counts = decision.result.RejectedCounts();
-  for (const candidates::Reason reason : candidates::kAllReasons) {
-    const auto i = static_cast<size_t>(reason);
-    if (counts[i] > 0) rejections_[i]->Increment(static_cast<uint64_t>(counts[i]));
+  for (const decision::RejectionCounts::Entry& entry : decision.result.rejected_counts.entries()) {
+    rejections_[entry.cause]->Increment(static_cast<uint64_t>(entry.count));
   }
   for (size_t stage = 0; stage < stages_.size(); ++stage) {
     // A stage that did not run took no time at all: without a store there is nothing to commit.

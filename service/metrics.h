@@ -25,6 +25,10 @@ class DecisionMetrics {
   // larger strategy are counted by group, with treatment "_any".
   static constexpr size_t kMaxTreatmentSeries = 10'000;
 
+  // Most rules and contact policies with series of their own; those of a larger strategy are
+  // counted as rule "_any".
+  static constexpr int kMaxRuleSeries = 1'000;
+
   // `strategy` must outlive the metrics.
   DecisionMetrics(telemetry::Registry& registry, const strategy::Strategy& strategy);
 
@@ -37,8 +41,8 @@ class DecisionMetrics {
   const strategy::Strategy& strategy_;
   // By channel x treatment; nullptr where the channel can't carry the treatment.
   std::vector<telemetry::Counter*> on_top_;
-  std::vector<telemetry::Counter*> empty_;  // by channel
-  std::array<telemetry::Counter*, candidates::kReasonLimit> rejections_{};
+  std::vector<telemetry::Counter*> empty_;       // by channel
+  std::vector<telemetry::Counter*> rejections_;  // by number of the cause
   std::array<telemetry::Histogram*, decision::kStages> stages_{};
   telemetry::Counter* customer_unavailable_;
   telemetry::Counter* customer_damaged_;

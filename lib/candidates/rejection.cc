@@ -44,6 +44,14 @@ std::string_view ReasonName(Reason reason) {
       return "outranked";
     case Reason::kOnlyAsFallback:
       return "only_as_fallback";
+    case Reason::kNotEligible:
+      return "not_eligible";
+    case Reason::kNotApplicable:
+      return "not_applicable";
+    case Reason::kNotSuitable:
+      return "not_suitable";
+    case Reason::kRuleError:
+      return "rule_error";
   }
   return "unknown";
 }
@@ -65,6 +73,10 @@ std::string_view ReasonStage(Reason reason) {
     case Reason::kWeekdayNotAllowed:
     case Reason::kExcluded:
     case Reason::kHistoryIncomplete:
+    case Reason::kNotEligible:
+    case Reason::kNotApplicable:
+    case Reason::kNotSuitable:
+    case Reason::kRuleError:
       return "policy";
     case Reason::kScoreNotFinite:
       return "scoring";

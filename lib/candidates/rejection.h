@@ -33,6 +33,11 @@ enum class Reason : uint8_t {
   kGroupLimitReached = 32,  // better treatments of its group fill the group's places
   kOutranked = 33,          // good enough, but others were better and the places are taken
   kOnlyAsFallback = 34,  // not needed: something else was ranked, or another fallback comes first
+  // policy: a rule of the strategy does not hold
+  kNotEligible = 40,
+  kNotApplicable = 41,
+  kNotSuitable = 42,
+  kRuleError = 43,  // it could not be evaluated
 };
 
 // Every reason, in the order of the stages: for metrics and documentation.
@@ -44,6 +49,10 @@ inline constexpr Reason kAllReasons[] = {
     Reason::kChannelNotApplicable,
     Reason::kIntentNotApplicable,
     Reason::kNoConsent,
+    Reason::kNotEligible,
+    Reason::kNotApplicable,
+    Reason::kNotSuitable,
+    Reason::kRuleError,
     Reason::kCapReached,
     Reason::kSuppressed,
     Reason::kTooSoon,
@@ -59,7 +68,7 @@ inline constexpr Reason kAllReasons[] = {
     Reason::kOnlyAsFallback,
 };
 // One more than the largest value of a Reason.
-inline constexpr int kReasonLimit = 35;
+inline constexpr int kReasonLimit = 44;
 
 // "intent_not_applicable"
 std::string_view ReasonName(Reason reason);
@@ -70,8 +79,9 @@ std::string_view ReasonStage(Reason reason);
 struct Rejection {
   int treatment = 0;  // index into Catalog::treatments
   Reason reason = Reason::kNotRequested;
-  // Which of the strategy's contact policies, when it is for one; else -1.
+  // Which of the strategy's contact policies or rules, when it is for one; else -1.
   int contact_policy = -1;
+  int rule = -1;
 };
 
 }  // namespace attune::candidates

@@ -30,36 +30,25 @@ int64_t StageTimer::Now() {
       .count();
 }
 
-std::array<int, candidates::kReasonLimit> PipelineResult::RejectedCounts() const {
-  std::array<int, candidates::kReasonLimit> counts{};
-  ForEachRejection([&](const candidates::Rejection& rejection) {
-    ++counts[static_cast<size_t>(rejection.reason)];
-  });
-  return counts;
-}
-
-std::vector<int> PipelineResult::RejectedByContactPolicy(const strategy::Strategy& strategy) const {
-  std::vector<int> counts(static_cast<size_t>(strategy.contact.size()));
-  for (const candidates::Rejection& rejection : policy.rejected) {
-    if (rejection.contact_policy >= 0) ++counts[static_cast<size_t>(rejection.contact_policy)];
-  }
-  return counts;
-}
-
 void RunPipeline(const strategy::Strategy& strategy, const context::DecisionContext& context,
                  const customer::CustomerState& customer, absl::Span<const ValueRef> features,
                  StageTimer& timer, PipelineResult& result) {
   candidates::SelectCandidates(strategy.catalog, context, result.candidates);
   timer.Finish(Stage::kCandidates);
-  policy::ApplyPolicies(
-      {strategy.catalog, strategy.contact, strategy.context, context, customer, features},
-      result.candidates.kept, result.policy);
+  policy::ApplyPolicies({strategy.catalog, strategy.engagement, strategy.contact, strategy.context,
+                         context, customer, features},
+                        result.candidates.kept, result.policy);
   timer.Finish(Stage::kPolicy);
   scoring::Score(strategy.models, strategy.catalog, strategy.context, context, features,
                  result.policy.kept, result.scored);
   timer.Finish(Stage::kScoring);
   arbitration::Arbitrate(strategy.arbitration, strategy.catalog, context, result.scored,
                          result.arbitration);
+  result.rejected_counts.Clear();
+  result.ForEachRejection([&](const candidates::Rejection& rejection) {
+    result.rejected_counts.Add(strategy, rejection);
+  });
+  result.rejected_counts.Sort();
   timer.Finish(Stage::kArbitration);
 }
 

@@ -4,7 +4,6 @@
 #include <array>
 #include <cstdint>
 #include <string_view>
-#include <vector>
 
 #include "absl/types/span.h"
 #include "lib/arbitration/arbitration.h"
@@ -13,6 +12,7 @@
 #include "lib/context/decision_context.h"
 #include "lib/context/value.h"
 #include "lib/customer/customer_record.h"
+#include "lib/decision/rejection_counts.h"
 #include "lib/policy/policy.h"
 #include "lib/scoring/scoring.h"
 #include "lib/strategy/strategy.h"
@@ -66,11 +66,8 @@ struct PipelineResult {
     for (const auto& rejection : arbitration.rejected) visit(rejection);
   }
 
-  // How many treatments were rejected, by reason.
-  std::array<int, candidates::kReasonLimit> RejectedCounts() const;
-  // How many of them were rejected by each contact policy of the strategy: the first that did, by
-  // its index in Strategy::contact.
-  std::vector<int> RejectedByContactPolicy(const strategy::Strategy& strategy) const;
+  // How many treatments were rejected, by reason and rule.
+  RejectionCounts rejected_counts;
 };
 
 // Decides: a pure function of the strategy, the context, and the customer's state and features.

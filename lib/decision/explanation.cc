@@ -121,18 +121,48 @@ std::string MissingConsent(const strategy::Strategy& strategy, const Decision& d
              : absl::StrCat("the customer has not said yes ", what);
 }
 
-std::string ContactPolicy(const strategy::Strategy& strategy, const Decision& decision,
-                          const candidates::Rejection& rejection) {
-  if (rejection.contact_policy < 0) return "a contact policy does not allow it now";
-  return policy::ExplainContact(strategy.contact, decision.result.policy.contact, rejection)
-      .sentence;
+RejectionExplanation ExplainContactPolicy(const strategy::Strategy& strategy,
+                                          const Decision& decision,
+                                          const candidates::Rejection& rejection) {
+  policy::ContactExplanation contact =
+      policy::ExplainContact(strategy.contact, decision.result.policy.contact, rejection);
+  RejectionExplanation explanation;
+  if (rejection.reason == Reason::kCapReached) {
+    explanation.values.push_back({.name = "count", .value = absl::StrCat(contact.count)});
+    explanation.needed = absl::StrCat("< ", contact.limit);
+  }
+  explanation.detail = std::move(contact.sentence);
+  explanation.rule = std::move(contact.policy);
+  explanation.because = std::move(contact.because);
+  explanation.allowed_from_ms = contact.allowed_from_ms;
+  return explanation;
 }
 
-}  // namespace
+RejectionExplanation ExplainEngagement(const strategy::Strategy& strategy, const Decision& decision,
+                                       const candidates::Rejection& rejection) {
+  const policy::PolicyResult& result = decision.result.policy;
+  policy::RuleExplanation rule =
+      policy::ExplainRule(strategy.engagement, result.engagement, rejection);
+  // What is not eligible may be contacted too often as well.
+  if (!rule.nearest_change.empty() && strategy.contact.size() > 0 &&
+      policy::AllowedFrom(strategy.contact, result.contact, rejection.treatment) !=
+          result.contact.now_ms()) {
+    rule.nearest_change.clear();
+  }
+  RejectionExplanation explanation;
+  explanation.detail = std::move(rule.sentence);
+  explanation.rule = std::move(rule.rule);
+  explanation.because = std::move(rule.because);
+  explanation.expression = std::move(rule.expression);
+  explanation.values = std::move(rule.values);
+  explanation.needed = std::move(rule.needed);
+  explanation.nearest_change = std::move(rule.nearest_change);
+  return explanation;
+}
 
-std::string ExplainRejection(const strategy::Strategy& strategy,
-                             const context::DecisionContext& context, const Decision& decision,
-                             const candidates::Rejection& rejection) {
+// What needs no more than a sentence.
+std::string Detail(const strategy::Strategy& strategy, const context::DecisionContext& context,
+                   const Decision& decision, const candidates::Rejection& rejection) {
   const catalog::Treatment& treatment =
       strategy.catalog.treatments[static_cast<size_t>(rejection.treatment)];
   const std::string& channel = strategy.context.channels[context.channel].name;
@@ -161,7 +191,11 @@ std::string ExplainRejection(const strategy::Strategy& strategy,
     case Reason::kWeekdayNotAllowed:
     case Reason::kExcluded:
     case Reason::kHistoryIncomplete:
-      return ContactPolicy(strategy, decision, rejection);
+    case Reason::kNotEligible:
+    case Reason::kNotApplicable:
+    case Reason::kNotSuitable:
+    case Reason::kRuleError:
+      return "";  // told by who said it
     case Reason::kOnlyAsFallback:
       return "is used only when nothing else can be";
     case Reason::kScoreNotFinite:
@@ -186,6 +220,19 @@ std::string ExplainRejection(const strategy::Strategy& strategy,
     }
   }
   return "";
+}
+
+}  // namespace
+
+RejectionExplanation ExplainRejection(const strategy::Strategy& strategy,
+                                      const context::DecisionContext& context,
+                                      const Decision& decision,
+                                      const candidates::Rejection& rejection) {
+  if (rejection.contact_policy >= 0) return ExplainContactPolicy(strategy, decision, rejection);
+  if (rejection.rule >= 0) return ExplainEngagement(strategy, decision, rejection);
+  RejectionExplanation explanation;
+  explanation.detail = Detail(strategy, context, decision, rejection);
+  return explanation;
 }
 
 std::vector<std::string> ExplainRanked(const strategy::Strategy& strategy,

@@ -1,12 +1,15 @@
 #ifndef ATTUNE_LIB_DECISION_EXPLANATION_H_
 #define ATTUNE_LIB_DECISION_EXPLANATION_H_
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "lib/candidates/rejection.h"
 #include "lib/context/decision_context.h"
 #include "lib/decision/decider.h"
+#include "lib/policy/engagement_explanation.h"
 #include "lib/strategy/strategy.h"
 
 namespace attune::decision {
@@ -14,11 +17,28 @@ namespace attune::decision {
 // Most reasons that ExplainRanked gives.
 inline constexpr size_t kMaxReasons = 3;
 
-// Why a treatment was not ranked, in a sentence with the values that mattered.
-// REQUIRES: `decision` was made for `context` with `strategy`.
-std::string ExplainRejection(const strategy::Strategy& strategy,
-                             const context::DecisionContext& context, const Decision& decision,
-                             const candidates::Rejection& rejection);
+// Why a treatment was not ranked.
+struct RejectionExplanation {
+  std::string detail;  // a sentence with the values that mattered
+  // Of the rule or contact policy that said no, if one did; see policy::RuleExplanation. A contact
+  // policy has no expression; a cap has its count as a value.
+  std::string rule;
+  std::string because;
+  std::string expression;
+  std::vector<policy::RuleValue> values;
+  std::string needed;
+  std::string nearest_change;
+  // The first moment, Unix milliseconds, at which the contact policies let the treatment pass
+  // again; only when one of them said no, and waiting helps.
+  std::optional<int64_t> allowed_from_ms;
+};
+
+// REQUIRES: `decision` was made for `context` with `strategy`, and what it was made from is still
+// there. Not to be called by several threads for one decision.
+RejectionExplanation ExplainRejection(const strategy::Strategy& strategy,
+                                      const context::DecisionContext& context,
+                                      const Decision& decision,
+                                      const candidates::Rejection& rejection);
 
 // What moved the propensity of a ranked treatment most, strongest first:
 // "customer.open_incidents = 2 (+0.80)". The number is what the term adds to the score before the

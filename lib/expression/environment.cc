@@ -50,7 +50,8 @@ absl::Status Environment::AddDefinition(std::string_view path, const Type* type,
 }
 
 absl::Status Environment::AddFunction(std::string_view name, std::string_view overloads,
-                                      Scope scope, HostBody body, const void* data) {
+                                      Scope scope, HostBody body, const void* data,
+                                      HostCheck check) {
   std::vector<Overload> parsed;
   if (!ParseOverloads(overloads, types_, &parsed)) {
     return absl::InvalidArgumentError(absl::StrCat("malformed overloads: ", ToAbsl(overloads)));
@@ -71,6 +72,7 @@ absl::Status Environment::AddFunction(std::string_view name, std::string_view ov
   function->scope = std::max(function->scope, scope);
   for (Overload& overload : parsed) {
     overload.host = body;
+    overload.check = check;
     overload.data = data;
     function->overloads.push_back(std::move(overload));
   }

@@ -51,10 +51,10 @@ class Environment {
   absl::Status AddDefinition(std::string_view path, const Type* type, Scope scope, int definition);
 
   // Adds forms of a function of the host; `overloads` as in BuiltinFunction: "history.(string) ->
-  // int". `scope`: what its result depends on beside its arguments. INVALID_ARGUMENT when
-  // malformed; ALREADY_EXISTS when a standard function has this name.
+  // int". `scope`: what its result depends on beside its arguments. `check` may be null.
+  // INVALID_ARGUMENT when malformed; ALREADY_EXISTS when a standard function has this name.
   absl::Status AddFunction(std::string_view name, std::string_view overloads, Scope scope,
-                           HostBody body, const void* data);
+                           HostBody body, const void* data, HostCheck check = nullptr);
 
   // null when there is none.
   const Variable* FindVariable(std::string_view path) const;

@@ -29,11 +29,13 @@ enum class Relation : uint8_t {
 // "==", "in", "has", ...
 std::string_view RelationText(Relation relation);
 
-// A sub-expression that compares one variable with one constant.
+// A sub-expression that compares one variable, or something computed, with one constant.
 struct SimpleComparison {
-  const Variable* variable = nullptr;
+  const Variable* variable = nullptr;  // null: what is computed by `node`
   Relation relation = Relation::kEqual;
   Value constant;
+  uint32_t node = 0;  // of the plan; of a variable not looked at
+  SourceRange range;  // of what is computed
 };
 
 // What a rule is made of, as far as explaining it goes. The plan shares nodes among rules; this

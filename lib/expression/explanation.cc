@@ -1,5 +1,7 @@
 #include "lib/expression/explanation.h"
 
+#include <utility>
+
 namespace attune::expression {
 namespace {
 
@@ -33,34 +35,59 @@ class Explainer {
   }
 
   void And(const ExplainNode& node) {
+    const ExplainNode* first_false = nullptr;
     const ExplainNode* failed = nullptr;
+    size_t untrue = 0;
     for (const ExplainNode& child : node.children) {
       const Verdict verdict = Test(child);
-      if (verdict == Verdict::kFalse) return Visit(child);
+      if (verdict != Verdict::kTrue) ++untrue;
+      if (verdict == Verdict::kFalse && first_false == nullptr) first_false = &child;
       if (verdict == Verdict::kError && failed == nullptr) failed = &child;
     }
-    if (failed != nullptr) Visit(*failed);
+    const ExplainNode* decisive = first_false != nullptr ? first_false : failed;
+    if (decisive == nullptr) return;
+    const bool outer = std::exchange(sufficient_, sufficient_ && untrue == 1);
+    Visit(*decisive);
+    sufficient_ = outer;
   }
 
   void Conditional(const ExplainNode& node) {
     const Verdict condition = Test(node.children[0]);
-    if (condition == Verdict::kError) return Visit(node.children[0]);
+    if (condition == Verdict::kError) {
+      const bool outer = std::exchange(sufficient_, false);
+      Visit(node.children[0]);
+      sufficient_ = outer;
+      return;
+    }
     const ExplainNode& chosen = node.children[condition == Verdict::kTrue ? 1 : 2];
     if (Test(chosen) != Verdict::kTrue) Visit(chosen);
+  }
+
+  std::string_view TextOf(SourceRange range) const {
+    return evaluator_.rules().text(rule_).substr(range.begin, range.end - range.begin);
   }
 
   void Leaf(const ExplainNode& node) {
     Finding& finding = findings_.emplace_back();
     finding.range = node.range;
-    finding.text =
-        evaluator_.rules().text(rule_).substr(node.range.begin, node.range.end - node.range.begin);
+    finding.text = TextOf(node.range);
+    finding.sufficient = sufficient_;
     const Verdict verdict = Test(node);
     finding.result =
         verdict == Verdict::kError ? evaluator_.error() : Value::Bool(verdict == Verdict::kTrue);
     for (const Variable* variable : node.variables) {
-      finding.seen.push_back({variable, ValueOf(*variable)});
+      const Value value = ValueOf(*variable);
+      if (value.kind() != Kind::kOpaque) finding.seen.push_back({variable, value});
     }
-    if (node.comparison.has_value()) finding.comparison = &*node.comparison;
+    if (!node.comparison.has_value()) return;
+    const SimpleComparison& comparison = *node.comparison;
+    if (comparison.variable == nullptr) {
+      // What could not be computed was not compared.
+      if (verdict == Verdict::kError) return;
+      finding.compared = TextOf(comparison.range);
+      finding.compared_value = evaluator_.machine().Run(comparison.node);
+    }
+    finding.comparison = &comparison;
   }
 
   Value ValueOf(const Variable& variable) {
@@ -74,6 +101,7 @@ class Explainer {
 
   Evaluator& evaluator_;
   const RuleId rule_;
+  bool sufficient_ = true;
   std::vector<Finding> findings_;
 };
 
@@ -85,21 +113,51 @@ std::vector<Finding> Explain(Evaluator& evaluator, RuleId rule) {
   return Explainer(evaluator, rule).Run(*tree);
 }
 
+std::string NeededText(const SimpleComparison& comparison) {
+  const std::string constant = ToString(comparison.constant);
+  switch (comparison.relation) {
+    case Relation::kEqual:
+      return constant;
+    case Relation::kNotEqual:
+      if (comparison.constant.kind() == Kind::kBool) {
+        return comparison.constant.bool_value() ? "false" : "true";
+      }
+      return "not " + constant;
+    case Relation::kIn:
+      return "one of " + constant;
+    case Relation::kNotIn:
+      return "none of " + constant;
+    case Relation::kContains:
+      return "to contain " + constant;
+    case Relation::kNotContains:
+      return "not to contain " + constant;
+    case Relation::kPresent:
+      return "to be known";
+    case Relation::kAbsent:
+      return "not to be known";
+    default:
+      return std::string(RelationText(comparison.relation)) + " " + constant;
+  }
+}
+
 std::string Describe(const Finding& finding, bool (*hidden)(const Variable&, const void* data),
                      const void* data) {
   std::string text;
+  bool hides = false;
   for (const SeenValue& seen : finding.seen) {
     if (!text.empty()) text += ", ";
     text += seen.variable->path;
     const bool hide = hidden != nullptr && hidden(*seen.variable, data);
     text += hide ? " is hidden" : " = " + ToString(seen.value);
     if (!hide && !seen.value.present()) text += " (not known)";
+    hides |= hide;
   }
-  if (finding.comparison != nullptr) {
-    text.append(", needed ").append(RelationText(finding.comparison->relation));
-    text.append(" ").append(ToString(finding.comparison->constant));
+  if (hides || finding.comparison == nullptr) return text;
+  if (finding.comparison->variable == nullptr) {
+    if (!text.empty()) text += ", ";
+    text.append(finding.compared).append(" = ").append(ToString(finding.compared_value));
   }
-  return text;
+  return text + ", needed " + NeededText(*finding.comparison);
 }
 
 }  // namespace attune::expression

@@ -22,9 +22,15 @@ struct Finding {
   SourceRange range;
   std::string_view text;        // of the part; valid as long as the rule set
   Value result;                 // false, or the error
-  std::vector<SeenValue> seen;  // whose values it looked at
-  // Set when the part compares one variable with a constant: then seen[0] is that variable.
+  std::vector<SeenValue> seen;  // whose values it looked at, but for opaque ones
+  // Set when the part compares one variable with a constant: then seen[0] is that variable. Also
+  // when it compares something computed: then `compared` is the text of that and `compared_value`
+  // what it came to.
   const SimpleComparison* comparison = nullptr;  // valid as long as the rule set
+  std::string_view compared;
+  Value compared_value;
+  // Were this part true, the rule would be.
+  bool sufficient = true;
 };
 
 // Why a rule is not true here: of an "and", the first part that is false (or, if none is, the first
@@ -33,8 +39,13 @@ struct Finding {
 // REQUIRES: the evaluator is bound as it was when the rule was tested.
 std::vector<Finding> Explain(Evaluator& evaluator, RuleId rule);
 
-// "customer.open_incidents = 2, needed == 0", or the values seen: "customer.plan = "gold", ...".
-// `hidden` tells for which variables no value may be printed; may be null: none.
+// What a comparison wants: "0", "< 2", "not \"gold\"", "one of [1, 2]", "to contain \"x\"", "to be
+// known".
+std::string NeededText(const SimpleComparison& comparison);
+
+// "customer.open_incidents = 2, needed 0", or the values seen: "customer.plan = "gold", ...".
+// `hidden` tells for which variables no value may be printed, nor what was needed of them or
+// computed from them; may be null: none.
 std::string Describe(const Finding& finding, bool (*hidden)(const Variable&, const void* data),
                      const void* data);
 

@@ -26,6 +26,10 @@ using FunctionBody = Value (*)(CallContext& context, const Value* args, size_t c
 // declared kinds.
 using HostBody = Value (*)(CallContext& context, const void* data, const Value* args, size_t count);
 
+// What is wrong with an argument of a function of the host that is a constant (of a list that is
+// written out: with one of its elements); empty: nothing. A receiver is argument 0.
+using HostCheck = std::string (*)(const void* data, size_t argument, const Value& constant);
+
 // One form of a function, as the checker sees it. A receiver is the first argument.
 struct Overload {
   bool receiver = false;
@@ -33,6 +37,7 @@ struct Overload {
   const Type* result = nullptr;
   // Of a function of the host only.
   HostBody host = nullptr;
+  HostCheck check = nullptr;  // null: any argument will do
   const void* data = nullptr;
 };
 

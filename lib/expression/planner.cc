@@ -160,8 +160,10 @@ uint32_t Planner::Pure(Node node, std::vector<uint32_t> children) {
   return value.is_error() ? index : Constant(value);
 }
 
-uint32_t Planner::Add(const Expr& root) {
+uint32_t Planner::Add(const Expr& root, bool check_constants) {
   planned_.clear();
+  problems_.clear();
+  check_constants_ = check_constants;
   return Visit(root);
 }
 
@@ -202,7 +204,21 @@ uint32_t Planner::Visit(const Expr& expr) {
       break;
   }
   planned_[&expr] = index;
+  if (check_constants_ && expr.kind == Expr::Kind::kCall) CheckConstant(expr, index);
   return index;
+}
+
+void Planner::CheckConstant(const Expr& expr, uint32_t index) {
+  Value value = node(index).constant;
+  if (node(index).op != Op::kConstant) {
+    const auto* child = plan_->children.data() + node(index).first_child;
+    const bool constant = std::all_of(child, child + node(index).child_count,
+                                      [&](uint32_t c) { return IsConstant(c); });
+    if (!constant || !Foldable(node(index).op)) return;
+    value = Machine(*plan_, limits_).Run(index);
+  }
+  if (!value.is_error()) return;
+  problems_.push_back({expr.at, "this fails always: " + std::string(value.error_message())});
 }
 
 uint32_t Planner::PlanVariable(const Expr& expr) {
@@ -399,6 +415,7 @@ uint32_t Planner::PlanFunction(const Expr& expr) {
   for (const Expr* argument : expr.args) children.push_back(Visit(*argument));
   Node node;
   if (expr.function->body == nullptr) {
+    CheckArguments(expr, children);
     node.op = Op::kHostCall;
     node.scope = expr.function->scope;
     node.function = expr.function;
@@ -411,6 +428,30 @@ uint32_t Planner::PlanFunction(const Expr& expr) {
   node.op = Op::kCall;
   node.body = expr.function->body;
   return Pure(node, std::move(children));
+}
+
+void Planner::CheckArguments(const Expr& call, const std::vector<uint32_t>& children) {
+  const size_t receivers = children.size() - call.args.size();
+  for (const Overload& overload : call.function->overloads) {
+    if (overload.check == nullptr || overload.args.size() != children.size()) continue;
+    for (size_t i = 0; i < call.args.size(); ++i) {
+      CheckArgument(overload, receivers + i, *call.args[i], children[receivers + i]);
+    }
+    return;
+  }
+}
+
+void Planner::CheckArgument(const Overload& overload, size_t index, const Expr& argument,
+                            uint32_t node) {
+  if (argument.kind == Expr::Kind::kList && !argument.args.empty()) {
+    for (const Expr* element : argument.args) {
+      CheckArgument(overload, index, *element, planned_.at(element));
+    }
+    return;
+  }
+  if (!IsConstant(node)) return;
+  std::string problem = overload.check(overload.data, index, this->node(node).constant);
+  if (!problem.empty()) problems_.push_back({argument.range.begin, std::move(problem)});
 }
 
 uint32_t Planner::PlanMatches(std::vector<uint32_t> children) {
@@ -532,6 +573,16 @@ std::optional<SimpleComparison> Planner::Simple(const Expr& expr) {
         in ? Relation::kContains : static_cast<Relation>(Mirrored(*comparison));
     return SimpleComparison{right.variable, relation, *constant(left)};
   }
+  const auto computed = [&](const Expr& side, Relation relation, const Value& needed) {
+    return SimpleComparison{nullptr, relation, needed, planned_.at(&side), side.range};
+  };
+  if (in) return std::nullopt;
+  if (constant(right) != nullptr && constant(left) == nullptr) {
+    return computed(left, static_cast<Relation>(*comparison), *constant(right));
+  }
+  if (constant(left) != nullptr && constant(right) == nullptr) {
+    return computed(right, static_cast<Relation>(Mirrored(*comparison)), *constant(left));
+  }
   return std::nullopt;
 }
 
@@ -559,6 +610,7 @@ namespace {
 
 void ReplaceNodes(ExplainNode& tree, const std::vector<uint32_t>& replaced) {
   tree.node = replaced[tree.node];
+  if (tree.comparison.has_value()) tree.comparison->node = replaced[tree.comparison->node];
   for (ExplainNode& child : tree.children) ReplaceNodes(child, replaced);
 }
 

@@ -2,6 +2,7 @@
 #define ATTUNE_LIB_EXPRESSION_PLANNER_H_
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -19,8 +20,17 @@ class Planner {
  public:
   explicit Planner(const Limits& limits);
 
-  // The node of an expression, which may share nodes with others planned before.
-  uint32_t Add(const Expr& root);
+  // What is wrong with a constant part of an expression, and where.
+  struct Problem {
+    uint32_t at = 0;
+    std::string message;
+  };
+
+  // The node of an expression, which may share nodes with others planned before. With
+  // `check_constants`, what fails whatever the variables hold is a problem.
+  uint32_t Add(const Expr& root, bool check_constants);
+  // Of the expression added last.
+  const std::vector<Problem>& problems() const { return problems_; }
   // Makes a node what the next definition (0, 1, ...) stands for.
   uint32_t Define(uint32_t node);
   // What a rule that was just added is made of.
@@ -72,6 +82,11 @@ class Planner {
   bool FuseComparison(Comparison comparison, const Node& slot, const Value& constant, Node* fused);
   uint32_t PlanIn(const Expr& expr);
   uint32_t PlanFunction(const Expr& expr);
+  // Reports what the function says about arguments that are constants.
+  void CheckArguments(const Expr& call, const std::vector<uint32_t>& children);
+  void CheckArgument(const Overload& overload, size_t index, const Expr& argument, uint32_t node);
+  // Reports what has constants only and fails.
+  void CheckConstant(const Expr& expr, uint32_t index);
   uint32_t PlanMatches(std::vector<uint32_t> children);
   uint32_t PlanLoop(const Expr& expr);
 
@@ -85,7 +100,10 @@ class Planner {
   absl::flat_hash_map<Key, uint32_t, KeyHash, KeyEqual> known_;
   std::vector<uint64_t> free_locals_;  // by node: the loops' variables that it depends on, as bits
   std::vector<uint32_t> definitions_;  // nodes, by number
-  absl::flat_hash_map<const Expr*, uint32_t> planned_;  // of the expression added last
+  // Of the expression added last.
+  absl::flat_hash_map<const Expr*, uint32_t> planned_;
+  bool check_constants_ = false;
+  std::vector<Problem> problems_;
 };
 
 }  // namespace attune::expression

@@ -10,6 +10,18 @@
 
 namespace attune::expression {
 
+std::vector<uint32_t> RuleSet::UsedSlots(Scope scope) const {
+  std::vector<uint32_t> slots;
+  for (const Node& node : plan_->nodes) {
+    const bool reads = node.op == Op::kSlot || node.op == Op::kHasSlot ||
+                       (node.op >= Op::kCompareInt && node.op <= Op::kCompareString);
+    if (reads && node.scope == scope) slots.push_back(node.slot);
+  }
+  std::sort(slots.begin(), slots.end());
+  slots.erase(std::unique(slots.begin(), slots.end()), slots.end());
+  return slots;
+}
+
 struct RuleSetBuilder::Compiled {
   std::unique_ptr<Ast> ast;
   uint32_t node = 0;
@@ -36,7 +48,11 @@ std::unique_ptr<RuleSetBuilder::Compiled> RuleSetBuilder::Compile(std::string_vi
   Check(*compiled->ast, *environment_, rules_->limits_, {options.result, options.lenient},
         reporter);
   if (reporter.reported() > 0) return nullptr;
-  compiled->node = planner_->Add(*compiled->ast->root);
+  compiled->node = planner_->Add(*compiled->ast->root, options.check_constants);
+  for (const Planner::Problem& problem : planner_->problems()) {
+    reporter.Report(problem.at, problem.message);
+  }
+  if (reporter.reported() > 0) return nullptr;
   return compiled;
 }
 

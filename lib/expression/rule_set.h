@@ -29,6 +29,8 @@ struct CompileOptions {
   const Type* result = nullptr;
   // Names and types are checked only when it is evaluated.
   bool lenient = false;
+  // What fails whatever the variables hold, as duration('7d') does, is an issue.
+  bool check_constants = false;
   // Keep what Explain() (lib/expression/explanation.h) needs.
   bool explain = true;
 };
@@ -43,6 +45,9 @@ class RuleSet {
   const std::string& type(RuleId rule) const { return rules_[rule].type; }
   // kCandidate when the result may differ among the candidates of a decision.
   Scope scope(RuleId rule) const { return rules_[rule].scope; }
+
+  // The slots of this scope that any expression may look at, ascending: no others need a value.
+  std::vector<uint32_t> UsedSlots(Scope scope) const;
 
   // For the evaluator and for explanations.
   const Plan& plan() const { return *plan_; }

@@ -169,6 +169,16 @@ Reason ReasonOf(ContactKind kind) {
   return Reason::kExcluded;
 }
 
+absl::TimeZone CustomerClock::ZoneOf(absl::Span<const ValueRef> features, bool* unknown) const {
+  *unknown = false;
+  if (zones == nullptr) return default_zone;
+  const std::string_view name = features[static_cast<size_t>(feature)].string_value();
+  if (name.empty()) return default_zone;
+  const absl::TimeZone* zone = zones->Find(name);
+  *unknown = zone == nullptr;
+  return zone == nullptr ? default_zone : *zone;
+}
+
 ContactPolicies::ContactPolicies(std::vector<Owned> policies, const catalog::Catalog& catalog,
                                  const context::ContextSchema& context,
                                  const std::vector<uint32_t>& outcome_numbers, CustomerClock clock)

@@ -13,6 +13,7 @@
 #include "lib/candidates/rejection.h"
 #include "lib/catalog/catalog.h"
 #include "lib/context/context_schema.h"
+#include "lib/context/value.h"
 #include "lib/customer/customer_record.h"
 #include "lib/policy/local_calendar.h"
 
@@ -71,7 +72,7 @@ std::string_view ContactKindName(ContactKind kind);
 // Why a treatment is rejected that this policy doesn't let pass.
 candidates::Reason ReasonOf(ContactKind kind);
 
-// What a contact policy stands on.
+// What a contact policy or a rule stands on.
 struct ContactOwner {
   enum class Level : uint8_t { kStrategy, kGroup, kTreatment };
   Level level = Level::kStrategy;
@@ -84,6 +85,10 @@ struct CustomerClock {
   // Absent when there is no such feature.
   std::shared_ptr<const TimeZones> zones;
   absl::TimeZone default_zone = absl::UTCTimeZone();
+
+  // The zone of a customer with these features. `*unknown`: the feature names one that there is
+  // not, and the default stands in for it.
+  absl::TimeZone ZoneOf(absl::Span<const ValueRef> features, bool* unknown) const;
 };
 
 // The contact policies of a strategy, laid out for a decision: each policy counts in cells, one for

@@ -6,26 +6,12 @@ namespace attune::policy {
 
 using candidates::Reason;
 
-namespace {
-
-// Times out of damaged records or hostile imports must not wrap around.
-int64_t Plus(int64_t a, int64_t b) {
-  int64_t sum = 0;
-  return __builtin_add_overflow(a, b, &sum) ? INT64_MAX : sum;
-}
-
-int64_t MillisOf(int64_t unix_us) { return unix_us >= 0 ? unix_us / 1000 : (unix_us - 999) / 1000; }
-
-}  // namespace
-
 void ContactState::Reset(const ContactPolicies& policies, const context::DecisionContext& context,
-                         const customer::CustomerState& customer,
-                         absl::Span<const ValueRef> features) {
+                         InteractionHistory& history, absl::Span<const ValueRef> features) {
   policies_ = &policies;
   channel_ = context.channel;
   now_ms_ = MillisOf(context.time_us);
   history_incomplete_ = false;
-  time_zone_unknown_ = false;
   for (const Touched& touched : touched_) cells_[static_cast<size_t>(touched.cell)] = Cell();
   touched_.clear();
   hits_.clear();
@@ -33,31 +19,22 @@ void ContactState::Reset(const ContactPolicies& policies, const context::Decisio
     cells_.resize(static_cast<size_t>(policies.cells()));
   }
   calendar_.assign(static_cast<size_t>(policies.size()), Calendar::kNotAsked);
-  FindZone(features);
-  CountHistory(customer);
+  zone_ = policies.clock().ZoneOf(features, &time_zone_unknown_);
+  CountHistory(history);
 }
 
-void ContactState::FindZone(absl::Span<const ValueRef> features) {
-  const CustomerClock& clock = policies_->clock();
-  zone_ = clock.default_zone;
-  if (clock.zones == nullptr) return;
-  const std::string_view name = features[static_cast<size_t>(clock.feature)].string_value();
-  if (name.empty()) return;
-  const absl::TimeZone* zone = clock.zones->Find(name);
-  time_zone_unknown_ = zone == nullptr;
-  if (zone != nullptr) zone_ = *zone;
-}
-
-void ContactState::CountHistory(const customer::CustomerState& customer) {
-  history_unknown_ = !customer.available();
-  read_only_ = customer.read_only();
-  complete_after_ms_ = customer.dropped_until_ms().value_or(INT64_MIN);
+void ContactState::CountHistory(InteractionHistory& history) {
+  history_unknown_ = !history.customer().available();
+  read_only_ = history.customer().read_only();
+  complete_after_ms_ = history.complete_after_ms();
   const int64_t longest_ms = policies_->longest_horizon_ms();
   if (longest_ms == 0) return;
-  history_unknown_ |= !customer.ReadHistory(history_);
+  history_unknown_ |= !history.readable();
   // The youngest first, so that what is too old ends the walk.
-  for (auto interaction = history_.rbegin(); interaction != history_.rend(); ++interaction) {
-    if (Plus(interaction->time_ms, longest_ms) <= now_ms_) break;
+  const std::vector<customer::Interaction>& interactions = history.interactions();
+  for (auto interaction = interactions.rbegin(); interaction != interactions.rend();
+       ++interaction) {
+    if (AddSaturating(interaction->time_ms, longest_ms) <= now_ms_) break;
     Count(*interaction);
   }
   for (const Touched& touched : touched_) {
@@ -79,7 +56,7 @@ void ContactState::Count(const customer::Interaction& interaction) {
     if (!filter.any_channel && (channel < 0 || !filter.channels[static_cast<size_t>(channel)])) {
       continue;
     }
-    if (Plus(interaction.time_ms, filter.horizon_ms) <= now_ms_) continue;
+    if (AddSaturating(interaction.time_ms, filter.horizon_ms) <= now_ms_) continue;
     AddHit(place, interaction.time_ms);
   }
 }
@@ -104,7 +81,7 @@ int64_t ContactState::EndOfBlock(const ContactPolicy& policy, const Cell& cell) 
   // When so many of the youngest have left the window that fewer than the limit remain.
   int hit = cell.youngest;
   for (int i = 1; i < policy.limit; ++i) hit = hits_[static_cast<size_t>(hit)].older;
-  return Plus(hits_[static_cast<size_t>(hit)].time_ms, policy.window_ms);
+  return AddSaturating(hits_[static_cast<size_t>(hit)].time_ms, policy.window_ms);
 }
 
 // Walks two hits, `limit` - 1 apart, from the youngest to the oldest: the first two that lie within
@@ -116,8 +93,8 @@ int64_t ContactState::EndOfSilence(const ContactPolicy& policy, const Cell& cell
   for (; first >= 0; first = hits_[static_cast<size_t>(first)].older) {
     const int64_t last_ms = hits_[static_cast<size_t>(last)].time_ms;
     if (policy.limit == 1 ||
-        Plus(hits_[static_cast<size_t>(first)].time_ms, policy.window_ms) > last_ms) {
-      return Plus(last_ms, policy.silence_ms);
+        AddSaturating(hits_[static_cast<size_t>(first)].time_ms, policy.window_ms) > last_ms) {
+      return AddSaturating(last_ms, policy.silence_ms);
     }
     last = hits_[static_cast<size_t>(last)].older;
   }
@@ -129,7 +106,7 @@ int64_t ContactState::IncompleteUntil(int policy) const {
   // A decision that can't be remembered would not be counted by the next one.
   if (read_only_ && (policies_->filter(policy).outcomes & kDecidedOnly) != 0) return kNever;
   if (complete_after_ms_ == INT64_MIN) return INT64_MIN;
-  return Plus(complete_after_ms_, policies_->filter(policy).horizon_ms);
+  return AddSaturating(complete_after_ms_, policies_->filter(policy).horizon_ms);
 }
 
 std::optional<int64_t> ContactState::CalendarBlock(const ContactPolicy& policy,

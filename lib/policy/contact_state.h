@@ -11,6 +11,7 @@
 #include "lib/context/value.h"
 #include "lib/customer/customer_record.h"
 #include "lib/policy/contact_policies.h"
+#include "lib/policy/interaction_history.h"
 
 namespace attune::policy {
 
@@ -19,10 +20,10 @@ namespace attune::policy {
 // Not thread-safe.
 class ContactState {
  public:
-  // Counts the history in one pass. `policies` must outlive the use of this object; `customer` and
+  // Counts the history in one pass. `policies` must outlive the use of this object; `history` and
   // `features` are not looked at later.
   void Reset(const ContactPolicies& policies, const context::DecisionContext& context,
-             const customer::CustomerState& customer, absl::Span<const ValueRef> features);
+             InteractionHistory& history, absl::Span<const ValueRef> features);
 
   // Whether a policy keeps a treatment back at this moment on this channel, and why.
   enum class Verdict : uint8_t { kPasses, kBlocked, kHistoryIncomplete };
@@ -62,8 +63,7 @@ class ContactState {
     int64_t blocked_until_ms = INT64_MIN;
   };
 
-  void FindZone(absl::Span<const ValueRef> features);
-  void CountHistory(const customer::CustomerState& customer);
+  void CountHistory(InteractionHistory& history);
   void Count(const customer::Interaction& interaction);
   void AddHit(const ContactPolicies::Place& place, int64_t time_ms);
   int64_t EndOfBlock(const ContactPolicy& policy, const Cell& cell) const;
@@ -86,7 +86,6 @@ class ContactState {
   bool history_incomplete_ = false;
   bool time_zone_unknown_ = false;
 
-  std::vector<customer::Interaction> history_;
   std::vector<Hit> hits_;
   std::vector<Cell> cells_;  // those that are not touched are as new
   struct Touched {

@@ -49,6 +49,9 @@ std::optional<candidates::Rejection> RejectionOf(const PolicyInput& input, int c
   if (!HasConsent(input, treatment, result.consents)) {
     return candidates::Rejection{candidate, Reason::kNoConsent};
   }
+  if (input.engagement.size() > 0) {
+    if (auto rejection = result.engagement.RejectionOf(candidate)) return rejection;
+  }
   if (input.contact.size() == 0) return std::nullopt;
   return result.contact.RejectionOf(candidate);
 }
@@ -60,9 +63,16 @@ void ApplyPolicies(const PolicyInput& input, absl::Span<const int> candidates,
   result.kept.clear();
   result.rejected.clear();
   ReadConsents(input, result.consents);
+  const bool has_rules = input.engagement.size() > 0;
   const bool has_contact = input.contact.size() > 0;
+  if (has_rules || has_contact) result.history.Reset(input.customer);
+  if (has_rules) {
+    result.engagement.Reset({input.engagement, input.catalog, input.contact, input.schema,
+                             input.context, input.features},
+                            result.history);
+  }
   if (has_contact) {
-    result.contact.Reset(input.contact, input.context, input.customer, input.features);
+    result.contact.Reset(input.contact, input.context, result.history, input.features);
   }
   for (const int candidate : candidates) {
     if (const auto rejection = RejectionOf(input, candidate, result)) {
@@ -72,7 +82,8 @@ void ApplyPolicies(const PolicyInput& input, absl::Span<const int> candidates,
     }
   }
   result.history_incomplete = has_contact && result.contact.history_incomplete();
-  result.time_zone_unknown = has_contact && result.contact.time_zone_unknown();
+  result.time_zone_unknown = (has_contact && result.contact.time_zone_unknown()) ||
+                             (has_rules && result.engagement.time_zone_unknown());
 }
 
 }  // namespace attune::policy

@@ -12,12 +12,16 @@
 #include "lib/customer/customer_record.h"
 #include "lib/policy/contact_policies.h"
 #include "lib/policy/contact_state.h"
+#include "lib/policy/engagement_rules.h"
+#include "lib/policy/engagement_state.h"
+#include "lib/policy/interaction_history.h"
 
 namespace attune::policy {
 
 // What the policies of one decision look at.
 struct PolicyInput {
   const catalog::Catalog& catalog;
+  const EngagementRules& engagement;
   const ContactPolicies& contact;
   const context::ContextSchema& schema;
   const context::DecisionContext& context;
@@ -29,6 +33,8 @@ struct PolicyInput {
 struct PolicyResult {
   std::vector<int> kept;  // indexes into Catalog::treatments
   std::vector<candidates::Rejection> rejected;
+  // The rules, as they were evaluated. REQUIRES: the strategy has some.
+  EngagementState engagement;
   // Where the customer stands with the contact policies. REQUIRES: the strategy has some.
   ContactState contact;
   // A treatment was rejected because the history doesn't tell; the customer's time zone is none.
@@ -38,13 +44,15 @@ struct PolicyResult {
   // Scratch: kept for its capacity. By index of the purpose: what the customer said.
   enum class Said : uint8_t { kNothing, kYes, kNo };
   std::vector<Said> consents;
+  InteractionHistory history;
 };
 
 // Keeps the candidates that make sense for the channel and the intent, to whose purpose the
-// customer consents and that the contact policies allow now. Of a customer whose record can't be
-// read (or whose consents or history are damaged) the worst is assumed. A pure function of `input`.
-// `result` is overwritten; its capacity is reused. REQUIRES: what `input` refers to outlives the
-// use of `result.contact`, but for the customer and the features.
+// customer consents, for which all rules hold and that the contact policies allow now; in this
+// order. Of a customer whose record can't be read (or whose consents or history are damaged) the
+// worst is assumed. A pure function of `input`. `result` is overwritten; its capacity is reused.
+// REQUIRES: what `input` refers to, and the record that the customer was parsed from, outlive the
+// use of `result`; but for the customer itself.
 void ApplyPolicies(const PolicyInput& input, absl::Span<const int> candidates,
                    PolicyResult& result);
 

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <optional>
-#include <string_view>
+#include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -11,7 +11,6 @@
 #include "absl/time/time.h"
 #include "lib/base/absl_strings.h"
 #include "lib/decision/explanation.h"
-#include "lib/policy/contact_explanation.h"
 
 namespace attune::scenario {
 namespace {
@@ -84,12 +83,11 @@ Standing Comparison::StandingOf(int treatment) const {
   decision_.result.ForEachRejection([&](const candidates::Rejection& rejection) {
     if (rejection.treatment != treatment) return;
     standing.reason = rejection.reason;
-    standing.detail = decision::ExplainRejection(strategy_, context_, decision_, rejection);
-    if (rejection.contact_policy < 0) return;
-    const policy::ContactExplanation contact =
-        policy::ExplainContact(strategy_.contact, decision_.result.policy.contact, rejection);
-    standing.rule = contact.policy;
-    standing.allowed_from_ms = contact.allowed_from_ms;
+    decision::RejectionExplanation why =
+        decision::ExplainRejection(strategy_, context_, decision_, rejection);
+    standing.detail = std::move(why.detail);
+    standing.rule = std::move(why.rule);
+    standing.allowed_from_ms = why.allowed_from_ms;
   });
   return standing;
 }

@@ -403,10 +403,13 @@ ExpectedRejection Compiler::CompileRejection(const v1::ExpectedRejection& source
     expected.reason = CompileReason(source.reason(), source_.Has(reason) ? reason : path);
   }
   std::vector<std::string_view> rules;
+  for (int i = 0; i < strategy_.engagement.size(); ++i) {
+    rules.push_back(strategy_.engagement[i].name);
+  }
   for (int i = 0; i < strategy_.contact.size(); ++i) rules.push_back(strategy_.contact[i].name);
   if (!source.rule().empty() &&
       std::find(rules.begin(), rules.end(), source.rule()) == rules.end()) {
-    ReportUnknown("contact policy", source.rule(), rules, Field(path, "rule"));
+    ReportUnknown("rule or contact policy", source.rule(), rules, Field(path, "rule"));
   }
   return expected;
 }

@@ -43,8 +43,8 @@ struct Place {
 class ContactChecker : public CheckerBase {
  public:
   ContactChecker(const v1::Strategy& file, const ContactNames& names, YamlDocument& source,
-                 IssueList& issues)
-      : CheckerBase(source, issues), file_(file), names_(names) {}
+                 IssueList& issues, StringMap<std::string>& path_of_policy)
+      : CheckerBase(source, issues), file_(file), names_(names), path_of_policy_(path_of_policy) {}
 
   bool Check();
 
@@ -90,7 +90,7 @@ class ContactChecker : public CheckerBase {
   const ContactNames names_;
   NameIndex outcomes_;
   NameIndex purposes_;
-  StringMap<std::string> path_of_policy_;  // by name
+  StringMap<std::string>& path_of_policy_;  // by name
   int policies_ = 0;
   // The longest horizon and where it is written.
   int64_t longest_seconds_ = 0;
@@ -447,8 +447,8 @@ void ContactChecker::CheckHorizon(const Place& place, std::string_view field, in
 }  // namespace
 
 bool CheckContact(const v1::Strategy& file, const ContactNames& names, YamlDocument& source,
-                  IssueList& issues) {
-  return ContactChecker(file, names, source, issues).Check();
+                  IssueList& issues, StringMap<std::string>& path_of_name) {
+  return ContactChecker(file, names, source, issues, path_of_name).Check();
 }
 
 }  // namespace attune::strategy

@@ -35,6 +35,11 @@ class SourceFile {
   };
   // REQUIRES: offset <= text().size().
   Position PositionOf(size_t offset) const;
+  // REQUIRES: there is such a line.
+  size_t OffsetOf(Position position) const {
+    return line_starts_[static_cast<size_t>(position.line) - 1] +
+           static_cast<size_t>(position.byte) - 1;
+  }
 
   // The line without its line end; empty when there is no such line.
   std::string_view Line(int line) const;

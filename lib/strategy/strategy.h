@@ -10,6 +10,7 @@
 #include "lib/context/value_schema.h"
 #include "lib/customer/customer_record.h"
 #include "lib/policy/contact_policies.h"
+#include "lib/policy/engagement_rules.h"
 #include "lib/scoring/model.h"
 
 namespace attune::strategy {
@@ -25,6 +26,9 @@ struct Strategy {
   context::ContextSchema context;
   context::NameTable outcomes;
   catalog::Catalog catalog;
+  // What rules may know about treatments.
+  ValueSchema treatment_attributes;
+  policy::EngagementRules engagement;
   policy::ContactPolicies contact;
   customer::HistoryBounds history;
   scoring::ModelSet models;

@@ -14,6 +14,7 @@
 #include "lib/base/text.h"
 #include "lib/strategy/checker_base.h"
 #include "lib/strategy/contact_checker.h"
+#include "lib/strategy/engagement_checker.h"
 #include "lib/strategy/literal.h"
 
 namespace attune::strategy {
@@ -42,7 +43,7 @@ class Checker : public CheckerBase {
   void CheckValidity(const v1::Treatment& treatment, const std::string& path);
   void CheckContent(const v1::Treatment& treatment, const std::string& path);
   void CheckFields(const v1::Content& content, const std::string& path);
-  void CheckApplicability(const v1::Treatment& treatment, const std::string& path);
+  void CheckSituations(const v1::Treatment& treatment, const std::string& path);
   void CheckArbitration();
   void CheckContextWeight(const v1::ContextWeight& weight, const std::string& path);
 
@@ -71,7 +72,12 @@ bool Checker::Check() {
     CheckTreatment(file_.treatments(i), Element("treatments", i));
   }
   CheckArbitration();
-  if (!CheckContact(file_, {groups_, treatments, channels_}, source_, issues_)) compilable_ = false;
+  CheckDeclarations(file_.treatment_attributes(), "treatment_attributes", "treatment attribute");
+  StringMap<std::string> path_of_policy;
+  if (!CheckContact(file_, {groups_, treatments, channels_}, source_, issues_, path_of_policy)) {
+    compilable_ = false;
+  }
+  if (!CheckEngagement(file_, path_of_policy, source_, issues_)) compilable_ = false;
   return compilable_;
 }
 
@@ -107,7 +113,7 @@ void Checker::CheckTreatment(const v1::Treatment& treatment, const std::string& 
   CheckRange(path, "cost", treatment.cost(), 0, kMaxMoney);
   CheckValidity(treatment, path);
   CheckContent(treatment, path);
-  CheckApplicability(treatment, path);
+  CheckSituations(treatment, path);
 }
 
 void Checker::CheckValidity(const v1::Treatment& treatment, const std::string& path) {
@@ -161,14 +167,12 @@ void Checker::CheckFields(const v1::Content& content, const std::string& path) {
   }
 }
 
-void Checker::CheckApplicability(const v1::Treatment& treatment, const std::string& path) {
-  const v1::Applicability& applicability = treatment.applicability();
-  const std::string channels = Field(path, "applicability.channels");
-  CheckReferences(channels, applicability.channels(), "channel", channels_);
-  CheckReferences(Field(path, "applicability.intents"), applicability.intents(), "intent",
-                  intents_);
-  for (int i = 0; i < applicability.channels_size(); ++i) {
-    const std::string& channel = applicability.channels(i);
+void Checker::CheckSituations(const v1::Treatment& treatment, const std::string& path) {
+  const std::string channels = Field(path, "channels");
+  CheckReferences(channels, treatment.channels(), "channel", channels_);
+  CheckReferences(Field(path, "intents"), treatment.intents(), "intent", intents_);
+  for (int i = 0; i < treatment.channels_size(); ++i) {
+    const std::string& channel = treatment.channels(i);
     if (!channels_.contains(channel) || treatment.content().contains(channel)) continue;
     if (!source_.HasUnflawed(Element(channels, i)) || treatment.content().empty()) continue;
     Report(Element(channels, i),

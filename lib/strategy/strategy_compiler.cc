@@ -27,13 +27,15 @@ int64_t MicrosOf(const google::protobuf::Timestamp& timestamp) {
 // Compiles one file. Not thread-safe.
 class Compiler {
  public:
-  Compiler(const v1::Strategy& file, NumberOfName number_of) : file_(file), number_of_(number_of) {}
+  Compiler(const v1::Strategy& file, NumberOfName number_of, ReportExpression report)
+      : file_(file), number_of_(number_of), report_(report) {}
 
   std::shared_ptr<Strategy> Compile();
 
  private:
+  // Without a kind the values are never stored: their numbers are their places in the list.
   ValueSchema CompileDeclarations(const RepeatedPtrField<v1::Declaration>& declarations,
-                                  NameKind kind);
+                                  std::optional<NameKind> kind);
   context::NameTable CompileNames(const RepeatedPtrField<v1::Named>& entries, NameKind kind);
   void CompilePurposes(catalog::Catalog& catalog);
   void CompileGroups(catalog::Catalog& catalog);
@@ -56,6 +58,7 @@ class Compiler {
 
   const v1::Strategy& file_;
   NumberOfName number_of_;
+  ReportExpression report_;
   StringViewMap<int> purposes_;
   StringViewMap<int> groups_;
   std::vector<int> purpose_of_group_;
@@ -78,11 +81,13 @@ std::shared_ptr<Strategy> Compiler::Compile() {
   strategy->arbitration = CompileArbitration(strategy->context, strategy->catalog);
   strategy->contact = CompileContact(file_, *strategy);
   strategy->history = CompileHistory(file_.history(), strategy->contact.longest_horizon_ms());
+  strategy->treatment_attributes = CompileDeclarations(file_.treatment_attributes(), std::nullopt);
+  strategy->engagement = CompileEngagement(file_, *strategy, report_);
   return strategy;
 }
 
 ValueSchema Compiler::CompileDeclarations(const RepeatedPtrField<v1::Declaration>& declarations,
-                                          NameKind kind) {
+                                          std::optional<NameKind> kind) {
   std::vector<ValueDeclaration> compiled;
   absl::flat_hash_set<std::string> seen;
   for (const v1::Declaration& file : declarations) {
@@ -97,7 +102,8 @@ ValueSchema Compiler::CompileDeclarations(const RepeatedPtrField<v1::Declaration
     declaration.default_value = OwnedValue(reference);
     declaration.description = file.description();
     declaration.is_protected = file.protected_();
-    declaration.number = number_of_(kind, file.name());
+    declaration.number =
+        kind ? number_of_(*kind, file.name()) : static_cast<uint32_t>(compiled.size() - 1);
   }
   return ValueSchema(std::move(compiled));
 }
@@ -182,8 +188,8 @@ catalog::Treatment Compiler::CompileTreatment(const v1::Treatment& file,
     treatment.content[static_cast<size_t>(index)].emplace(sorted.begin(), sorted.end());
     with_content.set(static_cast<size_t>(index));
   }
-  treatment.channels = ChannelsOf(file.applicability().channels(), context) & with_content;
-  treatment.intents = IntentsOf(file.applicability().intents(), context);
+  treatment.channels = ChannelsOf(file.channels(), context) & with_content;
+  treatment.intents = IntentsOf(file.intents(), context);
   return treatment;
 }
 
@@ -227,8 +233,9 @@ arbitration::Settings Compiler::CompileArbitration(const context::ContextSchema&
 
 }  // namespace
 
-std::shared_ptr<Strategy> CompileStrategy(const v1::Strategy& file, NumberOfName number_of) {
-  return Compiler(file, number_of).Compile();
+std::shared_ptr<Strategy> CompileStrategy(const v1::Strategy& file, NumberOfName number_of,
+                                          ReportExpression report) {
+  return Compiler(file, number_of, report).Compile();
 }
 
 }  // namespace attune::strategy

@@ -6,6 +6,7 @@
 #include "absl/functional/function_ref.h"
 #include "attune/strategy/v1/strategy.pb.h"
 #include "lib/storage/name_dictionary.h"
+#include "lib/strategy/engagement_compiler.h"
 #include "lib/strategy/strategy.h"
 
 namespace attune::strategy {
@@ -13,10 +14,12 @@ namespace attune::strategy {
 // Gives a name its number; whoever provides it sees to errors.
 using NumberOfName = absl::FunctionRef<uint32_t(storage::NameKind kind, std::string_view name)>;
 
-// Compiles a strategy file, all but its version and its models. Of a strategy with errors it makes
-// what models can be checked against, and no more: names that are declared twice count once, what
-// is not declared is left out. REQUIRES: CheckStrategy returned true.
-std::shared_ptr<Strategy> CompileStrategy(const v1::Strategy& file, NumberOfName number_of);
+// Compiles a strategy file, all but its version and its models, and reports what is wrong with its
+// expressions. Of a strategy with errors it makes what models can be checked against, and no more:
+// names that are declared twice count once, what is not declared is left out. REQUIRES:
+// CheckStrategy returned true.
+std::shared_ptr<Strategy> CompileStrategy(const v1::Strategy& file, NumberOfName number_of,
+                                          ReportExpression report);
 
 }  // namespace attune::strategy
 

@@ -70,13 +70,17 @@ bool Loader::ReadStrategy() {
 }
 
 std::shared_ptr<Strategy> Loader::Compile() {
-  return CompileStrategy(file_, [&](storage::NameKind kind, std::string_view name) -> uint32_t {
+  const auto number_of = [&](storage::NameKind kind, std::string_view name) -> uint32_t {
     if (!IsName(name)) return 0;
     const absl::StatusOr<uint32_t> number = dictionary_.Intern(kind, name);
     if (number.ok()) return *number;
     Report("", std::string(number.status().message()));
     return 0;
-  });
+  };
+  const auto report = [&](const std::string& path, size_t offset, std::string message) {
+    source_->ReportWithin(path, offset, std::move(message), issues_);
+  };
+  return CompileStrategy(file_, number_of, report);
 }
 
 void Loader::LoadModel(int index, Strategy* strategy, scoring::InputTable& inputs) {

@@ -59,6 +59,18 @@ bool IsIndentedWithTabs(std::string_view line) {
   return after_spaces != std::string_view::npos && line[after_spaces] == '\t';
 }
 
+// Where the text of a scalar begins that stands at `at`: behind its anchor or tag, its quotation
+// mark, or the line that begins a block.
+size_t StartOfScalar(std::string_view file, size_t at) {
+  while (at < file.size() && (file[at] == '&' || file[at] == '!')) {
+    at = file.find_first_not_of(kBlanks, file.find_first_of(kBlanks, at));
+  }
+  if (at >= file.size()) return file.size();
+  if (file[at] == '"' || file[at] == '\'') return at + 1;
+  if (file[at] != '|' && file[at] != '>') return at;
+  return std::min(file.find('\n', at), file.size());
+}
+
 // Where the first byte stands that is not part of a UTF-8 character.
 size_t FirstInvalidByte(std::string_view text) {
   size_t offset = 0;
@@ -330,6 +342,41 @@ void YamlDocument::Report(std::string_view path, std::string message, IssueList&
   // A field that is absent says nothing against what encloses it.
   if (target.found) nodes_[target.value].flawed = true;
   AddIssue(Issue::Severity::kError, target.value, std::move(message), issues);
+}
+
+void YamlDocument::ReportWithin(std::string_view path, size_t offset, std::string message,
+                                IssueList& issues) {
+  const Target target = Find(path);
+  YamlNode& node = nodes_[target.value];
+  node.flawed = true;
+  issues.Add(
+      file_.MakeIssue(Issue::Severity::kError, PositionWithin(node, offset), std::move(message)));
+}
+
+// Walks along the text and the file at once; blanks and line ends may differ in number.
+SourceFile::Position YamlDocument::PositionWithin(const YamlNode& scalar, size_t offset) const {
+  const std::string& file = file_.text();
+  const std::string& text = scalar.text;
+  const auto is_blank = [](char c) { return kBlanks.find(c) != kBlanks.npos; };
+  size_t at = StartOfScalar(file, file_.OffsetOf(scalar.position));
+  const char quote = at > 0 ? file[at - 1] : ' ';
+  for (size_t i = 0; i < std::min(offset, text.size());) {
+    if (is_blank(text[i])) {
+      while (i < text.size() && is_blank(text[i])) ++i;
+      while (at < file.size() && is_blank(file[at])) ++at;
+      continue;
+    }
+    while (at < file.size() && is_blank(file[at])) ++at;  // the indentation of the first line
+    if (quote == '\'' && text[i] == '\'') ++at;           // written twice
+    if (quote == '"' && (text[i] == '"' || text[i] == '\\')) ++at;  // after a backslash
+    if (at >= file.size() || file[at] != text[i]) return scalar.position;
+    ++i;
+    ++at;
+  }
+  if (offset < text.size()) {
+    while (at < file.size() && is_blank(file[at])) ++at;
+  }
+  return file_.PositionOf(std::min(at, file.size()));
 }
 
 void YamlDocument::ReportKey(std::string_view path, std::string message, IssueList& issues) {

@@ -68,7 +68,10 @@ class YamlDocument {
   // Adds an error about the field's value and marks it as flawed; about what encloses it when the
   // field is absent.
   void Report(std::string_view path, std::string message, IssueList& issues);
-  // The same, about the key of a map instead of its value.
+  // The same, about the byte of a text that the field holds, where the file has it: lines may be
+  // folded there and quotes escaped. Where an escape hides it: the beginning of the value.
+  void ReportWithin(std::string_view path, size_t offset, std::string message, IssueList& issues);
+  // The same as Report, about the key of a map instead of its value.
   void ReportKey(std::string_view path, std::string message, IssueList& issues);
   void Warn(std::string_view path, std::string message, IssueList& issues) const;
 
@@ -87,6 +90,7 @@ class YamlDocument {
   // Follows one step of a path, which it takes off; false when it leads nowhere.
   bool Step(std::string_view& path, Target& target) const;
   bool EnterMap(std::string_view key, Target& target) const;
+  SourceFile::Position PositionWithin(const YamlNode& scalar, size_t offset) const;
   void AddIssue(Issue::Severity severity, NodeId node, std::string message,
                 IssueList& issues) const;
 

@@ -94,11 +94,12 @@ std::string CountsText(const v1::DecideResponse& response) {
   int64_t sum = 0;
   Table table({{"count", Table::Align::kRight},
                {"stage", Table::Align::kLeft},
-               {"reason", Table::Align::kLeft}},
+               {"reason", Table::Align::kLeft},
+               {"rule", Table::Align::kLeft}},
               /*indent=*/2);
   for (const v1::RejectedCount& count : response.rejected_counts()) {
     sum += count.count();
-    table.AddRow({absl::StrCat(count.count()), count.stage(), count.reason()});
+    table.AddRow({absl::StrCat(count.count()), count.stage(), count.reason(), count.rule()});
   }
   return absl::StrCat("\nNot in the ranking: ", sum, "\n", table.ToString());
 }

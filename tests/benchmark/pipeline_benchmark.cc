@@ -230,8 +230,8 @@ void Policy(benchmark::State& state) {
   policy::PolicyResult result;
   for (auto _ : state) {
     policy::ApplyPolicies(
-        {fixture.strategy_->catalog, fixture.strategy_->contact, fixture.strategy_->context,
-         fixture.context_, customer, decision.features},
+        {fixture.strategy_->catalog, fixture.strategy_->engagement, fixture.strategy_->contact,
+         fixture.strategy_->context, fixture.context_, customer, decision.features},
         decision.result.candidates.kept, result);
     benchmark::DoNotOptimize(result.kept.data());
   }

@@ -100,8 +100,8 @@ void ApplyPolicies(benchmark::State& state, bool with_contact) {
   std::iota(candidates.begin(), candidates.end(), 0);
   policy::PolicyResult result;
   for (auto _ : state) {
-    policy::ApplyPolicies({strategy->catalog, strategy->contact, strategy->context, context,
-                           customer, strategy->features.defaults()},
+    policy::ApplyPolicies({strategy->catalog, strategy->engagement, strategy->contact,
+                           strategy->context, context, customer, strategy->features.defaults()},
                           candidates, result);
     benchmark::DoNotOptimize(result.kept.data());
   }

@@ -113,8 +113,10 @@ std::string OnTop(const std::string& channel, const std::string& group,
                       "\",treatment=\"", treatment, "\"}");
 }
 
-std::string Rejected(const std::string& stage, const std::string& reason) {
-  return absl::StrCat("attune_rejections_total{stage=\"", stage, "\",reason=\"", reason, "\"}");
+std::string Rejected(const std::string& stage, const std::string& reason,
+                     const std::string& rule = "") {
+  return absl::StrCat("attune_rejections_total{stage=\"", stage, "\",reason=\"", reason,
+                      "\",rule=\"", rule, "\"}");
 }
 
 TEST_F(ServerMetricsTest, ServesEveryFamilyThatOthersRelyOn) {

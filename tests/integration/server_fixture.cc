@@ -91,7 +91,7 @@ treatments:
     value: 200
     cost: 1
     model: sell
-    applicability: {intents: [browse_plans]}
+    intents: [browse_plans]
     content:
       app: {text: More for less.}
   - name: accessory

@@ -122,7 +122,7 @@ inline std::shared_ptr<strategy::Strategy> BuildLargeStrategy(StrategyBuilder& b
       fields["title"] = "A title of usual length";
       fields["text"] = "What the customer reads or hears, a sentence or two of it.";
     }
-    if (i % 10 == 9) treatment->mutable_applicability()->add_intents("intent_1");
+    if (i % 10 == 9) treatment->add_intents("intent_1");
   }
   for (int i = 0; i < 6; ++i) {
     strategy::v1::ContextWeight* weight = file.mutable_arbitration()->add_context_weights();

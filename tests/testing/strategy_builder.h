@@ -39,8 +39,13 @@ class StrategyBuilder {
   std::shared_ptr<strategy::Strategy> Build(const strategy::v1::Strategy& file,
                                             const std::vector<strategy::v1::Model>& models) {
     std::shared_ptr<strategy::Strategy> strategy = strategy::CompileStrategy(
-        file, [this](storage::NameKind kind, std::string_view name) -> uint32_t {
+        file,
+        [this](storage::NameKind kind, std::string_view name) -> uint32_t {
           return *dictionary_.Intern(kind, name);
+        },
+        [](const std::string& path, size_t offset, const std::string& message) {
+          std::fprintf(stderr, "%s at %zu: %s\n", path.c_str(), offset, message.c_str());
+          std::abort();
         });
     strategy->version = strategy->name + "@0123456789ab";
     const scoring::InputNames names{strategy->features, strategy->context, strategy->catalog};
@@ -156,7 +161,7 @@ inline constexpr char kSmallStrategy[] = R"pb(
       key: "app"
       value { fields { key: "text" value: "More for less." } }
     }
-    applicability { intents: "browse_plans" }
+    intents: "browse_plans"
   }
   treatments {
     name: "accessory"

@@ -52,7 +52,8 @@ class DeciderTest : public ::testing::Test {
             decision);
   }
   const Decision& Decide(const DecideOptions& options = {}) {
-    decision_ = Decision();
+    std::destroy_at(&decision_);
+    std::construct_at(&decision_);
     const absl::Status status = DecideInto(decision_, options);
     EXPECT_TRUE(status.ok()) << status;
     return decision_;
@@ -614,9 +615,13 @@ TEST_F(CappedDeciderTest, ACapThatIsReachedOnOneChannelHoldsOnTheOtherInTheNextD
   context_.channel = 1;
   Decide();
   EXPECT_THAT(Ranking(), IsEmpty());
-  EXPECT_GT(decision_.result.RejectedCounts()[static_cast<size_t>(candidates::Reason::kCapReached)],
-            0);
-  EXPECT_THAT(decision_.result.RejectedByContactPolicy(*strategy_), ElementsAre(3));
+  candidates::Rejection by_cap;
+  by_cap.reason = candidates::Reason::kCapReached;
+  by_cap.contact_policy = 0;
+  const RejectionCounts& counts = decision_.result.rejected_counts;
+  EXPECT_EQ(counts.CountOf(candidates::Reason::kCapReached), 3);
+  ASSERT_EQ(counts.entries().size(), 2u);
+  EXPECT_EQ(counts.entries()[1].cause, CauseOf(*strategy_, by_cap));
   context_.time_us += int64_t{86'400'000'000};
   Decide();
   EXPECT_THAT(Ranking(), Not(IsEmpty()));
@@ -645,7 +650,13 @@ TEST_F(CappedDeciderTest, SixtyFourThreadsAndACapOfThreeGiveExactlyThree) {
 TEST_F(CappedDeciderTest, ExplainsTheCapAndFromWhenItAllowsAgain) {
   for (int i = 0; i < 4; ++i) Decide();
   ASSERT_EQ(decision_.result.policy.rejected.size(), 4u);
-  EXPECT_EQ(ExplainRejection(*strategy_, context_, decision_, decision_.result.policy.rejected[0]),
+  const RejectionExplanation explanation =
+      ExplainRejection(*strategy_, context_, decision_, decision_.result.policy.rejected[0]);
+  EXPECT_EQ(explanation.rule, "three_a_day");
+  EXPECT_EQ(explanation.values[0].value, "3");
+  EXPECT_EQ(explanation.needed, "< 3");
+  EXPECT_EQ(explanation.allowed_from_ms, 1'772'409'600'000);
+  EXPECT_EQ(explanation.detail,
             "cap three_a_day: 3 of at most 3 within 1d; allowed again from 2026-03-02T00:00:00Z");
 }
 

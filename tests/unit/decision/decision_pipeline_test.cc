@@ -1,6 +1,5 @@
 #include "lib/decision/decision_pipeline.h"
 
-#include <array>
 #include <map>
 #include <memory>
 #include <random>
@@ -31,8 +30,18 @@ constexpr const char* kContactPolicies[] = {
     "exclusion { groups: 'group_0' outcomes: 'seen' window { seconds: 90 } }",
 };
 
-// A strategy with everything drawn at random: validity, content, applicability, models that fail,
-// purposes, contact policies, fallbacks, limits. Names are unique.
+constexpr const char* kRules[] = {
+    "customer.x < 60.0",
+    "derived.half > 5.0",
+    "context.channel != 'channel_1' || treatment.group == 'group_0'",
+    "history.treatment.count(['seen'], duration('100s')) == 0",
+    "history.all.on_channel.last(['decided', 'seen']) < context.time - duration('10s')",
+    "1 / (int(customer.x) - 42) < 1000",
+    "customer.x in [1.0, 2.0, 3.0] || has(customer.x)",
+};
+
+// A strategy with everything drawn at random: validity, content, channels and intents, rules,
+// models that fail, purposes, contact policies, fallbacks, limits. Names are unique.
 std::shared_ptr<strategy::Strategy> RandomStrategy(std::mt19937_64& random) {
   const auto below = [&](uint64_t limit) { return static_cast<int>(random() % limit); };
   pb::Strategy file;
@@ -54,6 +63,19 @@ std::shared_ptr<strategy::Strategy> RandomStrategy(std::mt19937_64& random) {
     *policy = testing::FromText<pb::ContactPolicy>(kContactPolicies[kind]);
     policy->set_name("policy_" + std::to_string(contact_policies++));
   };
+  pb::Derived* half = file.add_derived();
+  half->set_name("half");
+  half->set_value("customer.x / 2.0");
+  int rules = 0;
+  const auto add_rule = [&](auto& owner) {
+    const int stage = below(3);
+    pb::Rule* rule = stage == 0   ? owner.add_eligibility()
+                     : stage == 1 ? owner.add_applicability()
+                                  : owner.add_suitability();
+    rule->set_name("rule_" + std::to_string(rules++));
+    rule->set_when(kRules[below(std::size(kRules))]);
+  };
+  if (below(6) == 0) add_rule(file);
   if (below(4) == 0) add_contact(file, false);
   if (below(2)) file.mutable_history()->set_max_interactions(5);
   const int groups = 1 + below(4);
@@ -62,6 +84,7 @@ std::shared_ptr<strategy::Strategy> RandomStrategy(std::mt19937_64& random) {
     group->set_name("group_" + std::to_string(i));
     if (below(4) == 0) group->set_purpose("purpose");
     if (below(3) == 0) add_contact(*group, i > 0);
+    if (below(6) == 0) add_rule(*group);
   }
   std::vector<pb::Model> models;
   const int model_count = 1 + below(4);
@@ -91,17 +114,18 @@ std::shared_ptr<strategy::Strategy> RandomStrategy(std::mt19937_64& random) {
     treatment->set_transactional(below(8) == 0);
     treatment->set_only_as_fallback(below(8) == 0);
     if (below(4) == 0) add_contact(*treatment, treatment->group() != "group_0");
+    if (below(6) == 0) add_rule(*treatment);
     if (below(6) == 0) file.add_fallbacks()->set_treatment(treatment->name());
     if (below(3) == 0) treatment->mutable_valid_from()->set_seconds(below(200));
     if (below(3) == 0) treatment->mutable_valid_until()->set_seconds(200 + below(200));
     for (int c = 0; c < 3; ++c) {
       const std::string channel = "channel_" + std::to_string(c);
       if (below(4) > 0) (*treatment->mutable_content())[channel];
-      if (below(4) == 0) treatment->mutable_applicability()->add_channels(channel);
+      if (below(4) == 0) treatment->add_channels(channel);
     }
     for (int n = 0; n < 4; ++n) {
       if (below(6) == 0) {
-        treatment->mutable_applicability()->add_intents("intent_" + std::to_string(n));
+        treatment->add_intents("intent_" + std::to_string(n));
       }
     }
   }
@@ -156,7 +180,8 @@ TEST(RunPipelineTest, EveryTreatmentIsRankedOrRejectedExactlyOnce) {
       context.restricted_to = {static_cast<int>(random() % treatments)};
     }
     const std::vector<ValueRef> features = {
-        ValueRef::Double(static_cast<double>(random() % 100) * (random() % 5 == 0 ? 1e10 : 1.0))};
+        ValueRef::Double(static_cast<double>(random() % 100) * (random() % 5 == 0 ? 1e10 : 1.0)),
+    };
     const storage::Record record = RandomCustomer(random, *strategy, context.time_us / 1000);
     StageTimes times;
     StageTimer timer(times);
@@ -174,9 +199,8 @@ TEST(RunPipelineTest, EveryTreatmentIsRankedOrRejectedExactlyOnce) {
       ++seen[rejection.reason];
     });
     ASSERT_EQ(times_seen, std::vector<int>(treatments, 1)) << round;
-    const std::array<int, candidates::kReasonLimit> counts = result.RejectedCounts();
     int counted = 0;
-    for (const int count : counts) counted += count;
+    for (const auto& entry : result.rejected_counts.entries()) counted += entry.count;
     ASSERT_EQ(static_cast<size_t>(counted) + result.arbitration.ranked.size(), treatments);
     ASSERT_LE(result.arbitration.ranked.size(), static_cast<size_t>(context.max_treatments));
   }
@@ -207,7 +231,9 @@ TEST(RunPipelineTest, IsAPureFunctionWhateverTheMemoryHeldBefore) {
       ASSERT_EQ(fresh.arbitration.ranked[i].treatment, reused.arbitration.ranked[i].treatment);
       ASSERT_EQ(fresh.arbitration.ranked[i].priority, reused.arbitration.ranked[i].priority);
     }
-    ASSERT_EQ(fresh.RejectedCounts(), reused.RejectedCounts());
+    for (const candidates::Reason reason : candidates::kAllReasons) {
+      ASSERT_EQ(fresh.rejected_counts.CountOf(reason), reused.rejected_counts.CountOf(reason));
+    }
   }
 }
 

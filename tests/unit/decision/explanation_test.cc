@@ -60,7 +60,7 @@ class ExplanationTest : public ::testing::Test {
     std::string sentence;
     decision_.result.ForEachRejection([&](const candidates::Rejection& rejection) {
       if (rejection.treatment == strategy_->catalog.Find(name)) {
-        sentence = ExplainRejection(*strategy_, context_, decision_, rejection);
+        sentence = ExplainRejection(*strategy_, context_, decision_, rejection).detail;
       }
     });
     return sentence;
@@ -170,7 +170,9 @@ TEST_F(ExplanationTest, PrintsHostileStringsQuoted) {
 TEST_F(ExplanationTest, EveryRejectionHasASentence) {
   Decide();
   for (const candidates::Reason reason : candidates::kAllReasons) {
-    EXPECT_THAT(ExplainRejection(*strategy_, context_, decision_, {0, reason}), Not(IsEmpty()));
+    if (NamesARule(reason)) continue;
+    EXPECT_THAT(ExplainRejection(*strategy_, context_, decision_, {0, reason}).detail,
+                Not(IsEmpty()));
   }
 }
 

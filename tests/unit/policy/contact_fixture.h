@@ -129,9 +129,9 @@ class ContactWorld {
     context_.channel = strategy_->context.channels.IndexOf(channel);
     std::vector<int> candidates(strategy_->catalog.treatments.size());
     std::iota(candidates.begin(), candidates.end(), 0);
-    ApplyPolicies(
-        {strategy_->catalog, strategy_->contact, strategy_->context, context_, state, features_},
-        candidates, result_);
+    ApplyPolicies({strategy_->catalog, strategy_->engagement, strategy_->contact,
+                   strategy_->context, context_, state, features_},
+                  candidates, result_);
     return result_;
   }
   const candidates::Rejection* RejectionOf(std::string_view treatment) const {

@@ -17,7 +17,8 @@ class ApplyPoliciesTest : public ::testing::Test {
     return treatment;
   }
   std::string Applied(const std::vector<int>& candidates) {
-    ApplyPolicies({catalog_, contact_, schema_, context_, customer_, {}}, candidates, result_);
+    ApplyPolicies({catalog_, engagement_, contact_, schema_, context_, customer_, {}}, candidates,
+                  result_);
     std::string text = "kept:";
     for (const int kept : result_.kept) text += " " + std::to_string(kept);
     text += "; rejected:";
@@ -29,6 +30,7 @@ class ApplyPoliciesTest : public ::testing::Test {
   }
 
   catalog::Catalog catalog_;
+  EngagementRules engagement_;
   ContactPolicies contact_;
   context::ContextSchema schema_;
   customer::CustomerState customer_;

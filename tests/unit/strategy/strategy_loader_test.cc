@@ -58,10 +58,10 @@ TEST(StrategyLoader, CompilesDeclarations) {
 }
 
 TEST(StrategyLoader, CompilesTreatments) {
-  const Loaded loaded = LoadText(
-      Replaced(Replaced(kSmallStrategy, "cost: 1",
-                        "valid_from: 2026-03-01\n    valid_until: 2026-04-01T12:00:00Z"),
-               "value: 20", "value: 20\n    applicability: {channels: [web], intents: [leave]}"));
+  const Loaded loaded =
+      LoadText(Replaced(Replaced(kSmallStrategy, "cost: 1",
+                                 "valid_from: 2026-03-01\n    valid_until: 2026-04-01T12:00:00Z"),
+                        "value: 20", "value: 20\n    channels: [web]\n    intents: [leave]"));
   ASSERT_THAT(loaded.Issues(), IsEmpty());
   const catalog::Catalog& catalog = loaded.strategy->catalog;
   ASSERT_THAT(catalog.treatments, SizeIs(2));
@@ -249,8 +249,8 @@ TEST(StrategyLoader, WarnsOfWhatIsDeclaredInVain) {
   strategy = Replaced(strategy, "  - name: ivr", "  - name: ivr\n  - name: fax");
   strategy = Replaced(strategy, "  - name: care", "  - name: care\n  - name: gossip");
   strategy = Replaced(strategy, "treatments:", "  - {name: other, file: taste.yaml}\ntreatments:");
-  strategy = Replaced(strategy, "cost: 1", "applicability: {intents: [buy]}");
-  strategy = Replaced(strategy, "value: 20", "applicability: {intents: [buy]}");
+  strategy = Replaced(strategy, "cost: 1", "intents: [buy]");
+  strategy = Replaced(strategy, "value: 20", "intents: [buy]");
   strategy = Replaced(strategy, "percent: 50}",
                       "percent: 50}\n    - {group: care, percent: 0}\n"
                       "    - {group: offer, channels: [ivr], percent: 10}");
@@ -385,7 +385,7 @@ std::string ManyTreatments(int count) {
   for (int i = 0; i < count; ++i) {
     absl::StrAppend(&text, "  - name: t", i,
                     "\n    group: offer\n    model: taste\n    value: ", i % 100,
-                    "\n    applicability: {intents: [buy, leave]}\n    content:\n"
+                    "\n    intents: [buy, leave]\n    content:\n"
                     "      web: {title: A deal, text: Take it}\n      ivr: {prompt: Take it}\n");
   }
   return text;

@@ -51,8 +51,7 @@ TEST(YamlReader, ReadsEveryKindOfField) {
                    "  - value: -1.5e1\n"
                    "    valid_from: 2026-03-01\n"
                    "    valid_until: \"2026-03-01T12:30:00.25+01:00\"\n"
-                   "    applicability:\n"
-                   "      channels: [web, 12]\n"
+                   "    channels: [web, 12]\n"
                    "    content:\n"
                    "      web: {text: 007, other: \"\"}\n"
                    "arbitration: {max_treatments: +7, min_priority: -2}\n",
@@ -70,8 +69,8 @@ TEST(YamlReader, ReadsEveryKindOfField) {
   treatment.mutable_valid_from()->set_seconds(1'772'323'200);
   treatment.mutable_valid_until()->set_seconds(1'772'364'600);
   treatment.mutable_valid_until()->set_nanos(250'000'000);
-  treatment.mutable_applicability()->add_channels("web");
-  treatment.mutable_applicability()->add_channels("12");
+  treatment.add_channels("web");
+  treatment.add_channels("12");
   auto& fields = *(*treatment.mutable_content())["web"].mutable_fields();
   fields["text"] = "007";
   fields["other"] = "";

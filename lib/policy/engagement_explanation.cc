@@ -1,0 +1,151 @@
+#include "lib/policy/engagement_explanation.h"
+
+#include <algorithm>
+#include <string_view>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "lib/base/absl_strings.h"
+#include "lib/expression/explanation.h"
+
+namespace attune::policy {
+namespace {
+
+using expression::Finding;
+using expression::SeenValue;
+using expression::Variable;
+using expression::Verdict;
+
+bool IsHidden(const Variable& variable, const void* rules) {
+  return static_cast<const EngagementRules*>(rules)->IsProtected(variable);
+}
+
+// Explains one rule that does not hold.
+class Explainer {
+ public:
+  Explainer(const EngagementRules& rules, expression::Evaluator& evaluator,
+            const candidates::Rejection& rejection)
+      : rules_(rules), evaluator_(evaluator), rejection_(rejection) {}
+
+  RuleExplanation Run();
+
+ private:
+  void Add(const Finding& finding);
+  void AddValues(const Finding& finding);
+  std::string TextOf(const Finding& finding, bool hides) const;
+  // Do all other rules hold?
+  bool IsOnlyOne() const;
+
+  const EngagementRules& rules_;
+  expression::Evaluator& evaluator_;
+  const candidates::Rejection& rejection_;
+  RuleExplanation result_;
+  std::string what_;
+};
+
+void Append(std::string& text, std::string_view separator, std::string_view more) {
+  if (!text.empty() && !more.empty()) text += separator;
+  text += more;
+}
+
+// The comparison as an expression: "customer.plan in ["a", "b"]".
+std::string ConditionOf(const Finding& finding) {
+  using expression::Relation;
+  const expression::SimpleComparison& comparison = *finding.comparison;
+  const std::string what(comparison.variable != nullptr ? comparison.variable->path
+                                                        : finding.compared);
+  const std::string constant = ToString(comparison.constant);
+  switch (comparison.relation) {
+    case Relation::kPresent:
+      return absl::StrCat("has(", what, ")");
+    case Relation::kAbsent:
+      return absl::StrCat("!has(", what, ")");
+    case Relation::kContains:
+      return absl::StrCat(constant, " in ", what);
+    case Relation::kNotContains:
+      return absl::StrCat("!(", constant, " in ", what, ")");
+    case Relation::kNotIn:
+      return absl::StrCat("!(", what, " in ", constant, ")");
+    default:
+      return absl::StrCat(what, " ", ToAbsl(RelationText(comparison.relation)), " ", constant);
+  }
+}
+
+RuleExplanation Explainer::Run() {
+  const EngagementRule& rule = rules_[rejection_.rule];
+  result_.rule = rule.name;
+  result_.because = rule.because;
+  for (const Finding& finding :
+       Explain(evaluator_, static_cast<expression::RuleId>(rejection_.rule))) {
+    Add(finding);
+  }
+  if (!result_.nearest_change.empty() && !IsOnlyOne()) result_.nearest_change.clear();
+  result_.sentence =
+      absl::StrCat(ToAbsl(EngagementStageName(rule.stage)), " ", rule.name, ": ", what_,
+                   rule.because.empty() ? "" : " (", rule.because, rule.because.empty() ? "" : ")");
+  return std::move(result_);
+}
+
+void Explainer::Add(const Finding& finding) {
+  const bool hides =
+      std::any_of(finding.seen.begin(), finding.seen.end(),
+                  [&](const SeenValue& seen) { return rules_.IsProtected(*seen.variable); });
+  AddValues(finding);
+  Append(what_, "; or ", TextOf(finding, hides));
+  if (hides) return;
+  Append(result_.expression, " || ", finding.text);
+  if (finding.comparison == nullptr) return;
+  Append(result_.needed, " or ", NeededText(*finding.comparison));
+  if (finding.sufficient) Append(result_.nearest_change, " || ", ConditionOf(finding));
+}
+
+void Explainer::AddValues(const Finding& finding) {
+  bool hides = false;
+  for (const SeenValue& seen : finding.seen) {
+    const bool is_new =
+        std::none_of(result_.values.begin(), result_.values.end(),
+                     [&](const RuleValue& value) { return value.name == seen.variable->path; });
+    const bool is_protected = rules_.IsProtected(*seen.variable);
+    hides |= is_protected;
+    if (!is_new) continue;
+    RuleValue& value = result_.values.emplace_back();
+    value.name = seen.variable->path;
+    value.is_protected = is_protected;
+    if (is_protected) continue;
+    value.value = ToString(seen.value);
+    value.is_default = !seen.value.present();
+  }
+  if (hides || finding.compared.empty()) return;
+  RuleValue& value = result_.values.emplace_back();
+  value.name = std::string(finding.compared);
+  value.value = ToString(finding.compared_value);
+}
+
+std::string Explainer::TextOf(const Finding& finding, bool hides) const {
+  const std::string seen = Describe(finding, IsHidden, &rules_);
+  if (finding.result.is_error()) {
+    // The message may quote a value.
+    const std::string_view problem =
+        hides ? ErrorCodeName(finding.result.error_code()) : finding.result.error_message();
+    return absl::StrCat("can't be evaluated: ", ToAbsl(problem), seen.empty() ? "" : "; ", seen);
+  }
+  if (hides || finding.comparison != nullptr) return seen;
+  return absl::StrCat(ToAbsl(finding.text), " is false", seen.empty() ? "" : " with ", seen);
+}
+
+bool Explainer::IsOnlyOne() const {
+  const absl::Span<const int> holding = rules_.Holding(rejection_.treatment);
+  return std::all_of(holding.begin(), holding.end(), [&](int rule) {
+    return rule == rejection_.rule ||
+           evaluator_.Test(static_cast<expression::RuleId>(rule)) == Verdict::kTrue;
+  });
+}
+
+}  // namespace
+
+RuleExplanation ExplainRule(const EngagementRules& rules, const EngagementState& state,
+                            const candidates::Rejection& rejection) {
+  return Explainer(rules, state.EvaluatorFor(rejection.treatment), rejection).Run();
+}
+
+}  // namespace attune::policy

@@ -1,0 +1,132 @@
+#include "lib/policy/engagement_state.h"
+
+#include <string_view>
+
+#include "absl/time/time.h"
+
+namespace attune::policy {
+
+using candidates::Reason;
+using expression::CallContext;
+using expression::ErrorCode;
+using expression::Value;
+using expression::Verdict;
+
+namespace {
+
+Value HistoryUnknown() {
+  return Value::Error(ErrorCode::kMissingValue,
+                      "what is remembered of the customer's interactions does not tell");
+}
+
+}  // namespace
+
+void EngagementState::Reset(const EngagementInput& input, InteractionHistory& history) {
+  rules_ = &input.rules;
+  clock_ = &input.contact.clock();
+  time_us_ = input.context.time_us;
+  features_ = input.features;
+  time_zone_unknown_ = false;
+  counts_.Reset(input.contact, input.catalog, input.context, history);
+  if (rule_set_ != input.rules.rule_set()) {
+    rule_set_ = input.rules.rule_set();
+    evaluator_ = std::make_unique<expression::Evaluator>(*rule_set_);
+    slots_.assign(input.rules.decision_slots(), Value());
+    slots_[DecisionSlots::kAllHistory] = HistoryPart(Scope::kAll, false);
+    slots_[DecisionSlots::kAllHistoryOnChannel] = HistoryPart(Scope::kAll, true);
+  }
+  FillSlots(input);
+  evaluator_->set_host(this);
+  evaluator_->StartDecision(slots_.data());
+}
+
+void EngagementState::FillSlots(const EngagementInput& input) {
+  const context::DecisionContext& context = input.context;
+  slots_[DecisionSlots::kChannel] = Value::String(input.schema.channels[context.channel].name);
+  const Value intent = Value::String(input.schema.IntentName(context.intent));
+  slots_[DecisionSlots::kIntent] =
+      context.intent == context::kUnknownIntent ? intent.Absent() : intent;
+  slots_[DecisionSlots::kTime] = Value::TimestampMicros(time_us_);
+  for (const int feature : rules_->used_features()) {
+    const auto i = static_cast<size_t>(feature);
+    slots_[DecisionSlots::kFirstFeature + i] = ToExpression(input.features[i]);
+  }
+  for (const int attribute : rules_->used_attributes()) {
+    const auto i = static_cast<size_t>(attribute);
+    slots_[rules_->first_attribute_slot() + i] = ToExpression(context.attributes[i]);
+  }
+}
+
+expression::Evaluator& EngagementState::EvaluatorFor(int treatment) const {
+  treatment_ = treatment;
+  evaluator_->StartCandidate(rules_->CandidateValues(treatment));
+  return *evaluator_;
+}
+
+std::optional<candidates::Rejection> EngagementState::RejectionOf(int treatment) {
+  const absl::Span<const int> holding = rules_->Holding(treatment);
+  if (holding.empty()) return std::nullopt;
+  expression::Evaluator& evaluator = EvaluatorFor(treatment);
+  for (const int rule : holding) {
+    const Verdict verdict = evaluator.Test(static_cast<expression::RuleId>(rule));
+    if (verdict == Verdict::kTrue) continue;
+    candidates::Rejection rejection;
+    rejection.treatment = treatment;
+    rejection.reason =
+        verdict == Verdict::kError ? Reason::kRuleError : ReasonOf((*rules_)[rule].stage);
+    rejection.rule = rule;
+    return rejection;
+  }
+  return std::nullopt;
+}
+
+std::optional<HistoryQuery> EngagementState::QueryOf(CallContext& context, const Value* args,
+                                                     Value* problem) const {
+  HistoryQuery query;
+  query.of = ScopeOf(args[0]);
+  query.on_channel = IsOnChannel(args[0]);
+  query.treatment = treatment_;
+  expression::ListReader outcomes(args[1]);
+  Value outcome;
+  while (outcomes.Next(&outcome)) {
+    const std::string_view name =
+        outcome.kind() == expression::Kind::kString ? outcome.text() : std::string_view();
+    const auto found = rules_->terms().outcomes.find(name);
+    if (found == rules_->terms().outcomes.end()) {
+      *problem = context.Error(ErrorCode::kInvalidArgument, {"unknown outcome: ", name});
+      return std::nullopt;
+    }
+    query.outcomes |= found->second;
+  }
+  return query;
+}
+
+Value EngagementState::Count(CallContext& context, const Value* args) const {
+  Value problem;
+  const std::optional<HistoryQuery> query = QueryOf(context, args, &problem);
+  if (!query) return problem;
+  const int64_t window_ms = args[2].seconds() * 1000 + args[2].nanos() / 1'000'000;
+  if (window_ms <= 0) {
+    return Value::Error(ErrorCode::kInvalidArgument, "the window must be longer than 0");
+  }
+  const std::optional<int64_t> count = counts_.Count(*query, window_ms);
+  return count ? Value::Int(*count) : HistoryUnknown();
+}
+
+Value EngagementState::Last(CallContext& context, const Value* args) const {
+  Value problem;
+  const std::optional<HistoryQuery> query = QueryOf(context, args, &problem);
+  if (!query) return problem;
+  const std::optional<int64_t> last_ms = counts_.LastMs(*query);
+  return last_ms ? Value::TimestampMicros(*last_ms * 1000) : HistoryUnknown();
+}
+
+Value EngagementState::LocalTime() const {
+  bool unknown = false;
+  const absl::TimeZone zone = clock_->ZoneOf(features_, &unknown);
+  time_zone_unknown_ |= unknown;
+  const int offset_s = zone.At(absl::FromUnixMicros(time_us_)).offset;
+  return Value::TimestampMicros(time_us_ + offset_s * int64_t{1'000'000});
+}
+
+}  // namespace attune::policy

@@ -1,0 +1,81 @@
+#ifndef ATTUNE_LIB_POLICY_ENGAGEMENT_STATE_H_
+#define ATTUNE_LIB_POLICY_ENGAGEMENT_STATE_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "absl/types/span.h"
+#include "lib/candidates/rejection.h"
+#include "lib/catalog/catalog.h"
+#include "lib/context/decision_context.h"
+#include "lib/context/value.h"
+#include "lib/expression/evaluator.h"
+#include "lib/policy/engagement_rules.h"
+#include "lib/policy/history_counts.h"
+#include "lib/policy/interaction_history.h"
+
+namespace attune::policy {
+
+// What the rules of a decision look at.
+struct EngagementInput {
+  const EngagementRules& rules;
+  const catalog::Catalog& catalog;
+  const ContactPolicies& contact;  // for its names and its clock
+  const context::ContextSchema& schema;
+  const context::DecisionContext& context;
+  absl::Span<const ValueRef> features;  // one per declared feature
+};
+
+// Evaluates the rules of a strategy for one customer at one moment. Reused from decision to
+// decision, so that it allocates nothing once it is warm. Not thread-safe.
+class EngagementState {
+ public:
+  EngagementState() = default;
+  EngagementState(const EngagementState&) = delete;
+  EngagementState& operator=(const EngagementState&) = delete;
+
+  // What `input` refers to and `history` must outlive the use of this object, and so must what the
+  // features point into.
+  void Reset(const EngagementInput& input, InteractionHistory& history);
+
+  // The first rule that does not hold for the treatment, as a rejection; nullopt when all hold.
+  std::optional<candidates::Rejection> RejectionOf(int treatment);
+
+  // Makes the evaluator look at this treatment: for explanations.
+  expression::Evaluator& EvaluatorFor(int treatment) const;
+
+  // A rule looked at the local time of a customer whose time zone has a name that is not known.
+  bool time_zone_unknown() const { return time_zone_unknown_; }
+
+  // What the functions and variables of expressions are: see strategy.proto.
+  expression::Value Count(expression::CallContext& context, const expression::Value* args) const;
+  expression::Value Last(expression::CallContext& context, const expression::Value* args) const;
+  expression::Value LocalTime() const;
+
+ private:
+  void FillSlots(const EngagementInput& input);
+  // The question that the part of the history and the list of outcomes ask; nullopt when an outcome
+  // is not known: then `*problem` is the error.
+  std::optional<HistoryQuery> QueryOf(expression::CallContext& context,
+                                      const expression::Value* args,
+                                      expression::Value* problem) const;
+
+  const EngagementRules* rules_ = nullptr;
+  const CustomerClock* clock_ = nullptr;
+  int64_t time_us_ = 0;
+  absl::Span<const ValueRef> features_;
+  // What evaluating leaves behind.
+  mutable int treatment_ = 0;
+  mutable bool time_zone_unknown_ = false;
+  mutable HistoryCounts counts_;
+  // Shared, so that another strategy's rules can't be taken for these.
+  std::shared_ptr<const expression::RuleSet> rule_set_;
+  std::unique_ptr<expression::Evaluator> evaluator_;
+  std::vector<expression::Value> slots_;
+};
+
+}  // namespace attune::policy
+
+#endif  // ATTUNE_LIB_POLICY_ENGAGEMENT_STATE_H_

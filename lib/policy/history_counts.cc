@@ -1,0 +1,102 @@
+#include "lib/policy/history_counts.h"
+
+namespace attune::policy {
+
+void HistoryCounts::Reset(const ContactPolicies& names, const catalog::Catalog& catalog,
+                          const context::DecisionContext& context, InteractionHistory& history) {
+  names_ = &names;
+  catalog_ = &catalog;
+  history_ = &history;
+  channel_ = context.channel;
+  now_ms_ = MillisOf(context.time_us);
+  sorted_out_ = false;
+}
+
+void HistoryCounts::SortOut() {
+  if (sorted_out_) return;
+  sorted_out_ = true;
+  entries_.clear();
+  of_treatment_.assign(catalog_->treatments.size(), Chain());
+  of_group_.assign(catalog_->groups.size(), Chain());
+  const std::vector<customer::Interaction>& interactions = history_->interactions();
+  for (auto it = interactions.rbegin(); it != interactions.rend(); ++it) {
+    // A decision that put nothing on top; an outcome that the strategy does not declare.
+    if (!it->treatment) continue;
+    const OutcomeSet kind = names_->KindOf(*it);
+    if (kind == 0) continue;
+    const int entry = static_cast<int>(entries_.size());
+    entries_.push_back({it->time_ms, kind, names_->ChannelOf(it->channel)});
+    const int treatment = names_->TreatmentOf(*it->treatment);
+    if (treatment < 0) continue;
+    const int group = catalog_->treatments[static_cast<size_t>(treatment)].group;
+    Append(entry, of_treatment_[static_cast<size_t>(treatment)], &Entry::older_of_treatment);
+    Append(entry, of_group_[static_cast<size_t>(group)], &Entry::older_of_group);
+  }
+}
+
+void HistoryCounts::Append(int entry, Chain& chain, int Entry::*older) {
+  if (chain.youngest == kNone) {
+    chain.youngest = entry;
+  } else {
+    entries_[static_cast<size_t>(chain.oldest)].*older = entry;
+  }
+  chain.oldest = entry;
+}
+
+int HistoryCounts::First(const HistoryQuery& query) const {
+  const auto treatment = static_cast<size_t>(query.treatment);
+  switch (query.of) {
+    case Scope::kTreatment:
+      return of_treatment_[treatment].youngest;
+    case Scope::kGroup:
+      return of_group_[static_cast<size_t>(catalog_->treatments[treatment].group)].youngest;
+    case Scope::kAll:
+      break;
+  }
+  return entries_.empty() ? kNone : 0;
+}
+
+int HistoryCounts::Older(const HistoryQuery& query, int entry) const {
+  const auto index = static_cast<size_t>(entry);
+  switch (query.of) {
+    case Scope::kTreatment:
+      return entries_[index].older_of_treatment;
+    case Scope::kGroup:
+      return entries_[index].older_of_group;
+    case Scope::kAll:
+      break;
+  }
+  return index + 1 == entries_.size() ? kNone : entry + 1;
+}
+
+bool HistoryCounts::Matches(const HistoryQuery& query, const Entry& entry) const {
+  return (entry.kind & query.outcomes) != 0 && (!query.on_channel || entry.channel == channel_);
+}
+
+std::optional<int64_t> HistoryCounts::Count(const HistoryQuery& query, int64_t window_ms) {
+  if (!history_->readable()) return std::nullopt;
+  if (AddSaturating(history_->complete_after_ms(), window_ms) > now_ms_ &&
+      history_->complete_after_ms() != INT64_MIN) {
+    return std::nullopt;
+  }
+  SortOut();
+  int64_t count = 0;
+  for (int i = First(query); i != kNone; i = Older(query, i)) {
+    const Entry& entry = entries_[static_cast<size_t>(i)];
+    if (AddSaturating(entry.time_ms, window_ms) <= now_ms_) break;
+    if (Matches(query, entry)) ++count;
+  }
+  return count;
+}
+
+std::optional<int64_t> HistoryCounts::LastMs(const HistoryQuery& query) {
+  if (!history_->readable()) return std::nullopt;
+  SortOut();
+  for (int i = First(query); i != kNone; i = Older(query, i)) {
+    const Entry& entry = entries_[static_cast<size_t>(i)];
+    if (Matches(query, entry)) return entry.time_ms;
+  }
+  return 0;
+}
+
+}  // namespace attune::policy

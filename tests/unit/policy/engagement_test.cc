@@ -1,0 +1,377 @@
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "lib/policy/engagement_explanation.h"
+#include "tests/unit/policy/contact_fixture.h"
+
+namespace attune::policy {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+
+constexpr char kFeatures[] = R"pb(
+  features {
+    name: "age"
+    type: VALUE_TYPE_INT
+    default { int_value: 30 }
+  }
+  features { name: "incidents" type: VALUE_TYPE_INT }
+  features { name: "income" type: VALUE_TYPE_DOUBLE protected: true }
+  features { name: "tags" type: VALUE_TYPE_STRING_LIST }
+  features { name: "secret" type: VALUE_TYPE_STRING protected: true }
+)pb";
+
+std::string Rule(const std::string& stage, const std::string& name, const std::string& when,
+                 const std::string& because = "") {
+  return stage + " { name: \"" + name + "\" when: \"" + when + "\" because: \"" + because +
+         "\" }\n";
+}
+std::string Derived(const std::string& name, const std::string& value) {
+  return "derived { name: \"" + name + "\" value: \"" + value + "\" }\n";
+}
+
+// The contact world with features that rules look at.
+class World : public ContactWorld {
+ public:
+  explicit World(ContactTexts texts) : ContactWorld(WithFeatures(std::move(texts))) {
+    features_.assign(strategy_->features.defaults().begin(), strategy_->features.defaults().end());
+    LiveIn("Europe/Berlin");
+    context_.time_us = kNow * 1000;
+  }
+  static ContactTexts WithFeatures(ContactTexts texts) {
+    texts.strategy += kFeatures;
+    return texts;
+  }
+
+  void Know(std::string_view feature, ValueRef value) {
+    features_[static_cast<size_t>(strategy_->features.SlotOf(feature))] = value;
+  }
+  std::string RuleOf(std::string_view treatment) const {
+    const candidates::Rejection* rejection = RejectionOf(treatment);
+    if (rejection == nullptr || rejection->rule < 0) return "";
+    return strategy_->engagement[rejection->rule].name;
+  }
+  RuleExplanation Explain(std::string_view treatment) {
+    Apply(0);
+    return ExplainRule(strategy_->engagement, result_.engagement, *RejectionOf(treatment));
+  }
+};
+
+// Why `gift` is rejected by this one rule; empty when it is kept.
+std::string GiftBy(const std::string& when, const std::vector<Past>& pasts = {}) {
+  World world({.strategy = Rule("eligibility", "r", when)});
+  if (!pasts.empty()) world.Happened(pasts);
+  return world.Reason("gift", 0);
+}
+
+TEST(EngagementTest, EachStageHasItsReason) {
+  World world({.strategy = Rule("eligibility", "a", "treatment.name != 'plan'") +
+                           Rule("applicability", "b", "treatment.name != 'phone'") +
+                           Rule("suitability", "c", "treatment.name != 'gift'")});
+  EXPECT_EQ(world.Reason("plan", 0), "not_eligible");
+  EXPECT_EQ(world.Reason("phone", 0), "not_applicable");
+  EXPECT_EQ(world.Reason("gift", 0), "not_suitable");
+  EXPECT_EQ(world.Reason("alarm", 0), "");
+  EXPECT_EQ(world.RuleOf("phone"), "b");
+}
+
+TEST(EngagementTest, RulesAreInheritedDownward) {
+  World world({.strategy = Rule("suitability", "everybody", "customer.age < 90"),
+               .offer = Rule("eligibility", "adults", "customer.age >= 18"),
+               .plan = Rule("eligibility", "seniors", "customer.age >= 60")});
+  world.Know("age", ValueRef::Int(17));
+  world.Apply(0);
+  EXPECT_EQ(world.RuleOf("plan"), "adults");
+  EXPECT_EQ(world.RuleOf("phone"), "adults");
+  EXPECT_EQ(world.RuleOf("gift"), "");
+  world.Know("age", ValueRef::Int(30));
+  world.Apply(0);
+  EXPECT_EQ(world.RuleOf("plan"), "seniors");
+  EXPECT_EQ(world.RuleOf("phone"), "");
+  world.Know("age", ValueRef::Int(95));
+  world.Apply(0);
+  for (const char* treatment : {"plan", "phone", "alarm", "gift"}) {
+    EXPECT_EQ(world.RuleOf(treatment), "everybody");
+  }
+}
+
+TEST(EngagementTest, TheFirstStageGoesFirstThenWhatStandsHigher) {
+  World world(
+      {.strategy = Rule("suitability", "s_all", "false") + Rule("eligibility", "e_all", "false"),
+       .plan = Rule("eligibility", "e_plan", "false")});
+  world.Apply(0);
+  EXPECT_EQ(world.RuleOf("plan"), "e_all");
+  World lower({.strategy = Rule("suitability", "s_all", "false"),
+               .offer = Rule("applicability", "a_offer", "false"),
+               .plan = Rule("eligibility", "e_plan", "false")});
+  lower.Apply(0);
+  EXPECT_EQ(lower.RuleOf("plan"), "e_plan");
+  EXPECT_EQ(lower.RuleOf("phone"), "a_offer");
+  EXPECT_EQ(lower.RuleOf("gift"), "s_all");
+}
+
+TEST(EngagementTest, ConsentGoesFirstAndContactPoliciesLast) {
+  World world(
+      {.strategy = "contact { name: \"never\" quiet_hours { from: \"00:00\" until: \"23:59\" } }",
+       .offer = "purpose: \"marketing\"" + Rule("eligibility", "no", "false"),
+       .plan = ""});
+  EXPECT_EQ(world.Reason("plan", 0), "no_consent");
+  EXPECT_EQ(world.Reason("gift", 0), "quiet_hours");
+  World without(
+      {.strategy = "contact { name: \"never\" quiet_hours { from: \"00:00\" until: \"23:59\" } }",
+       .offer = Rule("eligibility", "no", "false")});
+  EXPECT_EQ(without.Reason("plan", 0), "not_eligible");
+  EXPECT_EQ(without.Reason("alarm", 0), "not_eligible") << "transactional ones are not exempt";
+}
+
+TEST(EngagementTest, WhatCanNotBeEvaluatedDoesNotHold) {
+  EXPECT_EQ(GiftBy("10 / customer.incidents > 2"), "rule_error");
+  EXPECT_EQ(GiftBy("10 / customer.incidents > 2 || true"), "");
+  EXPECT_EQ(GiftBy("10 / customer.incidents > 2 && false"), "not_eligible");
+  EXPECT_EQ(GiftBy("customer.tags[3] == 'x'"), "rule_error");
+}
+
+TEST(EngagementTest, TellsADefaultFromWhatIsKnown) {
+  World world({.strategy = Rule("eligibility", "known", "has(customer.age)")});
+  EXPECT_EQ(world.Reason("gift", 0), "not_eligible");
+  world.Know("age", ValueRef::Int(30));
+  EXPECT_EQ(world.Reason("gift", 0), "");
+  EXPECT_EQ(GiftBy("customer.age == 30"), "");
+  EXPECT_EQ(GiftBy("context.intent == '' && !has(context.intent)"), "");
+  EXPECT_EQ(GiftBy("context.channel == 'app' && treatment.group == 'care'"), "");
+}
+
+TEST(EngagementTest, TreatmentsHaveDeclaredAttributes) {
+  World world({.strategy = "treatment_attributes { name: \"min_age\" type: VALUE_TYPE_INT"
+                           " default { int_value: 18 } }" +
+                           Rule("eligibility", "old_enough", "customer.age >= treatment.min_age"),
+               .plan = "attributes { key: \"min_age\" value { int_value: 40 } }"});
+  EXPECT_EQ(world.Reason("plan", 0), "not_eligible");
+  EXPECT_EQ(world.Reason("phone", 0), "");
+}
+
+TEST(EngagementTest, DerivedValuesAreComputedWhenTheyAreNeeded) {
+  const std::string derived = Derived("twice", "derived.once * 2") +
+                              Derived("once", "customer.age + 1") +
+                              Derived("broken", "1 / customer.incidents");
+  World world({.strategy = derived +
+                           Rule("eligibility", "r", "derived.twice == 62 || derived.broken > 0")});
+  EXPECT_EQ(world.Reason("gift", 0), "");
+  World lazily(
+      {.strategy = derived + Rule("eligibility", "r", "customer.age > 99 && derived.broken > 0")});
+  EXPECT_EQ(lazily.Reason("gift", 0), "not_eligible");
+  World needed({.strategy = derived + Rule("eligibility", "r", "derived.broken > 0")});
+  EXPECT_EQ(needed.Reason("gift", 0), "rule_error");
+}
+
+struct LocalTimeCase {
+  const char* name;
+  const char* zone;
+  const char* utc;
+  int hour;
+  int weekday;  // 0: Sunday
+};
+
+TEST(EngagementTest, LocalTimeIsWhatTheClockOnTheCustomersWallReads) {
+  const LocalTimeCase cases[] = {
+      {"BerlinBeforeSpring", "Europe/Berlin", "2026-03-29T00:59:59Z", 1, 0},
+      {"BerlinAfterSpring", "Europe/Berlin", "2026-03-29T01:00:00Z", 3, 0},
+      {"BerlinBeforeAutumn", "Europe/Berlin", "2026-10-25T00:59:59Z", 2, 0},
+      {"BerlinAfterAutumn", "Europe/Berlin", "2026-10-25T01:00:00Z", 2, 0},
+      {"NewYorkBeforeSpring", "America/New_York", "2026-03-08T06:59:59Z", 1, 0},
+      {"NewYorkAfterSpring", "America/New_York", "2026-03-08T07:00:00Z", 3, 0},
+      {"NewYorkBeforeAutumn", "America/New_York", "2026-11-01T05:59:59Z", 1, 0},
+      {"NewYorkAfterAutumn", "America/New_York", "2026-11-01T06:00:00Z", 1, 0},
+      {"TheDayBefore", "America/New_York", "2026-03-02T03:00:00Z", 22, 0},
+      {"NoZoneIsTheDefaultZone", "", "2026-07-01T12:00:00Z", 14, 3},
+      {"UnknownZoneIsTheDefaultZone", "Mars/Olympus", "2026-07-01T12:00:00Z", 14, 3},
+  };
+  for (const LocalTimeCase& c : cases) {
+    World world({.strategy = Rule(
+                     "eligibility", "r",
+                     "context.local_time.getHours() == " + std::to_string(c.hour) +
+                         " && context.local_time.getDayOfWeek() == " + std::to_string(c.weekday))});
+    world.LiveIn(c.zone);
+    absl::Time time;
+    ASSERT_TRUE(absl::ParseTime(absl::RFC3339_full, c.utc, &time, nullptr));
+    EXPECT_EQ(world.Reason("gift", absl::ToUnixMillis(time) - kNow), "") << c.name;
+    EXPECT_EQ(world.result_.time_zone_unknown, std::string(c.zone) == "Mars/Olympus") << c.name;
+  }
+}
+
+TEST(EngagementTest, CountsWhatLiesWithinTheWindow) {
+  const std::vector<Past> pasts = {{"shown", "gift", -kDay}, {"shown", "gift", -kDay + 1}};
+  EXPECT_EQ(GiftBy("history.treatment.count(['shown'], duration('24h')) == 1", pasts), "");
+  EXPECT_EQ(GiftBy("history.treatment.count(['shown'], duration('86401s')) == 2", pasts), "");
+  EXPECT_EQ(GiftBy("history.treatment.count(['shown'], duration('1s')) == 0",
+                   {{"shown", "gift", 10}, {"shown", "gift", -kSecond}}),
+            "not_eligible")
+      << "one in the future counts";
+}
+
+TEST(EngagementTest, CountsWhatItIsAskedFor) {
+  const std::vector<Past> pasts = {{"shown", "gift", -kHour, "app"},
+                                   {"decided", "gift", -kHour, "mail"},
+                                   {"shown", "plan", -kHour, "app"},
+                                   {"rejected", "phone", -kHour, "mail"},
+                                   {"shown", "gone", -kHour, "app"}};
+  const std::string week = ", duration('168h'))";
+  const std::pair<std::string, int> cases[] = {
+      {"history.treatment.count(['shown']" + week, 1},
+      {"history.treatment.count(['shown', 'decided']" + week, 2},
+      {"history.treatment.on_channel.count(['shown', 'decided']" + week, 1},
+      {"history.group.count(['shown', 'decided']" + week, 2},
+      {"history.all.count(['shown']" + week, 3},
+      {"history.all.count(['shown', 'rejected']" + week, 4},
+      {"history.all.on_channel.count(['shown', 'rejected']" + week, 3},
+  };
+  for (const auto& [call, count] : cases) {
+    EXPECT_EQ(GiftBy(call + " == " + std::to_string(count), pasts), "") << call;
+  }
+  World world(
+      {.strategy = Rule("eligibility", "r", "history.group.count(['rejected']" + week + " == 0")});
+  world.Happened(pasts);
+  EXPECT_EQ(world.Reason("plan", 0), "not_eligible") << "of the same group";
+  EXPECT_EQ(world.Reason("gift", 0), "");
+}
+
+TEST(EngagementTest, TellsWhenTheLastOneWas) {
+  const std::vector<Past> pasts = {{"shown", "gift", -2 * kDay}, {"shown", "gift", -kDay}};
+  EXPECT_EQ(GiftBy("history.treatment.last(['shown']) == context.time - duration('24h')", pasts),
+            "");
+  EXPECT_EQ(
+      GiftBy("history.treatment.last(['rejected']) == timestamp('1970-01-01T00:00:00Z')", pasts),
+      "");
+  EXPECT_EQ(GiftBy("context.time - history.all.last(['rejected']) > duration('720h')"), "")
+      << "never is long ago";
+  EXPECT_EQ(GiftBy("history.group.on_channel.last(['shown']) < context.time", pasts), "");
+}
+
+TEST(EngagementTest, AHistoryThatDoesNotReachBackIsAnError) {
+  World world(
+      {.strategy = Rule("eligibility", "r", "history.all.count(['shown'], duration('240h')) < 9"),
+       .history = "max_interactions: 2"});
+  world.Happened({{"shown", "gift", -9 * kDay}, {"shown", "gift", -8 * kDay}});
+  EXPECT_EQ(world.Reason("gift", 0), "");
+  world.Happened({{"shown", "gift", -kDay}});
+  EXPECT_EQ(world.Reason("gift", 0), "rule_error") << "the one of 9 days ago was dropped";
+  EXPECT_EQ(world.Reason("gift", kDay), "") << "it would not count any longer";
+  EXPECT_EQ(world.Reason("gift", kDay - 1), "rule_error");
+}
+
+TEST(EngagementTest, WithoutTheRecordRulesAboutTheHistoryAreErrors) {
+  World world({.strategy = Rule("eligibility", "r",
+                                "treatment.name != 'gift' || "
+                                "history.all.last(['shown']) < context.time")});
+  world.Apply(customer::CustomerState::Unavailable(), 0);
+  ASSERT_NE(world.RejectionOf("gift"), nullptr);
+  EXPECT_EQ(world.RejectionOf("gift")->reason, candidates::Reason::kRuleError);
+  EXPECT_EQ(world.RejectionOf("phone"), nullptr);
+}
+
+// --- explanations ---
+
+TEST(EngagementExplanationTest, TellsThePartTheValueAndWhatWasNeeded) {
+  World world({.strategy = Rule("suitability", "solve_first",
+                                "customer.age > 17 && customer.incidents == 0", "Solve first.")});
+  world.Know("incidents", ValueRef::Int(2));
+  const RuleExplanation explanation = world.Explain("gift");
+  EXPECT_EQ(explanation.sentence,
+            "suitability solve_first: customer.incidents = 2, needed 0 (Solve first.)");
+  EXPECT_EQ(explanation.rule, "solve_first");
+  EXPECT_EQ(explanation.because, "Solve first.");
+  EXPECT_EQ(explanation.expression, "customer.incidents == 0");
+  ASSERT_EQ(explanation.values.size(), 1u);
+  EXPECT_EQ(explanation.values[0].name, "customer.incidents");
+  EXPECT_EQ(explanation.values[0].value, "2");
+  EXPECT_FALSE(explanation.values[0].is_default);
+  EXPECT_EQ(explanation.needed, "0");
+  EXPECT_EQ(explanation.nearest_change, "customer.incidents == 0");
+}
+
+TEST(EngagementExplanationTest, NamesNoChangeWhereItWouldTakeMore) {
+  World both({.strategy = Rule("eligibility", "r", "customer.age > 40 && customer.incidents > 0")});
+  EXPECT_EQ(both.Explain("gift").needed, "> 40");
+  EXPECT_EQ(both.Explain("gift").nearest_change, "");
+  World another({.strategy = Rule("eligibility", "r", "customer.age > 40") +
+                             Rule("suitability", "s", "customer.incidents > 0")});
+  EXPECT_EQ(another.Explain("gift").nearest_change, "");
+  World either(
+      {.strategy = Rule("eligibility", "r", "customer.age > 40 || customer.incidents > 0")});
+  const RuleExplanation explanation = either.Explain("gift");
+  EXPECT_EQ(explanation.expression, "customer.age > 40 || customer.incidents > 0");
+  EXPECT_EQ(explanation.needed, "> 40 or > 0");
+  EXPECT_EQ(explanation.nearest_change, "customer.age > 40 || customer.incidents > 0");
+  EXPECT_TRUE(explanation.values[0].is_default);
+}
+
+TEST(EngagementExplanationTest, TellsWhatWasCounted) {
+  World world({.strategy = Rule("eligibility", "r",
+                                "history.treatment.count(['shown'], duration('24h')) < 1")});
+  world.Happened({{"shown", "gift", -kHour}});
+  EXPECT_EQ(world.Explain("gift").sentence,
+            "eligibility r: history.treatment.count(['shown'], duration('24h')) = 1, needed < 1");
+}
+
+TEST(EngagementExplanationTest, TellsWhatFailed) {
+  World world({.strategy = Rule("eligibility", "r", "10 / customer.incidents > 2")});
+  EXPECT_EQ(
+      world.Explain("gift").sentence,
+      "eligibility r: can't be evaluated: division by zero; customer.incidents = 0 (not known)");
+}
+
+TEST(EngagementExplanationTest, TellsWhatIsNoComparison) {
+  World world({.strategy = Rule("eligibility", "r", "customer.tags.exists(t, t == 'x')")});
+  EXPECT_EQ(world.Explain("gift").sentence,
+            "eligibility r: customer.tags.exists(t, t == 'x') is false with customer.tags = [] "
+            "(not known)");
+}
+
+TEST(EngagementExplanationTest, NeverTellsWhatIsProtected) {
+  const std::string rules[] = {
+      Rule("eligibility", "r", "customer.income < 1000.0"),
+      Rule("eligibility", "r", "customer.income != 4711.5"),
+      Rule("eligibility", "r", "!(customer.income in [4711.5])"),
+      Rule("eligibility", "r", "customer.income * 2.0 < 1000.0"),
+      Rule("eligibility", "r", "customer.secret.startsWith('x')"),
+      Rule("eligibility", "r", "duration(customer.secret) < duration('1s')"),
+      Rule("eligibility", "r", "customer.secret + '!' in customer.tags"),
+      Derived("pay", "customer.income / 12.0") + Rule("eligibility", "r", "derived.pay < 10.0"),
+      Derived("a", "derived.b + '!'") + Derived("b", "customer.secret") +
+          Rule("eligibility", "r", "derived.a == 'x'"),
+      Derived("list", "[customer.secret, 'x']") +
+          Rule("eligibility", "r", "!derived.list.exists(e, e == 'hush4711')"),
+      Derived("list", "[customer.secret, 'x']") +
+          Rule("eligibility", "r", "derived.list[0] == 'y'"),
+  };
+  for (const std::string& rule : rules) {
+    World world({.strategy = rule});
+    world.Know("income", ValueRef::Double(4711.5));
+    world.Know("secret", ValueRef::String("hush4711"));
+    const RuleExplanation explanation = world.Explain("gift");
+    std::string all = explanation.sentence + explanation.expression + explanation.needed +
+                      explanation.nearest_change;
+    for (const RuleValue& value : explanation.values) all += value.name + value.value;
+    EXPECT_THAT(all, Not(HasSubstr("4711"))) << rule;
+    EXPECT_THAT(all, Not(HasSubstr("392"))) << rule;
+    EXPECT_TRUE(explanation.values.at(0).is_protected) << rule;
+    EXPECT_THAT(explanation.expression, IsEmpty()) << rule;
+    EXPECT_EQ(explanation.rule, "r");
+  }
+}
+
+TEST(EngagementExplanationTest, ShowsWhatIsBesideAProtectedPart) {
+  World world({.strategy = Rule("eligibility", "r", "customer.income > 1e6 && customer.age > 40")});
+  world.Know("income", ValueRef::Double(2e6));
+  EXPECT_EQ(world.Explain("gift").needed, "> 40");
+}
+
+}  // namespace
+}  // namespace attune::policy
