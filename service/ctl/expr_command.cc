@@ -257,6 +257,7 @@ int Expr::Compile() {
   options.check_constants = flags_.check;
   const auto rules =
       expression::CompileOne(environment_, "expression", flags_.text, options, issues, limits_);
+  issues.Sort();
   if (rules == nullptr) return ReportWrong(issues, "WRONG_EXPRESSION", kExitFailure);
   if (!flags_.check) return Evaluate(*rules);
   if (invocation_.options.json) {
