@@ -15,6 +15,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "attune/strategy/v1/scenario.pb.h"
 #include "attune/strategy/v1/strategy.pb.h"
 #include "google/protobuf/descriptor.h"
 #include "google/protobuf/duration.pb.h"
@@ -189,6 +190,13 @@ void Reader::ReadMessage(NodeId id, const std::string& label, Message& message) 
   }
   if (type.full_name() == google::protobuf::Duration::descriptor()->full_name()) {
     return ReadDuration(id, label, static_cast<google::protobuf::Duration&>(message));
+  }
+  if (node(id).kind == Kind::kScalar &&
+      type.full_name() == v1::ExpectedRejection::descriptor()->full_name()) {
+    if (std::optional<std::string> reason = ReadString(id, label)) {
+      static_cast<v1::ExpectedRejection&>(message).set_reason(*std::move(reason));
+    }
+    return;
   }
   if (IsFieldsMap(type)) return ReadMap(id, label, *type.field(0), message);
   if (node(id).kind != Kind::kMap) return FailAs(id, label, "a map of keys and values");

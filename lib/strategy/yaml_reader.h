@@ -27,6 +27,7 @@ namespace attune::strategy {
 //   oneof                at most one of its keys
 //   a message whose only field is a map named `fields`          that map
 //   attune.strategy.v1.Literal                                  a scalar or a list of scalars
+//   attune.strategy.v1.ExpectedRejection                        its map, or its reason as a scalar
 //
 // What can't be read is added to `issues`, everything at once, and is left out of the message; its
 // node is marked as flawed in the document.

@@ -9,6 +9,7 @@
 #include "service/ctl/command.h"
 #include "service/ctl/customer_command.h"
 #include "service/ctl/decide_command.h"
+#include "service/ctl/expr_command.h"
 #include "service/ctl/generate_command.h"
 #include "service/ctl/import_command.h"
 #include "service/ctl/stop_command.h"
@@ -38,6 +39,8 @@ Examples:
   attunectl customer get C0000001 --json
   attunectl stop set --treatment plan_upgrade --by ann --because "The price is wrong."
   attunectl strategy check deploy/example/telecom.yaml
+  attunectl strategy test deploy/example
+  attunectl expr '[1, 2, 3].exists(n, n > limit)' --var limit=2
   attunectl generate customers --count 10000 --seed 7 --out customers.csv
 )";
 
@@ -129,6 +132,7 @@ int RunCtl(const std::vector<std::string>& arguments, Console& console) {
   AddImportCommand(program, commands);
   AddStopCommand(program, commands);
   AddStrategyCommand(program, commands);
+  AddExprCommand(program, commands);
   AddGenerateCommand(program, commands);
   try {
     // CLI11 takes the arguments back to front.

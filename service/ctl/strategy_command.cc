@@ -7,7 +7,9 @@
 #include "lib/base/issue.h"
 #include "lib/storage/name_dictionary.h"
 #include "lib/strategy/strategy_loader.h"
+#include "service/ctl/issue_json.h"
 #include "service/ctl/json.h"
+#include "service/ctl/strategy_test_command.h"
 #include "service/ctl/table.h"
 
 namespace attune::ctl {
@@ -26,21 +28,11 @@ Examples:
 
 )";
 
-Json IssueJson(const Issue& issue) {
-  return {{"severity", issue.severity == Issue::Severity::kError ? "error" : "warning"},
-          {"file", issue.location.file},
-          {"line", issue.location.line},
-          {"column", issue.location.column},
-          {"message", issue.message},
-          {"source_line", issue.source_line}};
-}
-
 Json SummaryJson(const IssueList& issues, const strategy::Strategy* strategy) {
   Json json = {{"ok", strategy != nullptr},
                {"errors", issues.errors()},
                {"warnings", issues.warnings()},
-               {"issues", Json::array()}};
-  for (const Issue& issue : issues.issues()) json["issues"].push_back(IssueJson(issue));
+               {"issues", IssuesJson(issues)}};
   if (strategy != nullptr) {
     json["strategy"] = {{"name", strategy->name},
                         {"version", strategy->version},
@@ -101,6 +93,7 @@ void AddStrategyCommand(CLI::App& program, Commands& commands) {
   check->add_option("FILE", *path, "The strategy, YAML.")->required();
   check->footer(absl::StrCat(kFooter, kGlobalOptionsNote));
   commands.Add(check, [path](const Invocation& invocation) { return Check(invocation, *path); });
+  AddStrategyTestCommand(*strategy, commands);
 }
 
 }  // namespace attune::ctl

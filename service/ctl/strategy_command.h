@@ -5,7 +5,7 @@
 
 namespace attune::ctl {
 
-// Adds `strategy check`.
+// Adds `strategy check` and `strategy test`.
 void AddStrategyCommand(CLI::App& program, Commands& commands);
 
 }  // namespace attune::ctl

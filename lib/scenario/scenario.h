@@ -1,0 +1,87 @@
+#ifndef ATTUNE_LIB_SCENARIO_SCENARIO_H_
+#define ATTUNE_LIB_SCENARIO_SCENARIO_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "lib/candidates/rejection.h"
+#include "lib/context/value.h"
+#include "lib/customer/customer_record.h"
+#include "lib/strategy/strategy.h"
+
+namespace attune::scenario {
+
+// Why a treatment is not to be ranked; what is absent or empty is not looked at.
+struct ExpectedRejection {
+  int treatment = 0;  // index into Catalog::treatments
+  std::optional<candidates::Reason> reason;
+  std::string rule;                        // name of a rule or contact policy
+  std::optional<int64_t> allowed_from_ms;  // Unix time
+  std::string detail;                      // a part of the explanation
+  int line = 0;                            // of the file of cases; so everywhere below
+};
+
+// What a decision is to be; what is absent or empty is not looked at. Treatments are indexes into
+// Catalog::treatments.
+struct Expectation {
+  std::optional<std::vector<int>> ranking;  // exactly
+  std::optional<int> top;
+  std::vector<int> includes;
+  std::vector<ExpectedRejection> rejected;
+  int ranking_line = 0;
+  int top_line = 0;
+  int includes_line = 0;
+};
+
+// What a customer says in a step.
+struct SaidConsent {
+  uint32_t purpose = 0;             // number in the store's NameDictionary
+  std::optional<uint32_t> channel;  // the same; absent: all
+  bool granted = false;
+  int64_t time_us = 0;  // Unix time
+};
+
+// A situation as an interaction tells it.
+struct Situation {
+  std::string channel;
+  std::string intent;  // empty: not known
+  std::vector<std::pair<std::string, OwnedValue>> attributes;
+  std::vector<std::string> treatment_ids;
+  int max_treatments = 0;  // 0: as the strategy says
+};
+
+// A moment with a customer: what has become known by then, and the decision that is made.
+struct Step {
+  int line = 0;
+  absl::Time at;
+  // By number of the feature in the store's NameDictionary, ascending.
+  std::vector<std::pair<uint32_t, OwnedValue>> features;
+  std::vector<SaidConsent> consents;
+  std::vector<customer::Interaction> history;
+  Situation situation;
+  // Absent: nothing is decided.
+  std::optional<Expectation> expect;
+};
+
+// One customer's story.
+struct Case {
+  std::string name;
+  int line = 0;
+  std::vector<Step> steps;  // at least one, in the order of time
+};
+
+// A file of cases, checked against its strategy.
+struct ScenarioFile {
+  std::string path;
+  std::shared_ptr<const strategy::Strategy> strategy;
+  std::vector<Case> cases;
+};
+
+}  // namespace attune::scenario
+
+#endif  // ATTUNE_LIB_SCENARIO_SCENARIO_H_
