@@ -226,7 +226,9 @@ class OfferReplayTest : public ServerTest {
     }
     const std::string path = dir_.File("reactions.csv");
     WriteFile(path, csv);
-    const std::vector<std::string> import = {"import", "interactions", "--csv", path};
+    const std::vector<std::string> import = {
+        "import", "interactions", "--csv",   path,          "--customer", "customer_id", "--time",
+        "time",   "--channel",    "channel", "--treatment", "treatment",  "--outcome",   "outcome"};
     if (rows == 0) return;
     EXPECT_THAT(Ctl(import), HasSubstr(absl::StrCat("\"recorded\": ", rows)));
     EXPECT_THAT(Ctl(import), HasSubstr(absl::StrCat("\"already_known\": ", rows)))
