@@ -132,8 +132,8 @@ RejectionExplanation ExplainContactPolicy(const strategy::Strategy& strategy,
     explanation.needed = absl::StrCat("< ", contact.limit);
   }
   explanation.detail = std::move(contact.sentence);
-  explanation.rule = std::move(contact.policy);
-  explanation.because = std::move(contact.because);
+  explanation.rule = strategy.contact[rejection.contact_policy].name;
+  explanation.because = strategy.contact[rejection.contact_policy].because;
   explanation.allowed_from_ms = contact.allowed_from_ms;
   return explanation;
 }
@@ -151,8 +151,8 @@ RejectionExplanation ExplainEngagement(const strategy::Strategy& strategy, const
   }
   RejectionExplanation explanation;
   explanation.detail = std::move(rule.sentence);
-  explanation.rule = std::move(rule.rule);
-  explanation.because = std::move(rule.because);
+  explanation.rule = rule.rule;
+  explanation.because = rule.because;
   explanation.expression = std::move(rule.expression);
   explanation.values = std::move(rule.values);
   explanation.needed = std::move(rule.needed);
