@@ -121,6 +121,13 @@ std::string MissingConsent(const strategy::Strategy& strategy, const Decision& d
              : absl::StrCat("the customer has not said yes ", what);
 }
 
+// What a policy of the calendar says, and until when, tells where the customer's clock stands.
+bool TellsAProtectedTimeZone(const strategy::Strategy& strategy, int contact_policy) {
+  const int feature = strategy.contact.clock().feature;
+  return feature >= 0 && strategy.features[feature].is_protected &&
+         strategy.contact[contact_policy].is_calendar();
+}
+
 RejectionExplanation ExplainContactPolicy(const strategy::Strategy& strategy,
                                           const Decision& decision,
                                           const candidates::Rejection& rejection) {
@@ -130,6 +137,15 @@ RejectionExplanation ExplainContactPolicy(const strategy::Strategy& strategy,
   if (rejection.reason == Reason::kCapReached) {
     explanation.values.push_back({.name = "count", .value = absl::StrCat(contact.count)});
     explanation.needed = absl::StrCat("< ", contact.limit);
+  }
+  if (TellsAProtectedTimeZone(strategy, rejection.contact_policy)) {
+    explanation.detail =
+        absl::StrCat(contact.policy, ": not at this time of the customer's day or ",
+                     "week, by a time zone that is protected", contact.because.empty() ? "" : " (",
+                     contact.because, contact.because.empty() ? "" : ")");
+    explanation.rule = strategy.contact[rejection.contact_policy].name;
+    explanation.because = strategy.contact[rejection.contact_policy].because;
+    return explanation;
   }
   explanation.detail = std::move(contact.sentence);
   explanation.rule = strategy.contact[rejection.contact_policy].name;
