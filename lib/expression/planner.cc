@@ -209,14 +209,12 @@ uint32_t Planner::Visit(const Expr& expr) {
 }
 
 void Planner::CheckConstant(const Expr& expr, uint32_t index) {
-  Value value = node(index).constant;
-  if (node(index).op != Op::kConstant) {
-    const auto* child = plan_->children.data() + node(index).first_child;
-    const bool constant = std::all_of(child, child + node(index).child_count,
-                                      [&](uint32_t c) { return IsConstant(c); });
-    if (!constant || !Foldable(node(index).op)) return;
-    value = Machine(*plan_, limits_).Run(index);
-  }
+  const auto* child = plan_->children.data() + node(index).first_child;
+  const bool has_constants_only = std::all_of(child, child + node(index).child_count,
+                                              [&](uint32_t c) { return IsConstant(c); });
+  if (node(index).op != Op::kConstant && (!has_constants_only || !Foldable(node(index).op))) return;
+  Machine machine(*plan_, limits_);  // holds the message
+  const Value value = machine.Run(index);
   if (!value.is_error()) return;
   problems_.push_back({expr.at, "this fails always: " + std::string(value.error_message())});
 }

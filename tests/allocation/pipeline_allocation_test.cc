@@ -71,10 +71,32 @@ constexpr char kContact[] = R"pb(
   }
 )pb";
 
-TEST(ContactAllocationTest, CountingAHistoryAllocatesNothingOnceItIsWarm) {
+constexpr char kRules[] = R"pb(
+  outcomes { name: "shown" }
+  history { time_zone_feature: "plan" }
+  derived { name: "spend" value: "customer.monthly_charges * 12.0" }
+  eligibility {
+    name: "history"
+    when: "history.treatment.count(['decided', 'shown'], duration('168h')) < 100 && "
+          "history.all.on_channel.last(['shown']) <= context.time"
+  }
+  applicability {
+    name: "text"
+    when: "context.channel in ['app', 'web'] && treatment.name != customer.plan && "
+          "context.local_time.getHours() >= 0"
+  }
+  suitability {
+    name: "numbers"
+    when: "derived.spend > 1.0 && customer.tenure_months < 1000 && "
+          "customer.interests.exists(i, i == 'garden')"
+  }
+)pb";
+
+// 40 interactions with the small strategy's treatments, and a customer with a time zone.
+void ExpectNoAllocations(const char* policies) {
   testing::StrategyBuilder builder;
   const std::shared_ptr<strategy::Strategy> strategy = builder.BuildFromText(
-      std::string(testing::kSmallStrategy) + kContact, {testing::kSolveModel, testing::kSellModel});
+      std::string(testing::kSmallStrategy) + policies, {testing::kSolveModel, testing::kSellModel});
   constexpr int64_t kNowMs = 1'772'323'200'000;
   std::vector<customer::Interaction> interactions;
   for (int64_t i = 0; i < 40; ++i) {
@@ -107,6 +129,14 @@ TEST(ContactAllocationTest, CountingAHistoryAllocatesNothingOnceItIsWarm) {
     ASSERT_EQ(result.policy.rejected.size(), 4u);
   }
   EXPECT_EQ(testing::AllocationsOfThisThread(), warm);
+}
+
+TEST(PolicyAllocationTest, CountingAHistoryAllocatesNothingOnceItIsWarm) {
+  ExpectNoAllocations(kContact);
+}
+
+TEST(PolicyAllocationTest, EvaluatingRulesAllocatesNothingOnceItIsWarm) {
+  ExpectNoAllocations(kRules);
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, PipelineAllocationTest, ::testing::Values(1, 10, 50));

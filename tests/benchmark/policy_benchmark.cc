@@ -1,5 +1,6 @@
 // What the policy stage costs: 50 treatments, 6 contact policies on everything, quiet hours in the
-// customer's own time zone among them, and a history of 40 or 512 interactions.
+// customer's own time zone among them, and a history of 40 or 512 interactions; 50 treatments with
+// 4 rules each, a quarter of them shared; and what explaining a decision costs beside making it.
 
 #include <cstdint>
 #include <cstdlib>
@@ -9,7 +10,11 @@
 #include <vector>
 
 #include "benchmark/benchmark.h"
+#include "lib/context/value_codec.h"
+#include "lib/decision/decider.h"
 #include "lib/policy/policy.h"
+#include "service/decision_answer.h"
+#include "tests/testing/fake_state_store.h"
 #include "tests/testing/strategy_builder.h"
 
 namespace attune {
@@ -113,6 +118,128 @@ BENCHMARK(WithContact)->Name("policy/contact")->ArgName("interactions")->Arg(0)-
 
 void WithoutContact(benchmark::State& state) { ApplyPolicies(state, false); }
 BENCHMARK(WithoutContact)->Name("policy/none")->ArgName("interactions")->Arg(40);
+
+// One rule in four is shared: it stands on a group.
+std::shared_ptr<strategy::Strategy> BuildWithRules(testing::StrategyBuilder& builder) {
+  auto file = testing::FromText<strategy::v1::Strategy>(kContact);
+  file.clear_contact();
+  const auto declare = [](auto* list, const char* name, strategy::v1::ValueType type) {
+    strategy::v1::Declaration* declaration = list->Add();
+    declaration->set_name(name);
+    declaration->set_type(type);
+  };
+  declare(file.mutable_features(), "tenure", strategy::v1::VALUE_TYPE_INT);
+  declare(file.mutable_features(), "incidents", strategy::v1::VALUE_TYPE_INT);
+  declare(file.mutable_features(), "plan", strategy::v1::VALUE_TYPE_STRING);
+  declare(file.mutable_features(), "clv", strategy::v1::VALUE_TYPE_DOUBLE);
+  declare(file.mutable_treatment_attributes(), "margin", strategy::v1::VALUE_TYPE_DOUBLE);
+  int rules = 0;
+  const auto add = [&](auto* list, const std::string& when) {
+    strategy::v1::Rule* rule = list->Add();
+    rule->set_name("r" + std::to_string(rules++));
+    rule->set_when(when);
+  };
+  for (int g = 0; g < file.groups_size(); ++g) {
+    add(file.mutable_groups(g)->mutable_eligibility(),
+        "customer.incidents < " + std::to_string(2 + g) + " && customer.plan != 'prepaid'");
+  }
+  for (int i = 0; i < kTreatments; ++i) {
+    const std::string number = std::to_string(i);
+    strategy::v1::Treatment* treatment = file.add_treatments();
+    treatment->set_name("t" + number);
+    treatment->set_group(i % 2 == 0 ? "care" : "offer");
+    treatment->set_model("m");
+    (*treatment->mutable_attributes())["margin"].set_double_value(i % 20);
+    for (const char* channel : {"app", "mail"}) (*treatment->mutable_content())[channel];
+    add(treatment->mutable_eligibility(), "customer.tenure >= " + std::to_string(i % 40) +
+                                              " && customer.clv > " + number +
+                                              ".5 && customer.plan == 'gold'");
+    add(treatment->mutable_applicability(),
+        "treatment.margin >= 0.0 && customer.clv < " + std::to_string(1000 + i) + ".0");
+    add(treatment->mutable_suitability(), "customer.plan in ['gold', 'silver', 'p" + number +
+                                              "'] && (context.channel == 'app' || "
+                                              "customer.tenure > " +
+                                              number + ")");
+  }
+  return builder.Build(file,
+                       {testing::FromText<strategy::v1::Model>("linear { link: LINK_LOGISTIC }")});
+}
+
+// A customer for whom the rules of all treatments hold, or those of about half of them.
+class RulesFixture {
+ public:
+  explicit RulesFixture(bool all) : strategy_(BuildWithRules(builder_)) {
+    features_.assign(strategy_->features.defaults().begin(), strategy_->features.defaults().end());
+    const auto set = [&](const char* name, ValueRef value) {
+      features_[static_cast<size_t>(strategy_->features.SlotOf(name))] = value;
+    };
+    set("tenure", ValueRef::Int(all ? 90 : 20));
+    set("plan", ValueRef::String("gold"));
+    set("clv", ValueRef::Double(500));
+    context_.customer_id = "c";
+    context_.time_us = kNowMs * 1000;
+    context_.max_treatments = 3;
+    std::string values;
+    for (int i = 0; i < strategy_->features.size(); ++i) {
+      const ValueRef& value = features_[static_cast<size_t>(i)];
+      if (value.known()) AppendValue(values, strategy_->features[i].number, value);
+    }
+    customer::RecordChange change;
+    change.features = values;
+    std::string bytes;
+    customer::EncodeRecord(customer::CustomerState(), "c", change, bytes);
+    store_.SetRecord("c", bytes);
+  }
+
+  testing::StrategyBuilder builder_;
+  const std::shared_ptr<strategy::Strategy> strategy_;
+  std::vector<ValueRef> features_;
+  context::DecisionContext context_;
+  testing::FakeStateStore store_;
+};
+
+void Rules(benchmark::State& state) {
+  RulesFixture fixture(true);
+  const strategy::Strategy& strategy = *fixture.strategy_;
+  std::vector<int> candidates(kTreatments);
+  std::iota(candidates.begin(), candidates.end(), 0);
+  const customer::CustomerState customer;
+  policy::PolicyResult result;
+  for (auto _ : state) {
+    policy::ApplyPolicies({strategy.catalog, strategy.engagement, strategy.contact,
+                           strategy.context, fixture.context_, customer, fixture.features_},
+                          candidates, result);
+    benchmark::DoNotOptimize(result.kept.data());
+  }
+  if (result.kept.size() != kTreatments) state.SkipWithError("something was rejected");
+}
+BENCHMARK(Rules)->Name("policy/rules");
+
+// A dry run and its answer; explained: with why each of about 30 treatments was dropped.
+void DecideAndAnswer(benchmark::State& state, bool explain) {
+  RulesFixture fixture(false);
+  const decision::Decider decider(&fixture.store_, HashKeyFromSeed(1));
+  decision::DecideOptions dry_run;
+  dry_run.dry_run = true;
+  decision::Decision decision;
+  std::string bytes;
+  for (auto _ : state) {
+    const absl::Status status = decider.Decide(
+        *fixture.strategy_, fixture.context_, dry_run,
+        [](const decision::Decision&, std::string*) {}, decision);
+    if (!status.ok()) state.SkipWithError("not decided");
+    attune::v1::DecideResponse response;
+    service::FillResponse(*fixture.strategy_, fixture.context_, decision, explain, &response);
+    bytes.clear();
+    service::SerializeStably(response, &bytes);
+    benchmark::DoNotOptimize(bytes.data());
+  }
+  state.counters["by_rules"] = static_cast<double>(decision.result.policy.rejected.size());
+}
+void Decide(benchmark::State& state) { DecideAndAnswer(state, false); }
+BENCHMARK(Decide)->Name("policy/decide");
+void DecideAndExplain(benchmark::State& state) { DecideAndAnswer(state, true); }
+BENCHMARK(DecideAndExplain)->Name("policy/decide_and_explain");
 
 }  // namespace
 }  // namespace attune

@@ -331,7 +331,8 @@ v1::DecideResponse Decision() {
   treatment->add_reasons("b = 2 (-0.1)");
   v1::RejectedCount* count = response.add_rejected_counts();
   count->set_stage("policy");
-  count->set_reason("intent_not_applicable");
+  count->set_reason("not_suitable");
+  count->set_rule("solve_first");
   count->set_count(2);
   v1::RejectedTreatment* rejected = response.add_rejected_treatments();
   rejected->set_treatment_id("plan_upgrade");
@@ -393,8 +394,8 @@ TEST_F(CtlServerTest, DecidePrintsTheRanking) {
             "   1  fast_track  resolution   88.0759      0.5374    1.50  110.00  0.60\n"
             "\n"
             "Not in the ranking: 2\n"
-            "  count  stage   reason\n"
-            "      2  policy  intent_not_applicable\n");
+            "  count  stage   reason        rule\n"
+            "      2  policy  not_suitable  solve_first\n");
   run = Run({"decide", "C1", "--channel", "web", "--explain", "--dry_run"});
   EXPECT_THAT(run.out, HasSubstr("Dry run: nothing was remembered."));
   EXPECT_THAT(run.out, HasSubstr("0.60  a = 1 (+0.5); b = 2 (-0.1)\n"));

@@ -72,6 +72,51 @@ TEST_F(AnswerEncoderTest, WritesWhatTheMessageHoldsOfALargeStrategy) {
   CompareIn(*testing::BuildLargeStrategy(builder, 7));
 }
 
+constexpr char kRules[] = R"pb(
+  eligibility { name: "not_care" when: "treatment.group != 'care'" }
+  suitability {
+    name: "broken"
+    when: "treatment.name != 'upgrade' || 1 / (customer.tenure_months - 12) > 0"
+  }
+  contact {
+    name: "pause"
+    cap {
+      at_most: 1
+      outcomes: "decided"
+      window { seconds: 60 }
+    }
+  }
+)pb";
+
+TEST_F(AnswerEncoderTest, WritesByWhichRuleTreatmentsWereDropped) {
+  testing::StrategyBuilder builder;
+  const auto strategy = builder.BuildFromText(std::string(testing::kSmallStrategy) + kRules,
+                                              {testing::kSolveModel, testing::kSellModel});
+  CompareIn(*strategy);
+  context::DecisionContext context;
+  context.customer_id = "customer-1";
+  context.intent = 2;  // browse_plans
+  context.time_us = 1'772'323'200'000'001;
+  context.attributes.assign(strategy->context.attributes.defaults().begin(),
+                            strategy->context.attributes.defaults().end());
+  decision::Decision decision;
+  ASSERT_TRUE(
+      decision::Decider(&store_, HashKeyFromSeed(1))
+          .Decide(
+              *strategy, context, {}, [](const decision::Decision&, std::string*) {}, decision)
+          .ok());
+  std::string bytes;
+  AnswerEncoder(*strategy).Append(context, decision, bytes);
+  pb::DecideResponse decoded;
+  ASSERT_TRUE(decoded.ParseFromString(bytes));
+  std::vector<std::string> counts;
+  for (const pb::RejectedCount& count : decoded.rejected_counts()) {
+    counts.push_back(count.reason() + "/" + count.rule() + "=" + std::to_string(count.count()));
+  }
+  EXPECT_THAT(counts, ::testing::ElementsAre("not_eligible/not_care=1", "rule_error/broken=1",
+                                             "cap_reached/pause=2"));
+}
+
 TEST_F(AnswerEncoderTest, WritesEveryKindOfDegradation) {
   testing::StrategyBuilder builder;
   store_.SetFaults({.load = absl::UnavailableError("down")});

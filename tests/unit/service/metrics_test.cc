@@ -139,6 +139,41 @@ TEST_F(MetricsTest, EverySeriesIsThereFromTheStart) {
   }
 }
 
+TEST_F(MetricsTest, CountsRejectionsByRule) {
+  const auto strategy = builder_.BuildFromText(
+      std::string(testing::kSmallStrategy) +
+          "suitability { name: 'loyal' when: 'customer.tenure_months > 90' }"
+          "contact { name: 'night' quiet_hours { from: '21:00' until: '08:00' } }",
+      {testing::kSolveModel, testing::kSellModel});
+  DecisionMetrics metrics(registry_, *strategy);
+  const std::string prefix = "attune_rejections_total{stage=\"policy\",reason=\"";
+  for (const char* series : {"not_suitable\",rule=\"loyal", "rule_error\",rule=\"loyal",
+                             "quiet_hours\",rule=\"night", "history_incomplete\",rule=\"night"}) {
+    EXPECT_THAT(Scrape(), HasSubstr(prefix + series + "\"} 0\n"));
+  }
+  decision::Decision decision;
+  candidates::Rejection rejection{2, candidates::Reason::kNotSuitable, -1, 0};
+  decision.result.rejected_counts.Add(*strategy, rejection);
+  decision.result.rejected_counts.Add(*strategy, rejection);
+  rejection = {2, candidates::Reason::kQuietHours, 0};
+  decision.result.rejected_counts.Add(*strategy, rejection);
+  metrics.Count(context::DecisionContext(), decision);
+  EXPECT_THAT(Scrape(), HasSubstr(prefix + "not_suitable\",rule=\"loyal\"} 2\n"));
+  EXPECT_THAT(Scrape(), HasSubstr(prefix + "quiet_hours\",rule=\"night\"} 1\n"));
+}
+
+TEST_F(MetricsTest, CountsTheRulesOfALargeStrategyTogether) {
+  std::string rules;
+  for (int i = 0; i <= DecisionMetrics::kMaxRuleSeries; ++i) {
+    rules += "eligibility { name: 'rule_" + std::to_string(i) + "' when: 'true' }\n";
+  }
+  const auto strategy = builder_.BuildFromText(std::string(testing::kSmallStrategy) + rules,
+                                               {testing::kSolveModel, testing::kSellModel});
+  const DecisionMetrics metrics(registry_, *strategy);
+  EXPECT_THAT(Scrape(), HasSubstr("reason=\"not_eligible\",rule=\"_any\"} 0\n"));
+  EXPECT_THAT(Scrape(), ::testing::Not(HasSubstr("rule=\"rule_7\"")));
+}
+
 TEST_F(MetricsTest, CountsALargeStrategyByGroup) {
   auto large = std::make_shared<strategy::Strategy>();
   std::vector<context::NamedEntry> channels;
