@@ -47,6 +47,8 @@ const std::vector<std::vector<std::string>> kCommands = {
     {"import", "customers"},
     {"strategy"},
     {"strategy", "check"},
+    {"strategy", "test"},
+    {"expr"},
     {"generate"},
     {"generate", "customers"},
 };
@@ -74,6 +76,8 @@ TEST(Ctl, EveryCommandThatRunsHasExamplesAndExitStatuses) {
                                              {"customer", "erase"},
                                              {"import", "customers"},
                                              {"strategy", "check"},
+                                             {"strategy", "test"},
+                                             {"expr"},
                                              {"generate", "customers"}}) {
     std::vector<std::string> arguments = command;
     arguments.push_back("--help");
