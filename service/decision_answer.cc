@@ -53,18 +53,23 @@ void FillRanked(const strategy::Strategy& strategy, const context::DecisionConte
 
 void FillExplanation(decision::RejectionExplanation explanation, pb::RejectedTreatment* out) {
   out->set_detail(std::move(explanation.detail));
-  out->set_rule(std::move(explanation.rule));
-  out->set_because(std::move(explanation.because));
-  out->set_expression(std::move(explanation.expression));
+  if (!explanation.rule.empty()) out->set_rule(explanation.rule.data(), explanation.rule.size());
+  // A field that is set takes memory, also when it is empty.
+  if (!explanation.because.empty()) {
+    out->set_because(explanation.because.data(), explanation.because.size());
+  }
+  if (!explanation.expression.empty()) out->set_expression(std::move(explanation.expression));
   for (policy::RuleValue& seen : explanation.values) {
     pb::SeenValue* value = out->add_values();
-    value->set_name(std::move(seen.name));
-    value->set_value(std::move(seen.value));
+    value->set_name(seen.name.data(), seen.name.size());
+    if (!seen.value.empty()) value->set_value(std::move(seen.value));
     value->set_is_default(seen.is_default);
     value->set_is_protected(seen.is_protected);
   }
-  out->set_needed(std::move(explanation.needed));
-  out->set_nearest_change(std::move(explanation.nearest_change));
+  if (!explanation.needed.empty()) out->set_needed(std::move(explanation.needed));
+  if (!explanation.nearest_change.empty()) {
+    out->set_nearest_change(std::move(explanation.nearest_change));
+  }
   if (explanation.allowed_from_ms) {
     ToProto(*explanation.allowed_from_ms * 1000, out->mutable_allowed_from());
   }
@@ -72,16 +77,15 @@ void FillExplanation(decision::RejectionExplanation explanation, pb::RejectedTre
 
 void FillCounts(const strategy::Strategy& strategy, const decision::RejectionCounts& counts,
                 pb::DecideResponse* response) {
-  std::vector<decision::RejectionCause> causes(decision::CauseCount(strategy));
-  decision::ForEachCause(strategy, [&](size_t number, const decision::RejectionCause& cause) {
-    causes[number] = cause;
-  });
   for (const decision::RejectionCounts::Entry& entry : counts.entries()) {
     pb::RejectedCount* out = response->add_rejected_counts();
-    out->set_stage(std::string(candidates::ReasonStage(entry.reason)));
-    out->set_reason(std::string(candidates::ReasonName(entry.reason)));
+    const std::string_view stage = candidates::ReasonStage(entry.reason);
+    const std::string_view reason = candidates::ReasonName(entry.reason);
+    const std::string_view rule = decision::RuleNameOf(strategy, entry.cause);
+    out->set_stage(stage.data(), stage.size());
+    out->set_reason(reason.data(), reason.size());
     out->set_count(entry.count);
-    out->set_rule(std::string(causes[entry.cause].rule));
+    if (!rule.empty()) out->set_rule(rule.data(), rule.size());
   }
 }
 
@@ -100,8 +104,10 @@ void FillRejected(const strategy::Strategy& strategy, const context::DecisionCon
     pb::RejectedTreatment* out = response->add_rejected_treatments();
     out->set_treatment_id(treatment.name);
     out->set_group(strategy.catalog.groups[static_cast<size_t>(treatment.group)].name);
-    out->set_stage(std::string(candidates::ReasonStage(rejection.reason)));
-    out->set_reason(std::string(candidates::ReasonName(rejection.reason)));
+    const std::string_view stage = candidates::ReasonStage(rejection.reason);
+    const std::string_view reason = candidates::ReasonName(rejection.reason);
+    out->set_stage(stage.data(), stage.size());
+    out->set_reason(reason.data(), reason.size());
     FillExplanation(decision::ExplainRejection(strategy, context, decision, rejection), out);
     while (score != scored.end() && score->treatment < rejection.treatment) ++score;
     if (score != scored.end() && score->treatment == rejection.treatment) {

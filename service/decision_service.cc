@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "google/protobuf/arena.h"
 #include "lib/base/text.h"
 #include "spdlog/spdlog.h"
 
@@ -16,6 +17,8 @@ namespace pb = attune::v1;
 // Workspaces kept for the next decisions; as many as decide at the same time are enough.
 constexpr size_t kMaxIdleWorkspaces = 64;
 constexpr int64_t kLogPeriodUs = 1'000'000;
+// What an explained answer takes, about.
+constexpr size_t kExplanationBytes = 32 << 10;
 
 absl::Status DamagedAnswer() {
   return absl::DataLossError("the earlier answer to this request_id is damaged; use a new one");
@@ -72,9 +75,13 @@ void DecisionService::AppendAnswer(const context::DecisionContext& context,
     answer_encoder_.Append(context, decision, *bytes);
     return;
   }
-  pb::DecideResponse answer;
-  FillResponse(*options_.strategy, context, decision, explain, &answer);
-  SerializeStably(answer, bytes);
+  // An explanation is many small messages.
+  google::protobuf::ArenaOptions memory;
+  memory.start_block_size = kExplanationBytes;
+  google::protobuf::Arena arena(memory);
+  auto* answer = google::protobuf::Arena::CreateMessage<pb::DecideResponse>(&arena);
+  FillResponse(*options_.strategy, context, decision, explain, answer);
+  SerializeStably(*answer, bytes);
 }
 
 void DecisionService::FillRequest(const pb::DecideRequest& request, Workspace& workspace,

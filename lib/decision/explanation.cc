@@ -1,6 +1,8 @@
 #include "lib/decision/explanation.h"
 
 #include <algorithm>
+#include <array>
+#include <charconv>
 #include <cmath>
 #include <utility>
 
@@ -23,6 +25,14 @@ std::string Time(int64_t unix_us) {
 std::string Intent(const strategy::Strategy& strategy, const context::DecisionContext& context) {
   const std::string_view name = strategy.context.IntentName(context.intent);
   return name.empty() ? "not known" : std::string(name);
+}
+
+// As printf's %.4g, in a fraction of the time: a decision drops many treatments.
+std::string FourDigits(double number) {
+  std::array<char, 32> text;
+  const auto end =
+      std::to_chars(text.data(), text.data() + text.size(), number, std::chars_format::general, 4);
+  return {text.data(), end.ptr};
 }
 
 // The number that arbitration compared for this treatment.
@@ -121,6 +131,13 @@ std::string MissingConsent(const strategy::Strategy& strategy, const Decision& d
              : absl::StrCat("the customer has not said yes ", what);
 }
 
+// What a policy of the calendar says, and until when, tells where the customer's clock stands.
+bool TellsAProtectedTimeZone(const strategy::Strategy& strategy, int contact_policy) {
+  const int feature = strategy.contact.clock().feature;
+  return feature >= 0 && strategy.features[feature].is_protected &&
+         strategy.contact[contact_policy].is_calendar();
+}
+
 RejectionExplanation ExplainContactPolicy(const strategy::Strategy& strategy,
                                           const Decision& decision,
                                           const candidates::Rejection& rejection) {
@@ -131,9 +148,18 @@ RejectionExplanation ExplainContactPolicy(const strategy::Strategy& strategy,
     explanation.values.push_back({.name = "count", .value = absl::StrCat(contact.count)});
     explanation.needed = absl::StrCat("< ", contact.limit);
   }
+  if (TellsAProtectedTimeZone(strategy, rejection.contact_policy)) {
+    explanation.detail =
+        absl::StrCat(contact.policy, ": not at this time of the customer's day or ",
+                     "week, by a time zone that is protected", contact.because.empty() ? "" : " (",
+                     contact.because, contact.because.empty() ? "" : ")");
+    explanation.rule = strategy.contact[rejection.contact_policy].name;
+    explanation.because = strategy.contact[rejection.contact_policy].because;
+    return explanation;
+  }
   explanation.detail = std::move(contact.sentence);
-  explanation.rule = std::move(contact.policy);
-  explanation.because = std::move(contact.because);
+  explanation.rule = strategy.contact[rejection.contact_policy].name;
+  explanation.because = strategy.contact[rejection.contact_policy].because;
   explanation.allowed_from_ms = contact.allowed_from_ms;
   return explanation;
 }
@@ -151,8 +177,8 @@ RejectionExplanation ExplainEngagement(const strategy::Strategy& strategy, const
   }
   RejectionExplanation explanation;
   explanation.detail = std::move(rule.sentence);
-  explanation.rule = std::move(rule.rule);
-  explanation.because = std::move(rule.because);
+  explanation.rule = rule.rule;
+  explanation.because = rule.because;
   explanation.expression = std::move(rule.expression);
   explanation.values = std::move(rule.values);
   explanation.needed = std::move(rule.needed);
@@ -203,20 +229,21 @@ std::string Detail(const strategy::Strategy& strategy, const context::DecisionCo
                           strategy.models.models[static_cast<size_t>(treatment.model)].version,
                           " gave a score that is not finite");
     case Reason::kBelowMinPropensity:
-      return absl::StrFormat("propensity %.4g is below the minimum of %.4g", scores.propensity,
-                             strategy.arbitration.min_propensity);
+      return absl::StrCat("propensity ", FourDigits(scores.propensity), " is below the minimum of ",
+                          FourDigits(strategy.arbitration.min_propensity));
     case Reason::kBelowMinPriority:
-      return absl::StrFormat("priority %.4g is below the minimum of %.4g", scores.priority,
-                             strategy.arbitration.min_priority);
+      return absl::StrCat("priority ", FourDigits(scores.priority), " is below the minimum of ",
+                          FourDigits(strategy.arbitration.min_priority));
     case Reason::kGroupLimitReached:
-      return absl::StrFormat("priority %.4g; better treatments of its group fill its %d %s",
-                             scores.priority, strategy.arbitration.max_per_group,
-                             strategy.arbitration.max_per_group == 1 ? "place" : "places");
+      return absl::StrCat("priority ", FourDigits(scores.priority),
+                          "; better treatments of its group fill its ",
+                          strategy.arbitration.max_per_group,
+                          strategy.arbitration.max_per_group == 1 ? " place" : " places");
     case Reason::kOutranked: {
       const auto& ranked = decision.result.arbitration.ranked;
-      return absl::StrFormat("priority %.4g; the last of the %d ranked has %.4g", scores.priority,
-                             static_cast<int>(ranked.size()),
-                             ranked.empty() ? 0.0 : ranked.back().priority);
+      return absl::StrCat("priority ", FourDigits(scores.priority), "; the last of the ",
+                          ranked.size(), " ranked has ",
+                          FourDigits(ranked.empty() ? 0.0 : ranked.back().priority));
     }
   }
   return "";

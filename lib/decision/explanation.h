@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "lib/candidates/rejection.h"
@@ -22,8 +23,8 @@ struct RejectionExplanation {
   std::string detail;  // a sentence with the values that mattered
   // Of the rule or contact policy that said no, if one did; see policy::RuleExplanation. A contact
   // policy has no expression; a cap has its count as a value.
-  std::string rule;
-  std::string because;
+  std::string_view rule;
+  std::string_view because;
   std::string expression;
   std::vector<policy::RuleValue> values;
   std::string needed;

@@ -60,6 +60,13 @@ size_t CauseOf(const strategy::Strategy& strategy, const candidates::Rejection& 
   return static_cast<size_t>(rejection.reason);
 }
 
+std::string_view RuleNameOf(const strategy::Strategy& strategy, size_t cause) {
+  if (cause < candidates::kReasonLimit) return {};
+  const auto index = static_cast<int>((cause - candidates::kReasonLimit) / 2);
+  if (index < strategy.contact.size()) return strategy.contact[index].name;
+  return strategy.engagement[index - strategy.contact.size()].name;
+}
+
 void RejectionCounts::Clear() {
   for (const Entry& entry : entries_) entry_of_cause_[entry.cause] = 0;
   entries_.clear();

@@ -22,6 +22,8 @@ struct RejectionCause {
 // be made once and found by its number. A number may stand for nothing: its reason needs a rule.
 size_t CauseCount(const strategy::Strategy& strategy);
 size_t CauseOf(const strategy::Strategy& strategy, const candidates::Rejection& rejection);
+// The name of the rule or contact policy of a cause; empty: none. Valid as long as the strategy.
+std::string_view RuleNameOf(const strategy::Strategy& strategy, size_t cause);
 
 // Calls `visit(size_t cause, const RejectionCause&)` for every cause of the strategy.
 template <typename Visitor>

@@ -43,17 +43,21 @@ class Explainer {
   std::string what_;
 };
 
-void Append(std::string& text, std::string_view separator, std::string_view more) {
-  if (!text.empty() && !more.empty()) text += separator;
-  text += more;
+void Append(std::string& text, std::string_view separator, std::string more) {
+  if (text.empty()) {
+    text = std::move(more);
+  } else if (!more.empty()) {
+    absl::StrAppend(&text, ToAbsl(separator), more);
+  }
 }
 
 // The comparison as an expression: "customer.plan in ["a", "b"]".
 std::string ConditionOf(const Finding& finding) {
   using expression::Relation;
   const expression::SimpleComparison& comparison = *finding.comparison;
-  const std::string what(comparison.variable != nullptr ? comparison.variable->path
-                                                        : finding.compared);
+  const absl::string_view what =
+      ToAbsl(comparison.variable != nullptr ? std::string_view(comparison.variable->path)
+                                            : finding.compared);
   const std::string constant = ToString(comparison.constant);
   switch (comparison.relation) {
     case Relation::kPresent:
@@ -93,7 +97,7 @@ void Explainer::Add(const Finding& finding) {
   AddValues(finding);
   Append(what_, "; or ", TextOf(finding, hides));
   if (hides) return;
-  Append(result_.expression, " || ", finding.text);
+  Append(result_.expression, " || ", std::string(finding.text));
   if (finding.comparison == nullptr) return;
   Append(result_.needed, " or ", NeededText(*finding.comparison));
   if (finding.sufficient) Append(result_.nearest_change, " || ", ConditionOf(finding));
@@ -117,7 +121,7 @@ void Explainer::AddValues(const Finding& finding) {
   }
   if (hides || finding.compared.empty()) return;
   RuleValue& value = result_.values.emplace_back();
-  value.name = std::string(finding.compared);
+  value.name = finding.compared;
   value.value = ToString(finding.compared_value);
 }
 

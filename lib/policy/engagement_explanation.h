@@ -2,6 +2,7 @@
 #define ATTUNE_LIB_POLICY_ENGAGEMENT_EXPLANATION_H_
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "lib/candidates/rejection.h"
@@ -12,8 +13,8 @@ namespace attune::policy {
 
 // A value that a rule looked at.
 struct RuleValue {
-  std::string name;   // "customer.open_incidents"
-  std::string value;  // "2"; empty when it is protected
+  std::string_view name;  // "customer.open_incidents"; valid as long as the strategy
+  std::string value;      // "2"; empty when it is protected
   bool is_default = false;
   bool is_protected = false;
 };
@@ -23,8 +24,8 @@ struct RuleValue {
 struct RuleExplanation {
   // "suitability no_open_incident: customer.open_incidents = 2, needed 0 (Solve first.)"
   std::string sentence;
-  std::string rule;     // its name
-  std::string because;  // the strategist's sentence; may be empty
+  std::string_view rule;     // its name; valid as long as the strategy
+  std::string_view because;  // the strategist's sentence; may be empty
   // The parts that were false, as written; where one of several would have been enough, all of
   // them, with " || " between them.
   std::string expression;

@@ -157,7 +157,7 @@ class EngagementRules {
 
   // Its value must not be printed: a protected feature, or what depends on one.
   bool IsProtected(const expression::Variable& variable) const {
-    return protected_.contains(variable.path);
+    return !protected_.empty() && protected_.contains(variable.path);
   }
 
  private:

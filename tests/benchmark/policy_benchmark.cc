@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "benchmark/benchmark.h"
+#include "google/protobuf/arena.h"
 #include "lib/context/value_codec.h"
 #include "lib/decision/decider.h"
 #include "lib/policy/policy.h"
@@ -228,10 +229,13 @@ void DecideAndAnswer(benchmark::State& state, bool explain) {
         *fixture.strategy_, fixture.context_, dry_run,
         [](const decision::Decision&, std::string*) {}, decision);
     if (!status.ok()) state.SkipWithError("not decided");
-    attune::v1::DecideResponse response;
-    service::FillResponse(*fixture.strategy_, fixture.context_, decision, explain, &response);
+    google::protobuf::ArenaOptions memory;
+    memory.start_block_size = 32 << 10;
+    google::protobuf::Arena arena(memory);
+    auto* answer = google::protobuf::Arena::CreateMessage<attune::v1::DecideResponse>(&arena);
+    service::FillResponse(*fixture.strategy_, fixture.context_, decision, explain, answer);
     bytes.clear();
-    service::SerializeStably(response, &bytes);
+    service::SerializeStably(*answer, &bytes);
     benchmark::DoNotOptimize(bytes.data());
   }
   state.counters["by_rules"] = static_cast<double>(decision.result.policy.rejected.size());

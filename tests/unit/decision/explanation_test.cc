@@ -167,6 +167,38 @@ TEST_F(ExplanationTest, PrintsHostileStringsQuoted) {
   EXPECT_THAT(Why("accessory"), ElementsAre("customer.plan = \"basic\\x0a\\x1b[31m\" (-1.00)"));
 }
 
+TEST(ProtectedTimeZoneTest, IsNotToldByAQuietHour) {
+  testing::StrategyBuilder builder;
+  const auto strategy =
+      builder.BuildFromText(std::string(testing::kSmallStrategy) +
+                                "features { name: 'zone' type: VALUE_TYPE_STRING protected: true }"
+                                "history { time_zone_feature: 'zone' }"
+                                "contact { name: 'night' because: 'Sleep.'"
+                                "          quiet_hours { from: '01:00' until: '00:59' } }",
+                            {testing::kSolveModel, testing::kSellModel});
+  context::DecisionContext context;
+  context.customer_id = "customer-1";
+  context.time_us = kNowUs + int64_t{43'200'000'000};
+  context.attributes.assign(strategy->context.attributes.defaults().begin(),
+                            strategy->context.attributes.defaults().end());
+  Decision decision;
+  decision.features.assign(strategy->features.defaults().begin(),
+                           strategy->features.defaults().end());
+  decision.features[static_cast<size_t>(strategy->features.SlotOf("zone"))] =
+      ValueRef::String("Australia/Sydney");
+  StageTimer timer(decision.times);
+  RunPipeline(*strategy, context, customer::CustomerState(), decision.features, timer,
+              decision.result);
+  ASSERT_FALSE(decision.result.policy.rejected.empty());
+  const RejectionExplanation explanation =
+      ExplainRejection(*strategy, context, decision, decision.result.policy.rejected[0]);
+  EXPECT_EQ(explanation.detail,
+            "night: not at this time of the customer's day or week, by a time zone that is "
+            "protected (Sleep.)");
+  EXPECT_EQ(explanation.rule, "night");
+  EXPECT_FALSE(explanation.allowed_from_ms.has_value());
+}
+
 TEST_F(ExplanationTest, EveryRejectionHasASentence) {
   Decide();
   for (const candidates::Reason reason : candidates::kAllReasons) {

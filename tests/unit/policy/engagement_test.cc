@@ -358,7 +358,7 @@ TEST(EngagementExplanationTest, NeverTellsWhatIsProtected) {
     const RuleExplanation explanation = world.Explain("gift");
     std::string all = explanation.sentence + explanation.expression + explanation.needed +
                       explanation.nearest_change;
-    for (const RuleValue& value : explanation.values) all += value.name + value.value;
+    for (const RuleValue& value : explanation.values) all += std::string(value.name) + value.value;
     EXPECT_THAT(all, Not(HasSubstr("4711"))) << rule;
     EXPECT_THAT(all, Not(HasSubstr("392"))) << rule;
     EXPECT_TRUE(explanation.values.at(0).is_protected) << rule;

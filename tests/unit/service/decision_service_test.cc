@@ -335,9 +335,9 @@ TEST_F(DecisionServiceTest, CountsDecisions) {
   // A channel that can't carry a treatment has no series for it.
   EXPECT_THAT(scrape, Not(HasSubstr(on_top("ivr", "offer", "upgrade", 0))));
   EXPECT_THAT(scrape, HasSubstr("attune_rejections_total{stage=\"candidates\","
-                                "reason=\"no_content_for_channel\"} 2\n"));
+                                "reason=\"no_content_for_channel\",rule=\"\"} 2\n"));
   EXPECT_THAT(scrape, HasSubstr("attune_rejections_total{stage=\"candidates\","
-                                "reason=\"not_requested\"} 3\n"));
+                                "reason=\"not_requested\",rule=\"\"} 3\n"));
   EXPECT_THAT(scrape, HasSubstr("attune_stage_duration_seconds_count{stage=\"context\"} 3\n"));
   EXPECT_THAT(scrape, HasSubstr("attune_unknown_customer_decisions_total 3\n"));
 }
