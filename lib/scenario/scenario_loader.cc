@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <string_view>
+#include <tuple>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -272,14 +273,15 @@ std::optional<OwnedValue> Compiler::CompileValue(const ValueSchema& schema, std:
 void Compiler::AddFeatures(const Map<std::string, v1::Literal>& values, const std::string& path,
                            Step& step) {
   for (const auto& [name, literal] : values) {
-    std::string entry = EntryPath(path, name);
-    // Not the case's own: the file's, which is reported there.
+    const std::string entry = EntryPath(path, name);
+    // What is wrong with the file's own was reported there.
+    const std::string inherited = EntryPath("customer", name);
     const bool is_own = source_.Has(entry);
-    if (!is_own) entry = EntryPath("customer", name);
-    if (!is_own && source_.HasFlawed(entry)) continue;
-    const auto value = CompileValue(strategy_.features, "feature", name, literal, entry);
-    if (!value) continue;
     const int slot = strategy_.features.SlotOf(name);
+    if (!is_own && (slot < 0 || source_.HasFlawed(inherited))) continue;
+    const auto value =
+        CompileValue(strategy_.features, "feature", name, literal, is_own ? entry : inherited);
+    if (!value) continue;
     step.features.emplace_back(strategy_.features[slot].number, *value);
   }
   std::sort(step.features.begin(), step.features.end(),
@@ -384,7 +386,9 @@ Expectation Compiler::CompileExpectation(const v1::Expectation& source, const st
     expect.rejected.push_back(std::move(expected));
   }
   std::sort(expect.rejected.begin(), expect.rejected.end(),
-            [](const auto& a, const auto& b) { return a.line < b.line; });
+            [](const ExpectedRejection& a, const ExpectedRejection& b) {
+              return std::tie(a.line, a.treatment) < std::tie(b.line, b.treatment);
+            });
   return expect;
 }
 

@@ -99,8 +99,7 @@ TEST(ExprCommand, ChecksWithoutEvaluating) {
   EXPECT_EQ(run.status, kExitOk) << run.err;
   EXPECT_EQ(run.out, "bool\n");
   run = RunAttunectl({"expr", "--check", "[n]", "--var", "n=1", "--json"});
-  EXPECT_EQ(nlohmann::json::parse(run.out), nlohmann::json::parse(R"({"type": "list(int)"
-})"));
+  EXPECT_EQ(nlohmann::json::parse(run.out)["type"], "list(int)");
 }
 
 TEST(ExprCommand, ChecksAgainstAStrategy) {

@@ -20,7 +20,7 @@ class ScenarioRunnerTest : public ::testing::Test {
   std::vector<CaseResult> Run(std::string_view cases) {
     const auto file = folder_.Load(absl::StrCat(
         "strategy: s.yaml\nat: 2026-03-02T10:00:00Z\nchannel: web\ncases:\n", ToAbsl(cases)));
-    EXPECT_TRUE(file) << testing::PrintToString(folder_.Issues());
+    EXPECT_TRUE(file) << ::testing::PrintToString(folder_.Issues());
     if (!file) return {};
     auto results = ScenarioRunner(&store_).Run(*file);
     EXPECT_TRUE(results.ok()) << results.status();
