@@ -22,6 +22,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "lib/base/absl_strings.h"
 #include "lib/storage/name_dictionary.h"
 #include "lib/strategy/strategy_loader.h"
 #include "tests/integration/real_data.h"
@@ -44,8 +45,8 @@ constexpr std::array<std::string_view, 8> kPolicies = {
     "news_seldom",         "read_twice_is_enough",
 };
 
-absl::Time Start() { return absl::FromCivil(absl::CivilDay(2018, 7, 26), absl::UTCTimeZone()); }
-absl::Time At(int hours) { return Start() + absl::Hours(hours); }
+absl::Time Beginning() { return absl::FromCivil(absl::CivilDay(2018, 7, 26), absl::UTCTimeZone()); }
+absl::Time At(int hours) { return Beginning() + absl::Hours(hours); }
 
 struct Offer {
   std::string treatment;
@@ -128,8 +129,8 @@ class OfferReplayTest : public ServerTest {
     ReadReactions();
     if (HasFatalFailure()) return;
     options_.strategy = ATTUNE_SOURCE_DIR "/tests/data/starbucks/strategy.yaml";
-    clock_.Set(Start());
-    ServerTest::Start();
+    clock_.Set(Beginning());
+    Start();
   }
 
   void ReadOffers() {
@@ -138,7 +139,9 @@ class OfferReplayTest : public ServerTest {
     columns.insert(columns.end(), channels.begin(), channels.end());
     ForEachCsvRow(data_ + "/portfolio.csv", columns, [&](const auto& row) {
       Offer offer{
-          absl::StrCat(row[1], "_", row[2], "_in_", row[3], "_days"), std::string(row[1]), {}};
+          absl::StrCat(ToAbsl(row[1]), "_", ToAbsl(row[2]), "_in_", ToAbsl(row[3]), "_days"),
+          std::string(row[1]),
+          {}};
       for (size_t c = 0; c < channels.size(); ++c) {
         if (row[4 + c] == "1") offer.channels.push_back(channels[c]);
       }
@@ -160,7 +163,7 @@ class OfferReplayTest : public ServerTest {
                     const auto person = index_.find(row[0]);
                     if (person == index_.end() || row[2] == "none") return;
                     int hours = 0;
-                    ASSERT_TRUE(absl::SimpleAtoi(row[1], &hours));
+                    ASSERT_TRUE(absl::SimpleAtoi(ToAbsl(row[1]), &hours));
                     const Offer& offer = offers_.at(std::string(row[2]));
                     // Every send took one of the offer's channels: which is not known.
                     const size_t channel =
@@ -180,7 +183,7 @@ class OfferReplayTest : public ServerTest {
                     if (row[2] == "offer viewed") reaction.outcome = "viewed";
                     if (row[2] == "offer completed") reaction.outcome = "completed";
                     if (reaction.outcome.empty()) return;
-                    ASSERT_TRUE(absl::SimpleAtoi(row[1], &reaction.hours));
+                    ASSERT_TRUE(absl::SimpleAtoi(ToAbsl(row[1]), &reaction.hours));
                     reaction.person = person->second;
                     reaction.offer = &offers_.at(std::string(row[3]));
                     reactions_.push_back(reaction);
@@ -237,7 +240,6 @@ class OfferReplayTest : public ServerTest {
 
   // Asks for every send of the wave whether it may be sent.
   void Replay(int hours) {
-    clock_.Set(At(hours));
     auto& wave = waves_[hours];
     for (size_t begin = 0; begin < wave.size(); begin += kSendsPerStream) {
       const size_t end = std::min(wave.size(), begin + kSendsPerStream);
@@ -306,7 +308,7 @@ class OfferReplayTest : public ServerTest {
         "sent by the chain", [&](int hours) { return int64_t(waves_[hours].size()); }, "");
     for (const std::string_view policy : kPolicies) {
       row(
-          absl::StrCat("- ", policy),
+          absl::StrCat("- ", ToAbsl(policy)),
           [&](int hours) {
             return prevented_[{std::string(policy), hours}];
           },
@@ -335,6 +337,7 @@ TEST_F(OfferReplayTest, NoPolicyIsEverExceeded) {
               HasSubstr("\"rejected\": 0"));
   const Stopwatch time;
   for (const int hours : kWaves) {
+    clock_.Set(At(hours));
     ImportReactionsBefore(hours);
     Replay(hours);
     if (HasFatalFailure()) return;

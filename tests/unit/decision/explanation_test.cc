@@ -207,8 +207,8 @@ TEST(ProtectedTimeZoneTest, IsNotToldByAQuietHour) {
   decision.features[static_cast<size_t>(strategy->features.SlotOf("zone"))] =
       ValueRef::String("Australia/Sydney");
   StageTimer timer(decision.times);
-  RunPipeline(*strategy, context, customer::CustomerState(), decision.features, timer,
-              decision.result);
+  RunPipeline(*strategy, stops::StopSet(), context, customer::CustomerState(), decision.features,
+              timer, decision.result);
   ASSERT_FALSE(decision.result.policy.rejected.empty());
   const RejectionExplanation explanation =
       ExplainRejection(*strategy, context, decision, decision.result.policy.rejected[0]);
