@@ -105,7 +105,8 @@ absl::Status Checkpointer::CheckpointOnce() {
 
 absl::Status Checkpointer::Run() {
   const CommitQueue::Cut cut = parts_.queue->MakeCut();
-  const RecordTable::DirtyRecords dirty = parts_.table->CollectDirty();
+  const auto did = [this](size_t bytes) { pacer_.Did(bytes); };
+  const RecordTable::DirtyRecords dirty = parts_.table->CollectDirty(did);
   const EventChunks chunks = parts_.tail->ChunksBelow(cut.number);
   const std::string floor = EncodeFloor({cut.number, cut.customers});
   const Content content = {dirty, chunks, floor};
@@ -122,7 +123,7 @@ absl::Status Checkpointer::Run() {
     if (parts_.health->had_error()) parts_.db->Resume().PermitUncheckedError();
     return status;
   }
-  parts_.table->MarkClean(dirty.records);
+  parts_.table->MarkClean(dirty.records, did);
   parts_.tail->DropBelow(cut.number);
   parts_.journal->DropBelow(cut.number);
   return absl::OkStatus();

@@ -171,25 +171,30 @@ void RecordTable::MakeRoom(Shard& shard) {
   }
 }
 
-RecordTable::DirtyRecords RecordTable::CollectDirty() const {
+RecordTable::DirtyRecords RecordTable::CollectDirty(Did did) const {
   DirtyRecords dirty;
   dirty.bytes.reserve(dirty_bytes());
   for (const Shard& shard : shards_) {
-    absl::MutexLock lock(&shard.mutex);
-    for (size_t i = 0; i < shard.dirty; ++i) {
-      Entry* const entry = shard.circle[i];
-      dirty.records.push_back(
-          {entry->key, entry->version, dirty.bytes.size(), entry->size, entry->removed});
-      dirty.bytes.append(entry->bytes(), entry->size);
+    const size_t before = dirty.bytes.size();
+    {
+      absl::MutexLock lock(&shard.mutex);
+      for (size_t i = 0; i < shard.dirty; ++i) {
+        Entry* const entry = shard.circle[i];
+        dirty.records.push_back(
+            {entry->key, entry->version, dirty.bytes.size(), entry->size, entry->removed});
+        dirty.bytes.append(entry->bytes(), entry->size);
+      }
     }
+    did(dirty.bytes.size() - before);
   }
   std::sort(dirty.records.begin(), dirty.records.end(),
             [](const Dirty& a, const Dirty& b) { return a.key < b.key; });
   return dirty;
 }
 
-void RecordTable::MarkClean(const std::vector<Dirty>& records) {
+void RecordTable::MarkClean(const std::vector<Dirty>& records, Did did) {
   for (const Dirty& record : records) {
+    did(record.size);
     Shard& shard = ShardOf(record.key);
     absl::MutexLock lock(&shard.mutex);
     const auto found = shard.entries.find(record.key);

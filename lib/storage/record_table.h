@@ -11,6 +11,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
+#include "absl/functional/function_ref.h"
 #include "absl/synchronization/mutex.h"
 #include "lib/storage/state_store.h"
 #include "lib/storage/stripe_epochs.h"
@@ -58,10 +59,13 @@ class RecordTable {
     std::vector<Dirty> records;  // sorted by key
     std::string bytes;
   };
+  // Called after each bit of a long piece of work, with its bytes and no mutex held.
+  using Did = absl::FunctionRef<void(size_t bytes)>;
+
   // Everything that is dirty, as it is now.
-  DirtyRecords CollectDirty() const;
+  DirtyRecords CollectDirty(Did did) const;
   // The database has these: they are dirty no more, unless they changed since.
-  void MarkClean(const std::vector<Dirty>& records);
+  void MarkClean(const std::vector<Dirty>& records, Did did);
 
   struct Stats {
     size_t bytes = 0;

@@ -10,6 +10,8 @@ namespace {
 
 using Lookup = RecordTable::Lookup;
 
+void NoPause(size_t) {}
+
 CustomerKey Key(uint64_t number) { return KeyedHash128(HashKey{}, std::to_string(number)); }
 
 Lookup Get(RecordTable& table, const CustomerKey& key, std::string& bytes) {
@@ -44,26 +46,26 @@ TEST(RecordTableTest, NeverLetsGoWhatTheDatabaseDoesNotHave) {
     ASSERT_EQ(Get(table, Key(i), bytes), Lookup::kFound) << i;
     ASSERT_EQ(bytes.size(), i % 900);
   }
-  const RecordTable::DirtyRecords dirty = table.CollectDirty();
+  const RecordTable::DirtyRecords dirty = table.CollectDirty(NoPause);
   ASSERT_EQ(dirty.records.size(), 5000u);
   for (size_t i = 1; i < dirty.records.size(); ++i) {
     EXPECT_LT(dirty.records[i - 1].key, dirty.records[i].key);
   }
   EXPECT_GT(table.dirty_bytes(), 0u);
-  table.MarkClean(dirty.records);
+  table.MarkClean(dirty.records, NoPause);
   EXPECT_EQ(table.dirty_bytes(), 0u);
   table.Put(Key(1), 10'000, "new");
-  EXPECT_EQ(table.CollectDirty().records.size(), 1u);
+  EXPECT_EQ(table.CollectDirty(NoPause).records.size(), 1u);
 }
 
 TEST(RecordTableTest, KeepsWhatChangedDuringACheckpointDirty) {
   RecordTable table(1 << 20);
   table.Put(Key(1), 1, "one");
   table.Put(Key(2), 2, "two");
-  const RecordTable::DirtyRecords dirty = table.CollectDirty();
+  const RecordTable::DirtyRecords dirty = table.CollectDirty(NoPause);
   table.Put(Key(2), 3, "two, changed");
-  table.MarkClean(dirty.records);
-  const RecordTable::DirtyRecords left = table.CollectDirty();
+  table.MarkClean(dirty.records, NoPause);
+  const RecordTable::DirtyRecords left = table.CollectDirty(NoPause);
   ASSERT_EQ(left.records.size(), 1u);
   EXPECT_EQ(left.records[0].key, Key(2));
   EXPECT_EQ(left.records[0].version, 3u);
@@ -74,7 +76,7 @@ TEST(RecordTableTest, CollectsRemovals) {
   RecordTable table(1 << 20);
   table.Put(Key(1), 1, "one");
   table.Remove(Key(1), 2);
-  const RecordTable::DirtyRecords dirty = table.CollectDirty();
+  const RecordTable::DirtyRecords dirty = table.CollectDirty(NoPause);
   ASSERT_EQ(dirty.records.size(), 1u);
   EXPECT_TRUE(dirty.records[0].removed);
 }
