@@ -1,5 +1,7 @@
 #include "lib/customer/consent.h"
 
+#include <algorithm>
+
 #include "absl/status/status.h"
 
 namespace attune::customer {
@@ -13,6 +15,11 @@ void PutConsent(std::string& out, const Consent& consent) {
   PutFixed(out, static_cast<uint8_t>(consent.granted ? 1 : 0));
   PutVarint(out, ZigZag(consent.time_us));
   PutBytes(out, consent.source);
+}
+
+// Are both about one purpose, and on a channel that they share?
+bool Meet(const Consent& a, const Consent& b) {
+  return a.purpose == b.purpose && (a.channel == b.channel || !a.channel || !b.channel);
 }
 
 }  // namespace
@@ -47,6 +54,16 @@ absl::StatusOr<std::optional<Consent>> FindConsent(std::string_view consents, ui
   return found;
 }
 
+int64_t LatestTime(std::string_view consents, const Consent& said) {
+  int64_t latest_us = 0;
+  ConsentReader reader(consents);
+  Consent consent;
+  while (reader.Next(consent)) {
+    if (Meet(consent, said)) latest_us = std::max(latest_us, consent.time_us);
+  }
+  return reader.ok() ? latest_us : 0;
+}
+
 absl::StatusOr<bool> AddConsent(std::string_view consents, const Consent& said,
                                 std::string& result) {
   result.clear();
@@ -57,8 +74,7 @@ absl::StatusOr<bool> AddConsent(std::string_view consents, const Consent& said,
   bool is_known = false;
   while (reader.Next(consent)) {
     const bool same_channel = consent.channel == said.channel;
-    const bool meets = consent.purpose == said.purpose &&
-                       (same_channel || !said.channel.has_value() || !consent.channel.has_value());
+    const bool meets = Meet(consent, said);
     is_known |= consent == said;
     // Something newer about all channels, or about this very one.
     is_late |= meets && consent.time_us > said.time_us && (same_channel || !consent.channel);

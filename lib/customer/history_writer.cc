@@ -138,7 +138,8 @@ class InteractionsWrite {
     fates_ = std::move(merge.fates);
     const bool records =
         std::find(fates_.begin(), fates_.end(), InteractionFate::kRecorded) != fates_.end();
-    if (records) event = EventBytes(change.request);
+    // A request that recorded nothing is answered alike when it is repeated.
+    if (records || change.request) event = EventBytes(change.request);
     return records || merge.dropped_until_ms != state.dropped_until_ms();
   }
 
@@ -375,10 +376,13 @@ absl::StatusOr<ConsentResult> HistoryWriter::SetConsent(const ConsentChange& cha
       RequestOf(seed_, RequestKind::kSetConsent, request_id, Fingerprint(seed_, change));
   const absl::Time now = clock_.Now();
   Consent said = change.said;
-  if (said.time_us == kTimeOfRecording) said.time_us = absl::ToUnixMicros(now);
   const auto written = Write(
       change.customer_id, request ? &*request : nullptr, storage::Durability::kPower,
       [&](const CustomerState& state, Draft& draft) -> absl::StatusOr<bool> {
+        if (change.said.time_us == kTimeOfRecording) {
+          // What is said now comes after whatever was said, by clocks that are fast as well.
+          said.time_us = std::max(absl::ToUnixMicros(now), LatestTime(state.consents(), said) + 1);
+        }
         const absl::StatusOr<bool> changed = AddConsent(state.consents(), said, draft.consents);
         if (!changed.ok()) return changed.status();
         draft.change.consents = draft.consents;

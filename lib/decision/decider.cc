@@ -169,7 +169,8 @@ void Decider::DecideUnremembered(const strategy::Strategy& strategy,
                                  const customer::CustomerState& state, StageTimer& timer,
                                  Decision& decision) const {
   decision.degradation |= kNotRemembered;
-  if (!strategy.contact.counts_decided() || !state.available()) return;
+  const bool counts = strategy.contact.counts_decided() || strategy.engagement.size() > 0;
+  if (!counts || !state.available()) return;
   RunPipeline(strategy, *decision.stops, context, state.AsReadOnly(), decision.features, timer,
               decision.result);
 }

@@ -131,24 +131,32 @@ std::string MissingConsent(const strategy::Strategy& strategy, const Decision& d
              : absl::StrCat("the customer has not said yes ", what);
 }
 
-// What a policy of the calendar says, and until when, tells where the customer's clock stands.
-bool TellsAProtectedTimeZone(const strategy::Strategy& strategy, int contact_policy) {
+bool IsTimeZoneProtected(const strategy::Strategy& strategy) {
   const int feature = strategy.contact.clock().feature;
-  return feature >= 0 && strategy.features[feature].is_protected &&
-         strategy.contact[contact_policy].is_calendar();
+  return feature >= 0 && strategy.features[feature].is_protected;
+}
+
+// Until when such a policy holds tells where the customer's clock stands.
+bool HasCalendarPolicy(const strategy::Strategy& strategy, int treatment) {
+  const auto places = strategy.contact.Holding(treatment);
+  return std::any_of(places.begin(), places.end(), [&](const auto& place) {
+    return strategy.contact[place.policy].is_calendar();
+  });
 }
 
 RejectionExplanation ExplainContactPolicy(const strategy::Strategy& strategy,
                                           const Decision& decision,
                                           const candidates::Rejection& rejection) {
-  policy::ContactExplanation contact =
-      policy::ExplainContact(strategy.contact, decision.result.policy.contact, rejection);
+  const bool zone_is_protected = IsTimeZoneProtected(strategy);
+  const bool tells_when = !zone_is_protected || !HasCalendarPolicy(strategy, rejection.treatment);
+  policy::ContactExplanation contact = policy::ExplainContact(
+      strategy.contact, decision.result.policy.contact, rejection, tells_when);
   RejectionExplanation explanation;
   if (rejection.reason == Reason::kCapReached) {
     explanation.values.push_back({.name = "count", .value = absl::StrCat(contact.count)});
     explanation.needed = absl::StrCat("< ", contact.limit);
   }
-  if (TellsAProtectedTimeZone(strategy, rejection.contact_policy)) {
+  if (zone_is_protected && strategy.contact[rejection.contact_policy].is_calendar()) {
     explanation.detail =
         absl::StrCat(contact.policy, ": not at this time of the customer's day or ",
                      "week, by a time zone that is protected", contact.because.empty() ? "" : " (",

@@ -112,7 +112,7 @@ std::optional<int64_t> AllowedFrom(const ContactPolicies& policies, const Contac
 }
 
 ContactExplanation ExplainContact(const ContactPolicies& policies, const ContactState& state,
-                                  const candidates::Rejection& rejection) {
+                                  const candidates::Rejection& rejection, bool tells_when) {
   const ContactPolicy& policy = policies[rejection.contact_policy];
   const Place place = PlaceOf(policies, rejection);
   ContactExplanation explanation;
@@ -123,7 +123,9 @@ ContactExplanation ExplainContact(const ContactPolicies& policies, const Contact
     explanation.limit = policy.limit;
     explanation.window_ms = policy.window_ms;
   }
-  explanation.allowed_from_ms = AllowedFrom(policies, state, rejection.treatment);
+  if (tells_when) {
+    explanation.allowed_from_ms = AllowedFrom(policies, state, rejection.treatment);
+  }
   const std::string what = rejection.reason == Reason::kHistoryIncomplete
                                ? WhatIsMissing(policy, state, place)
                                : WhatHappened(policy, state, place);

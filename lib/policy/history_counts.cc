@@ -1,5 +1,7 @@
 #include "lib/policy/history_counts.h"
 
+#include <algorithm>
+
 namespace attune::policy {
 
 void HistoryCounts::Reset(const ContactPolicies& names, const catalog::Catalog& catalog,
@@ -73,8 +75,13 @@ bool HistoryCounts::Matches(const HistoryQuery& query, const Entry& entry) const
   return (entry.kind & query.outcomes) != 0 && (!query.on_channel || entry.channel == channel_);
 }
 
+bool HistoryCounts::Tells(const HistoryQuery& query) const {
+  if (history_->customer().read_only() && (query.outcomes & kDecidedOnly) != 0) return false;
+  return history_->readable();
+}
+
 std::optional<int64_t> HistoryCounts::Count(const HistoryQuery& query, int64_t window_ms) {
-  if (!history_->readable()) return std::nullopt;
+  if (!Tells(query)) return std::nullopt;
   if (AddSaturating(history_->complete_after_ms(), window_ms) > now_ms_ &&
       history_->complete_after_ms() != INT64_MIN) {
     return std::nullopt;
@@ -90,13 +97,13 @@ std::optional<int64_t> HistoryCounts::Count(const HistoryQuery& query, int64_t w
 }
 
 std::optional<int64_t> HistoryCounts::LastMs(const HistoryQuery& query) {
-  if (!history_->readable()) return std::nullopt;
+  if (!Tells(query)) return std::nullopt;
   SortOut();
   for (int i = First(query); i != kNone; i = Older(query, i)) {
     const Entry& entry = entries_[static_cast<size_t>(i)];
     if (Matches(query, entry)) return entry.time_ms;
   }
-  return 0;
+  return std::max<int64_t>(history_->complete_after_ms(), 0);
 }
 
 }  // namespace attune::policy

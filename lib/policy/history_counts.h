@@ -31,10 +31,11 @@ class HistoryCounts {
              const context::DecisionContext& context, InteractionHistory& history);
 
   // How many there were less than the window ago (or lie in the future); nullopt when what is
-  // remembered doesn't tell. REQUIRES: window_ms > 0.
+  // remembered doesn't tell, or when decisions are asked for and can't be remembered now, so that
+  // the next decision would not count this one. REQUIRES: window_ms > 0.
   std::optional<int64_t> Count(const HistoryQuery& query, int64_t window_ms);
-  // When the last of what is remembered was, Unix milliseconds; 0 when there is none. nullopt when
-  // the history can't be read.
+  // When the last one was, Unix milliseconds; 0 when there was none. Where what is remembered
+  // doesn't reach back, the latest moment that it can have been. nullopt as for Count.
   std::optional<int64_t> LastMs(const HistoryQuery& query);
 
  private:
@@ -57,6 +58,7 @@ class HistoryCounts {
   int First(const HistoryQuery& query) const;
   int Older(const HistoryQuery& query, int entry) const;
   bool Matches(const HistoryQuery& query, const Entry& entry) const;
+  bool Tells(const HistoryQuery& query) const;
 
   const ContactPolicies* names_ = nullptr;
   const catalog::Catalog* catalog_ = nullptr;

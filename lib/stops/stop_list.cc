@@ -27,6 +27,7 @@ std::vector<Change> Read(google::protobuf::RepeatedPtrField<storage::v1::Stops::
     read.because = std::move(*change.mutable_because());
     read.time_us = change.time_us();
     read.request_id = std::move(*change.mutable_request_id());
+    read.without_effect = change.without_effect();
   }
   return changes;
 }
@@ -46,6 +47,7 @@ void Write(const std::vector<Change>& changes,
     written.set_because(change.because);
     written.set_time_us(change.time_us);
     written.set_request_id(change.request_id);
+    written.set_without_effect(change.without_effect);
   }
 }
 
@@ -93,7 +95,9 @@ absl::StatusOr<StopList::Done> StopList::Set(Change change) {
   if (!change.request_id.empty()) {
     for (const Change& earlier : before->changes) {
       if (earlier.request_id != change.request_id) continue;
-      if (IsSameRequest(earlier, change)) return Done::kRepeated;
+      if (IsSameRequest(earlier, change)) {
+        return earlier.without_effect ? Done::kUnchanged : Done::kRepeated;
+      }
       return absl::AlreadyExistsError(
           "this request_id was used for another change of stops; use a new one");
     }
@@ -104,18 +108,18 @@ absl::StatusOr<StopList::Done> StopList::Set(Change change) {
   const auto stop = std::find_if(after->current.begin(), after->current.end(),
                                  [&](const Change& c) { return c.target == change.target; });
   const bool is_stopped = stop != after->current.end();
-  if (is_stopped == change.stopped) return Done::kUnchanged;
-  if (change.stopped && after->current.size() >= kMaxStops) {
+  change.without_effect = is_stopped == change.stopped;
+  const bool changes = !change.without_effect;
+  // With an id it is noted all the same, so that a late retry does not undo what came after it.
+  if (!changes && change.request_id.empty()) return Done::kUnchanged;
+  if (changes && change.stopped && after->current.size() >= kMaxStops) {
     return absl::ResourceExhaustedError(
         absl::StrCat("there are ", kMaxStops,
                      " stops, as many as can be kept; lift those that are not needed any more"));
   }
   change.number = before->changes.empty() ? 1 : before->changes.back().number + 1;
-  if (is_stopped) {
-    after->current.erase(stop);
-  } else {
-    after->current.push_back(change);
-  }
+  if (changes && is_stopped) after->current.erase(stop);
+  if (changes && !is_stopped) after->current.push_back(change);
   if (after->changes.size() >= kMaxChanges) after->changes.erase(after->changes.begin());
   after->changes.push_back(std::move(change));
   after->set = StopSet(after->current, catalog_);
@@ -125,7 +129,7 @@ absl::StatusOr<StopList::Done> StopList::Set(Change change) {
     state_ = std::move(after);
   }
   generation_.fetch_add(1, std::memory_order_release);
-  return Done::kChanged;
+  return changes ? Done::kChanged : Done::kUnchanged;
 }
 
 }  // namespace attune::stops

@@ -39,7 +39,8 @@ class StopList {
   static absl::StatusOr<std::unique_ptr<StopList>> Load(storage::StateStore* store,
                                                         const catalog::Catalog* catalog);
 
-  // What a change did. Repeated: the request was carried out before, so nothing was done now.
+  // What a change did. Repeated: the request was carried out before, so nothing was done now; one
+  // that changed nothing then is unchanged again.
   enum class Done { kChanged, kUnchanged, kRepeated };
 
   // Switches a treatment or a group off or on again, and returns when that survives power loss; the

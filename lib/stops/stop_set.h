@@ -30,6 +30,7 @@ struct Change {
   std::string because;   // why
   int64_t time_us = 0;   // Unix microseconds
   std::string request_id;
+  bool without_effect = false;  // it was so already
 };
 
 // Which treatments of one catalog are stopped. Immutable, thread-safe.

@@ -113,9 +113,12 @@ std::string RejectedText(const v1::DecideResponse& response) {
                {"priority", Table::Align::kRight},
                {"detail", Table::Align::kLeft}});
   for (const v1::RejectedTreatment& rejected : response.rejected_treatments()) {
-    table.AddRow({rejected.treatment_id(), rejected.group(), rejected.stage(), rejected.reason(),
-                  rejected.has_priority() ? absl::StrFormat("%.4f", rejected.priority()) : "",
-                  rejected.detail()});
+    table.AddRow(
+        {rejected.treatment_id(), rejected.group(), rejected.stage(), rejected.reason(),
+         rejected.has_priority() ? absl::StrFormat("%.4f", rejected.priority()) : "",
+         rejected.nearest_change().empty()
+             ? rejected.detail()
+             : absl::StrCat(rejected.detail(), "; would do: ", rejected.nearest_change())});
   }
   return absl::StrCat("\n", table.ToString());
 }
