@@ -160,6 +160,33 @@ TEST_F(HistoryWriterTest, ARepeatedRequestIsAnsweredAlike) {
   EXPECT_TRUE(absl::IsAlreadyExists(Say(true, "r1").status()));
 }
 
+TEST_F(HistoryWriterTest, ARequestThatRecordedNothingIsAnsweredAlike) {
+  bounds_.retention_ms = 10;
+  for (int i = 0; i < 2; ++i) {
+    const auto result = Record({Shown(50, 1)}, "r1");
+    ASSERT_TRUE(result.ok());
+    EXPECT_EQ(result->recorded, 0);
+    EXPECT_EQ(result->already_known, 0);
+    EXPECT_EQ(result->too_old, 1);
+  }
+}
+
+TEST_F(HistoryWriterTest, WhatIsSaidNowComesAfterWhatAFastClockSaid) {
+  Consent granted;
+  granted.purpose = 3;
+  granted.channel = 1;
+  granted.granted = true;
+  granted.time_us = absl::ToUnixMicros(kNow + absl::Minutes(4));
+  granted.source = "web form";
+  ASSERT_TRUE(writer_.SetConsent({"c", granted}, "")->changed);
+  EXPECT_TRUE(Say(false)->changed) << "on all channels, without a time";
+  WithState([](const CustomerState& state) {
+    const auto said = FindConsent(state.consents(), 3, 1);
+    ASSERT_TRUE(said.ok() && said->has_value());
+    EXPECT_FALSE((*said)->granted);
+  });
+}
+
 TEST_F(HistoryWriterTest, AConsentIsKeptWithTimeAndSource) {
   ASSERT_TRUE(Say(true).ok());
   clock_.Advance(absl::Seconds(1));

@@ -187,14 +187,14 @@ TEST_F(ExplanationTest, PrintsHostileStringsQuoted) {
   EXPECT_THAT(Why("accessory"), ElementsAre("customer.plan = \"basic\\x0a\\x1b[31m\" (-1.00)"));
 }
 
-TEST(ProtectedTimeZoneTest, IsNotToldByAQuietHour) {
+// What is said of the first rejection of a customer in Sydney, where that is protected.
+RejectionExplanation ExplainInSydney(const std::string& contact, bool decided_before) {
   testing::StrategyBuilder builder;
   const auto strategy =
       builder.BuildFromText(std::string(testing::kSmallStrategy) +
                                 "features { name: 'zone' type: VALUE_TYPE_STRING protected: true }"
-                                "history { time_zone_feature: 'zone' }"
-                                "contact { name: 'night' because: 'Sleep.'"
-                                "          quiet_hours { from: '01:00' until: '00:59' } }",
+                                "history { time_zone_feature: 'zone' }" +
+                                contact,
                             {testing::kSolveModel, testing::kSellModel});
   context::DecisionContext context;
   context.customer_id = "customer-1";
@@ -206,17 +206,45 @@ TEST(ProtectedTimeZoneTest, IsNotToldByAQuietHour) {
                            strategy->features.defaults().end());
   decision.features[static_cast<size_t>(strategy->features.SlotOf("zone"))] =
       ValueRef::String("Australia/Sydney");
+  const customer::Interaction decided{
+      .time_ms = context.time_us / 1000 - 1,
+      .treatment = strategy->catalog.treatments[0].number,
+  };
+  customer::RecordChange change;
+  if (decided_before) change.interactions = absl::MakeConstSpan(&decided, 1);
+  change.now_ms = context.time_us / 1000;
+  storage::Record record;
+  record.found = true;
+  customer::EncodeRecord(customer::CustomerState(), context.customer_id, change, record.bytes);
   StageTimer timer(decision.times);
-  RunPipeline(*strategy, stops::StopSet(), context, customer::CustomerState(), decision.features,
-              timer, decision.result);
-  ASSERT_FALSE(decision.result.policy.rejected.empty());
-  const RejectionExplanation explanation =
-      ExplainRejection(*strategy, context, decision, decision.result.policy.rejected[0]);
+  RunPipeline(*strategy, stops::StopSet(), context,
+              customer::CustomerState::Parse(record, context.customer_id).value(),
+              decision.features, timer, decision.result);
+  return ExplainRejection(*strategy, context, decision, decision.result.policy.rejected.at(0));
+}
+
+TEST(ProtectedTimeZoneTest, IsNotToldByAQuietHour) {
+  const RejectionExplanation explanation = ExplainInSydney(
+      "contact { name: 'night' because: 'Sleep.'"
+      "          quiet_hours { from: '01:00' until: '00:59' } }",
+      false);
   EXPECT_EQ(explanation.detail,
             "night: not at this time of the customer's day or week, by a time zone that is "
             "protected (Sleep.)");
   EXPECT_EQ(explanation.rule, "night");
   EXPECT_FALSE(explanation.allowed_from_ms.has_value());
+}
+
+TEST(ProtectedTimeZoneTest, IsNotToldByACapThatEndsInAQuietHour) {
+  const std::string cap =
+      "contact { name: 'once' cap { at_most: 1 outcomes: 'decided' window { seconds: 3600 }"
+      "                             per: SCOPE_ALL } }";
+  const RejectionExplanation explanation = ExplainInSydney(
+      cap + "contact { name: 'night' quiet_hours { from: '00:01' until: '00:00' } }", true);
+  EXPECT_EQ(explanation.rule, "once");
+  EXPECT_FALSE(explanation.allowed_from_ms.has_value());
+  EXPECT_THAT(explanation.detail, Not(HasSubstr("allowed again")));
+  EXPECT_TRUE(ExplainInSydney(cap, true).allowed_from_ms.has_value());
 }
 
 TEST_F(ExplanationTest, EveryRejectionHasASentence) {

@@ -266,6 +266,27 @@ TEST(EngagementTest, AHistoryThatDoesNotReachBackIsAnError) {
   EXPECT_EQ(world.Reason("gift", kDay - 1), "rule_error");
 }
 
+TEST(EngagementTest, WhatWasForgottenMayHaveBeenTheLastOne) {
+  World world({.strategy = Rule("eligibility", "r",
+                                "context.time - history.all.last(['rejected']) > duration('48h')"),
+               .history = "max_interactions: 2"});
+  world.Happened({{"shown", "gift", -9 * kDay}, {"shown", "gift", -kDay}});
+  EXPECT_EQ(world.Reason("gift", 0), "");
+  world.Happened({{"shown", "gift", -kDay + 1}, {"shown", "gift", -kDay + 2}});
+  EXPECT_EQ(world.Reason("gift", 0), "not_eligible") << "what was dropped ended a day ago";
+  EXPECT_EQ(world.Reason("gift", kDay + 1), "");
+}
+
+TEST(EngagementTest, ADecisionThatCanNotBeRememberedIsNotCounted) {
+  World world(
+      {.strategy = Rule("eligibility", "r", "history.all.count(['decided'], duration('24h')) < 9") +
+                   Rule("eligibility", "s", "history.all.count(['shown'], duration('24h')) < 9")});
+  world.Apply(world.State().AsReadOnly(), 0);
+  ASSERT_NE(world.RejectionOf("gift"), nullptr);
+  EXPECT_EQ(world.RejectionOf("gift")->reason, candidates::Reason::kRuleError);
+  EXPECT_EQ(world.RuleOf("gift"), "r");
+}
+
 TEST(EngagementTest, WithoutTheRecordRulesAboutTheHistoryAreErrors) {
   World world({.strategy = Rule("eligibility", "r",
                                 "treatment.name != 'gift' || "

@@ -39,7 +39,8 @@ class StopListTest : public ::testing::Test {
             .by = "ann",
             .because = "The price is wrong.",
             .time_us = 7,
-            .request_id = std::move(request_id)};
+            .request_id = std::move(request_id),
+            .without_effect = false};
   }
   absl::StatusOr<Done> Stop(const std::string& name, const std::string& request_id = "") {
     return list_->Set(Switch(Target::Kind::kTreatment, name, true, request_id));
@@ -67,6 +68,15 @@ TEST_F(StopListTest, StopsAndLiftsATreatment) {
   EXPECT_EQ(Lift("upgrade").value(), Done::kUnchanged);
   EXPECT_THAT(Stopped(), ElementsAre(false, false, false));
   EXPECT_THAT(list_->state()->changes, SizeIs(2)) << "what changes nothing is not listed";
+}
+
+TEST_F(StopListTest, ALateRetryOfWhatChangedNothingStopsNothing) {
+  EXPECT_EQ(Stop("upgrade").value(), Done::kChanged);
+  EXPECT_EQ(Stop("upgrade", "r1").value(), Done::kUnchanged);
+  EXPECT_EQ(Lift("upgrade").value(), Done::kChanged);
+  Load();
+  EXPECT_EQ(Stop("upgrade", "r1").value(), Done::kUnchanged);
+  EXPECT_THAT(Stopped(), ElementsAre(false, false, false));
 }
 
 TEST_F(StopListTest, AGroupAndItsTreatmentAreStoppedApart) {
