@@ -35,7 +35,7 @@ struct SimpleComparison {
   Relation relation = Relation::kEqual;
   Value constant;
   uint32_t node = 0;  // of the plan; of a variable not looked at
-  SourceRange range;  // of what is computed
+  SourceRange range{};  // of what is computed
 };
 
 // What a rule is made of, as far as explaining it goes. The plan shares nodes among rules; this
