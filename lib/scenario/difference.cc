@@ -86,7 +86,7 @@ Standing Comparison::StandingOf(int treatment) const {
     decision::RejectionExplanation why =
         decision::ExplainRejection(strategy_, context_, decision_, rejection);
     standing.detail = std::move(why.detail);
-    standing.rule = std::move(why.rule);
+    standing.rule = why.rule;
     standing.allowed_from_ms = why.allowed_from_ms;
   });
   return standing;

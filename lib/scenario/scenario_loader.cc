@@ -319,6 +319,7 @@ void Compiler::AddConsent(const v1::ScenarioConsent& source, const std::string& 
     said.purpose = purpose->number;
   } else if (IsUsable(path, "consent", "purpose")) {
     std::vector<std::string_view> names;
+    names.reserve(purposes.size());
     for (const catalog::Purpose& known : purposes) names.push_back(known.name);
     ReportUnknown("purpose", source.purpose(), names, Field(path, "purpose"));
   }
@@ -407,6 +408,7 @@ ExpectedRejection Compiler::CompileRejection(const v1::ExpectedRejection& source
     expected.reason = CompileReason(source.reason(), source_.Has(reason) ? reason : path);
   }
   std::vector<std::string_view> rules;
+  rules.reserve(static_cast<size_t>(strategy_.engagement.size() + strategy_.contact.size()));
   for (int i = 0; i < strategy_.engagement.size(); ++i) {
     rules.push_back(strategy_.engagement[i].name);
   }
