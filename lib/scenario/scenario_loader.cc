@@ -408,7 +408,8 @@ ExpectedRejection Compiler::CompileRejection(const v1::ExpectedRejection& source
     expected.reason = CompileReason(source.reason(), source_.Has(reason) ? reason : path);
   }
   std::vector<std::string_view> rules;
-  rules.reserve(static_cast<size_t>(strategy_.engagement.size() + strategy_.contact.size()));
+  rules.reserve(static_cast<size_t>(strategy_.engagement.size()) +
+                static_cast<size_t>(strategy_.contact.size()));
   for (int i = 0; i < strategy_.engagement.size(); ++i) {
     rules.push_back(strategy_.engagement[i].name);
   }
