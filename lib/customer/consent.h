@@ -55,8 +55,8 @@ class ConsentReader {
 absl::StatusOr<std::optional<Consent>> FindConsent(std::string_view consents, uint32_t purpose,
                                                    uint32_t channel);
 
-// The latest time of what was said about the same purpose on the same channel or on all of them; or,
-// when `said` is about all channels, on any. 0: nothing was, or `consents` is malformed.
+// The latest time of what was said about the same purpose on the same channel or on all of them;
+// or, when `said` is about all channels, on any. 0: nothing was, or `consents` is malformed.
 int64_t LatestTime(std::string_view consents, const Consent& said);
 
 // Lays one more thing that the customer said over `consents`. What is said about all channels

@@ -34,7 +34,7 @@ struct SimpleComparison {
   const Variable* variable = nullptr;  // null: what is computed by `node`
   Relation relation = Relation::kEqual;
   Value constant;
-  uint32_t node = 0;  // of the plan; of a variable not looked at
+  uint32_t node = 0;    // of the plan; of a variable not looked at
   SourceRange range{};  // of what is computed
 };
 
