@@ -2,6 +2,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -187,8 +188,15 @@ TEST_F(ExplanationTest, PrintsHostileStringsQuoted) {
   EXPECT_THAT(Why("accessory"), ElementsAre("customer.plan = \"basic\\x0a\\x1b[31m\" (-1.00)"));
 }
 
+// What outlives the strategy of an explanation.
+struct Said {
+  std::string rule;
+  std::string detail;
+  std::optional<int64_t> allowed_from_ms;
+};
+
 // What is said of the first rejection of a customer in Sydney, where that is protected.
-RejectionExplanation ExplainInSydney(const std::string& contact, bool decided_before) {
+Said ExplainInSydney(const std::string& contact, bool decided_before) {
   testing::StrategyBuilder builder;
   const auto strategy =
       builder.BuildFromText(std::string(testing::kSmallStrategy) +
@@ -220,11 +228,13 @@ RejectionExplanation ExplainInSydney(const std::string& contact, bool decided_be
   RunPipeline(*strategy, stops::StopSet(), context,
               customer::CustomerState::Parse(record, context.customer_id).value(),
               decision.features, timer, decision.result);
-  return ExplainRejection(*strategy, context, decision, decision.result.policy.rejected.at(0));
+  const RejectionExplanation explanation =
+      ExplainRejection(*strategy, context, decision, decision.result.policy.rejected.at(0));
+  return {std::string(explanation.rule), explanation.detail, explanation.allowed_from_ms};
 }
 
 TEST(ProtectedTimeZoneTest, IsNotToldByAQuietHour) {
-  const RejectionExplanation explanation = ExplainInSydney(
+  const Said explanation = ExplainInSydney(
       "contact { name: 'night' because: 'Sleep.'"
       "          quiet_hours { from: '01:00' until: '00:59' } }",
       false);
@@ -239,7 +249,7 @@ TEST(ProtectedTimeZoneTest, IsNotToldByACapThatEndsInAQuietHour) {
   const std::string cap =
       "contact { name: 'once' cap { at_most: 1 outcomes: 'decided' window { seconds: 3600 }"
       "                             per: SCOPE_ALL } }";
-  const RejectionExplanation explanation = ExplainInSydney(
+  const Said explanation = ExplainInSydney(
       cap + "contact { name: 'night' quiet_hours { from: '00:01' until: '00:00' } }", true);
   EXPECT_EQ(explanation.rule, "once");
   EXPECT_FALSE(explanation.allowed_from_ms.has_value());
