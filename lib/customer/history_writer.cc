@@ -381,7 +381,9 @@ absl::StatusOr<ConsentResult> HistoryWriter::SetConsent(const ConsentChange& cha
       [&](const CustomerState& state, Draft& draft) -> absl::StatusOr<bool> {
         if (change.said.time_us == kTimeOfRecording) {
           // What is said now comes after whatever was said, by clocks that are fast as well.
-          said.time_us = std::max(absl::ToUnixMicros(now), LatestTime(state.consents(), said) + 1);
+          const int64_t now_us = absl::ToUnixMicros(now);
+          const int64_t latest_us = LatestTime(state.consents(), said);
+          said.time_us = latest_us > now_us ? latest_us + 1 : now_us;
         }
         const absl::StatusOr<bool> changed = AddConsent(state.consents(), said, draft.consents);
         if (!changed.ok()) return changed.status();
