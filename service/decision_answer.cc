@@ -3,9 +3,8 @@
 #include <algorithm>
 #include <cstdint>
 #include <string_view>
-#include <utility>
+#include <vector>
 
-#include "absl/strings/escaping.h"
 #include "google/protobuf/io/coded_stream.h"
 #include "google/protobuf/io/zero_copy_stream_impl_lite.h"
 #include "lib/base/proto_wire.h"
@@ -16,17 +15,6 @@ namespace attune::service {
 namespace {
 
 namespace pb = attune::v1;
-
-struct DegradationName {
-  uint32_t bit;
-  const char* name;
-};
-constexpr DegradationName kDegradations[] = {
-    {decision::kCustomerUnavailable, "customer_unavailable"},
-    {decision::kCustomerDamaged, "customer_damaged"},
-    {decision::kNotRemembered, "not_remembered"},
-    {decision::kScoreNotFinite, "score_not_finite"},
-};
 
 // What is the same whenever the treatment is ranked on the channel.
 void FillStaticPart(const strategy::Strategy& strategy, const catalog::Treatment& treatment,
@@ -41,100 +29,30 @@ void FillStaticPart(const strategy::Strategy& strategy, const catalog::Treatment
   out->set_model_version(strategy.models.models[static_cast<size_t>(treatment.model)].version);
 }
 
-void FillRanked(const strategy::Strategy& strategy, const context::DecisionContext& context,
-                const decision::Decision& decision, const arbitration::RankedTreatment& ranked,
-                pb::RankedTreatment* out) {
-  FillStaticPart(strategy, strategy.catalog.treatments[static_cast<size_t>(ranked.treatment)],
-                 static_cast<size_t>(context.channel), out);
-  out->set_propensity(decision.result.scored.scored[static_cast<size_t>(ranked.scored)].propensity);
-  out->set_context_weight(ranked.context_weight);
-  out->set_priority(ranked.priority);
+// Zeros and empty strings are left out, as in proto3.
+void PutText(std::string& bytes, int field, std::string_view text) {
+  if (!text.empty()) PutSizedField(bytes, field, text);
+}
+void PutFlag(std::string& bytes, int field, bool flag) {
+  if (flag) PutVarintField(bytes, field, 1);
+}
+void PutNumber(std::string& bytes, int field, double number) {
+  PutFixed64Field(bytes, field, number);
 }
 
-void FillExplanation(decision::RejectionExplanation explanation, pb::RejectedTreatment* out) {
-  out->set_detail(std::move(explanation.detail));
-  if (!explanation.rule.empty()) out->set_rule(explanation.rule.data(), explanation.rule.size());
-  // A field that is set takes memory, also when it is empty.
-  if (!explanation.because.empty()) {
-    out->set_because(explanation.because.data(), explanation.because.size());
-  }
-  if (!explanation.expression.empty()) out->set_expression(std::move(explanation.expression));
-  for (policy::RuleValue& seen : explanation.values) {
-    pb::SeenValue* value = out->add_values();
-    value->set_name(seen.name.data(), seen.name.size());
-    if (!seen.value.empty()) value->set_value(std::move(seen.value));
-    value->set_is_default(seen.is_default);
-    value->set_is_protected(seen.is_protected);
-  }
-  if (!explanation.needed.empty()) out->set_needed(std::move(explanation.needed));
-  if (!explanation.nearest_change.empty()) {
-    out->set_nearest_change(std::move(explanation.nearest_change));
-  }
-  if (explanation.allowed_from_ms) {
-    ToProto(*explanation.allowed_from_ms * 1000, out->mutable_allowed_from());
-  }
-}
-
-void FillCounts(const strategy::Strategy& strategy, const decision::RejectionCounts& counts,
-                pb::DecideResponse* response) {
-  for (const decision::RejectionCounts::Entry& entry : counts.entries()) {
-    pb::RejectedCount* out = response->add_rejected_counts();
-    const std::string_view stage = candidates::ReasonStage(entry.reason);
-    const std::string_view reason = candidates::ReasonName(entry.reason);
-    const std::string_view rule = decision::RuleNameOf(strategy, entry.cause);
-    out->set_stage(stage.data(), stage.size());
-    out->set_reason(reason.data(), reason.size());
-    out->set_count(entry.count);
-    if (!rule.empty()) out->set_rule(rule.data(), rule.size());
-  }
-}
-
-void FillRejected(const strategy::Strategy& strategy, const context::DecisionContext& context,
-                  const decision::Decision& decision, pb::DecideResponse* response) {
-  std::vector<candidates::Rejection> rejections;
-  decision.result.ForEachRejection(
-      [&](const candidates::Rejection& rejection) { rejections.push_back(rejection); });
-  std::sort(rejections.begin(), rejections.end(),
-            [](const auto& a, const auto& b) { return a.treatment < b.treatment; });
-  const auto& scored = decision.result.scored.scored;
-  auto score = scored.begin();
-  for (const candidates::Rejection& rejection : rejections) {
-    const catalog::Treatment& treatment =
-        strategy.catalog.treatments[static_cast<size_t>(rejection.treatment)];
-    pb::RejectedTreatment* out = response->add_rejected_treatments();
-    out->set_treatment_id(treatment.name);
-    out->set_group(strategy.catalog.groups[static_cast<size_t>(treatment.group)].name);
-    const std::string_view stage = candidates::ReasonStage(rejection.reason);
-    const std::string_view reason = candidates::ReasonName(rejection.reason);
-    out->set_stage(stage.data(), stage.size());
-    out->set_reason(reason.data(), reason.size());
-    FillExplanation(decision::ExplainRejection(strategy, context, decision, rejection), out);
-    while (score != scored.end() && score->treatment < rejection.treatment) ++score;
-    if (score != scored.end() && score->treatment == rejection.treatment) {
-      out->set_propensity(score->propensity);
-      out->set_priority(
-          decision.result.arbitration.priority[static_cast<size_t>(score - scored.begin())]);
-    }
-  }
-}
-
-// What a decision adds to a ranked treatment: three doubles with their tags.
-// The tags of these fields take one byte each.
-constexpr size_t kRankedNumbersBytes = 3 * (1 + sizeof(double));
-
-void PutTime(std::string& bytes, int64_t unix_us) {
+void PutTime(std::string& bytes, int field, int64_t unix_us) {
   google::protobuf::Timestamp time;
   ToProto(unix_us, &time);
   std::string encoded;  // at most 17 bytes
   if (time.seconds() != 0) {
-    PutTag(encoded, google::protobuf::Timestamp::kSecondsFieldNumber, WireType::kVarint);
-    PutVarint(encoded, static_cast<uint64_t>(time.seconds()));
+    PutVarintField(encoded, google::protobuf::Timestamp::kSecondsFieldNumber,
+                   static_cast<uint64_t>(time.seconds()));
   }
   if (time.nanos() != 0) {
-    PutTag(encoded, google::protobuf::Timestamp::kNanosFieldNumber, WireType::kVarint);
-    PutVarint(encoded, static_cast<uint64_t>(time.nanos()));
+    PutVarintField(encoded, google::protobuf::Timestamp::kNanosFieldNumber,
+                   static_cast<uint64_t>(time.nanos()));
   }
-  PutSizedField(bytes, pb::DecideResponse::kTimeFieldNumber, encoded);
+  PutSizedField(bytes, field, encoded);
 }
 
 void PutDecisionId(std::string& bytes, const decision::DecisionId& id) {
@@ -147,30 +65,40 @@ void PutDecisionId(std::string& bytes, const decision::DecisionId& id) {
   PutSizedField(bytes, pb::DecideResponse::kDecisionIdFieldNumber, {hex, sizeof hex});
 }
 
-}  // namespace
+// What a decision adds to a ranked treatment: three doubles with their tags, which take one byte.
+constexpr size_t kRankedNumbersBytes = 3 * (1 + sizeof(double));
 
-void FillResponse(const strategy::Strategy& strategy, const context::DecisionContext& context,
-                  const decision::Decision& decision, bool explain, pb::DecideResponse* response) {
-  response->set_decision_id(absl::BytesToHexString(
-      {reinterpret_cast<const char*>(decision.id.data()), decision.id.size()}));
-  response->set_strategy_version(strategy.version);
-  ToProto(context.time_us, response->mutable_time());
-  for (const arbitration::RankedTreatment& ranked : decision.result.arbitration.ranked) {
-    pb::RankedTreatment* out = response->add_treatments();
-    FillRanked(strategy, context, decision, ranked, out);
-    if (!explain) continue;
-    for (std::string& reason : decision::ExplainRanked(strategy, context, decision, ranked)) {
-      out->add_reasons(std::move(reason));
-    }
-  }
-  FillCounts(strategy, decision.result.rejected_counts, response);
-  if (explain) FillRejected(strategy, context, decision, response);
-  response->set_degraded(decision.degradation != 0);
-  for (const DegradationName& degradation : kDegradations) {
-    if (decision.degradation & degradation.bit) response->add_degraded_reasons(degradation.name);
-  }
-  response->set_unknown_customer(decision.unknown_customer);
+size_t SizeOfTexts(const std::vector<std::string>& texts) {
+  size_t size = 0;
+  for (const std::string& text : texts) size += 1 + VarintSize(text.size()) + text.size();
+  return size;
 }
+
+void PutValue(std::string& bytes, const policy::RuleValue& seen, std::string& scratch) {
+  scratch.clear();
+  PutText(scratch, pb::SeenValue::kNameFieldNumber, seen.name);
+  PutText(scratch, pb::SeenValue::kValueFieldNumber, seen.value);
+  PutFlag(scratch, pb::SeenValue::kIsDefaultFieldNumber, seen.is_default);
+  PutFlag(scratch, pb::SeenValue::kIsProtectedFieldNumber, seen.is_protected);
+  PutSizedField(bytes, pb::RejectedTreatment::kValuesFieldNumber, scratch);
+}
+
+void PutExplanation(std::string& bytes, const decision::RejectionExplanation& explanation,
+                    std::string& scratch) {
+  using Pb = pb::RejectedTreatment;
+  PutText(bytes, Pb::kDetailFieldNumber, explanation.detail);
+  PutText(bytes, Pb::kRuleFieldNumber, explanation.rule);
+  PutText(bytes, Pb::kBecauseFieldNumber, explanation.because);
+  PutText(bytes, Pb::kExpressionFieldNumber, explanation.expression);
+  for (const policy::RuleValue& seen : explanation.values) PutValue(bytes, seen, scratch);
+  PutText(bytes, Pb::kNeededFieldNumber, explanation.needed);
+  PutText(bytes, Pb::kNearestChangeFieldNumber, explanation.nearest_change);
+  if (explanation.allowed_from_ms) {
+    PutTime(bytes, Pb::kAllowedFromFieldNumber, *explanation.allowed_from_ms * 1000);
+  }
+}
+
+}  // namespace
 
 void SerializeStably(const google::protobuf::MessageLite& message, std::string* bytes) {
   google::protobuf::io::StringOutputStream stream(bytes);
@@ -188,7 +116,7 @@ void AppendStreamResponse(std::string_view correlation_id, std::string_view answ
 }
 
 AnswerEncoder::AnswerEncoder(const strategy::Strategy& strategy)
-    : treatments_(strategy.catalog.treatments.size()) {
+    : strategy_(strategy), treatments_(strategy.catalog.treatments.size()) {
   PutSizedField(strategy_version_, pb::DecideResponse::kStrategyVersionFieldNumber,
                 strategy.version);
   const auto channels = static_cast<size_t>(strategy.context.channels.size());
@@ -199,12 +127,7 @@ AnswerEncoder::AnswerEncoder(const strategy::Strategy& strategy)
       if (!treatment.content[channel]) continue;
       pb::RankedTreatment message;
       FillStaticPart(strategy, treatment, channel, &message);
-      std::string encoded;
-      SerializeStably(message, &encoded);
-      std::string& field = ranked_[channel * treatments_ + t];
-      PutTag(field, pb::DecideResponse::kTreatmentsFieldNumber, WireType::kSized);
-      PutVarint(field, encoded.size() + kRankedNumbersBytes);
-      field += encoded;
+      SerializeStably(message, &ranked_[channel * treatments_ + t]);
     }
   }
   rejected_.resize(decision::CauseCount(strategy));
@@ -216,25 +139,54 @@ AnswerEncoder::AnswerEncoder(const strategy::Strategy& strategy)
     PutSizedField(before, pb::RejectedCount::kReasonFieldNumber,
                   candidates::ReasonName(cause.reason));
     PutTag(before, pb::RejectedCount::kCountFieldNumber, WireType::kVarint);
-    if (cause.rule.empty()) return;
-    PutSizedField(encoded.after, pb::RejectedCount::kRuleFieldNumber, cause.rule);
+    PutText(encoded.after, pb::RejectedCount::kRuleFieldNumber, cause.rule);
   });
 }
 
 void AnswerEncoder::Append(const context::DecisionContext& context,
-                           const decision::Decision& decision, std::string& bytes) const {
+                           const decision::Decision& decision, bool explain,
+                           std::string& bytes) const {
   PutDecisionId(bytes, decision.id);
   bytes += strategy_version_;
-  PutTime(bytes, context.time_us);
+  PutTime(bytes, pb::DecideResponse::kTimeFieldNumber, context.time_us);
   for (const arbitration::RankedTreatment& ranked : decision.result.arbitration.ranked) {
-    bytes += ranked_[static_cast<size_t>(context.channel) * treatments_ +
-                     static_cast<size_t>(ranked.treatment)];
-    PutFixed64Field(bytes, pb::RankedTreatment::kPropensityFieldNumber,
-                    decision.result.scored.scored[static_cast<size_t>(ranked.scored)].propensity);
-    PutFixed64Field(bytes, pb::RankedTreatment::kContextWeightFieldNumber, ranked.context_weight);
-    PutFixed64Field(bytes, pb::RankedTreatment::kPriorityFieldNumber, ranked.priority);
+    AppendRanked(context, decision, ranked, explain, bytes);
   }
-  for (const decision::RejectionCounts::Entry& entry : decision.result.rejected_counts.entries()) {
+  AppendCounts(decision.result.rejected_counts, bytes);
+  PutFlag(bytes, pb::DecideResponse::kDegradedFieldNumber, decision.degradation != 0);
+  for (const DegradationName& degradation : kDegradations) {
+    if (decision.degradation & degradation.bit) {
+      PutSizedField(bytes, pb::DecideResponse::kDegradedReasonsFieldNumber, degradation.name);
+    }
+  }
+  if (explain) AppendRejected(context, decision, bytes);
+  PutFlag(bytes, pb::DecideResponse::kUnknownCustomerFieldNumber, decision.unknown_customer);
+}
+
+void AnswerEncoder::AppendRanked(const context::DecisionContext& context,
+                                 const decision::Decision& decision,
+                                 const arbitration::RankedTreatment& ranked, bool explain,
+                                 std::string& bytes) const {
+  using Pb = pb::RankedTreatment;
+  const std::string& encoded = ranked_[static_cast<size_t>(context.channel) * treatments_ +
+                                       static_cast<size_t>(ranked.treatment)];
+  std::vector<std::string> reasons;
+  if (explain) reasons = decision::ExplainRanked(strategy_, context, decision, ranked);
+  PutTag(bytes, pb::DecideResponse::kTreatmentsFieldNumber, WireType::kSized);
+  PutVarint(bytes, encoded.size() + kRankedNumbersBytes + SizeOfTexts(reasons));
+  bytes += encoded;
+  PutNumber(bytes, Pb::kPropensityFieldNumber,
+            decision.result.scored.scored[static_cast<size_t>(ranked.scored)].propensity);
+  PutNumber(bytes, Pb::kContextWeightFieldNumber, ranked.context_weight);
+  PutNumber(bytes, Pb::kPriorityFieldNumber, ranked.priority);
+  for (const std::string& reason : reasons) {
+    PutSizedField(bytes, Pb::kReasonsFieldNumber, reason);
+  }
+}
+
+void AnswerEncoder::AppendCounts(const decision::RejectionCounts& counts,
+                                 std::string& bytes) const {
+  for (const decision::RejectionCounts::Entry& entry : counts.entries()) {
     const EncodedCount& encoded = rejected_[entry.cause];
     const auto count = static_cast<uint64_t>(entry.count);
     PutTag(bytes, pb::DecideResponse::kRejectedCountsFieldNumber, WireType::kSized);
@@ -243,14 +195,40 @@ void AnswerEncoder::Append(const context::DecisionContext& context,
     PutVarint(bytes, count);
     bytes += encoded.after;
   }
-  if (decision.degradation != 0) PutVarintField(bytes, pb::DecideResponse::kDegradedFieldNumber, 1);
-  for (const DegradationName& degradation : kDegradations) {
-    if (decision.degradation & degradation.bit) {
-      PutSizedField(bytes, pb::DecideResponse::kDegradedReasonsFieldNumber, degradation.name);
+}
+
+void AnswerEncoder::AppendRejected(const context::DecisionContext& context,
+                                   const decision::Decision& decision, std::string& bytes) const {
+  using Pb = pb::RejectedTreatment;
+  std::vector<candidates::Rejection> rejections;
+  rejections.reserve(treatments_);
+  decision.result.ForEachRejection(
+      [&](const candidates::Rejection& rejection) { rejections.push_back(rejection); });
+  std::sort(rejections.begin(), rejections.end(),
+            [](const auto& a, const auto& b) { return a.treatment < b.treatment; });
+  const auto& scored = decision.result.scored.scored;
+  auto score = scored.begin();
+  std::string message;
+  std::string scratch;
+  for (const candidates::Rejection& rejection : rejections) {
+    const catalog::Treatment& treatment =
+        strategy_.catalog.treatments[static_cast<size_t>(rejection.treatment)];
+    message.clear();
+    PutText(message, Pb::kTreatmentIdFieldNumber, treatment.name);
+    PutText(message, Pb::kGroupFieldNumber,
+            strategy_.catalog.groups[static_cast<size_t>(treatment.group)].name);
+    PutText(message, Pb::kStageFieldNumber, candidates::ReasonStage(rejection.reason));
+    PutText(message, Pb::kReasonFieldNumber, candidates::ReasonName(rejection.reason));
+    while (score != scored.end() && score->treatment < rejection.treatment) ++score;
+    if (score != scored.end() && score->treatment == rejection.treatment) {
+      const auto i = static_cast<size_t>(score - scored.begin());
+      PutNumber(message, Pb::kPropensityFieldNumber, score->propensity);
+      PutNumber(message, Pb::kPriorityFieldNumber, decision.result.arbitration.priority[i]);
     }
+    PutExplanation(message, decision::ExplainRejection(strategy_, context, decision, rejection),
+                   scratch);
+    PutSizedField(bytes, pb::DecideResponse::kRejectedTreatmentsFieldNumber, message);
   }
-  if (decision.unknown_customer)
-    PutVarintField(bytes, pb::DecideResponse::kUnknownCustomerFieldNumber, 1);
 }
 
 }  // namespace attune::service

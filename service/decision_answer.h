@@ -1,6 +1,7 @@
 #ifndef ATTUNE_SERVICE_DECISION_ANSWER_H_
 #define ATTUNE_SERVICE_DECISION_ANSWER_H_
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,11 +14,17 @@
 
 namespace attune::service {
 
-// The answer's message. `explain` adds why each treatment stands where it does.
-// REQUIRES: the decision was made for `context` with `strategy`.
-void FillResponse(const strategy::Strategy& strategy, const context::DecisionContext& context,
-                  const decision::Decision& decision, bool explain,
-                  attune::v1::DecideResponse* response);
+// Why a decision is degraded, as answers name it.
+struct DegradationName {
+  uint32_t bit;
+  const char* name;
+};
+inline constexpr DegradationName kDegradations[] = {
+    {decision::kCustomerUnavailable, "customer_unavailable"},
+    {decision::kCustomerDamaged, "customer_damaged"},
+    {decision::kNotRemembered, "not_remembered"},
+    {decision::kScoreNotFinite, "score_not_finite"},
+};
 
 // One message, one sequence of bytes, in every process: maps in the order of their keys.
 void SerializeStably(const google::protobuf::MessageLite& message, std::string* bytes);
@@ -32,12 +39,13 @@ void AppendStreamResponse(std::string_view correlation_id, std::string_view answ
 // Immutable, thread-safe.
 class AnswerEncoder {
  public:
+  // `strategy` must outlive the encoder.
   explicit AnswerEncoder(const strategy::Strategy& strategy);
 
-  // Appends the message that FillResponse makes when nothing is to be explained.
+  // Appends a DecideResponse. `explain` adds why each treatment stands where it does.
   // REQUIRES: the decision was made for `context` with the strategy.
   void Append(const context::DecisionContext& context, const decision::Decision& decision,
-              std::string& bytes) const;
+              bool explain, std::string& bytes) const;
 
  private:
   // A RejectedCount: what comes before the count, and what after it.
@@ -46,10 +54,19 @@ class AnswerEncoder {
     std::string after;
   };
 
-  size_t treatments_ = 0;
+  void AppendRanked(const context::DecisionContext& context, const decision::Decision& decision,
+                    const arbitration::RankedTreatment& ranked, bool explain,
+                    std::string& bytes) const;
+  void AppendCounts(const decision::RejectionCounts& counts, std::string& bytes) const;
+  // Each treatment that is not in the ranking, in the order of the strategy.
+  void AppendRejected(const context::DecisionContext& context, const decision::Decision& decision,
+                      std::string& bytes) const;
+
+  const strategy::Strategy& strategy_;
+  const size_t treatments_;
   std::string strategy_version_;  // as a field
-  // By channel x treatment: the field up to the numbers of the decision; empty where the channel
-  // can't carry the treatment.
+  // By channel x treatment: what is the same in each RankedTreatment; empty where the channel can't
+  // carry the treatment.
   std::vector<std::string> ranked_;
   // By number of the cause: the message but for the count.
   std::vector<EncodedCount> rejected_;

@@ -5,7 +5,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "google/protobuf/arena.h"
 #include "lib/base/text.h"
 #include "spdlog/spdlog.h"
 
@@ -17,8 +16,6 @@ namespace pb = attune::v1;
 // Workspaces kept for the next decisions; as many as decide at the same time are enough.
 constexpr size_t kMaxIdleWorkspaces = 64;
 constexpr int64_t kLogPeriodUs = 1'000'000;
-// What an explained answer takes, about.
-constexpr size_t kExplanationBytes = 32 << 10;
 
 absl::Status DamagedAnswer() {
   return absl::DataLossError("the earlier answer to this request_id is damaged; use a new one");
@@ -57,7 +54,7 @@ absl::Status DecisionService::Decide(const pb::DecideRequest& request, std::stri
     if (!decision.answer.empty()) {
       *answer += decision.answer;
     } else if (!decision.answered_before) {
-      AppendAnswer(workspace->context, decision, request.explain(), answer);
+      answer_encoder_.Append(workspace->context, decision, request.explain(), *answer);
     } else if (pb::DecideResponse().ParseFromString(decision.stored_answer)) {
       *answer += decision.stored_answer;
     } else {
@@ -66,22 +63,6 @@ absl::Status DecisionService::Decide(const pb::DecideRequest& request, std::stri
   }
   ReturnWorkspace(std::move(workspace));
   return status;
-}
-
-void DecisionService::AppendAnswer(const context::DecisionContext& context,
-                                   const decision::Decision& decision, bool explain,
-                                   std::string* bytes) const {
-  if (!explain) {
-    answer_encoder_.Append(context, decision, *bytes);
-    return;
-  }
-  // An explanation is many small messages.
-  google::protobuf::ArenaOptions memory;
-  memory.start_block_size = kExplanationBytes;
-  google::protobuf::Arena arena(memory);
-  auto* answer = google::protobuf::Arena::CreateMessage<pb::DecideResponse>(&arena);
-  FillResponse(*options_.strategy, context, decision, explain, answer);
-  SerializeStably(*answer, bytes);
 }
 
 void DecisionService::FillRequest(const pb::DecideRequest& request, Workspace& workspace,
@@ -144,7 +125,7 @@ absl::Status DecisionService::DecideWith(const pb::DecideRequest& request, Works
   decide.time_given = request.has_time();
   decide.explain = request.explain();
   const auto encode_answer = [&](const decision::Decision& decision, std::string* bytes) {
-    AppendAnswer(context, decision, request.explain(), bytes);
+    answer_encoder_.Append(context, decision, request.explain(), *bytes);
   };
   decision::Decision& decision = workspace.decision;
   const absl::Status status = decider_.Decide(strategy, context, decide, encode_answer, decision);

@@ -65,8 +65,6 @@ class DecisionService {
 
   absl::Status DecideWith(const attune::v1::DecideRequest& request, Workspace& workspace,
                           Violations& violations);
-  void AppendAnswer(const context::DecisionContext& context, const decision::Decision& decision,
-                    bool explain, std::string* bytes) const;
   // Logs what the store did to a decision; at most one line a second.
   void LogStoreStatus(const absl::Status& status);
   void FillRequest(const attune::v1::DecideRequest& request, Workspace& workspace,

@@ -17,6 +17,7 @@ static_assert(std::endian::native == std::endian::little,
 inline constexpr size_t kMaxVarintBytes = 10;
 
 inline void PutVarint(std::string& out, uint64_t value) {
+  if (value < 0x80) return out.push_back(static_cast<char>(value));  // most of them
   char buffer[kMaxVarintBytes];
   size_t size = 0;
   while (value >= 0x80) {

@@ -1,6 +1,7 @@
 #include "lib/expression/machine.h"
 
 #include <array>
+#include <cstring>
 
 #include "lib/expression/operators.h"
 
@@ -18,6 +19,25 @@ Verdict Accept(const Node& node, int64_t a, int64_t b) {
 }
 Verdict Accept(const Node& node, double a, double b) {
   return static_cast<Verdict>(node.accepted >> (3 - 3 * (a < b) - 2 * (a == b) - (a > b)) & 1);
+}
+
+// Most texts of rules are short words: comparing them in place costs less than a call.
+bool SameText(const Value& a, const Value& b) {
+  const size_t size = a.text().size();
+  if (size != b.text().size()) return false;
+  const char* const left = a.text().data();
+  const char* const right = b.text().data();
+  const auto same = [&](auto word, size_t at) {
+    auto other = word;
+    std::memcpy(&word, left + at, sizeof word);
+    std::memcpy(&other, right + at, sizeof other);
+    return word == other;
+  };
+  if (size > 16) return std::memcmp(left, right, size) == 0;
+  if (size >= 8) return same(uint64_t{}, 0) && same(uint64_t{}, size - 8);
+  if (size >= 4) return same(uint32_t{}, 0) && same(uint32_t{}, size - 4);
+  if (size >= 2) return same(uint16_t{}, 0) && same(uint16_t{}, size - 2);
+  return size == 0 || *left == *right;
 }
 
 Verdict ToVerdict(bool value) { return static_cast<Verdict>(value); }
@@ -60,11 +80,7 @@ class Machine::Range {
 };
 
 Machine::Machine(const Plan& plan, const Limits& limits)
-    : nodes_(plan.nodes.data()),
-      children_(plan.children.data()),
-      context_(limits),
-      memos_(plan.memos),
-      locals_(plan.locals) {}
+    : nodes_(plan.nodes.data()), context_(limits), memos_(plan.memos), locals_(plan.locals) {}
 
 void Machine::StartDecision(const Value* slots) {
   slots_[static_cast<size_t>(Scope::kDecision)] = slots;
@@ -87,7 +103,7 @@ Value Machine::Run(uint32_t node) {
 
 Verdict Machine::RunTest(uint32_t node) {
   context_.StartEvaluation();
-  const Verdict verdict = TestFast(nodes_[node]);
+  const Verdict verdict = Test(nodes_[node]);
   return context_.limit_hit() ? Fail(context_.LimitError()) : verdict;
 }
 
@@ -111,8 +127,13 @@ inline Verdict Machine::TestFast(const Node& node) {
     case Op::kCompareString: {
       const Value& value = slot(node.scope, node.slot);
       if (value.kind() != Kind::kString) break;
-      return static_cast<Verdict>(node.accepted >> (value.text() == node.constant.text() ? 1 : 0) &
-                                  1);
+      return static_cast<Verdict>(node.accepted >> SameText(value, node.constant) & 1);
+    }
+    case Op::kMemo: {
+      const Memo& memo = memos_[node.slot];
+      if (memo.epoch != epochs_[static_cast<size_t>(node.scope)]) break;
+      if (memo.value.kind() != Kind::kBool) break;
+      return expression::ToVerdict(memo.value.bool_value());
     }
     default:
       break;
@@ -225,15 +246,15 @@ Value Machine::Eval(const Node& node) {
 
 // One false is enough, whatever failed before; else the first error is the result.
 Verdict Machine::TestAnd(const Node& node) {
-  const uint32_t* child = children_ + node.first_child;
-  const uint32_t* const end = child + node.child_count;
+  const Node* child = nodes_ + node.first_child;
+  const Node* const end = child + node.child_count;
   for (; child != end; ++child) {
-    const Verdict verdict = TestFast(nodes_[*child]);
+    const Verdict verdict = TestFast(*child);
     if (verdict == Verdict::kTrue) continue;
     if (verdict == Verdict::kFalse || context_.limit_hit()) return verdict;
     const Value first_error = error_;
     while (++child != end) {
-      if (Test(nodes_[*child]) == Verdict::kFalse) return Verdict::kFalse;
+      if (Test(*child) == Verdict::kFalse) return Verdict::kFalse;
     }
     return Fail(first_error);
   }
@@ -241,15 +262,15 @@ Verdict Machine::TestAnd(const Node& node) {
 }
 
 Verdict Machine::TestOr(const Node& node) {
-  const uint32_t* child = children_ + node.first_child;
-  const uint32_t* const end = child + node.child_count;
+  const Node* child = nodes_ + node.first_child;
+  const Node* const end = child + node.child_count;
   for (; child != end; ++child) {
-    const Verdict verdict = TestFast(nodes_[*child]);
+    const Verdict verdict = TestFast(*child);
     if (verdict == Verdict::kFalse) continue;
     if (verdict == Verdict::kTrue || context_.limit_hit()) return verdict;
     const Value first_error = error_;
     while (++child != end) {
-      if (Test(nodes_[*child]) == Verdict::kTrue) return Verdict::kTrue;
+      if (Test(*child) == Verdict::kTrue) return Verdict::kTrue;
     }
     return Fail(first_error);
   }
@@ -257,9 +278,11 @@ Verdict Machine::TestOr(const Node& node) {
 }
 
 Verdict Machine::TestCompare(const Node& node) {
-  const Value left = Eval(Child(node, 0));
+  Value computed_left;
+  const Value& left = Operand(Child(node, 0), computed_left);
   if (left.is_error()) return Fail(left);
-  const Value right = Eval(Child(node, 1));
+  Value computed_right;
+  const Value& right = Operand(Child(node, 1), computed_right);
   if (right.is_error()) return Fail(right);
   if (left.kind() == Kind::kInt && right.kind() == Kind::kInt) {
     return Accept(node, left.int_value(), right.int_value());
@@ -271,7 +294,8 @@ Verdict Machine::TestCompare(const Node& node) {
 }
 
 Verdict Machine::TestIn(const Node& node) {
-  const Value element = Eval(Child(node, 0));
+  Value computed;
+  const Value& element = Operand(Child(node, 0), computed);
   if (element.is_error()) return Fail(element);
   if (node.set != nullptr) {
     if (element.kind() == Kind::kString) {
@@ -283,7 +307,7 @@ Verdict Machine::TestIn(const Node& node) {
   } else if (element.kind() == Kind::kString) {
     const Value* const items = node.constant.items();
     for (uint32_t i = 0; i < node.constant.size(); ++i) {
-      if (items[i].kind() == Kind::kString && items[i].text() == element.text()) {
+      if (items[i].kind() == Kind::kString && SameText(items[i], element)) {
         return Verdict::kTrue;
       }
     }
@@ -293,7 +317,8 @@ Verdict Machine::TestIn(const Node& node) {
 }
 
 Verdict Machine::TestMatches(const Node& node) {
-  const Value text = Eval(Child(node, 0));
+  Value computed;
+  const Value& text = Operand(Child(node, 0), computed);
   if (text.is_error()) return Fail(text);
   if (text.kind() != Kind::kString) return Fail(context_.NoOverload("matches", &text, 1));
   const auto cost =

@@ -62,7 +62,7 @@ struct Node {
   bool index_variable = false;     // of a loop with two variables
   Scope scope = Scope::kConstant;  // of a slot or a memo: which one; otherwise what it depends on
   uint32_t slot = 0;               // of a slot, a memo, a local; the first local of a loop
-  uint32_t first_child = 0;        // in Plan::children
+  uint32_t first_child = 0;        // in Plan::nodes: its children stand side by side
   uint32_t child_count = 0;
   uint32_t weight = 1;  // nodes below, itself included; saturating
   Value constant;
@@ -76,13 +76,12 @@ struct Node {
   FunctionBody body = nullptr;
 };
 
-// Nodes that refer to each other: equal sub-expressions are one node. Immutable and thread-safe
-// once built.
+// Nodes that refer to each other: equal sub-expressions have their children in common. Immutable
+// and thread-safe once built.
 struct Plan {
   Plan() : arena(4096) {}
 
   std::vector<Node> nodes;
-  std::vector<uint32_t> children;
   uint32_t memos = 0;
   uint32_t locals = 0;
   // What nodes point to.

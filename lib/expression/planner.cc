@@ -129,9 +129,9 @@ uint32_t Planner::Intern(Node node, std::vector<uint32_t> children) {
   const auto [found, inserted] =
       known_.try_emplace(Key{node, children}, static_cast<uint32_t>(plan_->nodes.size()));
   if (!inserted) return found->second;
-  node.first_child = static_cast<uint32_t>(plan_->children.size());
+  node.first_child = static_cast<uint32_t>(children_.size());
   node.child_count = static_cast<uint32_t>(children.size());
-  plan_->children.insert(plan_->children.end(), children.begin(), children.end());
+  children_.insert(children_.end(), children.begin(), children.end());
   plan_->nodes.push_back(node);
   free_locals_.push_back(free_locals);
   return found->second;
@@ -154,10 +154,20 @@ uint32_t Planner::Pure(Node node, std::vector<uint32_t> children) {
                                     [&](uint32_t child) { return IsConstant(child); });
   const uint32_t index = Intern(node, std::move(children));
   if (!constant || !Foldable(node.op)) return index;
-  Machine machine(*plan_, limits_);
-  const Value value = machine.Run(index);
+  Plan alone;
+  Isolate(index, alone);
+  Machine machine(alone, limits_);
+  const Value value = machine.Run(0);
   // An error stays where it is: it is one only when it is evaluated.
   return value.is_error() ? index : Constant(value);
+}
+
+void Planner::Isolate(uint32_t index, Plan& plan) const {
+  plan.nodes.push_back(node(index));
+  plan.nodes.front().first_child = 1;
+  for (uint32_t i = 0; i < node(index).child_count; ++i) {
+    plan.nodes.push_back(node(Children(index)[i]));
+  }
 }
 
 uint32_t Planner::Add(const Expr& root, bool check_constants) {
@@ -209,12 +219,14 @@ uint32_t Planner::Visit(const Expr& expr) {
 }
 
 void Planner::CheckConstant(const Expr& expr, uint32_t index) {
-  const auto* child = plan_->children.data() + node(index).first_child;
+  const auto* child = Children(index);
   const bool has_constants_only = std::all_of(child, child + node(index).child_count,
                                               [&](uint32_t c) { return IsConstant(c); });
   if (node(index).op != Op::kConstant && (!has_constants_only || !Foldable(node(index).op))) return;
-  Machine machine(*plan_, limits_);  // holds the message
-  const Value value = machine.Run(index);
+  Plan alone;
+  Isolate(index, alone);
+  Machine machine(alone, limits_);  // holds the message
+  const Value value = machine.Run(0);
   if (!value.is_error()) return;
   problems_.push_back({expr.at, "this fails always: " + std::string(value.error_message())});
 }
@@ -298,7 +310,7 @@ uint32_t Planner::PlanLogic(const Expr& expr, bool is_and) {
     }
     // (a && b) && c is a && b && c.
     for (uint32_t i = 0; i < node(child).child_count; ++i) {
-      add(plan_->children[node(child).first_child + i]);
+      add(children_[node(child).first_child + i]);
     }
   }
   if (decided) return Constant(Value::Bool(!is_and));
@@ -617,18 +629,19 @@ void ReplaceNodes(ExplainNode& tree, const std::vector<uint32_t>& replaced) {
 void Planner::AddMemos(const std::vector<uint32_t>& roots, std::vector<uint32_t>& replaced) {
   const size_t count = plan_->nodes.size();
   std::vector<uint32_t> uses(count, 0);
-  std::vector<bool> is_root(count, false);
+  std::vector<bool> repeated(count, false);
+  for (const uint32_t node : repeated_) repeated[node] = true;
   std::vector<bool> reachable(count, false);
   for (const uint32_t root : roots) {
     ++uses[root];
-    is_root[root] = reachable[root] = true;
+    reachable[root] = true;
   }
   // Children were made before their parents.
   for (size_t i = count; i-- > 0;) {
     if (!reachable[i]) continue;
     const Node& parent = plan_->nodes[i];
     for (uint32_t c = 0; c < parent.child_count; ++c) {
-      const uint32_t child = plan_->children[parent.first_child + c];
+      const uint32_t child = children_[parent.first_child + c];
       reachable[child] = true;
       // What a loop does in every pass counts as used often, and so does what holds for the whole
       // decision but is needed for each candidate.
@@ -642,7 +655,7 @@ void Planner::AddMemos(const std::vector<uint32_t>& roots, std::vector<uint32_t>
     const Node& node = plan_->nodes[i];
     const bool costly = node.op == Op::kLazy || node.weight >= kMinMemoWeight ||
                         (node.weight >= kMinSharedWeight && uses[i] >= kManyUses);
-    const bool once_per_decision = is_root[i] && node.scope != Scope::kCandidate;
+    const bool once_per_decision = repeated[i] && node.scope != Scope::kCandidate;
     if (!reachable[i] || !costly || free_locals_[i] != 0 || node.op == Op::kConstant) continue;
     if (node.op != Op::kLazy && uses[i] < 2 && !once_per_decision) continue;
     Node memo;
@@ -650,12 +663,33 @@ void Planner::AddMemos(const std::vector<uint32_t>& roots, std::vector<uint32_t>
     memo.scope = std::max(node.scope, Scope::kDecision);
     memo.slot = plan_->memos++;
     memo.weight = node.weight;
-    memo.first_child = static_cast<uint32_t>(plan_->children.size());
+    memo.first_child = static_cast<uint32_t>(children_.size());
     memo.child_count = 1;
     replaced[i] = static_cast<uint32_t>(plan_->nodes.size());
-    plan_->children.push_back(i);
+    children_.push_back(i);
     plan_->nodes.push_back(memo);
   }
+}
+
+void Planner::PutChildrenSideBySide() {
+  std::vector<Node>& nodes = plan_->nodes;
+  const auto count = static_cast<uint32_t>(nodes.size());
+  nodes.reserve(count + children_.size());
+  std::vector<uint32_t> first_child(count);
+  for (uint32_t i = 0; i < count; ++i) {
+    first_child[i] = static_cast<uint32_t>(nodes.size());
+    for (uint32_t c = 0; c < nodes[i].child_count; ++c) {
+      nodes.push_back(nodes[children_[nodes[i].first_child + c]]);
+    }
+  }
+  // A copy has the children of the node that it is of.
+  uint32_t copy = count;
+  for (uint32_t i = 0; i < count; ++i) {
+    for (uint32_t c = 0; c < nodes[i].child_count; ++c) {
+      nodes[copy++].first_child = first_child[children_[nodes[i].first_child + c]];
+    }
+  }
+  for (uint32_t i = 0; i < count; ++i) nodes[i].first_child = first_child[i];
 }
 
 std::unique_ptr<const Plan> Planner::Build(std::vector<uint32_t>& roots,
@@ -663,13 +697,14 @@ std::unique_ptr<const Plan> Planner::Build(std::vector<uint32_t>& roots,
                                            std::vector<ExplainNode>& trees) {
   std::vector<uint32_t> replaced(plan_->nodes.size());
   for (uint32_t i = 0; i < replaced.size(); ++i) replaced[i] = i;
-  const size_t children = plan_->children.size();
+  const size_t children = children_.size();
   AddMemos(roots, replaced);
   // Not the children of the memos themselves, which were appended.
-  for (size_t i = 0; i < children; ++i) plan_->children[i] = replaced[plan_->children[i]];
+  for (size_t i = 0; i < children; ++i) children_[i] = replaced[children_[i]];
   for (uint32_t& root : roots) root = replaced[root];
   for (uint32_t& definition : definitions) definition = replaced[definition];
   for (ExplainNode& tree : trees) ReplaceNodes(tree, replaced);
+  PutChildrenSideBySide();
   return std::move(plan_);
 }
 

@@ -33,6 +33,8 @@ class Planner {
   const std::vector<Problem>& problems() const { return problems_; }
   // Makes a node what the next definition (0, 1, ...) stands for.
   uint32_t Define(uint32_t node);
+  // Says that a node is wanted for many candidates of a decision.
+  void Repeat(uint32_t node) { repeated_.push_back(node); }
   // What a rule that was just added is made of.
   ExplainNode Explain(const Expr& root);
   Scope scope(uint32_t node) const { return plan_->nodes[node].scope; }
@@ -40,8 +42,8 @@ class Planner {
   // A copy of a value that lives as long as the plan.
   Value Keep(const Value& value) { return DeepCopy(value, plan_->arena); }
 
-  // Puts memos before what is used more than once. All that was given out is changed to the
-  // nodes to run. The planner is of no more use then.
+  // Puts memos before what is used more than once, and children side by side. All that was given
+  // out is changed to the nodes to run. The planner is of no more use then.
   std::unique_ptr<const Plan> Build(std::vector<uint32_t>& roots,
                                     std::vector<uint32_t>& definitions,
                                     std::vector<ExplainNode>& trees);
@@ -68,6 +70,11 @@ class Planner {
   uint32_t Intern(Node node, std::vector<uint32_t> children);
   uint32_t Constant(const Value& value);
   uint32_t Error(ErrorCode code, std::initializer_list<std::string_view> message);
+  const uint32_t* Children(uint32_t index) const {
+    return children_.data() + node(index).first_child;
+  }
+  // Makes a node whose children are constants node 0 of a plan of its own.
+  void Isolate(uint32_t index, Plan& plan) const;
   // A node that may be folded when all its children are constants.
   uint32_t Pure(Node node, std::vector<uint32_t> children);
 
@@ -94,12 +101,16 @@ class Planner {
   void Variables(const Expr& expr, std::vector<const Variable*>& variables);
   const ConstantSet* MakeSet(const Value& list);
   void AddMemos(const std::vector<uint32_t>& roots, std::vector<uint32_t>& replaced);
+  void PutChildrenSideBySide();
 
   const Limits limits_;
+  // While it is being planned, first_child of a node is its place in children_.
   std::unique_ptr<Plan> plan_;
+  std::vector<uint32_t> children_;  // nodes
   absl::flat_hash_map<Key, uint32_t, KeyHash, KeyEqual> known_;
   std::vector<uint64_t> free_locals_;  // by node: the loops' variables that it depends on, as bits
   std::vector<uint32_t> definitions_;  // nodes, by number
+  std::vector<uint32_t> repeated_;     // nodes
   // Of the expression added last.
   absl::flat_hash_map<const Expr*, uint32_t> planned_;
   bool check_constants_ = false;

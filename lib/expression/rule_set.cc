@@ -69,6 +69,7 @@ std::optional<RuleId> RuleSetBuilder::Add(std::string_view name, std::string_vie
   rule.type = ToString(compiled->ast->root->type);
   rule.scope = planner_->scope(compiled->node);
   rules_->roots_.push_back(compiled->node);
+  if (options.for_many_candidates) planner_->Repeat(compiled->node);
   if (options.explain) {
     rule.tree = static_cast<int>(rules_->trees_.size());
     rules_->trees_.push_back(planner_->Explain(*compiled->ast->root));

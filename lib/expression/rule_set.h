@@ -31,6 +31,9 @@ struct CompileOptions {
   bool lenient = false;
   // What fails whatever the variables hold, as duration('7d') does, is an issue.
   bool check_constants = false;
+  // It is evaluated for many candidates of a decision: what it comes to is remembered where it does
+  // not depend on them.
+  bool for_many_candidates = true;
   // Keep what Explain() (lib/expression/explanation.h) needs.
   bool explain = true;
 };

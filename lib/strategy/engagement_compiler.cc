@@ -217,13 +217,13 @@ void Compiler::AddRules(const Owner& owner, std::string_view path, ContactOwner 
 void Compiler::AddRules(const RepeatedPtrField<v1::Rule>& rules, const std::string& list,
                         EngagementStage stage, ContactOwner place) {
   if (place.index < 0) return;
+  expression::CompileOptions options = Options(expression::SimpleType(expression::TypeKind::kBool));
+  options.for_many_candidates = place.level != ContactOwner::Level::kTreatment;
   for (int i = 0; i < rules.size(); ++i) {
     const v1::Rule& rule = rules[i];
     if (rule.when().empty()) continue;
     IssueList issues;
-    const auto added =
-        builder_->Add(rule.name(), rule.when(),
-                      Options(expression::SimpleType(expression::TypeKind::kBool)), issues);
+    const auto added = builder_->Add(rule.name(), rule.when(), options, issues);
     if (added) {
       parts_.rules.push_back({rule.name(), rule.because(), stage, place});
     } else {

@@ -126,6 +126,7 @@ std::unique_ptr<const RuleSet> CompileTreatments(int treatments, bool explain) {
   CompileOptions options;
   options.explain = explain;
   options.result = SimpleType(TypeKind::kBool);
+  options.for_many_candidates = false;  // they are a treatment's own
   for (int treatment = 0; treatment < treatments; ++treatment) {
     for (const std::string& rule : RulesOf(treatment)) builder.Add("rule", rule, options, issues);
   }

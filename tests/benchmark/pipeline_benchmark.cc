@@ -22,6 +22,7 @@
 #include "service/decision_service.h"
 #include "service/metrics.h"
 #include "tests/testing/allocation_counter.h"
+#include "tests/testing/decision_message.h"
 #include "tests/testing/large_strategy.h"
 #include "tests/testing/temp_dir.h"
 
@@ -289,7 +290,7 @@ void Answer(benchmark::State& state) {
   const AllocationReport allocations;
   for (auto _ : state) {
     bytes.clear();
-    encoder.Append(fixture.context_, decision, bytes);
+    encoder.Append(fixture.context_, decision, /*explain=*/false, bytes);
     benchmark::DoNotOptimize(bytes.data());
   }
   allocations.Finish(state);
@@ -307,7 +308,7 @@ void Response(benchmark::State& state) {
   const AllocationReport allocations;
   for (auto _ : state) {
     auto* response = google::protobuf::Arena::CreateMessage<pb::DecideResponse>(&arena);
-    service::FillResponse(*fixture.strategy_, fixture.context_, decision, false, response);
+    testing::FillResponse(*fixture.strategy_, fixture.context_, decision, false, response);
     response->SerializeToString(&bytes);
     benchmark::DoNotOptimize(bytes.data());
     arena.Reset();

@@ -10,7 +10,6 @@
 #include <vector>
 
 #include "benchmark/benchmark.h"
-#include "google/protobuf/arena.h"
 #include "lib/context/value_codec.h"
 #include "lib/decision/decider.h"
 #include "lib/policy/policy.h"
@@ -222,6 +221,7 @@ void DecideAndAnswer(benchmark::State& state, bool explain) {
   const decision::Decider decider(&fixture.store_, HashKeyFromSeed(1));
   decision::DecideOptions dry_run;
   dry_run.dry_run = true;
+  const service::AnswerEncoder encoder(*fixture.strategy_);
   decision::Decision decision;
   std::string bytes;
   for (auto _ : state) {
@@ -229,13 +229,8 @@ void DecideAndAnswer(benchmark::State& state, bool explain) {
         *fixture.strategy_, fixture.context_, dry_run,
         [](const decision::Decision&, std::string*) {}, decision);
     if (!status.ok()) state.SkipWithError("not decided");
-    google::protobuf::ArenaOptions memory;
-    memory.start_block_size = 32 << 10;
-    google::protobuf::Arena arena(memory);
-    auto* answer = google::protobuf::Arena::CreateMessage<attune::v1::DecideResponse>(&arena);
-    service::FillResponse(*fixture.strategy_, fixture.context_, decision, explain, answer);
     bytes.clear();
-    service::SerializeStably(*answer, &bytes);
+    encoder.Append(fixture.context_, decision, explain, bytes);
     benchmark::DoNotOptimize(bytes.data());
   }
   state.counters["by_rules"] = static_cast<double>(decision.result.policy.rejected.size());

@@ -7,6 +7,7 @@
 #include "gmock/gmock.h"
 #include "google/protobuf/util/message_differencer.h"
 #include "gtest/gtest.h"
+#include "tests/testing/decision_message.h"
 #include "tests/testing/fake_state_store.h"
 #include "tests/testing/large_strategy.h"
 #include "tests/testing/strategy_builder.h"
@@ -42,15 +43,17 @@ class AnswerEncoderTest : public ::testing::Test {
                                 strategy, context, {},
                                 [](const decision::Decision&, std::string*) {}, decision)
                             .ok());
-            pb::DecideResponse expected;
-            FillResponse(strategy, context, decision, false, &expected);
-            std::string bytes;
-            encoder.Append(context, decision, bytes);
-            pb::DecideResponse decoded;
-            ASSERT_TRUE(decoded.ParseFromString(bytes));
-            EXPECT_TRUE(MessageDifferencer::Equals(decoded, expected))
-                << decoded.DebugString() << expected.DebugString();
-            ++compared_;
+            for (const bool explain : {false, true}) {
+              pb::DecideResponse expected;
+              testing::FillResponse(strategy, context, decision, explain, &expected);
+              std::string bytes;
+              encoder.Append(context, decision, explain, bytes);
+              pb::DecideResponse decoded;
+              ASSERT_TRUE(decoded.ParseFromString(bytes));
+              EXPECT_TRUE(MessageDifferencer::Equals(decoded, expected))
+                  << decoded.DebugString() << expected.DebugString();
+              ++compared_;
+            }
           }
         }
       }
@@ -106,7 +109,7 @@ TEST_F(AnswerEncoderTest, WritesByWhichRuleTreatmentsWereDropped) {
               *strategy, context, {}, [](const decision::Decision&, std::string*) {}, decision)
           .ok());
   std::string bytes;
-  AnswerEncoder(*strategy).Append(context, decision, bytes);
+  AnswerEncoder(*strategy).Append(context, decision, /*explain=*/false, bytes);
   pb::DecideResponse decoded;
   ASSERT_TRUE(decoded.ParseFromString(bytes));
   std::vector<std::string> counts;

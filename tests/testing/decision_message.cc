@@ -1,0 +1,136 @@
+#include "tests/testing/decision_message.h"
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/escaping.h"
+#include "lib/decision/explanation.h"
+#include "service/decision_answer.h"
+#include "service/value_conversion.h"
+
+namespace attune::testing {
+namespace {
+
+namespace pb = attune::v1;
+
+using service::ToProto;
+
+// What is the same whenever the treatment is ranked on the channel.
+void FillStaticPart(const strategy::Strategy& strategy, const catalog::Treatment& treatment,
+                    size_t channel, pb::RankedTreatment* out) {
+  out->set_treatment_id(treatment.name);
+  out->set_group(strategy.catalog.groups[static_cast<size_t>(treatment.group)].name);
+  for (const auto& [name, text] : *treatment.content[channel]) {
+    (*out->mutable_content())[name] = text;
+  }
+  out->set_value(treatment.value);
+  out->set_cost(treatment.cost);
+  out->set_model_version(strategy.models.models[static_cast<size_t>(treatment.model)].version);
+}
+
+void FillRanked(const strategy::Strategy& strategy, const context::DecisionContext& context,
+                const decision::Decision& decision, const arbitration::RankedTreatment& ranked,
+                pb::RankedTreatment* out) {
+  FillStaticPart(strategy, strategy.catalog.treatments[static_cast<size_t>(ranked.treatment)],
+                 static_cast<size_t>(context.channel), out);
+  out->set_propensity(decision.result.scored.scored[static_cast<size_t>(ranked.scored)].propensity);
+  out->set_context_weight(ranked.context_weight);
+  out->set_priority(ranked.priority);
+}
+
+void FillExplanation(decision::RejectionExplanation explanation, pb::RejectedTreatment* out) {
+  out->set_detail(std::move(explanation.detail));
+  if (!explanation.rule.empty()) out->set_rule(explanation.rule.data(), explanation.rule.size());
+  // A field that is set takes memory, also when it is empty.
+  if (!explanation.because.empty()) {
+    out->set_because(explanation.because.data(), explanation.because.size());
+  }
+  if (!explanation.expression.empty()) out->set_expression(std::move(explanation.expression));
+  for (policy::RuleValue& seen : explanation.values) {
+    pb::SeenValue* value = out->add_values();
+    value->set_name(seen.name.data(), seen.name.size());
+    if (!seen.value.empty()) value->set_value(std::move(seen.value));
+    value->set_is_default(seen.is_default);
+    value->set_is_protected(seen.is_protected);
+  }
+  if (!explanation.needed.empty()) out->set_needed(std::move(explanation.needed));
+  if (!explanation.nearest_change.empty()) {
+    out->set_nearest_change(std::move(explanation.nearest_change));
+  }
+  if (explanation.allowed_from_ms) {
+    ToProto(*explanation.allowed_from_ms * 1000, out->mutable_allowed_from());
+  }
+}
+
+void FillCounts(const strategy::Strategy& strategy, const decision::RejectionCounts& counts,
+                pb::DecideResponse* response) {
+  for (const decision::RejectionCounts::Entry& entry : counts.entries()) {
+    pb::RejectedCount* out = response->add_rejected_counts();
+    const std::string_view stage = candidates::ReasonStage(entry.reason);
+    const std::string_view reason = candidates::ReasonName(entry.reason);
+    const std::string_view rule = decision::RuleNameOf(strategy, entry.cause);
+    out->set_stage(stage.data(), stage.size());
+    out->set_reason(reason.data(), reason.size());
+    out->set_count(entry.count);
+    if (!rule.empty()) out->set_rule(rule.data(), rule.size());
+  }
+}
+
+void FillRejected(const strategy::Strategy& strategy, const context::DecisionContext& context,
+                  const decision::Decision& decision, pb::DecideResponse* response) {
+  std::vector<candidates::Rejection> rejections;
+  decision.result.ForEachRejection(
+      [&](const candidates::Rejection& rejection) { rejections.push_back(rejection); });
+  std::sort(rejections.begin(), rejections.end(),
+            [](const auto& a, const auto& b) { return a.treatment < b.treatment; });
+  const auto& scored = decision.result.scored.scored;
+  auto score = scored.begin();
+  for (const candidates::Rejection& rejection : rejections) {
+    const catalog::Treatment& treatment =
+        strategy.catalog.treatments[static_cast<size_t>(rejection.treatment)];
+    pb::RejectedTreatment* out = response->add_rejected_treatments();
+    out->set_treatment_id(treatment.name);
+    out->set_group(strategy.catalog.groups[static_cast<size_t>(treatment.group)].name);
+    const std::string_view stage = candidates::ReasonStage(rejection.reason);
+    const std::string_view reason = candidates::ReasonName(rejection.reason);
+    out->set_stage(stage.data(), stage.size());
+    out->set_reason(reason.data(), reason.size());
+    FillExplanation(decision::ExplainRejection(strategy, context, decision, rejection), out);
+    while (score != scored.end() && score->treatment < rejection.treatment) ++score;
+    if (score != scored.end() && score->treatment == rejection.treatment) {
+      out->set_propensity(score->propensity);
+      out->set_priority(
+          decision.result.arbitration.priority[static_cast<size_t>(score - scored.begin())]);
+    }
+  }
+}
+
+}  // namespace
+
+void FillResponse(const strategy::Strategy& strategy, const context::DecisionContext& context,
+                  const decision::Decision& decision, bool explain, pb::DecideResponse* response) {
+  response->set_decision_id(absl::BytesToHexString(
+      {reinterpret_cast<const char*>(decision.id.data()), decision.id.size()}));
+  response->set_strategy_version(strategy.version);
+  ToProto(context.time_us, response->mutable_time());
+  for (const arbitration::RankedTreatment& ranked : decision.result.arbitration.ranked) {
+    pb::RankedTreatment* out = response->add_treatments();
+    FillRanked(strategy, context, decision, ranked, out);
+    if (!explain) continue;
+    for (std::string& reason : decision::ExplainRanked(strategy, context, decision, ranked)) {
+      out->add_reasons(std::move(reason));
+    }
+  }
+  FillCounts(strategy, decision.result.rejected_counts, response);
+  if (explain) FillRejected(strategy, context, decision, response);
+  response->set_degraded(decision.degradation != 0);
+  for (const service::DegradationName& degradation : service::kDegradations) {
+    if (decision.degradation & degradation.bit) response->add_degraded_reasons(degradation.name);
+  }
+  response->set_unknown_customer(decision.unknown_customer);
+}
+
+}  // namespace attune::testing
