@@ -8,10 +8,13 @@
 #include <string>
 
 #include "CLI/CLI.hpp"
+#include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "tests/load/echo_service.h"
 
 int main(int argc, char** argv) {
+  // As attuned does.
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
   CLI::App app(
       "attune_echo gives every Decide, and every message of a "
       "DecideStream, the same answer: the\n"
