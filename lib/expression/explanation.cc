@@ -1,6 +1,9 @@
 #include "lib/expression/explanation.h"
 
+#include <algorithm>
 #include <utility>
+
+#include "absl/container/flat_hash_set.h"
 
 namespace attune::expression {
 namespace {
@@ -70,6 +73,7 @@ class Explainer {
   void Leaf(const ExplainNode& node) {
     Finding& finding = findings_.emplace_back();
     finding.range = node.range;
+    finding.node = node.node;
     finding.text = TextOf(node.range);
     finding.sufficient = sufficient_;
     const Verdict verdict = Test(node);
@@ -105,7 +109,38 @@ class Explainer {
   std::vector<Finding> findings_;
 };
 
+class InputCollector {
+ public:
+  explicit InputCollector(const Plan& plan) : plan_(plan) {}
+
+  void Visit(uint32_t index) {
+    const Node& node = plan_.nodes[index];
+    if (ReadsSlot(node)) Add({node.scope, node.slot, nullptr});
+    if (node.op == Op::kLazy) Add({node.scope, 0, node.variable});
+    // Nodes are shared: without a look at what was seen, some are visited very often.
+    if (node.child_count == 0 || !seen_.insert(index).second) return;
+    for (uint32_t i = 0; i < node.child_count; ++i) Visit(plan_.children[node.first_child + i]);
+  }
+
+  std::vector<Input> Take() { return std::move(inputs_); }
+
+ private:
+  void Add(const Input& input) {
+    if (std::find(inputs_.begin(), inputs_.end(), input) == inputs_.end()) inputs_.push_back(input);
+  }
+
+  const Plan& plan_;
+  absl::flat_hash_set<uint32_t> seen_;
+  std::vector<Input> inputs_;
+};
+
 }  // namespace
+
+std::vector<Input> InputsOf(const RuleSet& rules, uint32_t node) {
+  InputCollector collector(rules.plan());
+  collector.Visit(node);
+  return collector.Take();
+}
 
 std::vector<Finding> Explain(Evaluator& evaluator, RuleId rule) {
   const ExplainNode* tree = evaluator.rules().explain_tree(rule);
