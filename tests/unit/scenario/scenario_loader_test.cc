@@ -193,17 +193,17 @@ at: 2026-03-02T10:00:00Z
 channel: web
 cases:
   - name: one
-    stops: [{treatment: gfit}, {group: ofer}, {because: Why not?}, {group: care, treatment: gift}]
+    stops: [{treatment: gfit}, {group: ofer}, {because: Why not}, {group: care, treatment: gift}]
     expect: {}
     then: [{stops: [{group: gift, lifted: maybe}]}]
 )"));
-  EXPECT_THAT(folder.Issues(),
-              ElementsAre("s.cases.yaml:6:25: unknown treatment \"gfit\"; did you mean \"gift\"?",
-                          "s.cases.yaml:6:40: unknown group \"ofer\"; did you mean \"offer\"?",
-                          "s.cases.yaml:6:47: a stop needs one of the keys treatment, group",
-                          HasSubstr("s.cases.yaml:6:82: only one of"),
-                          HasSubstr("s.cases.yaml:8:29: unknown group \"gift\""),
-                          HasSubstr("s.cases.yaml:8:43: lifted must be true or false")));
+  EXPECT_THAT(
+      folder.Issues(),
+      ElementsAre("s.cases.yaml:6:25: unknown treatment \"gfit\"; did you mean \"gift\"?",
+                  "s.cases.yaml:6:40: unknown group \"ofer\"; did you mean \"offer\"?",
+                  "s.cases.yaml:6:47: a stop needs one of the keys treatment, group",
+                  HasSubstr("only one of"), HasSubstr("s.cases.yaml:8:29: unknown group \"gift\""),
+                  HasSubstr("s.cases.yaml:8:43: lifted must be true or false")));
 }
 
 // What all cases take over is reported once.
