@@ -109,37 +109,45 @@ class Explainer {
   std::vector<Finding> findings_;
 };
 
-class InputCollector {
+// Looks for an input that a test accepts.
+class InputSearch {
  public:
-  explicit InputCollector(const Plan& plan) : plan_(plan) {}
+  InputSearch(const Plan& plan, absl::FunctionRef<bool(const Input&)> accept)
+      : plan_(plan), accept_(accept) {}
 
-  void Visit(uint32_t index) {
+  bool Visit(uint32_t index) {
     const Node& node = plan_.nodes[index];
-    if (ReadsSlot(node)) Add({node.scope, node.slot, nullptr});
-    if (node.op == Op::kLazy) Add({node.scope, 0, node.variable});
-    // Nodes are shared: without a look at what was seen, some are visited very often.
-    if (node.child_count == 0 || !seen_.insert(index).second) return;
-    for (uint32_t i = 0; i < node.child_count; ++i) Visit(plan_.children[node.first_child + i]);
+    if (ReadsSlot(node) && accept_({node.scope, node.slot, nullptr})) return true;
+    if (node.op == Op::kLazy && accept_({node.scope, 0, node.variable})) return true;
+    // Nodes are shared: in large parts, without a look at what was seen, some are visited often.
+    if (node.weight > kMaxSmall && !seen_.insert(index).second) return false;
+    for (uint32_t i = 0; i < node.child_count; ++i) {
+      if (Visit(plan_.children[node.first_child + i])) return true;
+    }
+    return false;
   }
-
-  std::vector<Input> Take() { return std::move(inputs_); }
 
  private:
-  void Add(const Input& input) {
-    if (std::find(inputs_.begin(), inputs_.end(), input) == inputs_.end()) inputs_.push_back(input);
-  }
+  static constexpr uint32_t kMaxSmall = 100;
 
   const Plan& plan_;
+  const absl::FunctionRef<bool(const Input&)> accept_;
   absl::flat_hash_set<uint32_t> seen_;
-  std::vector<Input> inputs_;
 };
 
 }  // namespace
 
+bool AnyInput(const RuleSet& rules, uint32_t node, absl::FunctionRef<bool(const Input&)> accept) {
+  return InputSearch(rules.plan(), accept).Visit(node);
+}
+
 std::vector<Input> InputsOf(const RuleSet& rules, uint32_t node) {
-  InputCollector collector(rules.plan());
-  collector.Visit(node);
-  return collector.Take();
+  std::vector<Input> inputs;
+  AnyInput(rules, node, [&](const Input& input) {
+    if (std::find(inputs.begin(), inputs.end(), input) == inputs.end()) inputs.push_back(input);
+    return false;
+  });
+  return inputs;
 }
 
 std::vector<Finding> Explain(Evaluator& evaluator, RuleId rule) {

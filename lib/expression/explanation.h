@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "lib/expression/evaluator.h"
 #include "lib/expression/explain_tree.h"
 
@@ -47,8 +48,10 @@ struct Input {
   const Variable* lazy = nullptr;  // null: it has a slot
   friend bool operator==(const Input&, const Input&) = default;
 };
-// All of them, each once. `node` is one of the rule set's plan.
+// All of them, each once; whether there is one that `accept` accepts. `node` is one of the rule
+// set's plan.
 std::vector<Input> InputsOf(const RuleSet& rules, uint32_t node);
+bool AnyInput(const RuleSet& rules, uint32_t node, absl::FunctionRef<bool(const Input&)> accept);
 
 // What a comparison wants: "0", "< 2", "not \"gold\"", "one of [1, 2]", "to contain \"x\"", "to be
 // known".

@@ -94,23 +94,19 @@ bool IsHistory(const Input& input) {
          input.slot == DecisionSlots::kAllHistoryOnChannel;
 }
 
-bool Overlap(const std::vector<Input>& some, const std::vector<Input>& others) {
-  return std::any_of(some.begin(), some.end(), [&](const Input& input) {
-    // One interaction is in several parts of the history.
-    return IsHistory(input) ? std::any_of(others.begin(), others.end(), IsHistory)
-                            : std::find(others.begin(), others.end(), input) != others.end();
-  });
+// One interaction is in several parts of the history.
+bool IsAmong(const Input& input, const std::vector<Input>& inputs) {
+  return IsHistory(input) ? std::any_of(inputs.begin(), inputs.end(), IsHistory)
+                          : std::find(inputs.begin(), inputs.end(), input) != inputs.end();
 }
 
 }  // namespace
 
 std::string NearestChange::Of(const Finding& finding) const {
-  if (finding.comparison == nullptr) return "";
+  if (finding.comparison == nullptr || !finding.sufficient || !OtherRulesHold()) return "";
   const std::vector<Input> inputs = InputsOf(*rules_.rule_set(), finding.node);
   if (ReachesBeyondRules(inputs)) return "";
-  if (finding.sufficient && OtherRulesHold() && IsAlone(finding.node, inputs)) {
-    return ConditionOf(finding);
-  }
+  if (IsAlone(finding.node, inputs)) return ConditionOf(finding);
   const expression::Variable* variable = finding.comparison->variable;
   const bool is_told = variable != nullptr && variable->definition < 0 &&
                        variable->scope == expression::Scope::kDecision;
@@ -119,9 +115,9 @@ std::string NearestChange::Of(const Finding& finding) const {
                                  [&](const auto& value) { return value.variable == variable; });
   if (seen == finding.seen.end()) return "";
   for (const Value& value : ValuesThatDo(*finding.comparison, seen->value.kind())) {
-    if (!state_.WouldHold(rejection_.treatment, variable->slot, value)) continue;
-    if (IsAlone(finding.node, inputs)) return ConditionOf(finding);
-    return absl::StrCat(variable->path, " == ", ToString(value));
+    if (state_.WouldHold(rejection_.treatment, variable->slot, value)) {
+      return absl::StrCat(variable->path, " == ", ToString(value));
+    }
   }
   return "";
 }
@@ -161,7 +157,8 @@ bool NearestChange::Meets(const ExplainNode& part, bool decides, uint32_t node,
   if (part.kind == ExplainNode::Kind::kLeaf) {
     // The same part elsewhere becomes true as well.
     if (part.node == node && !decides) return false;
-    return Overlap(inputs, InputsOf(*rules_.rule_set(), part.node));
+    return AnyInput(*rules_.rule_set(), part.node,
+                    [&](const Input& input) { return IsAmong(input, inputs); });
   }
   const bool chooses = part.kind == ExplainNode::Kind::kConditional;
   for (size_t i = 0; i < part.children.size(); ++i) {
