@@ -68,6 +68,13 @@ DecisionMetrics::DecisionMetrics(telemetry::Registry& registry, const strategy::
   unknown_customers_ =
       registry.AddCounter("attune_unknown_customer_decisions_total",
                           "Decisions for customers whose features were never written.");
+  unknown_time_zones_ = registry.AddCounter(
+      "attune_unknown_time_zone_decisions_total",
+      "Decisions by the default time zone because the customer's has a name that is not known.");
+  incomplete_histories_ = registry.AddCounter(
+      "attune_incomplete_history_decisions_total",
+      "Decisions in which what is remembered of the customer did not tell what a contact policy or "
+      "a rule counts, so that the worst was assumed.");
   dry_runs_ = registry.AddCounter("attune_dry_run_decisions_total",
                                   "Decisions that were asked for with dry_run; counted here only.");
   answered_again_ =
@@ -101,6 +108,8 @@ void DecisionMetrics::Count(const context::DecisionContext& context,
   if (decision.degradation & decision::kNotRemembered) not_remembered_->Increment();
   if (decision.degradation & decision::kScoreNotFinite) score_not_finite_->Increment();
   if (decision.unknown_customer) unknown_customers_->Increment();
+  if (decision.result.policy.time_zone_unknown) unknown_time_zones_->Increment();
+  if (decision.result.policy.history_incomplete) incomplete_histories_->Increment();
   if (decision.conflicts > 0) conflicts_->Increment(decision.conflicts);
 }
 

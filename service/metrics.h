@@ -50,6 +50,8 @@ class DecisionMetrics {
   telemetry::Counter* not_remembered_;
   telemetry::Counter* score_not_finite_;
   telemetry::Counter* unknown_customers_;
+  telemetry::Counter* unknown_time_zones_;
+  telemetry::Counter* incomplete_histories_;
   telemetry::Counter* dry_runs_;
   telemetry::Counter* answered_again_;
   telemetry::Counter* conflicts_;

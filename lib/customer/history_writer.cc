@@ -156,6 +156,7 @@ class InteractionsWrite {
       logged->set_channel(interaction.channel);
       if (interaction.treatment) logged->set_treatment_plus_one(*interaction.treatment + 1);
       logged->set_outcome(interaction.outcome);
+      logged->set_decided(interaction.kind == InteractionKind::kDecided);
     }
     const HistoryResult counts = Counted(fates_);
     event.set_already_known(counts.already_known);

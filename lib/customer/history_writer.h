@@ -23,8 +23,8 @@ inline constexpr int64_t kTimeOfRecording = std::numeric_limits<int64_t>::min();
 // What happened with one customer, in any order.
 struct HistoryChange {
   std::string_view customer_id;
-  // All of them outcomes. Times from 1970 on, or kTimeOfRecording. Those that are remembered
-  // already are left out.
+  // Outcomes, or decisions that are only told, with an outcome of 0. Times from 1970 on, or
+  // kTimeOfRecording. Those that are remembered already are left out.
   std::vector<Interaction> interactions;
 };
 

@@ -104,6 +104,12 @@ void EncodeEvent(const strategy::Strategy& strategy, const context::DecisionCont
     result.ForEachRejection(
         [&](const auto& r) { PutVarint(out, static_cast<uint32_t>(r.reason)); });
   });
+  writer.Field(Pb::kRejectedRuleFieldNumber, [&](std::string& out) {
+    result.ForEachRejection([&](const auto& r) {
+      const int rule = r.rule >= 0 ? r.rule : r.contact_policy;
+      if (rule >= 0) PutVarint(out, static_cast<uint32_t>(rule));
+    });
+  });
 
   PutFixed64(event, Pb::kRequestHashFieldNumber, request.hash);
   PutFixed64(event, Pb::kRequestFingerprintFieldNumber, request.fingerprint);

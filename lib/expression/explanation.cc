@@ -1,6 +1,9 @@
 #include "lib/expression/explanation.h"
 
+#include <algorithm>
 #include <utility>
+
+#include "absl/container/flat_hash_set.h"
 
 namespace attune::expression {
 namespace {
@@ -70,6 +73,7 @@ class Explainer {
   void Leaf(const ExplainNode& node) {
     Finding& finding = findings_.emplace_back();
     finding.range = node.range;
+    finding.node = node.node;
     finding.text = TextOf(node.range);
     finding.sufficient = sufficient_;
     const Verdict verdict = Test(node);
@@ -105,7 +109,46 @@ class Explainer {
   std::vector<Finding> findings_;
 };
 
+// Looks for an input that a test accepts.
+class InputSearch {
+ public:
+  InputSearch(const Plan& plan, absl::FunctionRef<bool(const Input&)> accept)
+      : plan_(plan), accept_(accept) {}
+
+  bool Visit(uint32_t index) {
+    const Node& node = plan_.nodes[index];
+    if (ReadsSlot(node) && accept_({node.scope, node.slot, nullptr})) return true;
+    if (node.op == Op::kLazy && accept_({node.scope, 0, node.variable})) return true;
+    // Nodes are shared: in large parts, without a look at what was seen, some are visited often.
+    if (node.weight > kMaxSmall && !seen_.insert(node.first_child).second) return false;
+    for (uint32_t i = 0; i < node.child_count; ++i) {
+      if (Visit(node.first_child + i)) return true;
+    }
+    return false;
+  }
+
+ private:
+  static constexpr uint32_t kMaxSmall = 100;
+
+  const Plan& plan_;
+  const absl::FunctionRef<bool(const Input&)> accept_;
+  absl::flat_hash_set<uint32_t> seen_;  // children, by the first of them
+};
+
 }  // namespace
+
+bool AnyInput(const RuleSet& rules, uint32_t node, absl::FunctionRef<bool(const Input&)> accept) {
+  return InputSearch(rules.plan(), accept).Visit(node);
+}
+
+std::vector<Input> InputsOf(const RuleSet& rules, uint32_t node) {
+  std::vector<Input> inputs;
+  AnyInput(rules, node, [&](const Input& input) {
+    if (std::find(inputs.begin(), inputs.end(), input) == inputs.end()) inputs.push_back(input);
+    return false;
+  });
+  return inputs;
+}
 
 std::vector<Finding> Explain(Evaluator& evaluator, RuleId rule) {
   const ExplainNode* tree = evaluator.rules().explain_tree(rule);

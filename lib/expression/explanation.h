@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "lib/expression/evaluator.h"
 #include "lib/expression/explain_tree.h"
 
@@ -20,6 +21,7 @@ struct SeenValue {
 // A part of a rule that decided that the rule did not hold.
 struct Finding {
   SourceRange range;
+  uint32_t node = 0;            // of the plan
   std::string_view text;        // of the part; valid as long as the rule set
   Value result;                 // false, or the error
   std::vector<SeenValue> seen;  // whose values it looked at, but for opaque ones
@@ -38,6 +40,18 @@ struct Finding {
 // CompileOptions::explain. Values are valid until the evaluator's next StartDecision.
 // REQUIRES: the evaluator is bound as it was when the rule was tested.
 std::vector<Finding> Explain(Evaluator& evaluator, RuleId rule);
+
+// A variable that the value of a part comes from, be it by way of a definition.
+struct Input {
+  Scope scope = Scope::kDecision;
+  uint32_t slot = 0;               // of a lazy variable 0
+  const Variable* lazy = nullptr;  // null: it has a slot
+  friend bool operator==(const Input&, const Input&) = default;
+};
+// All of them, each once; whether there is one that `accept` accepts. `node` is one of the rule
+// set's plan.
+std::vector<Input> InputsOf(const RuleSet& rules, uint32_t node);
+bool AnyInput(const RuleSet& rules, uint32_t node, absl::FunctionRef<bool(const Input&)> accept);
 
 // What a comparison wants: "0", "< 2", "not \"gold\"", "one of [1, 2]", "to contain \"x\"", "to be
 // known".

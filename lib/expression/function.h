@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "lib/base/issue.h"
 #include "lib/expression/call_context.h"
 #include "lib/expression/type.h"
 #include "lib/expression/value.h"
@@ -26,9 +27,14 @@ using FunctionBody = Value (*)(CallContext& context, const Value* args, size_t c
 // declared kinds.
 using HostBody = Value (*)(CallContext& context, const void* data, const Value* args, size_t count);
 
-// What is wrong with an argument of a function of the host that is a constant (of a list that is
-// written out: with one of its elements); empty: nothing. A receiver is argument 0.
-using HostCheck = std::string (*)(const void* data, size_t argument, const Value& constant);
+// What a function of the host has to say about an argument that is a constant (of a list that is
+// written out: about one of its elements; of a choice: about what may be chosen). A receiver is
+// argument 0.
+struct HostRemark {
+  Issue::Severity severity = Issue::Severity::kError;
+  std::string message;  // empty: nothing
+};
+using HostCheck = HostRemark (*)(const void* data, size_t argument, const Value& constant);
 
 // One form of a function, as the checker sees it. A receiver is the first argument.
 struct Overload {

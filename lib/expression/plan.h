@@ -76,6 +76,12 @@ struct Node {
   FunctionBody body = nullptr;
 };
 
+// Does it look at the variable `slot` of its scope?
+inline bool ReadsSlot(const Node& node) {
+  return node.op == Op::kSlot || node.op == Op::kHasSlot ||
+         (node.op >= Op::kCompareInt && node.op <= Op::kCompareString);
+}
+
 // Nodes that refer to each other: equal sub-expressions have their children in common. Immutable
 // and thread-safe once built.
 struct Plan {

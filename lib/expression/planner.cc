@@ -228,7 +228,8 @@ void Planner::CheckConstant(const Expr& expr, uint32_t index) {
   Machine machine(alone, limits_);  // holds the message
   const Value value = machine.Run(0);
   if (!value.is_error()) return;
-  problems_.push_back({expr.at, "this fails always: " + std::string(value.error_message())});
+  problems_.push_back({Issue::Severity::kError, expr.at,
+                       "this fails always: " + std::string(value.error_message())});
 }
 
 uint32_t Planner::PlanVariable(const Expr& expr) {
@@ -459,9 +460,25 @@ void Planner::CheckArgument(const Overload& overload, size_t index, const Expr& 
     }
     return;
   }
-  if (!IsConstant(node)) return;
-  std::string problem = overload.check(overload.data, index, this->node(node).constant);
-  if (!problem.empty()) problems_.push_back({argument.range.begin, std::move(problem)});
+  CheckChoices(overload, index, argument.range.begin, node);
+}
+
+void Planner::CheckChoices(const Overload& overload, size_t index, uint32_t at, uint32_t node) {
+  absl::flat_hash_set<uint32_t> seen;
+  std::vector<uint32_t> open = {node};
+  while (!open.empty()) {
+    const Node& choice = this->node(open.back());
+    const bool is_new = seen.insert(open.back()).second;
+    open.pop_back();
+    if (is_new && choice.op == Op::kConditional) {
+      const uint32_t* children = children_.data() + choice.first_child;
+      open.insert(open.end(), {children[1], children[2]});
+    }
+    if (!is_new || choice.op != Op::kConstant || choice.constant.is_error()) continue;
+    HostRemark remark = overload.check(overload.data, index, choice.constant);
+    if (remark.message.empty()) continue;
+    problems_.push_back({remark.severity, at, std::move(remark.message)});
+  }
 }
 
 uint32_t Planner::PlanMatches(std::vector<uint32_t> children) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "lib/base/issue.h"
 #include "lib/expression/ast.h"
 #include "lib/expression/explain_tree.h"
 #include "lib/expression/limits.h"
@@ -20,8 +21,9 @@ class Planner {
  public:
   explicit Planner(const Limits& limits);
 
-  // What is wrong with a constant part of an expression, and where.
+  // What is wrong or doubtful with a constant part of an expression, and where.
   struct Problem {
+    Issue::Severity severity = Issue::Severity::kError;
     uint32_t at = 0;
     std::string message;
   };
@@ -92,6 +94,8 @@ class Planner {
   // Reports what the function says about arguments that are constants.
   void CheckArguments(const Expr& call, const std::vector<uint32_t>& children);
   void CheckArgument(const Overload& overload, size_t index, const Expr& argument, uint32_t node);
+  // A constant, or those that conditions choose among.
+  void CheckChoices(const Overload& overload, size_t index, uint32_t at, uint32_t node);
   // Reports what has constants only and fails.
   void CheckConstant(const Expr& expr, uint32_t index);
   uint32_t PlanMatches(std::vector<uint32_t> children);

@@ -13,13 +13,34 @@ namespace attune::expression {
 std::vector<uint32_t> RuleSet::UsedSlots(Scope scope) const {
   std::vector<uint32_t> slots;
   for (const Node& node : plan_->nodes) {
-    const bool reads = node.op == Op::kSlot || node.op == Op::kHasSlot ||
-                       (node.op >= Op::kCompareInt && node.op <= Op::kCompareString);
-    if (reads && node.scope == scope) slots.push_back(node.slot);
+    if (ReadsSlot(node) && node.scope == scope) slots.push_back(node.slot);
   }
   std::sort(slots.begin(), slots.end());
   slots.erase(std::unique(slots.begin(), slots.end()), slots.end());
   return slots;
+}
+
+std::vector<Value> RuleSet::ConstantArguments(std::string_view function, size_t argument) const {
+  std::vector<uint32_t> open;
+  for (const Node& call : plan_->nodes) {
+    if (call.op != Op::kHostCall || call.function->name != function) continue;
+    if (argument < call.child_count) open.push_back(call.first_child + argument);
+  }
+  std::vector<Value> constants;
+  std::vector<bool> seen(plan_->nodes.size(), false);
+  while (!open.empty()) {
+    const uint32_t index = open.back();
+    open.pop_back();
+    if (seen[index]) continue;
+    seen[index] = true;
+    const Node& node = plan_->nodes[index];
+    if (node.op == Op::kConstant) constants.push_back(node.constant);
+    if (node.op == Op::kMemo) open.push_back(node.first_child);
+    if (node.op == Op::kConditional) {
+      open.insert(open.end(), {node.first_child + 1, node.first_child + 2});
+    }
+  }
+  return constants;
 }
 
 struct RuleSetBuilder::Compiled {
@@ -50,7 +71,11 @@ std::unique_ptr<RuleSetBuilder::Compiled> RuleSetBuilder::Compile(std::string_vi
   if (reporter.reported() > 0) return nullptr;
   compiled->node = planner_->Add(*compiled->ast->root, options.check_constants);
   for (const Planner::Problem& problem : planner_->problems()) {
-    reporter.Report(problem.at, problem.message);
+    if (problem.severity == Issue::Severity::kError) {
+      reporter.Report(problem.at, problem.message);
+    } else {
+      reporter.Warn(problem.at, problem.message);
+    }
   }
   if (reporter.reported() > 0) return nullptr;
   return compiled;

@@ -52,6 +52,10 @@ class RuleSet {
   // The slots of this scope that any expression may look at, ascending: no others need a value.
   std::vector<uint32_t> UsedSlots(Scope scope) const;
 
+  // The constants that any expression passes to a function of the host as this argument (a receiver
+  // is argument 0), and those that a condition chooses among. Valid as long as the rule set.
+  std::vector<Value> ConstantArguments(std::string_view function, size_t argument) const;
+
   // For the evaluator and for explanations.
   const Plan& plan() const { return *plan_; }
   const Limits& limits() const { return limits_; }
@@ -88,7 +92,8 @@ class RuleSetBuilder {
   explicit RuleSetBuilder(std::shared_ptr<Environment> environment, const Limits& limits = {});
   ~RuleSetBuilder();
 
-  // nullopt when something is wrong: `issues` tells what, with `name` in place of the file.
+  // nullopt when something is wrong: `issues` tells what, with `name` in place of the file. What is
+  // only doubtful is told there too.
   std::optional<RuleId> Add(std::string_view name, std::string_view text,
                             const CompileOptions& options, IssueList& issues);
 

@@ -13,11 +13,20 @@ constexpr size_t kMaxLineBytes = 200;
 
 void IssueReporter::Report(uint32_t offset, std::string message) {
   ++reported_;
+  Add(Issue::Severity::kError, offset, std::move(message));
+}
+
+void IssueReporter::Warn(uint32_t offset, std::string message) {
+  Add(Issue::Severity::kWarning, offset, std::move(message));
+}
+
+void IssueReporter::Add(Issue::Severity severity, uint32_t offset, std::string message) {
   const std::string_view before = text_.substr(0, std::min<size_t>(offset, text_.size()));
   const size_t newline = before.rfind('\n');
   const size_t line_begin = newline == std::string_view::npos ? 0 : newline + 1;
   const std::string_view in_line = before.substr(line_begin);
   Issue issue;
+  issue.severity = severity;
   issue.location.file = std::string(name_);
   issue.location.line = 1 + static_cast<int>(std::count(before.begin(), before.end(), '\n'));
   issue.location.column =

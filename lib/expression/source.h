@@ -25,10 +25,14 @@ class IssueReporter {
   // One issue at a byte of the text; at its end when `offset` is past it. Columns count code
   // points.
   void Report(uint32_t offset, std::string message);
-  // How many were reported here, also those that the list no longer keeps.
+  // The same, of what is doubtful only.
+  void Warn(uint32_t offset, std::string message);
+  // How many errors were reported here, also those that the list no longer keeps.
   size_t reported() const { return reported_; }
 
  private:
+  void Add(Issue::Severity severity, uint32_t offset, std::string message);
+
   const std::string_view name_;
   const std::string_view text_;
   IssueList& issues_;

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -16,11 +17,13 @@ namespace {
 
 using expression::CallContext;
 using expression::Environment;
+using expression::HostRemark;
 using expression::Kind;
 using expression::SimpleType;
 using expression::Type;
 using expression::TypeKind;
 using expression::Value;
+using Severity = Issue::Severity;
 
 const EngagementState& StateOf(CallContext& context) {
   return *static_cast<const EngagementState*>(context.host());
@@ -54,17 +57,25 @@ std::string CheckOutcome(const HistoryTerms& terms, const Value& constant) {
 
 std::string CheckWindow(const HistoryTerms& terms, const Value& constant) {
   if (constant.kind() != Kind::kDuration) return "";
-  const int64_t window_ms = constant.seconds() * 1000 + constant.nanos() / 1'000'000;
+  const int64_t window_ms = WindowMs(constant);
   if (window_ms <= 0) return "the window must be longer than 0";
-  if (window_ms <= terms.retention_ms) return "";
-  return absl::StrCat("the history keeps ", DurationText(terms.retention_ms),
+  if (window_ms > kMaxWindowMs) {
+    return absl::StrCat("the window must be at most ", kMaxWindowDays, "d");
+  }
+  if (window_ms <= terms.retention_ms.value_or(window_ms)) return "";
+  return absl::StrCat("the history keeps ", DurationText(*terms.retention_ms),
                       " (history.retention), so nothing can be counted within ",
                       DurationText(window_ms));
 }
 
-std::string CheckHistoryCall(const void* data, size_t argument, const Value& constant) {
+HostRemark CheckHistoryCall(const void* data, size_t argument, const Value& constant) {
   const auto& terms = *static_cast<const HistoryTerms*>(data);
-  return argument == 1 ? CheckOutcome(terms, constant) : CheckWindow(terms, constant);
+  if (argument == kCountOutcomes) return {Severity::kError, CheckOutcome(terms, constant)};
+  if (std::string problem = CheckWindow(terms, constant); !problem.empty()) {
+    return {Severity::kError, std::move(problem)};
+  }
+  if (constant.kind() != Kind::kDuration || terms.reach.Covers(WindowMs(constant))) return {};
+  return {Severity::kWarning, terms.reach.Warning("counting fails, and a rule does not hold")};
 }
 
 const Type* TypeOf(Environment& environment, ValueType type) {
@@ -129,7 +140,7 @@ std::shared_ptr<Environment> MakeEnvironment(const EngagementSchema& schema,
   add("history.group", history, kCandidate, CandidateSlots::kGroupHistory);
   add("history.group.on_channel", history, kCandidate, CandidateSlots::kGroupHistoryOnChannel);
   environment
-      ->AddFunction("count", "history.(list(string), duration) -> int", kDecision, CountBody,
+      ->AddFunction(kCountFunction, "history.(list(string), duration) -> int", kDecision, CountBody,
                     &terms, CheckHistoryCall)
       .IgnoreError();
   environment

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "lib/base/absl_strings.h"
 #include "lib/expression/explanation.h"
+#include "lib/policy/nearest_change.h"
 
 namespace attune::policy {
 namespace {
@@ -14,7 +15,6 @@ namespace {
 using expression::Finding;
 using expression::SeenValue;
 using expression::Variable;
-using expression::Verdict;
 
 bool IsHidden(const Variable& variable, const void* rules) {
   return static_cast<const EngagementRules*>(rules)->IsProtected(variable);
@@ -23,9 +23,12 @@ bool IsHidden(const Variable& variable, const void* rules) {
 // Explains one rule that does not hold.
 class Explainer {
  public:
-  Explainer(const EngagementRules& rules, expression::Evaluator& evaluator,
+  Explainer(const EngagementRules& rules, const EngagementState& state,
             const candidates::Rejection& rejection)
-      : rules_(rules), evaluator_(evaluator), rejection_(rejection) {}
+      : rules_(rules),
+        evaluator_(state.EvaluatorFor(rejection.treatment)),
+        rejection_(rejection),
+        nearest_change_(rules, state, rejection) {}
 
   RuleExplanation Run();
 
@@ -33,12 +36,11 @@ class Explainer {
   void Add(const Finding& finding);
   void AddValues(const Finding& finding);
   std::string TextOf(const Finding& finding, bool hides) const;
-  // Do all other rules hold?
-  bool IsOnlyOne() const;
 
   const EngagementRules& rules_;
   expression::Evaluator& evaluator_;
   const candidates::Rejection& rejection_;
+  const NearestChange nearest_change_;
   RuleExplanation result_;
   std::string what_;
 };
@@ -51,30 +53,6 @@ void Append(std::string& text, std::string_view separator, std::string more) {
   }
 }
 
-// The comparison as an expression: "customer.plan in ["a", "b"]".
-std::string ConditionOf(const Finding& finding) {
-  using expression::Relation;
-  const expression::SimpleComparison& comparison = *finding.comparison;
-  const absl::string_view what =
-      ToAbsl(comparison.variable != nullptr ? std::string_view(comparison.variable->path)
-                                            : finding.compared);
-  const std::string constant = ToString(comparison.constant);
-  switch (comparison.relation) {
-    case Relation::kPresent:
-      return absl::StrCat("has(", what, ")");
-    case Relation::kAbsent:
-      return absl::StrCat("!has(", what, ")");
-    case Relation::kContains:
-      return absl::StrCat(constant, " in ", what);
-    case Relation::kNotContains:
-      return absl::StrCat("!(", constant, " in ", what, ")");
-    case Relation::kNotIn:
-      return absl::StrCat("!(", what, " in ", constant, ")");
-    default:
-      return absl::StrCat(what, " ", ToAbsl(RelationText(comparison.relation)), " ", constant);
-  }
-}
-
 RuleExplanation Explainer::Run() {
   const EngagementRule& rule = rules_[rejection_.rule];
   result_.rule = rule.name;
@@ -83,7 +61,6 @@ RuleExplanation Explainer::Run() {
        Explain(evaluator_, static_cast<expression::RuleId>(rejection_.rule))) {
     Add(finding);
   }
-  if (!result_.nearest_change.empty() && !IsOnlyOne()) result_.nearest_change.clear();
   result_.sentence =
       absl::StrCat(ToAbsl(EngagementStageName(rule.stage)), " ", rule.name, ": ", what_,
                    rule.because.empty() ? "" : " (", rule.because, rule.because.empty() ? "" : ")");
@@ -100,7 +77,7 @@ void Explainer::Add(const Finding& finding) {
   Append(result_.expression, " || ", std::string(finding.text));
   if (finding.comparison == nullptr) return;
   Append(result_.needed, " or ", NeededText(*finding.comparison));
-  if (finding.sufficient) Append(result_.nearest_change, " || ", ConditionOf(finding));
+  Append(result_.nearest_change, " || ", nearest_change_.Of(finding));
 }
 
 void Explainer::AddValues(const Finding& finding) {
@@ -137,19 +114,11 @@ std::string Explainer::TextOf(const Finding& finding, bool hides) const {
   return absl::StrCat(ToAbsl(finding.text), " is false", seen.empty() ? "" : " with ", seen);
 }
 
-bool Explainer::IsOnlyOne() const {
-  const absl::Span<const int> holding = rules_.Holding(rejection_.treatment);
-  return std::all_of(holding.begin(), holding.end(), [&](int rule) {
-    return rule == rejection_.rule ||
-           evaluator_.Test(static_cast<expression::RuleId>(rule)) == Verdict::kTrue;
-  });
-}
-
 }  // namespace
 
 RuleExplanation ExplainRule(const EngagementRules& rules, const EngagementState& state,
                             const candidates::Rejection& rejection) {
-  return Explainer(rules, state.EvaluatorFor(rejection.treatment), rejection).Run();
+  return Explainer(rules, state, rejection).Run();
 }
 
 }  // namespace attune::policy

@@ -34,7 +34,8 @@ struct RuleExplanation {
   // of several would have been enough.
   std::string needed;
   // The one comparison that would have let the treatment pass all rules, had it been true:
-  // "customer.open_incidents == 0". Empty when it would take more.
+  // "customer.open_incidents == 0"; see NearestChange. Where one of several would have been enough,
+  // with " || " between them. Empty when it would take more.
   std::string nearest_change;
 };
 

@@ -1,5 +1,6 @@
 #include "lib/policy/engagement_rules.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -43,6 +44,10 @@ Value HistoryPart(Scope of, bool on_channel) {
 Scope ScopeOf(const Value& part) { return static_cast<Scope>(part.opaque_tag() / 2); }
 bool IsOnChannel(const Value& part) { return part.opaque_tag() % 2 != 0; }
 
+int64_t WindowMs(const Value& duration) {
+  return duration.seconds() * 1000 + duration.nanos() / 1'000'000;
+}
+
 Value ToExpression(const ValueRef& value) {
   const Value converted = [&] {
     switch (value.type()) {
@@ -71,6 +76,7 @@ EngagementRules::EngagementRules(Parts parts, const catalog::Catalog& catalog,
   PlaceValues(catalog, schema);
   FindUsed(schema);
   FindProtected(schema);
+  FindLongestWindow();
 }
 
 void EngagementRules::PlaceRules(const catalog::Catalog& catalog) {
@@ -139,6 +145,14 @@ void EngagementRules::FindProtected(const EngagementSchema& schema) {
     if (derived.is_protected) protected_.emplace(absl::StrCat("derived.", derived.name));
   }
   if (parts_.local_time_protected) protected_.emplace("context.local_time");
+}
+
+void EngagementRules::FindLongestWindow() {
+  if (parts_.rule_set == nullptr) return;
+  for (const Value& window : parts_.rule_set->ConstantArguments(kCountFunction, kCountWindow)) {
+    if (window.kind() != expression::Kind::kDuration) continue;
+    longest_window_ms_ = std::max(longest_window_ms_, std::min(WindowMs(window), kMaxWindowMs));
+  }
 }
 
 }  // namespace attune::policy

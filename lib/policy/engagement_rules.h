@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,6 +20,7 @@
 #include "lib/expression/rule_set.h"
 #include "lib/expression/value.h"
 #include "lib/policy/contact_policies.h"
+#include "lib/policy/history_reach.h"
 
 namespace attune::policy {
 
@@ -68,7 +70,9 @@ struct DerivedValue {
 // What expressions may say about the history.
 struct HistoryTerms {
   StringMap<OutcomeSet> outcomes;  // by name, with "decided"
-  int64_t retention_ms = 0;        // no window is longer
+  // As the strategy writes it: no window is longer. Absent: it is as long as the longest one.
+  std::optional<int64_t> retention_ms;
+  HistoryReach reach;
 };
 
 // What of a strategy its expressions see.
@@ -101,6 +105,13 @@ struct CandidateSlots {
   static constexpr uint32_t kGroupHistoryOnChannel = 5;
   static constexpr uint32_t kFirstAttribute = 6;
 };
+
+// How expressions count: history.all.count(outcomes, window), and which argument the window is.
+inline constexpr std::string_view kCountFunction = "count";
+inline constexpr size_t kCountOutcomes = 1;
+inline constexpr size_t kCountWindow = 2;
+// A window as they write it; not longer than 0: it is none.
+int64_t WindowMs(const expression::Value& duration);
 
 // A part of the history as expressions hold it, and which part it is.
 expression::Value HistoryPart(Scope of, bool on_channel);
@@ -136,6 +147,9 @@ class EngagementRules {
   // Null when nothing was compiled.
   const std::shared_ptr<const expression::RuleSet>& rule_set() const { return parts_.rule_set; }
   const HistoryTerms& terms() const { return *parts_.terms; }
+  // The longest constant window within which any of them counts; 0: none counts. A window that is
+  // computed may be longer: then counting is an error where the history doesn't reach back.
+  int64_t longest_window_ms() const { return longest_window_ms_; }
 
   // The rules that a treatment must meet, in the order in which they are looked at.
   absl::Span<const int> Holding(int treatment) const {
@@ -165,6 +179,7 @@ class EngagementRules {
   void PlaceValues(const catalog::Catalog& catalog, const EngagementSchema& schema);
   void FindUsed(const EngagementSchema& schema);
   void FindProtected(const EngagementSchema& schema);
+  void FindLongestWindow();
 
   Parts parts_;
   std::vector<int> holding_;  // by treatment, one after the other, with the start of each
@@ -174,6 +189,7 @@ class EngagementRules {
   size_t decision_slots_ = 0;
   uint32_t first_attribute_slot_ = 0;
   size_t candidate_slots_ = 0;
+  int64_t longest_window_ms_ = 0;
   std::vector<expression::Value> candidate_values_;  // by treatment
   absl::flat_hash_set<std::string> protected_;       // paths of variables
 };

@@ -1,5 +1,6 @@
 #include "lib/policy/engagement_state.h"
 
+#include <algorithm>
 #include <string_view>
 
 #include "absl/time/time.h"
@@ -12,25 +13,18 @@ using expression::ErrorCode;
 using expression::Value;
 using expression::Verdict;
 
-namespace {
-
-Value HistoryUnknown() {
-  return Value::Error(ErrorCode::kMissingValue,
-                      "what is remembered of the customer's interactions does not tell");
-}
-
-}  // namespace
-
 void EngagementState::Reset(const EngagementInput& input, InteractionHistory& history) {
   rules_ = &input.rules;
-  clock_ = &input.contact.clock();
+  contact_ = &input.contact;
   time_us_ = input.context.time_us;
   features_ = input.features;
+  history_incomplete_ = false;
   time_zone_unknown_ = false;
   counts_.Reset(input.contact, input.catalog, input.context, history);
   if (rule_set_ != input.rules.rule_set()) {
     rule_set_ = input.rules.rule_set();
     evaluator_ = std::make_unique<expression::Evaluator>(*rule_set_);
+    other_evaluator_ = nullptr;
     slots_.assign(input.rules.decision_slots(), Value());
     slots_[DecisionSlots::kAllHistory] = HistoryPart(Scope::kAll, false);
     slots_[DecisionSlots::kAllHistoryOnChannel] = HistoryPart(Scope::kAll, true);
@@ -80,13 +74,29 @@ std::optional<candidates::Rejection> EngagementState::RejectionOf(int treatment)
   return std::nullopt;
 }
 
+bool EngagementState::WouldHold(int treatment, uint32_t slot, const Value& value) const {
+  if (other_evaluator_ == nullptr) {
+    other_evaluator_ = std::make_unique<expression::Evaluator>(*rule_set_);
+    other_evaluator_->set_host(evaluator_->machine().context().host());
+  }
+  other_slots_ = slots_;
+  other_slots_[slot] = value;
+  treatment_ = treatment;
+  other_evaluator_->StartDecision(other_slots_.data());
+  other_evaluator_->StartCandidate(rules_->CandidateValues(treatment));
+  const absl::Span<const int> holding = rules_->Holding(treatment);
+  return std::all_of(holding.begin(), holding.end(), [&](int rule) {
+    return other_evaluator_->Test(static_cast<expression::RuleId>(rule)) == Verdict::kTrue;
+  });
+}
+
 std::optional<HistoryQuery> EngagementState::QueryOf(CallContext& context, const Value* args,
                                                      Value* problem) const {
   HistoryQuery query;
   query.of = ScopeOf(args[0]);
   query.on_channel = IsOnChannel(args[0]);
   query.treatment = treatment_;
-  expression::ListReader outcomes(args[1]);
+  expression::ListReader outcomes(args[kCountOutcomes]);
   Value outcome;
   while (outcomes.Next(&outcome)) {
     const std::string_view name =
@@ -101,11 +111,17 @@ std::optional<HistoryQuery> EngagementState::QueryOf(CallContext& context, const
   return query;
 }
 
+Value EngagementState::HistoryUnknown() const {
+  history_incomplete_ = true;
+  return Value::Error(ErrorCode::kMissingValue,
+                      "what is remembered of the customer's interactions does not tell");
+}
+
 Value EngagementState::Count(CallContext& context, const Value* args) const {
   Value problem;
   const std::optional<HistoryQuery> query = QueryOf(context, args, &problem);
   if (!query) return problem;
-  const int64_t window_ms = args[2].seconds() * 1000 + args[2].nanos() / 1'000'000;
+  const int64_t window_ms = WindowMs(args[kCountWindow]);
   if (window_ms <= 0) {
     return Value::Error(ErrorCode::kInvalidArgument, "the window must be longer than 0");
   }
@@ -123,7 +139,7 @@ Value EngagementState::Last(CallContext& context, const Value* args) const {
 
 Value EngagementState::LocalTime() const {
   bool unknown = false;
-  const absl::TimeZone zone = clock_->ZoneOf(features_, &unknown);
+  const absl::TimeZone zone = contact_->clock().ZoneOf(features_, &unknown);
   time_zone_unknown_ |= unknown;
   const int offset_s = zone.At(absl::FromUnixMicros(time_us_)).offset;
   return Value::TimestampMicros(time_us_ + offset_s * int64_t{1'000'000});

@@ -46,7 +46,15 @@ class EngagementState {
   // Makes the evaluator look at this treatment: for explanations.
   expression::Evaluator& EvaluatorFor(int treatment) const;
 
-  // A rule looked at the local time of a customer whose time zone has a name that is not known.
+  // Would all rules of the treatment hold if the variable with this slot, of scope kDecision, had
+  // another value? For explanations.
+  bool WouldHold(int treatment, uint32_t slot, const expression::Value& value) const;
+  const ContactPolicies& contact() const { return *contact_; }
+
+  // A rule asked for what the history does not tell, as it does not reach back far enough or can't
+  // be read or written; a rule looked at the local time of a customer whose time zone has a name
+  // that is not known.
+  bool history_incomplete() const { return history_incomplete_; }
   bool time_zone_unknown() const { return time_zone_unknown_; }
 
   // What the functions and variables of expressions are: see strategy.proto.
@@ -56,6 +64,8 @@ class EngagementState {
 
  private:
   void FillSlots(const EngagementInput& input);
+  // The error that such a question gets.
+  expression::Value HistoryUnknown() const;
   // The question that the part of the history and the list of outcomes ask; nullopt when an outcome
   // is not known: then `*problem` is the error.
   std::optional<HistoryQuery> QueryOf(expression::CallContext& context,
@@ -63,17 +73,21 @@ class EngagementState {
                                       expression::Value* problem) const;
 
   const EngagementRules* rules_ = nullptr;
-  const CustomerClock* clock_ = nullptr;
+  const ContactPolicies* contact_ = nullptr;
   int64_t time_us_ = 0;
   absl::Span<const ValueRef> features_;
   // What evaluating leaves behind.
   mutable int treatment_ = 0;
+  mutable bool history_incomplete_ = false;
   mutable bool time_zone_unknown_ = false;
   mutable HistoryCounts counts_;
   // Shared, so that another strategy's rules can't be taken for these.
   std::shared_ptr<const expression::RuleSet> rule_set_;
   std::unique_ptr<expression::Evaluator> evaluator_;
   std::vector<expression::Value> slots_;
+  // Of WouldHold: made when it is first asked for.
+  mutable std::unique_ptr<expression::Evaluator> other_evaluator_;
+  mutable std::vector<expression::Value> other_slots_;
 };
 
 }  // namespace attune::policy

@@ -81,7 +81,8 @@ void ApplyPolicies(const PolicyInput& input, absl::Span<const int> candidates,
       result.kept.push_back(candidate);
     }
   }
-  result.history_incomplete = has_contact && result.contact.history_incomplete();
+  result.history_incomplete = (has_contact && result.contact.history_incomplete()) ||
+                              (has_rules && result.engagement.history_incomplete());
   result.time_zone_unknown = (has_contact && result.contact.time_zone_unknown()) ||
                              (has_rules && result.engagement.time_zone_unknown());
 }

@@ -37,7 +37,8 @@ struct PolicyResult {
   EngagementState engagement;
   // Where the customer stands with the contact policies. REQUIRES: the strategy has some.
   ContactState contact;
-  // A treatment was rejected because the history doesn't tell; the customer's time zone is none.
+  // A contact policy or a rule asked for what the history doesn't tell; the customer's time zone is
+  // none, and the default one stood in for it.
   bool history_incomplete = false;
   bool time_zone_unknown = false;
 

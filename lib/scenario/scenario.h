@@ -12,6 +12,7 @@
 #include "lib/candidates/rejection.h"
 #include "lib/context/value.h"
 #include "lib/customer/customer_record.h"
+#include "lib/stops/stop_set.h"
 #include "lib/strategy/strategy.h"
 
 namespace attune::scenario {
@@ -63,6 +64,7 @@ struct Step {
   std::vector<std::pair<uint32_t, OwnedValue>> features;
   std::vector<SaidConsent> consents;
   std::vector<customer::Interaction> history;
+  std::vector<stops::Change> stops;
   Situation situation;
   // Absent: nothing is decided.
   std::optional<Expectation> expect;

@@ -31,6 +31,8 @@ using strategy::Strategy;
 namespace v1 = strategy::v1;
 
 constexpr std::string_view kDecided = "decided";
+// Who stops something in a case.
+constexpr std::string_view kStoppedBy = "scenario";
 
 absl::Time ToTime(const google::protobuf::Timestamp& time) {
   return absl::FromUnixSeconds(time.seconds()) + absl::Nanoseconds(time.nanos());
@@ -42,6 +44,7 @@ v1::ScenarioStep FirstStep(const v1::ScenarioCase& source) {
   *step.mutable_customer() = source.customer();
   *step.mutable_consents() = source.consents();
   *step.mutable_history() = source.history();
+  *step.mutable_stops() = source.stops();
   if (source.has_at()) *step.mutable_at() = source.at();
   step.set_channel(source.channel());
   if (source.has_intent()) step.set_intent(source.intent());
@@ -81,6 +84,7 @@ class Compiler : public strategy::CheckerBase {
                    Step& step);
   void AddConsent(const v1::ScenarioConsent& source, const std::string& path, Step& step);
   void AddInteraction(const v1::ScenarioInteraction& source, const std::string& path, Step& step);
+  void AddStop(const v1::ScenarioStop& source, const std::string& path, Step& step);
   Expectation CompileExpectation(const v1::Expectation& source, const std::string& path);
   ExpectedRejection CompileRejection(const v1::ExpectedRejection& source, const std::string& path);
   std::optional<candidates::Reason> CompileReason(const std::string& name, const std::string& path);
@@ -195,6 +199,9 @@ Step Compiler::CompileStep(const v1::ScenarioStep& source, const std::string& pa
   }
   for (int i = 0; i < source.history_size(); ++i) {
     AddInteraction(source.history(i), Element(Field(path, "history"), i), step);
+  }
+  for (int i = 0; i < source.stops_size(); ++i) {
+    AddStop(source.stops(i), Element(Field(path, "stops"), i), step);
   }
   if (source.has_expect()) {
     step.expect = CompileExpectation(source.expect(), Field(path, "expect"));
@@ -358,6 +365,32 @@ void Compiler::AddInteraction(const v1::ScenarioInteraction& source, const std::
     ReportUnknown("channel", channel, strategy_.context.channels.Names(), Field(path, "channel"));
   }
   step.history.push_back(interaction);
+}
+
+void Compiler::AddStop(const v1::ScenarioStop& source, const std::string& path, Step& step) {
+  stops::Change stop;
+  stop.stopped = !source.lifted();
+  stop.by = kStoppedBy;
+  stop.because = source.because();
+  stop.time_us = absl::ToUnixMicros(step.at);
+  switch (source.target_case()) {
+    case v1::ScenarioStop::kTreatment:
+      stop.target = {stops::Target::Kind::kTreatment, source.treatment()};
+      TreatmentOf(source.treatment(), Field(path, "treatment"));
+      break;
+    case v1::ScenarioStop::kGroup: {
+      stop.target = {stops::Target::Kind::kGroup, source.group()};
+      if (stops::IsDeclared(stop.target, strategy_.catalog)) break;
+      std::vector<std::string_view> names;
+      for (const catalog::Group& group : strategy_.catalog.groups) names.push_back(group.name);
+      ReportUnknown("group", source.group(), names, Field(path, "group"));
+      break;
+    }
+    case v1::ScenarioStop::TARGET_NOT_SET:
+      if (!source_.HasUnflawed(path)) break;
+      Report(path, "a stop needs one of the keys treatment, group");
+  }
+  step.stops.push_back(std::move(stop));
 }
 
 Expectation Compiler::CompileExpectation(const v1::Expectation& source, const std::string& path) {

@@ -46,10 +46,13 @@ absl::StatusOr<std::vector<CaseResult>> ScenarioRunner::Run(const ScenarioFile& 
 absl::StatusOr<CaseResult> ScenarioRunner::RunCase(const strategy::Strategy& strategy,
                                                    const Case& source) {
   CaseResult result{source.name, source.line, {}};
+  stopped_.clear();
+  stops_ = stops::StopSet();
   for (size_t i = 0; i < source.steps.size(); ++i) {
     const Step& step = source.steps[i];
     clock_.Set(step.at);
     if (absl::Status status = Tell(strategy, source.name, step); !status.ok()) return status;
+    Stop(strategy, step);
     if (!step.expect) continue;
     absl::StatusOr<std::vector<Difference>> differences = Decide(strategy, source.name, step);
     if (!differences.ok()) return differences.status();
@@ -58,6 +61,16 @@ absl::StatusOr<CaseResult> ScenarioRunner::RunCase(const strategy::Strategy& str
         {static_cast<int>(i), step.at, step.situation.channel, *std::move(differences)});
   }
   return result;
+}
+
+void ScenarioRunner::Stop(const strategy::Strategy& strategy, const Step& step) {
+  if (step.stops.empty()) return;
+  for (const stops::Change& change : step.stops) {
+    std::erase_if(stopped_,
+                  [&](const stops::Change& stop) { return stop.target == change.target; });
+    if (change.stopped) stopped_.push_back(change);
+  }
+  stops_ = stops::StopSet(stopped_, strategy.catalog);
 }
 
 absl::Status ScenarioRunner::Tell(const strategy::Strategy& strategy,
@@ -86,7 +99,9 @@ absl::StatusOr<std::vector<Difference>> ScenarioRunner::Decide(const strategy::S
   NormaliseSituation(strategy, customer_id, step.situation, step.at, context, violations);
   if (!violations.empty()) return violations.ToStatus();
   const auto no_answer = [](const decision::Decision&, std::string*) {};
-  const absl::Status status = decider_.Decide(strategy, context, {}, no_answer, decision_);
+  decision::DecideOptions options;
+  options.stops = &stops_;
+  const absl::Status status = decider_.Decide(strategy, context, options, no_answer, decision_);
   if (!status.ok()) return status;
   if (!decision_.store_status.ok()) return decision_.store_status;
   return Compare(strategy, context, decision_, *step.expect);

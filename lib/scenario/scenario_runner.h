@@ -12,6 +12,7 @@
 #include "lib/decision/decider.h"
 #include "lib/scenario/difference.h"
 #include "lib/scenario/scenario.h"
+#include "lib/stops/stop_set.h"
 #include "lib/storage/state_store.h"
 
 namespace attune::scenario {
@@ -32,8 +33,8 @@ struct CaseResult {
 };
 
 // Runs the cases of one file as a server would live through them, with a clock that the cases set:
-// features, consents and interactions are written, decisions are made and remembered. Not
-// thread-safe.
+// features, consents and interactions are written, decisions are made and remembered. What a case
+// stops is stopped for its own customer only. Not thread-safe.
 class ScenarioRunner {
  public:
   // `store` must outlive the runner and have no customers; the names of a case are the ids of its
@@ -45,6 +46,8 @@ class ScenarioRunner {
 
  private:
   absl::StatusOr<CaseResult> RunCase(const strategy::Strategy& strategy, const Case& source);
+  // Switches off and on what the step says.
+  void Stop(const strategy::Strategy& strategy, const Step& step);
   // Writes what has become known by the step.
   absl::Status Tell(const strategy::Strategy& strategy, const std::string& customer_id,
                     const Step& step);
@@ -55,6 +58,8 @@ class ScenarioRunner {
   const customer::ProfileWriter profiles_;
   const customer::HistoryWriter history_;
   const decision::Decider decider_;
+  std::vector<stops::Change> stopped_;  // in the case that is run
+  stops::StopSet stops_;                // the same, for decisions
   decision::Decision decision_;
 };
 

@@ -11,6 +11,7 @@
 #include "absl/strings/str_join.h"
 #include "lib/base/time_zones.h"
 #include "lib/policy/contact_policies.h"
+#include "lib/policy/history_reach.h"
 #include "lib/strategy/contact_compiler.h"
 #include "lib/strategy/suggestion.h"
 
@@ -44,7 +45,11 @@ class ContactChecker : public CheckerBase {
  public:
   ContactChecker(const v1::Strategy& file, const ContactNames& names, YamlDocument& source,
                  IssueList& issues, StringMap<std::string>& path_of_policy)
-      : CheckerBase(source, issues), file_(file), names_(names), path_of_policy_(path_of_policy) {}
+      : CheckerBase(source, issues),
+        file_(file),
+        names_(names),
+        reach_(ReachOf(file.history())),
+        path_of_policy_(path_of_policy) {}
 
   bool Check();
 
@@ -81,13 +86,9 @@ class ContactChecker : public CheckerBase {
   void CheckHorizon(const Place& place, std::string_view field, int64_t seconds);
   const std::string& GroupOf(std::string_view treatment) const;
 
-  int max_interactions() const {
-    return file_.history().has_max_interactions() ? file_.history().max_interactions()
-                                                  : kDefaultInteractions;
-  }
-
   const v1::Strategy& file_;
   const ContactNames names_;
+  const policy::HistoryReach reach_;
   NameIndex outcomes_;
   NameIndex purposes_;
   StringMap<std::string>& path_of_policy_;  // by name
@@ -273,9 +274,9 @@ void ContactChecker::CheckSuppression(const v1::Suppression& suppression, const 
     Report(Field(place.kind, "of"),
            "of must be treatment or group: silence is of what was refused");
   }
-  if (silence + window > kMaxWindowDays * kSecondsPerDay) {
-    Report(Field(place.kind, "for"),
-           absl::StrCat("window and for must be at most ", kMaxWindowDays, " days together"));
+  if (silence + window > policy::kMaxWindowDays * kSecondsPerDay) {
+    Report(Field(place.kind, "for"), absl::StrCat("window and for must be at most ",
+                                                  policy::kMaxWindowDays, " days together"));
   } else if (silence > 0) {
     CheckHorizon(place, "for", silence + window);
   }
@@ -395,9 +396,9 @@ void ContactChecker::CheckCounted(const Repeated<std::string>& outcomes, const P
 void ContactChecker::CheckCount(const Place& place, std::string_view noun, std::string_view field,
                                 int count, bool required) {
   if (required && count == 0 && !IsUsable(place.kind, noun, field)) return;
-  if (count >= 1 && count <= max_interactions()) return;
+  if (count >= 1 && count <= reach_.max_interactions) return;
   Report(Field(place.kind, field),
-         absl::StrCat(ToAbsl(field), " must be between 1 and the ", max_interactions(),
+         absl::StrCat(ToAbsl(field), " must be between 1 and the ", reach_.max_interactions,
                       " interactions that are kept (history.max_interactions), not ", count));
 }
 
@@ -421,8 +422,9 @@ int64_t ContactChecker::CheckDuration(std::string_view owner, std::string_view n
   }
   if (!source_.HasUnflawed(path)) return 0;
   const int64_t seconds = duration->seconds();
-  if (seconds >= 1 && seconds <= kMaxWindowDays * kSecondsPerDay) return seconds;
-  Report(path, absl::StrCat(ToAbsl(field), " must be between 1s and ", kMaxWindowDays, "d"));
+  if (seconds >= 1 && seconds <= policy::kMaxWindowDays * kSecondsPerDay) return seconds;
+  Report(path,
+         absl::StrCat(ToAbsl(field), " must be between 1s and ", policy::kMaxWindowDays, "d"));
   return 0;
 }
 
@@ -432,16 +434,8 @@ void ContactChecker::CheckHorizon(const Place& place, std::string_view field, in
     longest_seconds_ = seconds;
     longest_path_ = path;
   }
-  const int64_t per_day = file_.history().has_interactions_per_day()
-                              ? file_.history().interactions_per_day()
-                              : kDefaultInteractionsPerDay;
-  if (seconds * per_day <= max_interactions() * kSecondsPerDay) return;
-  source_.Warn(path,
-               absl::StrCat("the ", max_interactions(), " interactions that are kept hold ",
-                            max_interactions() / per_day, " days of a customer with ", per_day,
-                            " a day; where they don't reach back far enough the policy counts as "
-                            "reached (history.max_interactions, history.interactions_per_day)"),
-               issues_);
+  if (reach_.Covers(seconds * 1000)) return;
+  source_.Warn(path, reach_.Warning("the policy counts as reached"), issues_);
 }
 
 }  // namespace

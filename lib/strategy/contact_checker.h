@@ -14,12 +14,8 @@ namespace attune::strategy {
 // Most purposes and fallbacks of one strategy.
 inline constexpr int kMaxPurposes = 64;
 inline constexpr int kMaxFallbacks = 64;
-// Most interactions that may be kept of one customer, and what is assumed when nothing is said.
+// Most interactions that may be kept of one customer.
 inline constexpr int kMaxInteractions = 4096;
-inline constexpr int kDefaultInteractions = 512;
-inline constexpr int kDefaultInteractionsPerDay = 4;
-// Longest window, gap, silence and retention, in days.
-inline constexpr int kMaxWindowDays = 3650;
 
 // What else the strategy declares.
 struct ContactNames {

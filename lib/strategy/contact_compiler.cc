@@ -225,14 +225,23 @@ ContactPolicies CompileContact(const v1::Strategy& file, const Strategy& strateg
   return Compiler(file, strategy).Compile();
 }
 
-customer::HistoryBounds CompileHistory(const v1::History& file, int64_t longest_horizon_ms) {
+customer::HistoryBounds CompileHistory(const v1::History& file, int64_t longest_window_ms) {
   customer::HistoryBounds bounds;
   if (file.has_max_interactions()) {
     bounds.max_interactions = static_cast<uint64_t>(std::max(file.max_interactions(), 1));
   }
   if (file.has_retention()) bounds.retention_ms = MillisOf(file.retention());
-  bounds.retention_ms = std::max(bounds.retention_ms, longest_horizon_ms);
+  bounds.retention_ms = std::max(bounds.retention_ms, longest_window_ms);
   return bounds;
+}
+
+policy::HistoryReach ReachOf(const v1::History& file) {
+  policy::HistoryReach reach;
+  reach.max_interactions = static_cast<int64_t>(CompileHistory(file, 0).max_interactions);
+  if (file.has_interactions_per_day()) {
+    reach.interactions_per_day = std::max(file.interactions_per_day(), 1);
+  }
+  return reach;
 }
 
 std::optional<int> ParseTimeOfDay(std::string_view text) {

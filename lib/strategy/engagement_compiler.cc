@@ -12,6 +12,7 @@
 #include "lib/base/absl_strings.h"
 #include "lib/expression/rule_set.h"
 #include "lib/strategy/checker_base.h"
+#include "lib/strategy/contact_compiler.h"
 #include "lib/strategy/literal.h"
 
 namespace attune::strategy {
@@ -73,7 +74,7 @@ class Compiler {
   }
   void Report(const std::string& path, std::string_view text, const IssueList& issues) {
     for (const Issue& issue : issues.issues()) {
-      report_(path, OffsetOf(text, issue.location), issue.message);
+      report_(path, OffsetOf(text, issue.location), issue.severity, issue.message);
     }
   }
   // Is the name, or what it is a field of, protected?
@@ -122,7 +123,10 @@ EngagementRules Compiler::Compile() {
 
 void Compiler::MakeTerms() {
   auto terms = std::make_shared<policy::HistoryTerms>();
-  terms->retention_ms = strategy_.history.retention_ms;
+  const v1::History& history = file_.history();
+  const int64_t retention_ms = MillisOf(history.retention());
+  if (retention_ms > 0) terms->retention_ms = retention_ms;
+  terms->reach = ReachOf(history);
   terms->outcomes.emplace("decided", policy::kDecidedOnly);
   for (int i = 0; i < std::min(strategy_.outcomes.size(), policy::kMaxOutcomes); ++i) {
     terms->outcomes.emplace(strategy_.outcomes[i].name, policy::OutcomeSet{2} << i);
@@ -183,22 +187,25 @@ void Compiler::ReportCycle(int index) {
   const std::string& text = file_.derived(last).value();
   const size_t at = text.find(path.front());
   report_(Field(Element("derived", last), "value"), at == text.npos ? 0 : at,
+          Issue::Severity::kError,
           absl::StrCat("a derived value can't depend on itself: ", absl::StrJoin(path, " -> ")));
 }
 
 void Compiler::Define(int index, const std::vector<std::string>& names) {
   const v1::Derived& derived = file_.derived(index);
   const std::string variable = absl::StrCat(ToAbsl(kDerived), derived.name());
+  const std::string path = Field(Element("derived", index), "value");
   IssueList issues;
   if (derived.value().empty() || environment_->FindVariable(variable) != nullptr ||
       !builder_->Define(variable, derived.name(), derived.value(), Options(nullptr), issues)) {
-    Report(Field(Element("derived", index), "value"), derived.value(), issues);
+    Report(path, derived.value(), issues);
     environment_
         ->AddVariable(variable, expression::SimpleType(expression::TypeKind::kDyn),
                       expression::Scope::kDecision, 0)
         .IgnoreError();
     return;
   }
+  Report(path, derived.value(), issues);
   const bool is_protected = std::any_of(names.begin(), names.end(),
                                         [&](const std::string& name) { return IsProtected(name); });
   if (is_protected) protected_.insert(variable);
@@ -224,11 +231,8 @@ void Compiler::AddRules(const RepeatedPtrField<v1::Rule>& rules, const std::stri
     if (rule.when().empty()) continue;
     IssueList issues;
     const auto added = builder_->Add(rule.name(), rule.when(), options, issues);
-    if (added) {
-      parts_.rules.push_back({rule.name(), rule.because(), stage, place});
-    } else {
-      Report(Field(Element(list, i), "when"), rule.when(), issues);
-    }
+    if (added) parts_.rules.push_back({rule.name(), rule.because(), stage, place});
+    Report(Field(Element(list, i), "when"), rule.when(), issues);
   }
 }
 

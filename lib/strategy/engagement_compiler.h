@@ -7,16 +7,17 @@
 
 #include "absl/functional/function_ref.h"
 #include "attune/strategy/v1/strategy.pb.h"
+#include "lib/base/issue.h"
 #include "lib/expression/environment.h"
 #include "lib/policy/engagement_rules.h"
 #include "lib/strategy/strategy.h"
 
 namespace attune::strategy {
 
-// Takes what is wrong with an expression: the path of the field that it stands in, the byte of its
-// text, and the message.
-using ReportExpression =
-    absl::FunctionRef<void(const std::string& path, size_t offset, std::string message)>;
+// Takes what is wrong or doubtful with an expression: the path of the field that it stands in, the
+// byte of its text, and the message.
+using ReportExpression = absl::FunctionRef<void(const std::string& path, size_t offset,
+                                                Issue::Severity severity, std::string message)>;
 
 // Compiles the rules and derived values of a file, given what else of it was compiled. Every
 // problem of every expression is reported; what has one is left out. REQUIRES: CheckStrategy

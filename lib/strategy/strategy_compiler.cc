@@ -80,9 +80,11 @@ std::shared_ptr<Strategy> Compiler::Compile() {
   CompileTreatments(strategy->context, strategy->catalog);
   strategy->arbitration = CompileArbitration(strategy->context, strategy->catalog);
   strategy->contact = CompileContact(file_, *strategy);
-  strategy->history = CompileHistory(file_.history(), strategy->contact.longest_horizon_ms());
   strategy->treatment_attributes = CompileDeclarations(file_.treatment_attributes(), std::nullopt);
   strategy->engagement = CompileEngagement(file_, *strategy, report_);
+  strategy->history = CompileHistory(
+      file_.history(),
+      std::max(strategy->contact.longest_horizon_ms(), strategy->engagement.longest_window_ms()));
   return strategy;
 }
 

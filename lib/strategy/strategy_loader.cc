@@ -77,8 +77,9 @@ std::shared_ptr<Strategy> Loader::Compile() {
     Report("", std::string(number.status().message()));
     return 0;
   };
-  const auto report = [&](const std::string& path, size_t offset, std::string message) {
-    source_->ReportWithin(path, offset, std::move(message), issues_);
+  const auto report = [&](const std::string& path, size_t offset, Issue::Severity severity,
+                          std::string message) {
+    source_->ReportWithin(path, offset, severity, std::move(message), issues_);
   };
   return CompileStrategy(file_, number_of, report);
 }

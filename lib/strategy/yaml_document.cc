@@ -344,13 +344,12 @@ void YamlDocument::Report(std::string_view path, std::string message, IssueList&
   AddIssue(Issue::Severity::kError, target.value, std::move(message), issues);
 }
 
-void YamlDocument::ReportWithin(std::string_view path, size_t offset, std::string message,
-                                IssueList& issues) {
+void YamlDocument::ReportWithin(std::string_view path, size_t offset, Issue::Severity severity,
+                                std::string message, IssueList& issues) {
   const Target target = Find(path);
   YamlNode& node = nodes_[target.value];
-  node.flawed = true;
-  issues.Add(
-      file_.MakeIssue(Issue::Severity::kError, PositionWithin(node, offset), std::move(message)));
+  node.flawed |= severity == Issue::Severity::kError;
+  issues.Add(file_.MakeIssue(severity, PositionWithin(node, offset), std::move(message)));
 }
 
 // Walks along the text and the file at once; blanks and line ends may differ in number.

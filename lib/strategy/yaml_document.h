@@ -69,8 +69,10 @@ class YamlDocument {
   // field is absent.
   void Report(std::string_view path, std::string message, IssueList& issues);
   // The same, about the byte of a text that the field holds, where the file has it: lines may be
-  // folded there and quotes escaped. Where an escape hides it: the beginning of the value.
-  void ReportWithin(std::string_view path, size_t offset, std::string message, IssueList& issues);
+  // folded there and quotes escaped. Where an escape hides it: the beginning of the value. A
+  // warning does not mark the field.
+  void ReportWithin(std::string_view path, size_t offset, Issue::Severity severity,
+                    std::string message, IssueList& issues);
   // The same as Report, about the key of a map instead of its value.
   void ReportKey(std::string_view path, std::string message, IssueList& issues);
   void Warn(std::string_view path, std::string message, IssueList& issues) const;

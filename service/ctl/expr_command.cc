@@ -260,6 +260,7 @@ int Expr::Compile() {
   issues.Sort();
   if (rules == nullptr) return ReportWrong(issues, "WRONG_EXPRESSION", kExitFailure);
   if (!flags_.check) return Evaluate(*rules);
+  invocation_.console.err << issues.ToString();  // what is doubtful
   if (invocation_.options.json) {
     WriteJson(invocation_.console.out, Json{{"type", rules->type(0)}});
   } else {

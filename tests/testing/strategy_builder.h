@@ -43,7 +43,9 @@ class StrategyBuilder {
         [this](storage::NameKind kind, std::string_view name) -> uint32_t {
           return *dictionary_.Intern(kind, name);
         },
-        [](const std::string& path, size_t offset, const std::string& message) {
+        [](const std::string& path, size_t offset, Issue::Severity severity,
+           const std::string& message) {
+          if (severity == Issue::Severity::kWarning) return;
           std::fprintf(stderr, "%s at %zu: %s\n", path.c_str(), offset, message.c_str());
           std::abort();
         });

@@ -601,6 +601,26 @@ constexpr char kCapOfThree[] = R"pb(
   }
 )pb";
 
+TEST_F(DeciderTest, TheEventTellsByWhatATreatmentWasRejected) {
+  strategy_ = WithContact(
+      builder_, std::string(kCapOfThree) +
+                    "eligibility { name: 'open' when: 'true' }"
+                    "suitability { name: 'no_cable' when: \"treatment.name != 'accessory'\" }");
+  for (int i = 0; i < 4; ++i) Decide();
+  const attune::storage::v1::DecisionEvent event = LastEvent();
+  EXPECT_THAT(event.rejected(),
+              ElementsAre(TreatmentNumber("fast_callback"), TreatmentNumber("goodwill_credit"),
+                          TreatmentNumber("upgrade"), TreatmentNumber("accessory")));
+  const auto number = [](candidates::Reason reason) { return static_cast<uint32_t>(reason); };
+  EXPECT_THAT(event.rejected_reason(), ElementsAre(number(candidates::Reason::kCapReached),
+                                                   number(candidates::Reason::kCapReached),
+                                                   number(candidates::Reason::kIntentNotApplicable),
+                                                   number(candidates::Reason::kNotSuitable)));
+  // The contact policy 0 twice, nothing for the intent, the rule 1.
+  EXPECT_THAT(event.rejected_rule(), ElementsAre(0, 0, 1));
+  EXPECT_EQ(event.ByteSizeLong(), store_.Log().back().payload.size());
+}
+
 class CappedDeciderTest : public DeciderTest {
  protected:
   CappedDeciderTest() { strategy_ = WithContact(builder_, kCapOfThree); }

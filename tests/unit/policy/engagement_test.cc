@@ -260,10 +260,32 @@ TEST(EngagementTest, AHistoryThatDoesNotReachBackIsAnError) {
        .history = "max_interactions: 2"});
   world.Happened({{"shown", "gift", -9 * kDay}, {"shown", "gift", -8 * kDay}});
   EXPECT_EQ(world.Reason("gift", 0), "");
+  EXPECT_FALSE(world.result_.history_incomplete);
   world.Happened({{"shown", "gift", -kDay}});
   EXPECT_EQ(world.Reason("gift", 0), "rule_error") << "the one of 9 days ago was dropped";
+  EXPECT_TRUE(world.result_.history_incomplete);
   EXPECT_EQ(world.Reason("gift", kDay), "") << "it would not count any longer";
+  EXPECT_FALSE(world.result_.history_incomplete);
   EXPECT_EQ(world.Reason("gift", kDay - 1), "rule_error");
+}
+
+TEST(EngagementTest, WhatTheLongestWindowCountsIsKept) {
+  const std::vector<Past> pasts = {{"shown", "gift", -200 * kDay + 1}};
+  EXPECT_EQ(GiftBy("history.all.count(['shown'], duration('4800h')) == 1", pasts), "");
+}
+
+TEST(EngagementTest, AComputedWindowThatIsLongerThanWhatIsKeptIsAnError) {
+  World world(
+      {.strategy = Rule("eligibility", "r",
+                        "history.all.count(['shown'], duration(string(customer.age * 24) + 'h')) "
+                        "< 9")});
+  world.Know("age", ValueRef::Int(200));
+  EXPECT_EQ(world.Reason("gift", 0), "") << "nothing was forgotten";
+  world.Happened({{"shown", "gift", -100 * kDay}});
+  world.Happened({{"shown", "gift", -kDay}});  // drops what is older than 90 days
+  EXPECT_EQ(world.Reason("gift", 0), "rule_error") << "never too few";
+  world.Know("age", ValueRef::Int(90));
+  EXPECT_EQ(world.Reason("gift", 0), "");
 }
 
 TEST(EngagementTest, WhatWasForgottenMayHaveBeenTheLastOne) {
@@ -331,6 +353,125 @@ TEST(EngagementExplanationTest, NamesNoChangeWhereItWouldTakeMore) {
   EXPECT_EQ(explanation.needed, "> 40 or > 0");
   EXPECT_EQ(explanation.nearest_change, "customer.age > 40 || customer.incidents > 0");
   EXPECT_TRUE(explanation.values[0].is_default);
+}
+
+struct ChangeCase {
+  std::string name;
+  std::string rules;
+  std::string change;
+};
+
+// The customer is 30 and has no incidents, on the channel app.
+TEST(EngagementExplanationTest, NamesNoChangeThatAnotherConditionForbids) {
+  const std::string over_40 = Rule("eligibility", "a", "customer.age > 40");
+  const ChangeCase cases[] = {
+      {"NothingElse", over_40, "customer.age > 40"},
+      {"OfAnotherVariable", over_40 + Rule("suitability", "b", "customer.incidents < 3"),
+       "customer.age > 40"},
+      {"AnotherRuleForbids", over_40 + Rule("suitability", "b", "customer.age < 35"), ""},
+      {"AnotherRuleAllowsSome", over_40 + Rule("suitability", "b", "customer.age < 60"),
+       "customer.age == 41"},
+      {"AnEarlierRuleForbids",
+       Rule("eligibility", "b", "customer.age < 35") +
+           Rule("suitability", "a", "customer.age > 40"),
+       ""},
+      {"ThroughADerivedValue",
+       Derived("young", "customer.age < 35") + over_40 + Rule("suitability", "b", "derived.young"),
+       ""},
+      {"ThroughADerivedValueThatAllowsSome",
+       Derived("rest", "90 - customer.age") + over_40 +
+           Rule("suitability", "b", "derived.rest > 9"),
+       "customer.age == 41"},
+      {"TheSameRuleForbids", Rule("eligibility", "a", "customer.age > 40 && customer.age < 35"),
+       ""},
+      {"TheSameRuleForbidsTheNearest",
+       Rule("eligibility", "a", "customer.age > 40 && customer.age != 41"), ""},
+      {"TheSamePartTwice",
+       Rule("eligibility", "a", "customer.age > 40 || (customer.age > 40 && has(customer.tags))"),
+       "customer.age > 40"},
+      {"TheSamePartDecides",
+       over_40 + Rule("suitability", "b", "customer.age > 40 ? customer.incidents > 0 : true"), ""},
+      {"OneOfTwoIsForbidden",
+       Rule("eligibility", "a", "customer.age > 40 || customer.incidents > 2") +
+           Rule("suitability", "b", "customer.age < 35"),
+       "customer.incidents > 2"},
+      {"OneOfAList",
+       Rule("eligibility", "a", "customer.incidents in [3, 4, 5]") +
+           Rule("suitability", "b", "customer.incidents == 0 || customer.incidents > 3"),
+       "customer.incidents == 4"},
+      {"Presence",
+       Rule("eligibility", "a", "has(customer.age)") +
+           Rule("suitability", "b", "customer.age == 30"),
+       ""},
+      {"OfADerivedValue",
+       Derived("rest", "90 - customer.age") + Rule("eligibility", "a", "derived.rest < 9"),
+       "derived.rest < 9"},
+      {"OfADerivedValueThatShares",
+       Derived("rest", "90 - customer.age") + Rule("eligibility", "a", "derived.rest < 9") +
+           Rule("suitability", "b", "customer.age < 35"),
+       ""},
+      {"OfSomethingComputed", Rule("eligibility", "a", "customer.age + customer.incidents > 40"),
+       "customer.age + customer.incidents > 40"},
+      {"OfSomethingComputedThatShares",
+       Rule("eligibility", "a", "customer.age + customer.incidents > 40") +
+           Rule("suitability", "b", "customer.age < 35"),
+       ""},
+      {"TheChannel", Rule("eligibility", "a", "context.channel == 'mail'"), ""},
+      {"TheTime", Rule("eligibility", "a", "context.time > timestamp('2030-01-01T00:00:00Z')"), ""},
+      {"TheCustomersClock", Rule("eligibility", "a", "context.local_time.getHours() > 8"), ""},
+      {"TheTimeZone", Rule("eligibility", "a", "customer.zone == 'UTC'"), ""},
+      {"TheTreatmentItself", Rule("eligibility", "a", "treatment.name == 'plan'"), ""},
+  };
+  for (const ChangeCase& c : cases) {
+    World world({.strategy = c.rules});
+    EXPECT_EQ(world.Explain("gift").nearest_change, c.change) << c.name;
+    EXPECT_EQ(world.Explain("gift").nearest_change, c.change) << c.name << ", once more";
+  }
+}
+
+TEST(EngagementExplanationTest, TheNearestChangeWouldHaveLetItPass) {
+  const std::string rules[] = {
+      Rule("eligibility", "a", "customer.age > 40") +
+          Rule("suitability", "b", "customer.age % 2 == 0 || customer.age == 41"),
+      Rule("eligibility", "a", "customer.age >= 41"),
+      Rule("eligibility", "a", "customer.age in [41, 50]"),
+      Rule("eligibility", "a", "customer.age != 30") +
+          Rule("eligibility", "b",
+               "customer.age == 30 || customer.age == 41 || customer.age == 31"),
+  };
+  for (const std::string& rule : rules) {
+    World world({.strategy = rule});
+    const std::string change = world.Explain("gift").nearest_change;
+    ASSERT_NE(change, "") << rule;
+    int passed = 0;
+    for (const int age : {31, 41}) {
+      World check({.strategy = rule + Rule("suitability", "change", change)});
+      check.Know("age", ValueRef::Int(age));
+      if (check.Reason("gift", 0).empty()) ++passed;
+    }
+    EXPECT_EQ(passed, 1) << rule << change;
+  }
+}
+
+TEST(EngagementExplanationTest, AnotherHistoryMayRunIntoAContactPolicy) {
+  const std::string rule =
+      Rule("eligibility", "r", "history.treatment.count(['shown'], duration('24h')) > 0");
+  EXPECT_EQ(World({.strategy = rule}).Explain("gift").nearest_change,
+            "history.treatment.count(['shown'], duration('24h')) > 0");
+  World capped({.strategy = rule + R"pb(
+                  contact {
+                    name: "once"
+                    cap {
+                      at_most: 1
+                      outcomes: "shown"
+                      window { seconds: 86400 }
+                    }
+                  }
+                )pb"});
+  EXPECT_EQ(capped.Explain("gift").nearest_change, "");
+  World asked_twice({.strategy = rule + Rule("suitability", "s",
+                                             "history.all.count(['shown'], duration('24h')) < 1")});
+  EXPECT_EQ(asked_twice.Explain("gift").nearest_change, "");
 }
 
 TEST(EngagementExplanationTest, TellsWhatWasCounted) {

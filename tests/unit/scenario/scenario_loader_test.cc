@@ -186,6 +186,26 @@ cases:
           HasSubstr("s.cases.yaml:25:59: only one of \"at\" (line 25) and \"after\"")));
 }
 
+TEST(ScenarioLoader, StopsNameATreatmentOrAGroup) {
+  ScenarioFolder folder;
+  EXPECT_FALSE(folder.Load(R"(strategy: s.yaml
+at: 2026-03-02T10:00:00Z
+channel: web
+cases:
+  - name: one
+    stops: [{treatment: gfit}, {group: ofer}, {because: Why not}, {group: care, treatment: gift}]
+    expect: {}
+    then: [{stops: [{group: gift, lifted: maybe}]}]
+)"));
+  EXPECT_THAT(
+      folder.Issues(),
+      ElementsAre("s.cases.yaml:6:25: unknown treatment \"gfit\"; did you mean \"gift\"?",
+                  "s.cases.yaml:6:40: unknown group \"ofer\"; did you mean \"offer\"?",
+                  "s.cases.yaml:6:47: a stop needs one of the keys treatment, group",
+                  HasSubstr("only one of"), HasSubstr("s.cases.yaml:8:29: unknown group \"gift\""),
+                  HasSubstr("s.cases.yaml:8:43: lifted must be true or false")));
+}
+
 // What all cases take over is reported once.
 TEST(ScenarioLoader, ReportsWhatTheFileSaysOnce) {
   ScenarioFolder folder;

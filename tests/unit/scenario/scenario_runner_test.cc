@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "attune/storage/v1/event.pb.h"
 #include "tests/testing/fake_state_store.h"
 #include "tests/unit/scenario/scenario_files.h"
 
@@ -138,6 +139,42 @@ TEST_F(ScenarioRunnerTest, DecisionsAreRememberedWithinACaseOnly) {
   ASSERT_THAT(results, SizeIs(2));
   EXPECT_THAT(results[0].failures, IsEmpty());
   EXPECT_THAT(results[1].failures, IsEmpty());
+}
+
+TEST_F(ScenarioRunnerTest, StopsHoldUntilTheyAreLiftedAndInTheirCaseOnly) {
+  const auto results = Run(R"(
+  - name: stopped and lifted
+    stops: [{treatment: gift}]
+    expect: {ranking: [letter], rejected: {gift: stopped}}
+    then:
+      - {after: 1h, stops: [{group: care}], expect: {ranking: []}}
+      - {stops: [{treatment: gift, lifted: true}, {treatment: deal, lifted: true}], expect: {ranking: [gift]}}
+      - {stops: [{group: care, lifted: true}], expect: {ranking: [gift, letter]}}
+      - {stops: [{group: offer}]}
+  - {name: another customer, expect: {ranking: [gift, letter]}}
+)");
+  ASSERT_THAT(results, SizeIs(2));
+  EXPECT_THAT(results[0].failures, IsEmpty());
+  EXPECT_THAT(results[1].failures, IsEmpty());
+}
+
+// The number of an outcome may be 0 as well.
+TEST_F(ScenarioRunnerTest, WhatWasDecidedIsNotLoggedAsAnOutcome) {
+  const auto results = Run(R"(
+  - name: one
+    history:
+      - {ago: 2h, treatment: gift, outcome: decided}
+      - {ago: 1h, treatment: gift, outcome: shown}
+    expect: {}
+)");
+  ASSERT_THAT(results, SizeIs(1));
+  ASSERT_THAT(store_.Log(), SizeIs(2));
+  ASSERT_EQ(store_.Log()[0].type, storage::EventType::kInteractions);
+  storage::v1::InteractionsEvent event;
+  ASSERT_TRUE(event.ParseFromString(store_.Log()[0].payload));
+  ASSERT_EQ(event.interactions_size(), 2);
+  EXPECT_TRUE(event.interactions(0).decided());
+  EXPECT_FALSE(event.interactions(1).decided());
 }
 
 TEST_F(ScenarioRunnerTest, TellsInWhichStepItFailed) {

@@ -342,6 +342,74 @@ TEST_F(DecisionServiceTest, CountsDecisions) {
   EXPECT_THAT(scrape, HasSubstr("attune_unknown_customer_decisions_total 3\n"));
 }
 
+// A service for the small strategy with this added, and the metrics of its decisions.
+class ExtendedDecisionServiceTest : public DecisionServiceTest {
+ protected:
+  void Extend(const std::string& more) {
+    extended_ = builder_.BuildFromText(testing::kSmallStrategy + more,
+                                       {testing::kSolveModel, testing::kSellModel});
+    extended_metrics_ = std::make_unique<DecisionMetrics>(extended_registry_, *extended_);
+    extended_service_ = std::make_unique<DecisionService>(
+        DecisionService::Options{.strategy = extended_,
+                                 .store = &store_,
+                                 .seed = HashKeyFromSeed(1),
+                                 .clock = &clock_,
+                                 .metrics = extended_metrics_.get()});
+  }
+  // Where the customer is said to live.
+  void LiveIn(std::string_view zone) {
+    const customer::ProfileWriter writer(&store_, &clock_, HashKeyFromSeed(1));
+    const int slot = extended_->features.SlotOf("zone");
+    const customer::ProfileChange change{
+        "customer-1", {{extended_->features[slot].number, ValueRef::String(zone)}}, false};
+    ASSERT_TRUE(writer.Upsert(change, "").ok());
+  }
+  uint64_t Counted(const std::string& name) {
+    return extended_registry_.AddCounter(name, "")->value();
+  }
+
+  std::shared_ptr<strategy::Strategy> extended_;
+  telemetry::Registry extended_registry_;
+  std::unique_ptr<DecisionMetrics> extended_metrics_;
+  std::unique_ptr<DecisionService> extended_service_;
+};
+
+constexpr char kZoneFeature[] =
+    "features { name: 'zone' type: VALUE_TYPE_STRING } history { time_zone_feature: 'zone' }";
+
+TEST_F(ExtendedDecisionServiceTest, CountsDecisionsByATimeZoneThatThereIsNot) {
+  const std::string policies[] = {
+      "contact { name: 'night' quiet_hours { from: '21:00' until: '08:00' } }",
+      "suitability { name: 'day' when: 'context.local_time.getHours() > 8' }"};
+  uint64_t counted = 0;
+  for (const std::string& policy : policies) {
+    Extend(kZoneFeature + policy);
+    for (const char* zone : {"Europe/Berlin", ""}) {
+      LiveIn(zone);
+      Decide(*extended_service_);
+      EXPECT_EQ(Counted("attune_unknown_time_zone_decisions_total"), counted) << policy << zone;
+    }
+    LiveIn("Mars/Olympus");
+    Decide(*extended_service_);
+    EXPECT_EQ(Counted("attune_unknown_time_zone_decisions_total"), ++counted) << policy;
+  }
+}
+
+TEST_F(ExtendedDecisionServiceTest, CountsDecisionsByAHistoryThatIsCutWithinAWindow) {
+  const std::string policies[] = {
+      "contact { name: 'cap' cap { at_most: 2 outcomes: 'decided' window { seconds: 3600 } } }",
+      "suitability { name: 'few' when: \"history.all.count(['decided'], duration('1h')) < 2\" }"};
+  uint64_t counted = 0;
+  for (const std::string& policy : policies) {
+    Extend("history { max_interactions: 1 }" + policy);
+    clock_.Advance(absl::Hours(2));
+    for (int i = 0; i < 2; ++i) Decide(*extended_service_);
+    EXPECT_EQ(Counted("attune_incomplete_history_decisions_total"), counted) << policy;
+    EXPECT_THAT(Decide(*extended_service_).treatments(), IsEmpty()) << "it may be the third";
+    EXPECT_EQ(Counted("attune_incomplete_history_decisions_total"), ++counted) << policy;
+  }
+}
+
 TEST_F(DecisionServiceTest, CountsConflicts) {
   store_.SetFaults({.conflicts = 2});
   Decide();

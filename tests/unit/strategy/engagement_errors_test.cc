@@ -36,6 +36,7 @@ std::string When(const std::string& when) {
   return "eligibility:\n  - name: r\n    when: " + when + "\n";
 }
 constexpr char kOutcomes[] = "outcomes: [{name: shown}]\n";
+constexpr char kRetention[] = "outcomes: [{name: shown}]\nhistory: {retention: 90d}\n";
 
 INSTANTIATE_TEST_SUITE_P(
     All, EngagementErrors,
@@ -90,9 +91,17 @@ INSTANTIATE_TEST_SUITE_P(
                   kOutcomes + When("history.all.count(['shown', 'shwn'], duration('24h')) < 1"),
                   {"s.yaml:38:39: error: unknown outcome \"shwn\"; did you mean \"shown\"?"}},
         ErrorCase{"WindowLongerThanTheHistory",
-                  kOutcomes + When("history.all.count(['shown'], duration('2161h')) < 1"),
-                  {"s.yaml:38:40: error: the history keeps 90d (history.retention), so nothing can "
+                  kRetention + When("history.all.count(['shown'], duration('2161h')) < 1"),
+                  {"s.yaml:39:40: error: the history keeps 90d (history.retention), so nothing can "
                    "be counted within 90d1h"}},
+        ErrorCase{"ChosenWindowLongerThanTheHistory",
+                  kRetention + When("\"history.all.count(['shown'], customer.age > 3 ? "
+                                    "duration('1h') : duration('2161h')) < 1\""),
+                  {"s.yaml:39:41: error: the history keeps 90d (history.retention), so nothing can "
+                   "be counted within 90d1h"}},
+        ErrorCase{"WindowLongerThanAnyMayBe",
+                  kOutcomes + When("history.all.count(['shown'], duration('87601h')) < 1"),
+                  {"s.yaml:38:40: error: the window must be at most 3650d"}},
         ErrorCase{"WindowOfNothing",
                   kOutcomes + When("history.all.count(['shown'], duration('0s')) < 1"),
                   {"s.yaml:38:40: error: the window must be longer than 0"}},
@@ -144,6 +153,67 @@ INSTANTIATE_TEST_SUITE_P(
                   {"s.yaml:35:31: error: treatment.group is there without being declared"}}),
     [](const auto& test) { return test.param.name; });
 
+constexpr int64_t kDayMs = 86'400'000;
+
+// How long a strategy with these rules keeps what happens, in milliseconds; without errors.
+int64_t RetentionWith(const std::string& yaml) {
+  const Loaded loaded = LoadText(std::string(kSmallStrategy) + kOutcomes + yaml);
+  EXPECT_NE(loaded.strategy, nullptr) << loaded.issues.ToString();
+  return loaded.strategy == nullptr ? 0 : loaded.strategy->history.retention_ms;
+}
+
+TEST(HistoryWindowsTest, TheLongestWindowOfARuleIsKept) {
+  const std::string days_200 = "history.treatment.count(['shown'], duration('4800h'))";
+  EXPECT_EQ(RetentionWith(When("history.all.count(['shown'], duration('24h')) < 1")), 90 * kDayMs);
+  EXPECT_EQ(RetentionWith(When(days_200 + " < 1")), 200 * kDayMs);
+  EXPECT_EQ(RetentionWith(When("customer.age < 9 || (" + days_200 + " < 1 && " + days_200 +
+                               " < customer.age)")),
+            200 * kDayMs)
+      << "also where it is counted once for several";
+  EXPECT_EQ(RetentionWith("derived: [{name: often, value: \"" + days_200 + " > 3\"}]\n" +
+                          When("'!derived.often'")),
+            200 * kDayMs);
+  EXPECT_EQ(RetentionWith("derived: [{name: window, value: \"duration('4800h')\"}]\n" +
+                          When("history.all.count(['shown'], derived.window) < 1")),
+            200 * kDayMs);
+  EXPECT_EQ(RetentionWith("derived:\n  - name: window\n    value: "
+                          "\"customer.age < 9 ? duration('24h') : duration('4800h')\"\n" +
+                          When("history.all.count(['shown'], derived.window) < derived.window."
+                               "getHours() && customer.age < 9")),
+            200 * kDayMs)
+      << "also one of several that may be chosen";
+  EXPECT_EQ(RetentionWith("contact:\n  - {name: cap, cap: {at_most: 2, outcomes: [shown], window: "
+                          "300d}}\n" +
+                          When(days_200 + " < 1")),
+            300 * kDayMs);
+  EXPECT_EQ(RetentionWith("history: {retention: 250d}\n" + When(days_200 + " < 1")), 250 * kDayMs);
+}
+
+TEST(HistoryWindowsTest, AWindowThatIsComputedLeavesTheRetentionAsItIs) {
+  EXPECT_EQ(RetentionWith(When("history.all.count(['shown'], duration(string(customer.age) + 'h')) "
+                               "< 1")),
+            90 * kDayMs);
+}
+
+TEST(HistoryWindowsTest, TheCheckNamesWhatTheBoundCanNotHold) {
+  const std::string suffix =
+      ": warning: the 512 interactions that are kept hold 128 days of a customer with 4 a day; "
+      "where they don't reach back far enough counting fails, and a rule does not hold "
+      "(history.max_interactions, history.interactions_per_day)";
+  const auto issues_of = [](const std::string& yaml) {
+    const Loaded loaded = LoadText(std::string(kSmallStrategy) + kOutcomes + yaml);
+    EXPECT_NE(loaded.strategy, nullptr);
+    return loaded.Issues();
+  };
+  const std::string count = "history.all.count(['shown'], duration('3073h'))";
+  EXPECT_THAT(issues_of(When("history.all.count(['shown'], duration('3072h')) < 1")), IsEmpty());
+  EXPECT_THAT(issues_of(When(count + " < 1")), ElementsAreArray({"s.yaml:38:40" + suffix}));
+  EXPECT_THAT(issues_of("history: {max_interactions: 513}\n" + When(count + " < 1")), IsEmpty());
+  EXPECT_THAT(
+      issues_of("derived: [{name: shown, value: \"" + count + "\"}]\n" + When("derived.shown < 1")),
+      ElementsAreArray({"s.yaml:36:62" + suffix}));
+}
+
 TEST(EngagementErrorsTest, AttributesMustBeDeclaredAndOfTheirType) {
   const std::string declared = "treatment_attributes: [{name: margin, type: double}]\n";
   const auto with = [&](const std::string& attributes) {
@@ -189,6 +259,7 @@ TEST(EngagementErrorsTest, TheEnvironmentTypesExpressionsAgainstAStrategy) {
   EXPECT_EQ(type_of("history.all.last(['shown'])"), "timestamp");
   EXPECT_EQ(type_of("context.attributes.mood"), "double");
   EXPECT_THAT(type_of("history.all.last(['show'])"), HasSubstr("did you mean \"shown\"?"));
+  EXPECT_EQ(type_of("history.all.count(['shown'], duration('4800h'))"), "int");
 }
 
 }  // namespace

@@ -1,0 +1,179 @@
+#include "lib/policy/nearest_change.h"
+
+#include <algorithm>
+#include <cstdint>
+
+#include "absl/strings/str_cat.h"
+#include "lib/base/absl_strings.h"
+
+namespace attune::policy {
+namespace {
+
+using expression::ExplainNode;
+using expression::Finding;
+using expression::Input;
+using expression::Kind;
+using expression::Relation;
+using expression::SimpleComparison;
+using expression::Value;
+using expression::Verdict;
+
+// The comparison as an expression: "customer.plan in ["a", "b"]".
+std::string ConditionOf(const Finding& finding) {
+  const SimpleComparison& comparison = *finding.comparison;
+  const absl::string_view what =
+      ToAbsl(comparison.variable != nullptr ? std::string_view(comparison.variable->path)
+                                            : finding.compared);
+  const std::string constant = ToString(comparison.constant);
+  switch (comparison.relation) {
+    case Relation::kPresent:
+      return absl::StrCat("has(", what, ")");
+    case Relation::kAbsent:
+      return absl::StrCat("!has(", what, ")");
+    case Relation::kContains:
+      return absl::StrCat(constant, " in ", what);
+    case Relation::kNotContains:
+      return absl::StrCat("!(", constant, " in ", what, ")");
+    case Relation::kNotIn:
+      return absl::StrCat("!(", what, " in ", constant, ")");
+    default:
+      return absl::StrCat(what, " ", ToAbsl(RelationText(comparison.relation)), " ", constant);
+  }
+}
+
+// The whole number that lies so far from this one, if there is one.
+void AddNext(int64_t number, int64_t step, std::vector<Value>& values) {
+  int64_t next = 0;
+  if (!__builtin_add_overflow(number, step, &next)) values.push_back(Value::Int(next));
+}
+
+// The values of the variable's kind with which the comparison is just true, where there are such.
+std::vector<Value> ValuesThatDo(const SimpleComparison& comparison, Kind kind) {
+  std::vector<Value> values;
+  const Value& constant = comparison.constant;
+  if (comparison.relation == Relation::kIn && constant.is_list()) {
+    expression::ListReader elements(constant);
+    Value element;
+    while (elements.Next(&element)) {
+      if (element.kind() == kind) values.push_back(element);
+    }
+    return values;
+  }
+  if (constant.kind() != kind) return values;
+  const bool is_int = kind == Kind::kInt;
+  switch (comparison.relation) {
+    case Relation::kEqual:
+    case Relation::kLessEqual:
+    case Relation::kGreaterEqual:
+      values.push_back(constant);
+      break;
+    case Relation::kNotEqual:
+      if (kind == Kind::kBool) values.push_back(Value::Bool(!constant.bool_value()));
+      if (is_int) AddNext(constant.int_value(), 1, values);
+      if (is_int) AddNext(constant.int_value(), -1, values);
+      break;
+    case Relation::kLess:
+      if (is_int) AddNext(constant.int_value(), -1, values);
+      break;
+    case Relation::kGreater:
+      if (is_int) AddNext(constant.int_value(), 1, values);
+      break;
+    default:
+      break;
+  }
+  return values;
+}
+
+bool IsHistory(const Input& input) {
+  if (input.lazy != nullptr) return false;
+  if (input.scope == expression::Scope::kCandidate) {
+    return input.slot >= CandidateSlots::kTreatmentHistory &&
+           input.slot <= CandidateSlots::kGroupHistoryOnChannel;
+  }
+  return input.slot == DecisionSlots::kAllHistory ||
+         input.slot == DecisionSlots::kAllHistoryOnChannel;
+}
+
+// One interaction is in several parts of the history.
+bool IsAmong(const Input& input, const std::vector<Input>& inputs) {
+  return IsHistory(input) ? std::any_of(inputs.begin(), inputs.end(), IsHistory)
+                          : std::find(inputs.begin(), inputs.end(), input) != inputs.end();
+}
+
+}  // namespace
+
+std::string NearestChange::Of(const Finding& finding) const {
+  if (finding.comparison == nullptr || !finding.sufficient || !OtherRulesHold()) return "";
+  const std::vector<Input> inputs = InputsOf(*rules_.rule_set(), finding.node);
+  if (ReachesBeyondRules(inputs)) return "";
+  if (IsAlone(finding.node, inputs)) return ConditionOf(finding);
+  const expression::Variable* variable = finding.comparison->variable;
+  const bool is_told = variable != nullptr && variable->definition < 0 &&
+                       variable->scope == expression::Scope::kDecision;
+  if (!is_told) return "";
+  const auto seen = std::find_if(finding.seen.begin(), finding.seen.end(),
+                                 [&](const auto& value) { return value.variable == variable; });
+  if (seen == finding.seen.end()) return "";
+  for (const Value& value : ValuesThatDo(*finding.comparison, seen->value.kind())) {
+    if (state_.WouldHold(rejection_.treatment, variable->slot, value)) {
+      return absl::StrCat(variable->path, " == ", ToString(value));
+    }
+  }
+  return "";
+}
+
+bool NearestChange::ReachesBeyondRules(const std::vector<Input>& inputs) const {
+  const int zone = state_.contact().clock().feature;
+  return std::any_of(inputs.begin(), inputs.end(), [&](const Input& input) {
+    if (input.lazy != nullptr) return true;  // the customer's clock
+    if (IsHistory(input)) return CountsContacts();
+    if (input.scope == expression::Scope::kCandidate) {
+      return input.slot == CandidateSlots::kName || input.slot == CandidateSlots::kGroup;
+    }
+    return input.slot <= DecisionSlots::kTime ||
+           (zone >= 0 && input.slot == DecisionSlots::kFirstFeature + static_cast<uint32_t>(zone));
+  });
+}
+
+bool NearestChange::CountsContacts() const {
+  const ContactPolicies& contact = state_.contact();
+  const auto holding = contact.Holding(rejection_.treatment);
+  return std::any_of(holding.begin(), holding.end(), [&](const ContactPolicies::Place& place) {
+    return !contact[place.policy].is_calendar();
+  });
+}
+
+bool NearestChange::IsAlone(uint32_t node, const std::vector<Input>& inputs) const {
+  const absl::Span<const int> holding = rules_.Holding(rejection_.treatment);
+  return std::none_of(holding.begin(), holding.end(), [&](int rule) {
+    const ExplainNode* tree =
+        rules_.rule_set()->explain_tree(static_cast<expression::RuleId>(rule));
+    return tree == nullptr || Meets(*tree, false, node, inputs);
+  });
+}
+
+bool NearestChange::Meets(const ExplainNode& part, bool decides, uint32_t node,
+                          const std::vector<Input>& inputs) const {
+  if (part.kind == ExplainNode::Kind::kLeaf) {
+    // The same part elsewhere becomes true as well.
+    if (part.node == node && !decides) return false;
+    return AnyInput(*rules_.rule_set(), part.node,
+                    [&](const Input& input) { return IsAmong(input, inputs); });
+  }
+  const bool chooses = part.kind == ExplainNode::Kind::kConditional;
+  for (size_t i = 0; i < part.children.size(); ++i) {
+    if (Meets(part.children[i], decides || (chooses && i == 0), node, inputs)) return true;
+  }
+  return false;
+}
+
+bool NearestChange::OtherRulesHold() const {
+  expression::Evaluator& evaluator = state_.EvaluatorFor(rejection_.treatment);
+  const absl::Span<const int> holding = rules_.Holding(rejection_.treatment);
+  return std::all_of(holding.begin(), holding.end(), [&](int rule) {
+    return rule == rejection_.rule ||
+           evaluator.Test(static_cast<expression::RuleId>(rule)) == Verdict::kTrue;
+  });
+}
+
+}  // namespace attune::policy
