@@ -51,9 +51,13 @@ void FillRanked(const strategy::Strategy& strategy, const context::DecisionConte
   out->set_priority(ranked.priority);
 }
 
+void SetRule(std::string_view rule, pb::RejectedTreatment* out) {
+  if (!rule.empty()) out->set_rule(rule.data(), rule.size());
+}
+
 void FillExplanation(decision::RejectionExplanation explanation, pb::RejectedTreatment* out) {
   out->set_detail(std::move(explanation.detail));
-  if (!explanation.rule.empty()) out->set_rule(explanation.rule.data(), explanation.rule.size());
+  SetRule(explanation.rule, out);
   // A field that is set takes memory, also when it is empty.
   if (!explanation.because.empty()) {
     out->set_because(explanation.because.data(), explanation.because.size());
@@ -73,6 +77,17 @@ void FillExplanation(decision::RejectionExplanation explanation, pb::RejectedTre
   if (explanation.allowed_from_ms) {
     ToProto(*explanation.allowed_from_ms * 1000, out->mutable_allowed_from());
   }
+}
+
+// What an explanation adds to an answer, about.
+size_t BytesOf(const decision::RejectionExplanation& explanation) {
+  size_t bytes = explanation.detail.size() + explanation.because.size() +
+                 explanation.expression.size() + explanation.needed.size() +
+                 explanation.nearest_change.size();
+  for (const policy::RuleValue& seen : explanation.values) {
+    bytes += seen.name.size() + seen.value.size();
+  }
+  return bytes;
 }
 
 void FillCounts(const strategy::Strategy& strategy, const decision::RejectionCounts& counts,
@@ -98,6 +113,7 @@ void FillRejected(const strategy::Strategy& strategy, const context::DecisionCon
             [](const auto& a, const auto& b) { return a.treatment < b.treatment; });
   const auto& scored = decision.result.scored.scored;
   auto score = scored.begin();
+  size_t explained_bytes = 0;
   for (const candidates::Rejection& rejection : rejections) {
     const catalog::Treatment& treatment =
         strategy.catalog.treatments[static_cast<size_t>(rejection.treatment)];
@@ -108,7 +124,14 @@ void FillRejected(const strategy::Strategy& strategy, const context::DecisionCon
     const std::string_view reason = candidates::ReasonName(rejection.reason);
     out->set_stage(stage.data(), stage.size());
     out->set_reason(reason.data(), reason.size());
-    FillExplanation(decision::ExplainRejection(strategy, context, decision, rejection), out);
+    if (explained_bytes < kMaxExplanationBytes) {
+      auto explanation = decision::ExplainRejection(strategy, context, decision, rejection);
+      explained_bytes += BytesOf(explanation);
+      FillExplanation(std::move(explanation), out);
+    } else {
+      response->set_explanation_incomplete(true);
+      SetRule(decision::RuleNameOf(strategy, decision::CauseOf(strategy, rejection)), out);
+    }
     while (score != scored.end() && score->treatment < rejection.treatment) ++score;
     if (score != scored.end() && score->treatment == rejection.treatment) {
       out->set_propensity(score->propensity);
@@ -170,6 +193,10 @@ void FillResponse(const strategy::Strategy& strategy, const context::DecisionCon
     if (decision.degradation & degradation.bit) response->add_degraded_reasons(degradation.name);
   }
   response->set_unknown_customer(decision.unknown_customer);
+}
+
+void AppendExplanationIncomplete(std::string* bytes) {
+  PutVarintField(*bytes, pb::DecideResponse::kExplanationIncompleteFieldNumber, 1);
 }
 
 void SerializeStably(const google::protobuf::MessageLite& message, std::string* bytes) {

@@ -1,6 +1,7 @@
 #ifndef ATTUNE_SERVICE_DECISION_ANSWER_H_
 #define ATTUNE_SERVICE_DECISION_ANSWER_H_
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,11 +14,19 @@
 
 namespace attune::service {
 
+// So long are the explanations of rejected treatments in one answer, about: those after it come
+// with stage, reason and rule only. With the names of as many treatments as a strategy may have,
+// that stays within the 4 MiB that clients of gRPC take unless told otherwise.
+inline constexpr size_t kMaxExplanationBytes = 3u << 19;
+
 // The answer's message. `explain` adds why each treatment stands where it does.
 // REQUIRES: the decision was made for `context` with `strategy`.
 void FillResponse(const strategy::Strategy& strategy, const context::DecisionContext& context,
                   const decision::Decision& decision, bool explain,
                   attune::v1::DecideResponse* response);
+
+// Marks an answer in bytes: its explanation is not all there.
+void AppendExplanationIncomplete(std::string* bytes);
 
 // One message, one sequence of bytes, in every process: maps in the order of their keys.
 void SerializeStably(const google::protobuf::MessageLite& message, std::string* bytes);

@@ -206,6 +206,15 @@ RejectionExplanation ExplainEngagement(const strategy::Strategy& strategy, const
   return explanation;
 }
 
+void ShortenTexts(RejectionExplanation& explanation) {
+  Shorten(explanation.detail, kMaxDetailBytes);
+  Shorten(explanation.expression, kMaxShownBytes);
+  Shorten(explanation.needed, kMaxShownBytes);
+  Shorten(explanation.nearest_change, kMaxShownBytes);
+  if (explanation.values.size() > kMaxShownValues) explanation.values.resize(kMaxShownValues);
+  for (policy::RuleValue& value : explanation.values) Shorten(value.value, kMaxShownBytes);
+}
+
 // What needs no more than a sentence.
 std::string Detail(const strategy::Strategy& strategy, const context::DecisionContext& context,
                    const Decision& decision, const candidates::Rejection& rejection) {
@@ -277,10 +286,15 @@ RejectionExplanation ExplainRejection(const strategy::Strategy& strategy,
                                       const context::DecisionContext& context,
                                       const Decision& decision,
                                       const candidates::Rejection& rejection) {
-  if (rejection.contact_policy >= 0) return ExplainContactPolicy(strategy, decision, rejection);
-  if (rejection.rule >= 0) return ExplainEngagement(strategy, decision, rejection);
   RejectionExplanation explanation;
-  explanation.detail = Detail(strategy, context, decision, rejection);
+  if (rejection.contact_policy >= 0) {
+    explanation = ExplainContactPolicy(strategy, decision, rejection);
+  } else if (rejection.rule >= 0) {
+    explanation = ExplainEngagement(strategy, decision, rejection);
+  } else {
+    explanation.detail = Detail(strategy, context, decision, rejection);
+  }
+  ShortenTexts(explanation);
   return explanation;
 }
 
@@ -300,6 +314,7 @@ std::vector<std::string> ExplainRanked(const strategy::Strategy& strategy,
   for (const scoring::Contribution& c : contributions) {
     std::string reason = absl::StrCat(names.NameOf(c.input), " = ",
                                       InputValue(strategy, context, decision, treatment, c.input));
+    Shorten(reason, kMaxShownBytes);
     // How much a protected value moves tells what it is.
     if (!IsProtected(strategy, c.input)) absl::StrAppend(&reason, " (", Amount(c.amount), ")");
     reasons.push_back(std::move(reason));

@@ -85,7 +85,7 @@ absl::StatusOr<std::vector<Difference>> ScenarioRunner::Decide(const strategy::S
   Violations violations;
   NormaliseSituation(strategy, customer_id, step.situation, step.at, context, violations);
   if (!violations.empty()) return violations.ToStatus();
-  const auto no_answer = [](const decision::Decision&, std::string*) {};
+  const auto no_answer = [](const decision::Decision&, decision::AnswerForm, std::string*) {};
   const absl::Status status = decider_.Decide(strategy, context, {}, no_answer, decision_);
   if (!status.ok()) return status;
   if (!decision_.store_status.ok()) return decision_.store_status;

@@ -227,7 +227,7 @@ void DecideAndAnswer(benchmark::State& state, bool explain) {
   for (auto _ : state) {
     const absl::Status status = decider.Decide(
         *fixture.strategy_, fixture.context_, dry_run,
-        [](const decision::Decision&, std::string*) {}, decision);
+        [](const decision::Decision&, decision::AnswerForm, std::string*) {}, decision);
     if (!status.ok()) state.SkipWithError("not decided");
     google::protobuf::ArenaOptions memory;
     memory.start_block_size = 32 << 10;
