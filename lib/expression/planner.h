@@ -34,7 +34,7 @@ class Planner {
   // Makes a node what the next definition (0, 1, ...) stands for.
   uint32_t Define(uint32_t node);
   // What a rule that was just added is made of.
-  ExplainNode Explain(const Expr& root);
+  ExplainNode Explain(const Expr& root) const;
   Scope scope(uint32_t node) const { return plan_->nodes[node].scope; }
 
   // A copy of a value that lives as long as the plan.
@@ -90,8 +90,6 @@ class Planner {
   uint32_t PlanMatches(std::vector<uint32_t> children);
   uint32_t PlanLoop(const Expr& expr);
 
-  std::optional<SimpleComparison> Simple(const Expr& expr);
-  void Variables(const Expr& expr, std::vector<const Variable*>& variables);
   const ConstantSet* MakeSet(const Value& list);
   void AddMemos(const std::vector<uint32_t>& roots, std::vector<uint32_t>& replaced);
 
