@@ -212,7 +212,6 @@ void ShortenTexts(RejectionExplanation& explanation) {
   Shorten(explanation.needed, kMaxShownBytes);
   Shorten(explanation.nearest_change, kMaxShownBytes);
   if (explanation.values.size() > kMaxShownValues) explanation.values.resize(kMaxShownValues);
-  for (policy::RuleValue& value : explanation.values) Shorten(value.value, kMaxShownBytes);
 }
 
 // What needs no more than a sentence.
@@ -314,7 +313,6 @@ std::vector<std::string> ExplainRanked(const strategy::Strategy& strategy,
   for (const scoring::Contribution& c : contributions) {
     std::string reason = absl::StrCat(names.NameOf(c.input), " = ",
                                       InputValue(strategy, context, decision, treatment, c.input));
-    Shorten(reason, kMaxShownBytes);
     // How much a protected value moves tells what it is.
     if (!IsProtected(strategy, c.input)) absl::StrAppend(&reason, " (", Amount(c.amount), ")");
     reasons.push_back(std::move(reason));

@@ -17,10 +17,10 @@ namespace attune::decision {
 
 // Most reasons that ExplainRanked gives.
 inline constexpr size_t kMaxReasons = 3;
-// Most values that an explanation names, and the longest texts of one, in bytes; what is longer is
-// cut and ends in "...". Values and rules may be kilobytes.
+// Most values that an explanation names, and its longest texts, in bytes; what is longer is cut and
+// ends in "...", as a long value does anyway. A rule may have kilobytes.
 inline constexpr size_t kMaxShownValues = 32;
-inline constexpr size_t kMaxShownBytes = 1024;   // of a value, a reason, a part of a rule
+inline constexpr size_t kMaxShownBytes = 1024;   // of the part of a rule, and of what it needed
 inline constexpr size_t kMaxDetailBytes = 4096;  // of the sentence, which has the others in it
 
 // Why a treatment was not ranked.

@@ -37,11 +37,13 @@ class AnswerEncoderTest : public ::testing::Test {
           for (context.max_treatments = 1; context.max_treatments <= 100;
                context.max_treatments += 33) {
             const decision::Decider decider(&store_, HashKeyFromSeed(1));
-            ASSERT_TRUE(decider
-                            .Decide(
-                                strategy, context, {},
-                                [](const decision::Decision&, std::string*) {}, decision)
-                            .ok());
+            ASSERT_TRUE(
+                decider
+                    .Decide(
+                        strategy, context, {},
+                        [](const decision::Decision&, decision::AnswerForm, std::string*) {},
+                        decision)
+                    .ok());
             pb::DecideResponse expected;
             FillResponse(strategy, context, decision, false, &expected);
             std::string bytes;
@@ -100,11 +102,12 @@ TEST_F(AnswerEncoderTest, WritesByWhichRuleTreatmentsWereDropped) {
   context.attributes.assign(strategy->context.attributes.defaults().begin(),
                             strategy->context.attributes.defaults().end());
   decision::Decision decision;
-  ASSERT_TRUE(
-      decision::Decider(&store_, HashKeyFromSeed(1))
-          .Decide(
-              *strategy, context, {}, [](const decision::Decision&, std::string*) {}, decision)
-          .ok());
+  ASSERT_TRUE(decision::Decider(&store_, HashKeyFromSeed(1))
+                  .Decide(
+                      *strategy, context, {},
+                      [](const decision::Decision&, decision::AnswerForm, std::string*) {},
+                      decision)
+                  .ok());
   std::string bytes;
   AnswerEncoder(*strategy).Append(context, decision, bytes);
   pb::DecideResponse decoded;
