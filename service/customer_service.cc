@@ -327,14 +327,6 @@ std::string CustomerService::Batch::ReadRow(const pb::CustomerRow& row,
   return "";
 }
 
-void CustomerService::Batch::Reject(int64_t row_index, std::string_view reason) {
-  result_.set_rejected(result_.rejected() + 1);
-  if (result_.rejected_rows_size() >= kMaxListedRejectedRows) return;
-  pb::RejectedRow* row = result_.add_rejected_rows();
-  row->set_row_index(row_index);
-  row->set_reason(std::string(reason));
-}
-
 absl::Status CustomerService::Batch::Add(const pb::CustomerServiceBatchUpsertRequest& message,
                                          Violations& violations) {
   if (message.feature_names_size() > 0) {
@@ -342,55 +334,32 @@ absl::Status CustomerService::Batch::Add(const pb::CustomerServiceBatchUpsertReq
   } else if (!has_columns_) {
     violations.Add("feature_names", "is required in the first message");
   }
-  if (message.rows_size() > kMaxRowsPerMessage) {
-    violations.Add("rows", absl::StrCat("has ", message.rows_size(), " entries; at most ",
-                                        kMaxRowsPerMessage, " are allowed in one message"));
-  }
+  CheckRowCount(message.rows_size(), violations);
   if (!violations.empty()) return violations.ToStatus();
   lists_.clear();
-  row_of_change_.clear();
-  size_t good = 0;
-  for (const pb::CustomerRow& row : message.rows()) {
-    const int64_t row_index = result_.received();
-    result_.set_received(row_index + 1);
-    if (changes_.size() == good) changes_.emplace_back();
-    const std::string problem = ReadRow(row, changes_[good]);
-    if (!problem.empty()) {
-      Reject(row_index, problem);
-      continue;
-    }
-    ++good;
-    row_of_change_.push_back(row_index);
-  }
-  const auto results = service_.writer_.UpsertMany(absl::MakeConstSpan(changes_).subspan(0, good));
-  for (size_t i = 0; i < good; ++i) {
-    if (!results[i].ok()) {
-      // A store that can't be written refuses every row: the stream ends, and the caller retries.
-      if (absl::IsUnavailable(results[i].status()) ||
-          absl::IsResourceExhausted(results[i].status())) {
-        return results[i].status();
-      }
-      Reject(row_of_change_[i], std::string(results[i].status().message()));
-      continue;
-    }
-    switch (results[i]->kind) {
-      case customer::ProfileResult::Kind::kCreated:
-        result_.set_created(result_.created() + 1);
-        break;
-      case customer::ProfileResult::Kind::kUpdated:
-        result_.set_updated(result_.updated() + 1);
-        break;
-      case customer::ProfileResult::Kind::kUnchanged:
-        result_.set_unchanged(result_.unchanged() + 1);
-        break;
-    }
-  }
-  return absl::OkStatus();
+  rows_.ReadAll(message.rows(), [&](const pb::CustomerRow& row, customer::ProfileChange& change) {
+    return ReadRow(row, change);
+  });
+  pb::CustomerServiceBatchUpsertResponse& counts = rows_.response();
+  return rows_.Take(service_.writer_.UpsertMany(rows_.changes()),
+                    [&](const customer::ProfileResult& result) {
+                      switch (result.kind) {
+                        case customer::ProfileResult::Kind::kCreated:
+                          counts.set_created(counts.created() + 1);
+                          break;
+                        case customer::ProfileResult::Kind::kUpdated:
+                          counts.set_updated(counts.updated() + 1);
+                          break;
+                        case customer::ProfileResult::Kind::kUnchanged:
+                          counts.set_unchanged(counts.unchanged() + 1);
+                          break;
+                      }
+                    });
 }
 
 absl::Status CustomerService::Batch::Finish(pb::CustomerServiceBatchUpsertResponse* response) {
   if (absl::Status status = service_.options_.store->Sync(); !status.ok()) return status;
-  *response = result_;
+  *response = rows_.response();
   return absl::OkStatus();
 }
 

@@ -16,13 +16,10 @@
 #include "lib/storage/name_dictionary.h"
 #include "lib/storage/state_store.h"
 #include "lib/strategy/strategy.h"
+#include "service/batch_rows.h"
 #include "service/value_conversion.h"
 
 namespace attune::service {
-
-// Most rows of one message and most refused rows that an answer lists.
-inline constexpr int kMaxRowsPerMessage = 10'000;
-inline constexpr int64_t kMaxListedRejectedRows = 10'000;
 
 // What attune.v1.CustomerService does with customers and their features, without its transport:
 // messages in, messages out; consents and histories are written by HistoryService. Upsert,
@@ -73,16 +70,13 @@ class CustomerService {
                             Violations& violations);
     // Empty when the row is good, else what is wrong.
     std::string ReadRow(const attune::v1::CustomerRow& row, customer::ProfileChange& change);
-    void Reject(int64_t row_index, std::string_view reason);
 
     const CustomerService& service_;
     std::vector<Column> columns_;  // ascending by the feature's number
     size_t column_count_ = 0;
     bool has_columns_ = false;
-    std::vector<customer::ProfileChange> changes_;  // reused
-    std::vector<int64_t> row_of_change_;
     ListBuffers lists_;
-    attune::v1::CustomerServiceBatchUpsertResponse result_;
+    BatchRows<attune::v1::CustomerServiceBatchUpsertResponse, customer::ProfileChange> rows_;
   };
 
  private:

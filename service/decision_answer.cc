@@ -100,6 +100,10 @@ void PutExplanation(std::string& bytes, const decision::RejectionExplanation& ex
 
 }  // namespace
 
+void AppendExplanationIncomplete(std::string* bytes) {
+  PutVarintField(*bytes, pb::DecideResponse::kExplanationIncompleteFieldNumber, 1);
+}
+
 void SerializeStably(const google::protobuf::MessageLite& message, std::string* bytes) {
   google::protobuf::io::StringOutputStream stream(bytes);
   google::protobuf::io::CodedOutputStream coded(&stream);
@@ -208,6 +212,8 @@ void AnswerEncoder::AppendRejected(const context::DecisionContext& context,
             [](const auto& a, const auto& b) { return a.treatment < b.treatment; });
   const auto& scored = decision.result.scored.scored;
   auto score = scored.begin();
+  size_t explained_bytes = 0;
+  bool complete = true;
   std::string message;
   std::string scratch;
   for (const candidates::Rejection& rejection : rejections) {
@@ -225,10 +231,19 @@ void AnswerEncoder::AppendRejected(const context::DecisionContext& context,
       PutNumber(message, Pb::kPropensityFieldNumber, score->propensity);
       PutNumber(message, Pb::kPriorityFieldNumber, decision.result.arbitration.priority[i]);
     }
-    PutExplanation(message, decision::ExplainRejection(strategy_, context, decision, rejection),
-                   scratch);
+    if (explained_bytes < kMaxExplanationBytes) {
+      const size_t before = message.size();
+      PutExplanation(message, decision::ExplainRejection(strategy_, context, decision, rejection),
+                     scratch);
+      explained_bytes += message.size() - before;
+    } else {
+      complete = false;
+      PutText(message, Pb::kRuleFieldNumber,
+              decision::RuleNameOf(strategy_, decision::CauseOf(strategy_, rejection)));
+    }
     PutSizedField(bytes, pb::DecideResponse::kRejectedTreatmentsFieldNumber, message);
   }
+  if (!complete) AppendExplanationIncomplete(&bytes);
 }
 
 }  // namespace attune::service

@@ -1,6 +1,7 @@
 #ifndef ATTUNE_SERVICE_DECISION_ANSWER_H_
 #define ATTUNE_SERVICE_DECISION_ANSWER_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -14,6 +15,11 @@
 
 namespace attune::service {
 
+// So long are the explanations of rejected treatments in one answer, about: those after it come
+// with stage, reason and rule only. With the names of as many treatments as a strategy may have,
+// that stays within the 4 MiB that clients of gRPC take unless told otherwise.
+inline constexpr size_t kMaxExplanationBytes = 3u << 19;
+
 // Why a decision is degraded, as answers name it.
 struct DegradationName {
   uint32_t bit;
@@ -25,6 +31,9 @@ inline constexpr DegradationName kDegradations[] = {
     {decision::kNotRemembered, "not_remembered"},
     {decision::kScoreNotFinite, "score_not_finite"},
 };
+
+// Marks an answer in bytes: its explanation is not all there.
+void AppendExplanationIncomplete(std::string* bytes);
 
 // One message, one sequence of bytes, in every process: maps in the order of their keys.
 void SerializeStably(const google::protobuf::MessageLite& message, std::string* bytes);

@@ -15,6 +15,8 @@ namespace pb = attune::v1;
 
 // Workspaces kept for the next decisions; as many as decide at the same time are enough.
 constexpr size_t kMaxIdleWorkspaces = 64;
+// One that a long explanation has made larger isn't kept.
+constexpr size_t kMaxIdleBytes = 256 << 10;
 constexpr int64_t kLogPeriodUs = 1'000'000;
 
 absl::Status DamagedAnswer() {
@@ -41,6 +43,10 @@ std::unique_ptr<DecisionService::Workspace> DecisionService::TakeWorkspace() {
 }
 
 void DecisionService::ReturnWorkspace(std::unique_ptr<Workspace> workspace) {
+  const decision::Decision& decision = workspace->decision;
+  const size_t bytes = decision.answer.capacity() + decision.stored_answer.capacity() +
+                       decision.event_bytes.capacity();
+  if (bytes > kMaxIdleBytes) return;
   MutexLock lock(mutex_);
   if (idle_.size() < kMaxIdleWorkspaces) idle_.push_back(std::move(workspace));
 }
@@ -124,8 +130,11 @@ absl::Status DecisionService::DecideWith(const pb::DecideRequest& request, Works
   decide.request_id = workspace.request.request_id;
   decide.time_given = request.has_time();
   decide.explain = request.explain();
-  const auto encode_answer = [&](const decision::Decision& decision, std::string* bytes) {
-    answer_encoder_.Append(context, decision, request.explain(), *bytes);
+  const auto encode_answer = [&](const decision::Decision& decision, decision::AnswerForm form,
+                                 std::string* bytes) {
+    const bool whole = form == decision::AnswerForm::kAsAsked;
+    answer_encoder_.Append(context, decision, request.explain() && whole, *bytes);
+    if (!whole) AppendExplanationIncomplete(bytes);
   };
   decision::Decision& decision = workspace.decision;
   const absl::Status status = decider_.Decide(strategy, context, decide, encode_answer, decision);

@@ -4,7 +4,6 @@
 #include "lib/base/absl_strings.h"
 #include "lib/base/text.h"
 #include "lib/context/decision_request.h"
-#include "service/customer_service.h"
 #include "service/value_conversion.h"
 
 namespace attune::service {
@@ -56,11 +55,6 @@ void CheckIds(std::string_view customer_id, std::string_view request_id, Violati
   if (const auto problem = IdProblem(request_id, kMaxRequestIdBytes)) {
     violations.Add("request_id", *problem);
   }
-}
-
-// A store that can't be written refuses everything: the caller retries.
-bool IsOutage(const absl::Status& status) {
-  return absl::IsUnavailable(status) || absl::IsResourceExhausted(status);
 }
 
 }  // namespace
@@ -214,61 +208,35 @@ std::string HistoryService::Batch::ReadRow(const pb::InteractionRow& row,
   }
   Violations violations;
   const Place place = {
-      .path = "", .needs_time = true, .suggests = result_.rejected() < kMaxSuggestions};
+      .path = "", .needs_time = true, .suggests = rows_.response().rejected() < kMaxSuggestions};
   change.interactions.push_back(service_.ReadInteraction(row.interaction(), place, violations));
   if (violations.empty()) return "";
   const Violations::Violation& first = violations.kept().front();
   return absl::StrCat(first.field, " ", first.description);
 }
 
-void HistoryService::Batch::Reject(int64_t row_index, std::string_view reason) {
-  result_.set_rejected(result_.rejected() + 1);
-  if (result_.rejected_rows_size() >= kMaxListedRejectedRows) return;
-  pb::RejectedRow* row = result_.add_rejected_rows();
-  row->set_row_index(row_index);
-  row->set_reason(std::string(reason));
-}
-
 absl::Status HistoryService::Batch::Add(
     const pb::CustomerServiceBatchRecordInteractionsRequest& message, Violations& violations) {
-  if (message.rows_size() > kMaxRowsPerMessage) {
-    violations.Add("rows", absl::StrCat("has ", message.rows_size(), " entries; at most ",
-                                        kMaxRowsPerMessage, " are allowed in one message"));
-    return violations.ToStatus();
-  }
-  row_of_change_.clear();
-  size_t good = 0;
-  for (const pb::InteractionRow& row : message.rows()) {
-    const int64_t row_index = result_.received();
-    result_.set_received(row_index + 1);
-    if (changes_.size() == good) changes_.emplace_back();
-    const std::string problem = ReadRow(row, changes_[good]);
-    if (!problem.empty()) {
-      Reject(row_index, problem);
-      continue;
-    }
-    ++good;
-    row_of_change_.push_back(row_index);
-  }
-  const auto results = service_.writer_.RecordMany(absl::MakeConstSpan(changes_).subspan(0, good),
-                                                   service_.options_.strategy->history);
-  for (size_t i = 0; i < good; ++i) {
-    if (!results[i].ok()) {
-      if (IsOutage(results[i].status())) return results[i].status();
-      Reject(row_of_change_[i], std::string(results[i].status().message()));
-      continue;
-    }
-    result_.set_recorded(result_.recorded() + results[i]->recorded);
-    result_.set_already_known(result_.already_known() + results[i]->already_known);
-    result_.set_too_old(result_.too_old() + results[i]->too_old);
-  }
-  return absl::OkStatus();
+  CheckRowCount(message.rows_size(), violations);
+  if (!violations.empty()) return violations.ToStatus();
+  rows_.ReadAll(message.rows(),
+                [&](const pb::InteractionRow& row, customer::HistoryChange& change) {
+                  return ReadRow(row, change);
+                });
+  pb::CustomerServiceBatchRecordInteractionsResponse& counts = rows_.response();
+  return rows_.Take(
+      service_.writer_.RecordMany(rows_.changes(), service_.options_.strategy->history),
+      [&](const customer::HistoryResult& result) {
+        counts.set_recorded(counts.recorded() + result.recorded);
+        counts.set_already_known(counts.already_known() + result.already_known);
+        counts.set_too_old(counts.too_old() + result.too_old);
+      });
 }
 
 absl::Status HistoryService::Batch::Finish(
     pb::CustomerServiceBatchRecordInteractionsResponse* response) {
   if (absl::Status status = service_.options_.store->Sync(); !status.ok()) return status;
-  *response = result_;
+  *response = rows_.response();
   return absl::OkStatus();
 }
 

@@ -18,6 +18,7 @@
 #include "lib/storage/name_dictionary.h"
 #include "lib/storage/state_store.h"
 #include "lib/strategy/strategy.h"
+#include "service/batch_rows.h"
 
 namespace attune::service {
 
@@ -67,12 +68,10 @@ class HistoryService {
    private:
     // Empty when the row is good, else what is wrong.
     std::string ReadRow(const attune::v1::InteractionRow& row, customer::HistoryChange& change);
-    void Reject(int64_t row_index, std::string_view reason);
 
     const HistoryService& service_;
-    std::vector<customer::HistoryChange> changes_;  // reused
-    std::vector<int64_t> row_of_change_;
-    attune::v1::CustomerServiceBatchRecordInteractionsResponse result_;
+    BatchRows<attune::v1::CustomerServiceBatchRecordInteractionsResponse, customer::HistoryChange>
+        rows_;
   };
 
  private:

@@ -88,6 +88,15 @@ std::string Quoted(std::string_view text, size_t max_bytes) {
   return absl::StrCat(quoted, "\"");
 }
 
+void Shorten(std::string& text, size_t max_bytes) {
+  constexpr std::string_view kCut = "...";
+  if (text.size() <= max_bytes) return;
+  size_t end = max_bytes - kCut.size();
+  while (end > 0 && (static_cast<uint8_t>(text[end]) & 0xC0) == 0x80) --end;
+  text.resize(end);
+  text += kCut;
+}
+
 size_t EditDistance(std::string_view a, std::string_view b, size_t limit) {
   const size_t difference = a.size() > b.size() ? a.size() - b.size() : b.size() - a.size();
   if (difference > limit) return limit + 1;

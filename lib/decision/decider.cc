@@ -146,13 +146,7 @@ absl::Status Decider::DecideOnce(const strategy::Strategy& strategy,
     DecideUnremembered(strategy, context, state, timer, decision);
     return absl::OkStatus();
   }
-  EventRequest event_request;
-  if (request.has_id) {
-    encode_answer(decision, &decision.answer);
-    event_request = {request.hash, request.fingerprint, decision.answer};
-  }
-  EncodeEvent(strategy, context, state, decision, event_request, decision.scratch,
-              decision.event_bytes);
+  MakeEvent(strategy, context, state, options, request, encode_answer, decision);
   absl::Status status = Commit(strategy, context, state, request, decision);
   timer.Finish(Stage::kDecision);
   if (absl::IsAborted(status)) return status;
@@ -195,6 +189,24 @@ absl::Status Decider::FindEarlierAnswer(const customer::CustomerState& state,
   decision.answered_before = true;
   decision.stored_answer = std::move(*event.mutable_answer());
   return absl::OkStatus();
+}
+
+void Decider::MakeEvent(const strategy::Strategy& strategy, const context::DecisionContext& context,
+                        const customer::CustomerState& state, const DecideOptions& options,
+                        const Request& request, EncodeAnswer encode_answer, Decision& decision) {
+  const auto encode = [&](std::string_view answer) {
+    EventRequest event_request;
+    if (request.has_id) event_request = {request.hash, request.fingerprint, answer};
+    EncodeEvent(strategy, context, state, decision, event_request, decision.scratch,
+                decision.event_bytes);
+  };
+  if (request.has_id) encode_answer(decision, AnswerForm::kAsAsked, &decision.answer);
+  encode(decision.answer);
+  if (!request.has_id || !options.explain) return;
+  if (decision.event_bytes.size() <= storage::kMaxEventBytes) return;
+  std::string unexplained;
+  encode_answer(decision, AnswerForm::kWithoutExplanation, &unexplained);
+  encode(unexplained);
 }
 
 absl::Status Decider::Commit(const strategy::Strategy& strategy,

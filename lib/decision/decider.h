@@ -70,6 +70,12 @@ struct Decision {
   std::string scratch;
 };
 
+// What an encoded answer has in it.
+enum class AnswerForm {
+  kAsAsked,
+  kWithoutExplanation,  // though one was asked for
+};
+
 // Makes decisions: reads the customer, runs the pipeline, commits the decision with the customer's
 // record, and does so again when somebody else changed the customer in between. Thread-safe.
 class Decider {
@@ -78,7 +84,9 @@ class Decider {
   Decider(storage::StateStore* store, const HashKey& seed) : store_(*store), seed_(seed) {}
 
   // Writes the answer to the caller, to be stored with the decision, when the request has an id.
-  using EncodeAnswer = absl::FunctionRef<void(const Decision&, std::string*)>;
+  // Called for a second time, without the explanation, when the answer with it is longer than an
+  // event of the store may be: then a retry gets that one.
+  using EncodeAnswer = absl::FunctionRef<void(const Decision&, AnswerForm, std::string*)>;
 
   // Decides for `context`, which was normalised against `strategy`. A store that can't be read or
   // written makes a degraded decision, not an error. ALREADY_EXISTS: the request_id was used for
@@ -104,6 +112,10 @@ class Decider {
                           const context::DecisionContext& context,
                           const customer::CustomerState& state, StageTimer& timer,
                           Decision& decision) const;
+  // Encodes the decision's event, with the answer if the request has an id.
+  static void MakeEvent(const strategy::Strategy& strategy, const context::DecisionContext& context,
+                        const customer::CustomerState& state, const DecideOptions& options,
+                        const Request& request, EncodeAnswer encode_answer, Decision& decision);
   absl::Status Commit(const strategy::Strategy& strategy, const context::DecisionContext& context,
                       const customer::CustomerState& state, const Request& request,
                       Decision& decision) const;

@@ -206,6 +206,14 @@ RejectionExplanation ExplainEngagement(const strategy::Strategy& strategy, const
   return explanation;
 }
 
+void ShortenTexts(RejectionExplanation& explanation) {
+  Shorten(explanation.detail, kMaxDetailBytes);
+  Shorten(explanation.expression, kMaxShownBytes);
+  Shorten(explanation.needed, kMaxShownBytes);
+  Shorten(explanation.nearest_change, kMaxShownBytes);
+  if (explanation.values.size() > kMaxShownValues) explanation.values.resize(kMaxShownValues);
+}
+
 // What needs no more than a sentence.
 std::string Detail(const strategy::Strategy& strategy, const context::DecisionContext& context,
                    const Decision& decision, const candidates::Rejection& rejection) {
@@ -277,10 +285,15 @@ RejectionExplanation ExplainRejection(const strategy::Strategy& strategy,
                                       const context::DecisionContext& context,
                                       const Decision& decision,
                                       const candidates::Rejection& rejection) {
-  if (rejection.contact_policy >= 0) return ExplainContactPolicy(strategy, decision, rejection);
-  if (rejection.rule >= 0) return ExplainEngagement(strategy, decision, rejection);
   RejectionExplanation explanation;
-  explanation.detail = Detail(strategy, context, decision, rejection);
+  if (rejection.contact_policy >= 0) {
+    explanation = ExplainContactPolicy(strategy, decision, rejection);
+  } else if (rejection.rule >= 0) {
+    explanation = ExplainEngagement(strategy, decision, rejection);
+  } else {
+    explanation.detail = Detail(strategy, context, decision, rejection);
+  }
+  ShortenTexts(explanation);
   return explanation;
 }
 

@@ -17,6 +17,11 @@ namespace attune::decision {
 
 // Most reasons that ExplainRanked gives.
 inline constexpr size_t kMaxReasons = 3;
+// Most values that an explanation names, and its longest texts, in bytes; what is longer is cut and
+// ends in "...", as a long value does anyway. A rule may have kilobytes.
+inline constexpr size_t kMaxShownValues = 32;
+inline constexpr size_t kMaxShownBytes = 1024;   // of the part of a rule, and of what it needed
+inline constexpr size_t kMaxDetailBytes = 4096;  // of the sentence, which has the others in it
 
 // Why a treatment was not ranked.
 struct RejectionExplanation {
@@ -34,8 +39,8 @@ struct RejectionExplanation {
   std::optional<int64_t> allowed_from_ms;
 };
 
-// REQUIRES: `decision` was made for `context` with `strategy`, and what it was made from is still
-// there. Not to be called by several threads for one decision.
+// Bounded by the limits above. REQUIRES: `decision` was made for `context` with `strategy`, and
+// what it was made from is still there. Not to be called by several threads for one decision.
 RejectionExplanation ExplainRejection(const strategy::Strategy& strategy,
                                       const context::DecisionContext& context,
                                       const Decision& decision,

@@ -178,6 +178,16 @@ std::string_view ComparisonText(Comparison comparison) {
   return kTexts[static_cast<size_t>(comparison)];
 }
 
+std::optional<Comparison> ComparisonOf(std::string_view function) {
+  if (function == op::kEqual) return Comparison::kEqual;
+  if (function == op::kNotEqual) return Comparison::kNotEqual;
+  if (function == op::kLess) return Comparison::kLess;
+  if (function == op::kLessEqual) return Comparison::kLessEqual;
+  if (function == op::kGreater) return Comparison::kGreater;
+  if (function == op::kGreaterEqual) return Comparison::kGreaterEqual;
+  return std::nullopt;
+}
+
 Comparison Mirrored(Comparison comparison) {
   switch (comparison) {
     case Comparison::kLess:

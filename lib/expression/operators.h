@@ -1,6 +1,10 @@
 #ifndef ATTUNE_LIB_EXPRESSION_OPERATORS_H_
 #define ATTUNE_LIB_EXPRESSION_OPERATORS_H_
 
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
 #include "lib/expression/call_context.h"
 #include "lib/expression/value.h"
 
@@ -11,6 +15,8 @@ namespace attune::expression {
 enum class Comparison : uint8_t { kEqual, kNotEqual, kLess, kLessEqual, kGreater, kGreaterEqual };
 // "==", "!=", "<", ...
 std::string_view ComparisonText(Comparison comparison);
+// The comparison that a function of this name makes (op::kLess, ...); nullopt: it is none.
+std::optional<Comparison> ComparisonOf(std::string_view function);
 // What `b ? a` asks where this asks `a ? b`.
 Comparison Mirrored(Comparison comparison);
 bool Holds(Comparison comparison, Ordering ordering);

@@ -38,7 +38,7 @@ class Planner {
   // Says that a node is wanted for many candidates of a decision.
   void Repeat(uint32_t node) { repeated_.push_back(node); }
   // What a rule that was just added is made of.
-  ExplainNode Explain(const Expr& root);
+  ExplainNode Explain(const Expr& root) const;
   Scope scope(uint32_t node) const { return plan_->nodes[node].scope; }
 
   // A copy of a value that lives as long as the plan.
@@ -101,8 +101,6 @@ class Planner {
   uint32_t PlanMatches(std::vector<uint32_t> children);
   uint32_t PlanLoop(const Expr& expr);
 
-  std::optional<SimpleComparison> Simple(const Expr& expr);
-  void Variables(const Expr& expr, std::vector<const Variable*>& variables);
   const ConstantSet* MakeSet(const Value& list);
   void AddMemos(const std::vector<uint32_t>& roots, std::vector<uint32_t>& replaced);
   void PutChildrenSideBySide();

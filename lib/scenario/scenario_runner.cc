@@ -98,7 +98,7 @@ absl::StatusOr<std::vector<Difference>> ScenarioRunner::Decide(const strategy::S
   Violations violations;
   NormaliseSituation(strategy, customer_id, step.situation, step.at, context, violations);
   if (!violations.empty()) return violations.ToStatus();
-  const auto no_answer = [](const decision::Decision&, std::string*) {};
+  const auto no_answer = [](const decision::Decision&, decision::AnswerForm, std::string*) {};
   decision::DecideOptions options;
   options.stops = &stops_;
   const absl::Status status = decider_.Decide(strategy, context, options, no_answer, decision_);

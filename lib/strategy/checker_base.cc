@@ -38,6 +38,12 @@ void CheckerBase::CheckName(std::string_view owner, std::string_view name, std::
                                             kMaxNameBytes, " bytes"));
 }
 
+void CheckerBase::CheckBecause(std::string_view owner, std::string_view because) {
+  if (because.size() <= kMaxBecauseBytes) return;
+  Report(Field(owner, "because"), absl::StrCat("because has ", because.size(), " bytes; at most ",
+                                               kMaxBecauseBytes, " are allowed"));
+}
+
 void CheckerBase::CheckNotEmpty(int size, std::string_view list, std::string_view noun) {
   if (size > 0) return;
   compilable_ = false;

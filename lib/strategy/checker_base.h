@@ -1,6 +1,7 @@
 #ifndef ATTUNE_LIB_STRATEGY_CHECKER_BASE_H_
 #define ATTUNE_LIB_STRATEGY_CHECKER_BASE_H_
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -13,6 +14,9 @@
 #include "lib/strategy/yaml_document.h"
 
 namespace attune::strategy {
+
+// Longest sentence for people of a rule or contact policy, in bytes: explanations repeat it.
+inline constexpr size_t kMaxBecauseBytes = 1024;
 
 // Declared names of one kind with the index of their first declaration.
 using NameIndex = StringViewMap<int>;
@@ -39,6 +43,8 @@ class CheckerBase {
   NameIndex CheckNames(const Repeated<Named>& entries, std::string_view list, std::string_view noun,
                        int max);
   void CheckName(std::string_view owner, std::string_view name, std::string_view noun);
+  // The sentence of a rule or contact policy.
+  void CheckBecause(std::string_view owner, std::string_view because);
   void CheckNotEmpty(int size, std::string_view list, std::string_view noun);
   // A field of `owner` (a `noun`) that must name something that is declared.
   void CheckReference(std::string_view owner, std::string_view noun, std::string_view field,

@@ -213,6 +213,7 @@ void ContactChecker::CheckPolicies(const Repeated<v1::ContactPolicy>& policies,
     }
     const Place place{policy, path, kind, group, treatment};
     CheckPolicyName(place);
+    CheckBecause(path, policy.because());
     CheckPolicy(place);
   }
 }

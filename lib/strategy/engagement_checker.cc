@@ -75,6 +75,7 @@ void EngagementChecker::CheckRules(const Repeated<v1::Rule>& rules, const std::s
   for (int i = 0; i < rules.size(); ++i) {
     const std::string path = Element(list, i);
     CheckRuleName(rules[i], path);
+    CheckBecause(path, rules[i].because());
     if (rules[i].when().empty() && IsUsable(path, "rule", "when")) {
       Report(Field(path, "when"), "when needs a condition");
     }

@@ -123,6 +123,13 @@ std::string RejectedText(const v1::DecideResponse& response) {
   return absl::StrCat("\n", table.ToString());
 }
 
+std::string MissingText(const v1::DecideResponse& response) {
+  if (!response.explanation_incomplete()) return "";
+  return response.rejected_treatments().empty()
+             ? "\nThe explanation was too long to be kept for a repeated request.\n"
+             : "\nThe explanation is too long: the last treatments have no detail.\n";
+}
+
 void PrintDecision(std::ostream& out, const v1::DecideRequest& request,
                    const v1::DecideResponse& response) {
   out << "Decision " << TerminalSafe(response.decision_id()) << " at "
@@ -137,7 +144,7 @@ void PrintDecision(std::ostream& out, const v1::DecideRequest& request,
     out << "Degraded: " << TerminalSafe(absl::StrJoin(response.degraded_reasons(), ", ")) << "\n";
   }
   out << "\n" << RankingText(response, request.explain()) << CountsText(response);
-  if (request.explain()) out << RejectedText(response);
+  if (request.explain()) out << RejectedText(response) << MissingText(response);
 }
 
 int Decide(const Invocation& invocation, DecideFlags& flags) {

@@ -137,6 +137,11 @@ Json ValueJson(const Value& value) {
   }
 }
 
+bool HasUnknownName(const IssueList& issues) {
+  return std::any_of(issues.issues().begin(), issues.issues().end(),
+                     [](const Issue& issue) { return issue.message.starts_with("unknown name"); });
+}
+
 // One use of the command. Not thread-safe.
 class Expr {
  public:
@@ -258,7 +263,14 @@ int Expr::Compile() {
   const auto rules =
       expression::CompileOne(environment_, "expression", flags_.text, options, issues, limits_);
   issues.Sort();
-  if (rules == nullptr) return ReportWrong(issues, "WRONG_EXPRESSION", kExitFailure);
+  if (rules == nullptr) {
+    const int status = ReportWrong(issues, "WRONG_EXPRESSION", kExitFailure);
+    if (strategy_ == nullptr && flags_.variables.empty() && HasUnknownName(issues)) {
+      invocation_.console.err << "Give a name its value with --var NAME=VALUE, or check against a "
+                                 "strategy with --check --strategy FILE.\n";
+    }
+    return status;
+  }
   if (!flags_.check) return Evaluate(*rules);
   invocation_.console.err << issues.ToString();  // what is doubtful
   if (invocation_.options.json) {

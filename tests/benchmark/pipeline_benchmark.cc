@@ -144,7 +144,8 @@ class Fixture {
   absl::Status Decide(decision::Decision& decision) {
     return decision::Decider(&no_store_, seed_)
         .Decide(
-            *strategy_, context_, {}, [](const decision::Decision&, std::string*) {}, decision);
+            *strategy_, context_, {},
+            [](const decision::Decision&, decision::AnswerForm, std::string*) {}, decision);
   }
 
   service::DecisionService Service(storage::StateStore* store) {

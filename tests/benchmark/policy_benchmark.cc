@@ -227,7 +227,7 @@ void DecideAndAnswer(benchmark::State& state, bool explain) {
   for (auto _ : state) {
     const absl::Status status = decider.Decide(
         *fixture.strategy_, fixture.context_, dry_run,
-        [](const decision::Decision&, std::string*) {}, decision);
+        [](const decision::Decision&, decision::AnswerForm, std::string*) {}, decision);
     if (!status.ok()) state.SkipWithError("not decided");
     bytes.clear();
     encoder.Append(fixture.context_, decision, explain, bytes);

@@ -164,13 +164,6 @@ void SetTime(v1::DecideRequest& request, int64_t seconds, int32_t nanos) {
   request.mutable_time()->set_nanos(nanos);
 }
 
-v1::Value TimestampOf(int64_t seconds, int32_t nanos) {
-  v1::Value value;
-  value.mutable_timestamp_value()->set_seconds(seconds);
-  value.mutable_timestamp_value()->set_nanos(nanos);
-  return value;
-}
-
 void SetAttribute(v1::DecideRequest& request, const std::string& name, const v1::Value& value) {
   (*request.mutable_attributes())[name] = value;
 }
@@ -274,21 +267,21 @@ const BadDecide kBadAttributes[] = {
      },
      {"attributes[\"tags\"]"}},
     {"TimestampBeforeYear1",
-     [](auto& r) { SetAttribute(r, "called_at", TimestampOf(-62'135'596'801, 0)); },
+     [](auto& r) { SetAttribute(r, "called_at", Timestamp(-62'135'596'801, 0)); },
      {"attributes[\"called_at\"]"}},
     {"TimestampInYear10000",
-     [](auto& r) { SetAttribute(r, "called_at", TimestampOf(253'402'300'800, 0)); },
+     [](auto& r) { SetAttribute(r, "called_at", Timestamp(253'402'300'800, 0)); },
      {"attributes[\"called_at\"]"}},
     {"TimestampAfterAll",
      [](auto& r) {
-       SetAttribute(r, "called_at", TimestampOf(std::numeric_limits<int64_t>::max(), 0));
+       SetAttribute(r, "called_at", Timestamp(std::numeric_limits<int64_t>::max(), 0));
      },
      {"attributes[\"called_at\"]"}},
     {"TimestampWithNegativeNanos",
-     [](auto& r) { SetAttribute(r, "called_at", TimestampOf(0, -1)); },
+     [](auto& r) { SetAttribute(r, "called_at", Timestamp(0, -1)); },
      {"attributes[\"called_at\"]"}},
     {"TimestampWithTooManyNanos",
-     [](auto& r) { SetAttribute(r, "called_at", TimestampOf(0, 1'000'000'000)); },
+     [](auto& r) { SetAttribute(r, "called_at", Timestamp(0, 1'000'000'000)); },
      {"attributes[\"called_at\"]"}},
 };
 INSTANTIATE_TEST_SUITE_P(Attributes, BadDecideTest, ::testing::ValuesIn(kBadAttributes),
@@ -331,7 +324,7 @@ TEST_F(BadInputTest, WhatIsUnusualAndAllowedIsAnswered) {
   SetAttribute(request, "wait_s", Double(std::numeric_limits<double>::max()));
   SetAttribute(request, "topic", String(std::string(1024, 'z')));
   SetAttribute(request, "tags", List(std::vector<std::string>(64, std::string(1024, 'w'))));
-  SetAttribute(request, "called_at", TimestampOf(253'402'300'799, 999'999'999));
+  SetAttribute(request, "called_at", Timestamp(253'402'300'799, 999'999'999));
   for (int i = 0; i < 1000; ++i) request.add_treatment_ids("accessory");
   const auto answer = client().Decide(request);
   EXPECT_TRUE(answer.ok()) << answer.status.error_message();
@@ -366,9 +359,9 @@ TEST_F(BadInputTest, BadWritesAreRefusedByTheirField) {
        UpsertOf("a", {{"interests", List(std::vector<std::string>(65, ""))}}),
        {"customer.features[\"interests\"]"}},
       {"year 10000",
-       UpsertOf("a", {{"since", TimestampOf(253'402'300'800, 0)}}),
+       UpsertOf("a", {{"since", Timestamp(253'402'300'800, 0)}}),
        {"customer.features[\"since\"]"}},
-      {"nanos", UpsertOf("a", {{"since", TimestampOf(0, -1)}}), {"customer.features[\"since\"]"}},
+      {"nanos", UpsertOf("a", {{"since", Timestamp(0, -1)}}), {"customer.features[\"since\"]"}},
   };
   for (const auto& c : cases) {
     const grpc::Status status = client().CallWithBytes(kUpsert, RawBytes(c.request));

@@ -207,41 +207,9 @@ std::string Bytes(const google::protobuf::Message& message) {
   return bytes;
 }
 
-v1::Value Bool(bool value) {
-  v1::Value message;
-  message.set_bool_value(value);
-  return message;
-}
-
-v1::Value Int(int64_t value) {
-  v1::Value message;
-  message.set_int_value(value);
-  return message;
-}
-
-v1::Value Double(double value) {
-  v1::Value message;
-  message.set_double_value(value);
-  return message;
-}
-
-v1::Value String(const std::string& value) {
-  v1::Value message;
-  message.set_string_value(value);
-  return message;
-}
-
 v1::Value Timestamp(absl::Time value) {
-  v1::Value message;
-  *message.mutable_timestamp_value() = ToProtoTime(value);
-  return message;
-}
-
-v1::Value List(const std::vector<std::string>& values) {
-  v1::Value message;
-  message.mutable_string_list_value();
-  for (const std::string& value : values) message.mutable_string_list_value()->add_values(value);
-  return message;
+  const google::protobuf::Timestamp time = ToProtoTime(value);
+  return testing::Timestamp(time.seconds(), time.nanos());
 }
 
 google::protobuf::Timestamp ToProtoTime(absl::Time time) {

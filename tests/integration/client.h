@@ -12,6 +12,7 @@
 #include "attune/v1/strategy_service.grpc.pb.h"
 #include "google/protobuf/message.h"
 #include "grpcpp/grpcpp.h"
+#include "tests/testing/value_messages.h"
 
 namespace attune::service {
 
@@ -98,12 +99,13 @@ std::vector<std::string> FieldsOf(const grpc::Status& status);
 std::string Bytes(const google::protobuf::Message& message);
 
 // Values as messages.
-v1::Value Bool(bool value);
-v1::Value Int(int64_t value);
-v1::Value Double(double value);
-v1::Value String(const std::string& value);
+using testing::Bool;
+using testing::Double;
+using testing::Int;
+using testing::List;
+using testing::String;
+using testing::Timestamp;
 v1::Value Timestamp(absl::Time value);
-v1::Value List(const std::vector<std::string>& values);
 
 google::protobuf::Timestamp ToProtoTime(absl::Time time);
 absl::Time FromProtoTime(const google::protobuf::Timestamp& time);

@@ -18,6 +18,10 @@
 namespace attune::service {
 namespace {
 
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::Not;
+
 constexpr int kThreads = 64;
 constexpr int kConnections = 8;
 
@@ -26,6 +30,12 @@ class ServerConcurrencyTest : public ServerTest {
   ServerConcurrencyTest() {
     options_.threads = 8;  // so that decisions do meet, on however few cores
     Start();
+    Connect();
+  }
+
+  // To the server as it runs now.
+  void Connect() {
+    connections_.clear();
     for (int i = 0; i < kConnections; ++i) {
       connections_.push_back(std::make_unique<Client>(server().port()));
     }
@@ -71,6 +81,37 @@ TEST_F(ServerConcurrencyTest, EveryAcknowledgedDecisionIsCountedOnce) {
   std::printf("one customer, %d threads: acknowledged=%d refused=%d counted=%d\n", kThreads,
               static_cast<int>(acknowledged), static_cast<int>(refused),
               static_cast<int>(held.decision_count()));
+}
+
+TEST_F(ServerConcurrencyTest, ACapOfThreeHoldsOverAllChannelsWhenDecisionsMeet) {
+  const char* const channels[] = {"app", "ivr", "web", "chat"};
+  std::string strategy = Replaced(kSmallStrategy, "  - {name: ivr}\n",
+                                  "  - {name: ivr}\n  - {name: web}\n  - {name: chat}\n");
+  strategy = Replaced(strategy, "      ivr: {queue: fast}\n",
+                      "      ivr: {queue: fast}\n"
+                      "      web: {text: We call you back.}\n"
+                      "      chat: {text: We call you back.}\n"
+                      "    contact:\n"
+                      "      - name: three_a_week\n"
+                      "        cap: {at_most: 3, outcomes: [decided], window: 7d}\n");
+  RestartWith(strategy);
+  Connect();
+  std::atomic<int> on_top = 0;
+  OnManyThreads([&](int t, const Client& client) {
+    // Somebody wins every conflict, so none of 64 loses too often.
+    const auto answer = client.Decide(DecideFor("ann", channels[t % 4]));
+    ASSERT_TRUE(answer.ok()) << answer.status.error_message();
+    EXPECT_FALSE(answer.response.degraded());
+    const std::vector<std::string> ranking = Ranking(answer.response);
+    if (!ranking.empty() && ranking[0] == "fast_callback") ++on_top;
+  });
+  EXPECT_EQ(on_top, 3);
+  EXPECT_EQ(Get("ann").decision_count(), static_cast<uint64_t>(kThreads));
+  for (const char* const channel : channels) {
+    EXPECT_THAT(Ranking(Decide("ann", channel)), Not(Contains("fast_callback"))) << channel;
+  }
+  clock_.Advance(absl::Hours(7 * 24));
+  EXPECT_THAT(Ranking(Decide("ann", "chat")), ElementsAre("fast_callback")) << "it was the cap";
 }
 
 TEST_F(ServerConcurrencyTest, DecisionsAndWritesOfOneCustomerDontUndoEachOther) {

@@ -59,6 +59,20 @@ TEST(TextTest, QuotesHostileText) {
   EXPECT_LT(Quoted(std::string(100'000, 'x')).size(), 100u);
 }
 
+TEST(TextTest, ShortensBehindAWholeCharacter) {
+  std::string text = "0123456789";
+  Shorten(text, 10);
+  EXPECT_EQ(text, "0123456789");
+  Shorten(text, 9);
+  EXPECT_EQ(text, "012345...");
+  text = "0\u00e4\u20ac\U0001F600 and more";  // of 1, 2, 3 and 4 bytes
+  Shorten(text, 12);
+  EXPECT_EQ(text, "0\u00e4\u20ac...");
+  text = "\u00e4\u00e4\u00e4";
+  Shorten(text, 3);
+  EXPECT_EQ(text, "...");
+}
+
 TEST(TextTest, SuggestsTheClosestName) {
   const std::vector<std::string> names = {"treatments", "features", "groups"};
   EXPECT_EQ(ClosestName("treatment", names), "treatments");

@@ -417,6 +417,18 @@ TEST_F(CtlServerTest, DecideSaysWhatIsOutOfTheOrdinary) {
   EXPECT_THAT(run.out, HasSubstr("No treatment qualified."));
 }
 
+TEST_F(CtlServerTest, DecideSaysWhenTheExplanationIsNotAllThere) {
+  v1::DecideResponse response = Decision();
+  response.set_explanation_incomplete(true);
+  server_.decisions().AnswerWith(response);
+  EXPECT_THAT(Run({"decide", "C1", "--channel", "web", "--explain"}).out,
+              HasSubstr("\nThe explanation is too long: the last treatments have no detail.\n"));
+  response.clear_rejected_treatments();
+  server_.decisions().AnswerWith(response);
+  EXPECT_THAT(Run({"decide", "C1", "--channel", "web", "--explain"}).out,
+              HasSubstr("\nThe explanation was too long to be kept for a repeated request.\n"));
+}
+
 TEST_F(CtlServerTest, DecidePrintsJsonAlone) {
   server_.decisions().AnswerWith(Decision());
   const CtlRun run = Run({"decide", "C1", "--channel", "web", "--json"});

@@ -13,6 +13,7 @@ namespace attune::ctl {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 struct ValueCase {
   const char* text;
@@ -66,6 +67,18 @@ TEST(ExprCommand, PrintsJson) {
       "h": {"1": "x"}})"));
   run = RunAttunectl({"expr", "x", "--var", "x=9007199254740992", "--json"});
   EXPECT_EQ(nlohmann::json::parse(run.out)["value"], 9007199254740992);
+}
+
+TEST(ExprCommand, SaysHowANameGetsItsValue) {
+  EXPECT_THAT(RunAttunectl({"expr", "customer.age > 1"}).err,
+              HasSubstr("unknown name \"customer.age\"\n    customer.age > 1\n    ^\n"
+                        "Give a name its value with --var NAME=VALUE, or check against a strategy "
+                        "with --check --strategy FILE.\n"));
+  for (const CtlRun& run :
+       {RunAttunectl({"expr", "1 +"}), RunAttunectl({"expr", "x", "--var", "y=1"})}) {
+    EXPECT_EQ(run.status, kExitFailure);
+    EXPECT_THAT(run.err, Not(HasSubstr("Give a name its value")));
+  }
 }
 
 TEST(ExprCommand, TellsEverythingThatIsWrongWithAnExpression) {

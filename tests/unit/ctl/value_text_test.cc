@@ -9,44 +9,18 @@
 #include "google/protobuf/util/message_differencer.h"
 #include "gtest/gtest.h"
 #include "lib/base/text.h"
+#include "tests/testing/value_messages.h"
 
 namespace attune::ctl {
 namespace {
 
 using google::protobuf::util::MessageDifferencer;
-
-v1::Value Bool(bool value) {
-  v1::Value message;
-  message.set_bool_value(value);
-  return message;
-}
-v1::Value Int(int64_t value) {
-  v1::Value message;
-  message.set_int_value(value);
-  return message;
-}
-v1::Value Double(double value) {
-  v1::Value message;
-  message.set_double_value(value);
-  return message;
-}
-v1::Value String(const std::string& value) {
-  v1::Value message;
-  message.set_string_value(value);
-  return message;
-}
-v1::Value Time(int64_t seconds, int32_t nanos = 0) {
-  v1::Value message;
-  message.mutable_timestamp_value()->set_seconds(seconds);
-  message.mutable_timestamp_value()->set_nanos(nanos);
-  return message;
-}
-v1::Value List(const std::vector<std::string>& values) {
-  v1::Value message;
-  message.mutable_string_list_value();
-  for (const std::string& value : values) message.mutable_string_list_value()->add_values(value);
-  return message;
-}
+using testing::Bool;
+using testing::Double;
+using testing::Int;
+using testing::List;
+using testing::String;
+using testing::Timestamp;
 
 struct ReadCase {
   const char* name;
@@ -108,20 +82,20 @@ std::vector<ReadCase> ReadCases() {
        String(std::string(kMaxStringValueBytes, 'x')), ""},
       {"StringTooLong", kString, std::string(kMaxStringValueBytes + 1, 'x'), std::nullopt,
        "has 1025 bytes; at most 1024"},
-      {"Date", kTime, "2026-03-01", Time(kMarch), ""},
-      {"Rfc3339", kTime, "2026-03-01T00:00:01Z", Time(kMarch + 1), ""},
-      {"Rfc3339Offset", kTime, "2026-03-01T01:00:00+01:00", Time(kMarch), ""},
-      {"Rfc3339Lower", kTime, "2026-03-01t00:00:00z", Time(kMarch), ""},
-      {"Rfc3339Blank", kTime, "2026-03-01 00:00:00Z", Time(kMarch), ""},
-      {"Rfc3339Fraction", kTime, "2026-03-01T00:00:00.1234567Z", Time(kMarch, 123456000), ""},
-      {"Rfc3339Before1970", kTime, "1969-12-31T23:59:59.5Z", Time(-1, 500000000), ""},
-      {"FirstYear", kTime, "0001-01-01", Time(-62135596800), ""},
-      {"LastYear", kTime, "9999-12-31T23:59:59Z", Time(253402300799), ""},
+      {"Date", kTime, "2026-03-01", Timestamp(kMarch), ""},
+      {"Rfc3339", kTime, "2026-03-01T00:00:01Z", Timestamp(kMarch + 1), ""},
+      {"Rfc3339Offset", kTime, "2026-03-01T01:00:00+01:00", Timestamp(kMarch), ""},
+      {"Rfc3339Lower", kTime, "2026-03-01t00:00:00z", Timestamp(kMarch), ""},
+      {"Rfc3339Blank", kTime, "2026-03-01 00:00:00Z", Timestamp(kMarch), ""},
+      {"Rfc3339Fraction", kTime, "2026-03-01T00:00:00.1234567Z", Timestamp(kMarch, 123456000), ""},
+      {"Rfc3339Before1970", kTime, "1969-12-31T23:59:59.5Z", Timestamp(-1, 500000000), ""},
+      {"FirstYear", kTime, "0001-01-01", Timestamp(-62135596800), ""},
+      {"LastYear", kTime, "9999-12-31T23:59:59Z", Timestamp(253402300799), ""},
       {"YearZero", kTime, "0000-01-01", std::nullopt, "not a timestamp"},
       {"NoTimeZone", kTime, "2026-03-01T00:00:00", std::nullopt, "has no time zone; append Z"},
       {"NoTimeZoneBlank", kTime, "2026-03-01 10:00:00.5", std::nullopt, "has no time zone"},
       {"NoSuchDay", kTime, "2026-02-30", std::nullopt, "not a timestamp"},
-      {"LeapDay", kTime, "2024-02-29", Time(1709164800), ""},
+      {"LeapDay", kTime, "2024-02-29", Timestamp(1709164800), ""},
       {"UnixSeconds", kTime, "1772323200", std::nullopt, "write a date or RFC 3339"},
       {"AmericanDate", kTime, "03/01/2026", std::nullopt, "not a timestamp"},
       {"TimeWithText", kTime, "2026-03-01T00:00:00Zx", std::nullopt, "not a timestamp"},
@@ -177,8 +151,8 @@ std::vector<InferCase> InferCases() {
       {"Exponent", "1e3", Double(1000)},
       {"BeyondIntIsADouble", "9223372036854775808", Double(9223372036854775808.0)},
       {"NanIsAString", "nan", String("nan")},
-      {"Time", "2026-03-01T00:00:00Z", Time(1772323200)},
-      {"TimeWithOffset", "2026-03-01T02:00:00+02:00", Time(1772323200)},
+      {"Time", "2026-03-01T00:00:00Z", Timestamp(1772323200)},
+      {"TimeWithOffset", "2026-03-01T02:00:00+02:00", Timestamp(1772323200)},
       {"TimeWithoutZone", "2026-03-01T00:00:00", String("2026-03-01T00:00:00")},
       {"DateIsAString", "2026-03-01", String("2026-03-01")},
       {"ImpossibleTime", "2026-03-41T00:00:00Z", std::nullopt},
@@ -234,7 +208,7 @@ TEST(ValueText, PrintsWhatItReads) {
   EXPECT_EQ(ValueToText(Double(56.95)), "56.95");
   EXPECT_EQ(ValueToText(Double(1e300)), "1e+300");
   EXPECT_EQ(ValueToText(String("a b")), "a b");
-  EXPECT_EQ(ValueToText(Time(1772323200)), "2026-03-01T00:00:00Z");
+  EXPECT_EQ(ValueToText(Timestamp(1772323200)), "2026-03-01T00:00:00Z");
   EXPECT_EQ(ValueToText(List({"a", "b"})), "a;b");
   EXPECT_EQ(ValueToText(v1::Value()), "");
 }

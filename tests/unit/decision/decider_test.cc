@@ -45,7 +45,7 @@ class DeciderTest : public ::testing::Test {
     return Decider(&store_, seed_)
         .Decide(
             *strategy_, context_, options,
-            [this](const Decision&, std::string* bytes) {
+            [this](const Decision&, AnswerForm, std::string* bytes) {
               ++answers_encoded_;
               *bytes = "answer " + std::to_string(answers_encoded_);
             },
@@ -431,7 +431,8 @@ TEST_F(DeciderTest, OneSeedGivesOneAnswerToTheBit) {
     for (int i = 0; i < 5; ++i) {
       ASSERT_TRUE(decider
                       .Decide(
-                          *strategy_, context_, {}, [](const Decision&, std::string*) {}, decision)
+                          *strategy_, context_, {},
+                          [](const Decision&, AnswerForm, std::string*) {}, decision)
                       .ok());
       all.append(reinterpret_cast<const char*>(decision.id.data()), decision.id.size());
     }
@@ -573,10 +574,11 @@ TEST_F(DeciderTest, MemoryThatIsReusedLeavesNoTrace) {
 
   testing::FakeStateStore other;
   Decision fresh;
-  ASSERT_TRUE(Decider(&other, seed_)
-                  .Decide(
-                      *strategy_, context_, {}, [](const Decision&, std::string*) {}, fresh)
-                  .ok());
+  ASSERT_TRUE(
+      Decider(&other, seed_)
+          .Decide(
+              *strategy_, context_, {}, [](const Decision&, AnswerForm, std::string*) {}, fresh)
+          .ok());
   EXPECT_FALSE(reused.answered_before);
   EXPECT_TRUE(reused.unknown_customer);
   EXPECT_EQ(reused.id, fresh.id);
@@ -656,7 +658,7 @@ TEST_F(CappedDeciderTest, SixtyFourThreadsAndACapOfThreeGiveExactlyThree) {
     threads.emplace_back([&] {
       Decision decision;
       const absl::Status status = decider.Decide(
-          *strategy_, context_, {}, [](const Decision&, std::string*) {}, decision);
+          *strategy_, context_, {}, [](const Decision&, AnswerForm, std::string*) {}, decision);
       if (!status.ok()) ++failed;
       if (!decision.result.arbitration.ranked.empty()) ++offered;
     });
@@ -665,6 +667,22 @@ TEST_F(CappedDeciderTest, SixtyFourThreadsAndACapOfThreeGiveExactlyThree) {
   EXPECT_EQ(failed, 0);
   EXPECT_EQ(offered, 3);
   EXPECT_EQ(DecisionCount(), 64u);
+}
+
+TEST_F(DeciderTest, AnAnswerTooLongForTheStoreIsKeptWithoutItsExplanation) {
+  const auto encode = [](const Decision&, AnswerForm form, std::string* bytes) {
+    *bytes = form == AnswerForm::kAsAsked ? std::string(storage::kMaxEventBytes, 'x') : "short";
+  };
+  DecideOptions options = WithRequestId("request-1");
+  options.explain = true;
+  const Decider decider(&store_, seed_);
+  ASSERT_TRUE(decider.Decide(*strategy_, context_, options, encode, decision_).ok());
+  EXPECT_EQ(decision_.degradation, 0u);
+  EXPECT_EQ(decision_.answer.size(), storage::kMaxEventBytes) << "the caller gets all of it";
+  EXPECT_EQ(LastEvent().answer(), "short");
+  ASSERT_TRUE(decider.Decide(*strategy_, context_, options, encode, decision_).ok());
+  EXPECT_TRUE(decision_.answered_before);
+  EXPECT_EQ(decision_.stored_answer, "short");
 }
 
 TEST_F(CappedDeciderTest, ExplainsTheCapAndFromWhenItAllowsAgain) {

@@ -47,11 +47,11 @@ class ExplanationTest : public ::testing::Test {
     DecideOptions dry_run;
     dry_run.dry_run = true;
     dry_run.stops = &stops_;
-    ASSERT_TRUE(
-        Decider(&store_, HashKeyFromSeed(1))
-            .Decide(
-                *strategy_, context_, dry_run, [](const Decision&, std::string*) {}, decision_)
-            .ok());
+    ASSERT_TRUE(Decider(&store_, HashKeyFromSeed(1))
+                    .Decide(
+                        *strategy_, context_, dry_run,
+                        [](const Decision&, AnswerForm, std::string*) {}, decision_)
+                    .ok());
   }
 
   catalog::Treatment& Treatment(std::string_view name) {

@@ -118,7 +118,7 @@ TEST_F(CustomerServiceTest, ShowsRecentDecisions) {
     context.restricted = i == 2;  // to nothing
     ASSERT_TRUE(decider
                     .Decide(
-                        *strategy_, context, {}, [](const auto&, std::string*) {}, decision)
+                        *strategy_, context, {}, [](const auto&, auto, std::string*) {}, decision)
                     .ok());
   }
   ASSERT_TRUE(Get("a").ok());

@@ -38,11 +38,13 @@ class AnswerEncoderTest : public ::testing::Test {
           for (context.max_treatments = 1; context.max_treatments <= 100;
                context.max_treatments += 33) {
             const decision::Decider decider(&store_, HashKeyFromSeed(1));
-            ASSERT_TRUE(decider
-                            .Decide(
-                                strategy, context, {},
-                                [](const decision::Decision&, std::string*) {}, decision)
-                            .ok());
+            ASSERT_TRUE(
+                decider
+                    .Decide(
+                        strategy, context, {},
+                        [](const decision::Decision&, decision::AnswerForm, std::string*) {},
+                        decision)
+                    .ok());
             for (const bool explain : {false, true}) {
               pb::DecideResponse expected;
               testing::FillResponse(strategy, context, decision, explain, &expected);
@@ -103,11 +105,12 @@ TEST_F(AnswerEncoderTest, WritesByWhichRuleTreatmentsWereDropped) {
   context.attributes.assign(strategy->context.attributes.defaults().begin(),
                             strategy->context.attributes.defaults().end());
   decision::Decision decision;
-  ASSERT_TRUE(
-      decision::Decider(&store_, HashKeyFromSeed(1))
-          .Decide(
-              *strategy, context, {}, [](const decision::Decision&, std::string*) {}, decision)
-          .ok());
+  ASSERT_TRUE(decision::Decider(&store_, HashKeyFromSeed(1))
+                  .Decide(
+                      *strategy, context, {},
+                      [](const decision::Decision&, decision::AnswerForm, std::string*) {},
+                      decision)
+                  .ok());
   std::string bytes;
   AnswerEncoder(*strategy).Append(context, decision, /*explain=*/false, bytes);
   pb::DecideResponse decoded;

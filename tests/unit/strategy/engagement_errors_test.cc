@@ -121,6 +121,14 @@ INSTANTIATE_TEST_SUITE_P(
         ErrorCase{"RuleWithoutACondition",
                   "eligibility: [{name: r}]\n",
                   {"s.yaml:35:15: error: a rule needs the key \"when\""}},
+        ErrorCase{
+            "SentenceTooLong",
+            "eligibility: [{name: r, when: 'true', because: " + std::string(1025, 'x') + "}]\n",
+            {"s.yaml:35:48: error: because has 1025 bytes; at most 1024 are allowed"}},
+        ErrorCase{"SentenceOfAContactPolicyTooLong",
+                  "contact: [{name: r, because: " + std::string(1025, 'x') +
+                      ", quiet_hours: {from: \"21:00\", until: \"08:00\"}}]\n",
+                  {"s.yaml:35:30: error: because has 1025 bytes; at most 1024 are allowed"}},
         ErrorCase{"TheMapThatItWas",
                   "applicability: {channels: [web]}\n",
                   {"s.yaml:35:16: error: applicability must be a list, not a map of keys"}},

@@ -1,0 +1,39 @@
+#ifndef ATTUNE_LIB_EXPRESSION_EXPLAIN_BUILDER_H_
+#define ATTUNE_LIB_EXPRESSION_EXPLAIN_BUILDER_H_
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "lib/expression/ast.h"
+#include "lib/expression/explain_tree.h"
+#include "lib/expression/plan.h"
+
+namespace attune::expression {
+
+// Finds out what a rule is made of, so that it can be explained later: its ands, ors and
+// conditionals down to parts that are none, and for each part its node in the plan, the variables
+// that it looks at and, where it is one, the comparison with a constant. Not thread-safe.
+class ExplainBuilder {
+ public:
+  // `planned` has the node in `plan` of every part of the rule. Both must outlive the builder.
+  ExplainBuilder(const Plan& plan, const absl::flat_hash_map<const Expr*, uint32_t>& planned)
+      : plan_(plan), planned_(planned) {}
+
+  ExplainNode Build(const Expr& root) const;
+
+ private:
+  // The part as a comparison of one variable, or of something computed, with a constant.
+  std::optional<SimpleComparison> Simple(const Expr& expr) const;
+
+  const Plan& plan_;
+  const absl::flat_hash_map<const Expr*, uint32_t>& planned_;
+};
+
+// Puts other nodes in place of those of the tree: `replaced` has the new one by the old.
+void ReplaceNodes(ExplainNode& tree, const std::vector<uint32_t>& replaced);
+
+}  // namespace attune::expression
+
+#endif  // ATTUNE_LIB_EXPRESSION_EXPLAIN_BUILDER_H_
