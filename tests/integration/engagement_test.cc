@@ -97,7 +97,7 @@ TEST_F(ServerEngagementTest, ExplainsInPartsAndInASentence) {
       "eligibility grown_up: customer.tenure_months = 2, needed > 3 (The first months are for "
       "settling in.)");
   EXPECT_EQ(callback.because(), "The first months are for settling in.");
-  EXPECT_EQ(callback.nearest_change(), "customer.tenure_months > 3");
+  EXPECT_EQ(callback.nearest_change(), "customer.tenure_months == 4");
 }
 
 TEST_F(ServerEngagementTest, NeverTellsTheValueOfAProtectedFeature) {
