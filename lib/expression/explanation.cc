@@ -109,45 +109,37 @@ class Explainer {
   std::vector<Finding> findings_;
 };
 
-// Looks for an input that a test accepts.
-class InputSearch {
+class InputCollector {
  public:
-  InputSearch(const Plan& plan, absl::FunctionRef<bool(const Input&)> accept)
-      : plan_(plan), accept_(accept) {}
+  explicit InputCollector(const Plan& plan) : plan_(plan) {}
 
-  bool Visit(uint32_t index) {
+  void Visit(uint32_t index) {
     const Node& node = plan_.nodes[index];
-    if (ReadsSlot(node) && accept_({node.scope, node.slot, nullptr})) return true;
-    if (node.op == Op::kLazy && accept_({node.scope, 0, node.variable})) return true;
-    // Nodes are shared: in large parts, without a look at what was seen, some are visited often.
-    if (node.weight > kMaxSmall && !seen_.insert(node.first_child).second) return false;
-    for (uint32_t i = 0; i < node.child_count; ++i) {
-      if (Visit(node.first_child + i)) return true;
-    }
-    return false;
+    if (ReadsSlot(node)) Add({node.scope, node.slot, nullptr});
+    if (node.op == Op::kLazy) Add({node.scope, 0, node.variable});
+    // Nodes are shared: without a look at what was seen, some are visited very often.
+    if (node.child_count == 0 || !seen_.insert(node.first_child).second) return;
+    for (uint32_t i = 0; i < node.child_count; ++i) Visit(node.first_child + i);
   }
 
+  std::vector<Input> Take() { return std::move(inputs_); }
+
  private:
-  static constexpr uint32_t kMaxSmall = 100;
+  void Add(const Input& input) {
+    if (std::find(inputs_.begin(), inputs_.end(), input) == inputs_.end()) inputs_.push_back(input);
+  }
 
   const Plan& plan_;
-  const absl::FunctionRef<bool(const Input&)> accept_;
   absl::flat_hash_set<uint32_t> seen_;  // children, by the first of them
+  std::vector<Input> inputs_;
 };
 
 }  // namespace
 
-bool AnyInput(const RuleSet& rules, uint32_t node, absl::FunctionRef<bool(const Input&)> accept) {
-  return InputSearch(rules.plan(), accept).Visit(node);
-}
-
 std::vector<Input> InputsOf(const RuleSet& rules, uint32_t node) {
-  std::vector<Input> inputs;
-  AnyInput(rules, node, [&](const Input& input) {
-    if (std::find(inputs.begin(), inputs.end(), input) == inputs.end()) inputs.push_back(input);
-    return false;
-  });
-  return inputs;
+  InputCollector collector(rules.plan());
+  collector.Visit(node);
+  return collector.Take();
 }
 
 std::vector<Finding> Explain(Evaluator& evaluator, RuleId rule) {
@@ -156,51 +148,69 @@ std::vector<Finding> Explain(Evaluator& evaluator, RuleId rule) {
   return Explainer(evaluator, rule).Run(*tree);
 }
 
-std::string NeededText(const SimpleComparison& comparison) {
-  const std::string constant = ToString(comparison.constant);
+void AppendNeeded(const SimpleComparison& comparison, std::string& text) {
+  const Value& constant = comparison.constant;
   switch (comparison.relation) {
     case Relation::kEqual:
-      return constant;
+      break;
     case Relation::kNotEqual:
-      if (comparison.constant.kind() == Kind::kBool) {
-        return comparison.constant.bool_value() ? "false" : "true";
+      if (constant.kind() == Kind::kBool) {
+        text += constant.bool_value() ? "false" : "true";
+        return;
       }
-      return "not " + constant;
+      text += "not ";
+      break;
     case Relation::kIn:
-      return "one of " + constant;
+      text += "one of ";
+      break;
     case Relation::kNotIn:
-      return "none of " + constant;
+      text += "none of ";
+      break;
     case Relation::kContains:
-      return "to contain " + constant;
+      text += "to contain ";
+      break;
     case Relation::kNotContains:
-      return "not to contain " + constant;
+      text += "not to contain ";
+      break;
     case Relation::kPresent:
-      return "to be known";
+      text += "to be known";
+      return;
     case Relation::kAbsent:
-      return "not to be known";
+      text += "not to be known";
+      return;
     default:
-      return std::string(RelationText(comparison.relation)) + " " + constant;
+      text += RelationText(comparison.relation);
+      text += ' ';
   }
+  AppendText(constant, text);
 }
 
-std::string Describe(const Finding& finding, bool (*hidden)(const Variable&, const void* data),
-                     const void* data) {
-  std::string text;
+void AppendDescription(const Finding& finding, bool (*hidden)(const Variable&, const void* data),
+                       const void* data, std::string& text) {
   bool hides = false;
+  const char* separator = "";
   for (const SeenValue& seen : finding.seen) {
-    if (!text.empty()) text += ", ";
+    text += std::exchange(separator, ", ");
     text += seen.variable->path;
     const bool hide = hidden != nullptr && hidden(*seen.variable, data);
-    text += hide ? " is hidden" : " = " + ToString(seen.value);
-    if (!hide && !seen.value.present()) text += " (not known)";
     hides |= hide;
+    if (hide) {
+      text += " is hidden";
+      continue;
+    }
+    text += " = ";
+    AppendText(seen.value, text);
+    if (!seen.value.present()) text += " (not known)";
   }
-  if (hides || finding.comparison == nullptr) return text;
+  if (hides || finding.comparison == nullptr) return;
   if (finding.comparison->variable == nullptr) {
-    if (!text.empty()) text += ", ";
-    text.append(finding.compared).append(" = ").append(ToString(finding.compared_value));
+    text += separator;
+    text += finding.compared;
+    text += " = ";
+    AppendText(finding.compared_value, text);
   }
-  return text + ", needed " + NeededText(*finding.comparison);
+  text += ", needed ";
+  AppendNeeded(*finding.comparison, text);
 }
 
 }  // namespace attune::expression

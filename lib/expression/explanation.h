@@ -5,7 +5,6 @@
 #include <string_view>
 #include <vector>
 
-#include "absl/functional/function_ref.h"
 #include "lib/expression/evaluator.h"
 #include "lib/expression/explain_tree.h"
 
@@ -48,20 +47,18 @@ struct Input {
   const Variable* lazy = nullptr;  // null: it has a slot
   friend bool operator==(const Input&, const Input&) = default;
 };
-// All of them, each once; whether there is one that `accept` accepts. `node` is one of the rule
-// set's plan.
+// All of them, each once. `node` is one of the rule set's plan.
 std::vector<Input> InputsOf(const RuleSet& rules, uint32_t node);
-bool AnyInput(const RuleSet& rules, uint32_t node, absl::FunctionRef<bool(const Input&)> accept);
 
-// What a comparison wants: "0", "< 2", "not \"gold\"", "one of [1, 2]", "to contain \"x\"", "to be
-// known".
-std::string NeededText(const SimpleComparison& comparison);
+// Appends what a comparison wants: "0", "< 2", "not \"gold\"", "one of [1, 2]", "to contain \"x\"",
+// "to be known".
+void AppendNeeded(const SimpleComparison& comparison, std::string& text);
 
-// "customer.open_incidents = 2, needed 0", or the values seen: "customer.plan = "gold", ...".
-// `hidden` tells for which variables no value may be printed, nor what was needed of them or
+// Appends "customer.open_incidents = 2, needed 0", or the values seen: "customer.plan = "gold",
+// ...". `hidden` tells for which variables no value may be printed, nor what was needed of them or
 // computed from them; may be null: none.
-std::string Describe(const Finding& finding, bool (*hidden)(const Variable&, const void* data),
-                     const void* data);
+void AppendDescription(const Finding& finding, bool (*hidden)(const Variable&, const void* data),
+                       const void* data, std::string& text);
 
 }  // namespace attune::expression
 

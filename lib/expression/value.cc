@@ -467,6 +467,15 @@ std::string ToString(const Value& value, size_t max_bytes) {
   return out;
 }
 
+void AppendText(const Value& value, std::string& out) {
+  // How long a list or a map gets is counted from its beginning.
+  if (value.is_list() || value.kind() == Kind::kMap) {
+    out += ToString(value);
+  } else {
+    AppendText(value, kMaxTextBytes, out);
+  }
+}
+
 Value DeepCopy(const Value& value, Arena& arena) {
   Value copy = value;
   switch (value.kind()) {

@@ -237,7 +237,10 @@ std::string_view TypeName(const Value& value);
 
 // As people read it: true, 12, 12u, 3.5, "text", timestamp("2026-..."), ["a", "b"]. Cut off at
 // about `max_bytes`.
-std::string ToString(const Value& value, size_t max_bytes = 200);
+inline constexpr size_t kMaxTextBytes = 200;
+std::string ToString(const Value& value, size_t max_bytes = kMaxTextBytes);
+// Appends the same.
+void AppendText(const Value& value, std::string& out);
 
 // Copies the value and everything it points to.
 Value DeepCopy(const Value& value, Arena& arena);

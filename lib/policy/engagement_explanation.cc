@@ -20,6 +20,9 @@ bool IsHidden(const Variable& variable, const void* rules) {
   return static_cast<const EngagementRules*>(rules)->IsProtected(variable);
 }
 
+// What the sentence about a rule takes without the strategist's part, about.
+constexpr size_t kUsualSentenceBytes = 120;
+
 // Explains one rule that does not hold.
 class Explainer {
  public:
@@ -35,35 +38,34 @@ class Explainer {
  private:
   void Add(const Finding& finding);
   void AddValues(const Finding& finding);
-  std::string TextOf(const Finding& finding, bool hides) const;
+  void AppendWhatHappened(const Finding& finding, bool hides, std::string& text) const;
 
   const EngagementRules& rules_;
   expression::Evaluator& evaluator_;
   const candidates::Rejection& rejection_;
   const NearestChange nearest_change_;
   RuleExplanation result_;
-  std::string what_;
 };
 
-void Append(std::string& text, std::string_view separator, std::string more) {
-  if (text.empty()) {
-    text = std::move(more);
-  } else if (!more.empty()) {
-    absl::StrAppend(&text, ToAbsl(separator), more);
-  }
+// What stands between two findings, each of which would have been enough.
+void Separate(std::string_view separator, std::string& text) {
+  if (!text.empty()) text += separator;
 }
 
 RuleExplanation Explainer::Run() {
   const EngagementRule& rule = rules_[rejection_.rule];
   result_.rule = rule.name;
   result_.because = rule.because;
-  for (const Finding& finding :
-       Explain(evaluator_, static_cast<expression::RuleId>(rejection_.rule))) {
+  std::string& sentence = result_.sentence;
+  sentence.reserve(kUsualSentenceBytes + rule.because.size());
+  absl::StrAppend(&sentence, ToAbsl(EngagementStageName(rule.stage)), " ", rule.name, ": ");
+  const std::vector<Finding> findings =
+      Explain(evaluator_, static_cast<expression::RuleId>(rejection_.rule));
+  for (const Finding& finding : findings) {
+    if (&finding != &findings.front()) sentence += "; or ";
     Add(finding);
   }
-  result_.sentence =
-      absl::StrCat(ToAbsl(EngagementStageName(rule.stage)), " ", rule.name, ": ", what_,
-                   rule.because.empty() ? "" : " (", rule.because, rule.because.empty() ? "" : ")");
+  if (!rule.because.empty()) absl::StrAppend(&sentence, " (", rule.because, ")");
   return std::move(result_);
 }
 
@@ -72,12 +74,17 @@ void Explainer::Add(const Finding& finding) {
       std::any_of(finding.seen.begin(), finding.seen.end(),
                   [&](const SeenValue& seen) { return rules_.IsProtected(*seen.variable); });
   AddValues(finding);
-  Append(what_, "; or ", TextOf(finding, hides));
+  AppendWhatHappened(finding, hides, result_.sentence);
   if (hides) return;
-  Append(result_.expression, " || ", std::string(finding.text));
+  Separate(" || ", result_.expression);
+  result_.expression += finding.text;
   if (finding.comparison == nullptr) return;
-  Append(result_.needed, " or ", NeededText(*finding.comparison));
-  Append(result_.nearest_change, " || ", nearest_change_.Of(finding));
+  Separate(" or ", result_.needed);
+  AppendNeeded(*finding.comparison, result_.needed);
+  const std::string change = nearest_change_.Of(finding);
+  if (change.empty()) return;
+  Separate(" || ", result_.nearest_change);
+  result_.nearest_change += change;
 }
 
 void Explainer::AddValues(const Finding& finding) {
@@ -102,16 +109,19 @@ void Explainer::AddValues(const Finding& finding) {
   value.value = ToString(finding.compared_value);
 }
 
-std::string Explainer::TextOf(const Finding& finding, bool hides) const {
-  const std::string seen = Describe(finding, IsHidden, &rules_);
+void Explainer::AppendWhatHappened(const Finding& finding, bool hides, std::string& text) const {
+  const char* before_values = "";
   if (finding.result.is_error()) {
     // The message may quote a value.
-    const std::string_view problem =
-        hides ? ErrorCodeName(finding.result.error_code()) : finding.result.error_message();
-    return absl::StrCat("can't be evaluated: ", ToAbsl(problem), seen.empty() ? "" : "; ", seen);
+    text += "can't be evaluated: ";
+    text += hides ? ErrorCodeName(finding.result.error_code()) : finding.result.error_message();
+    before_values = "; ";
+  } else if (!hides && finding.comparison == nullptr) {
+    text.append(finding.text).append(" is false");
+    before_values = " with ";
   }
-  if (hides || finding.comparison != nullptr) return seen;
-  return absl::StrCat(ToAbsl(finding.text), " is false", seen.empty() ? "" : " with ", seen);
+  if (!finding.seen.empty() || finding.comparison != nullptr) text += before_values;
+  AppendDescription(finding, IsHidden, &rules_, text);
 }
 
 }  // namespace

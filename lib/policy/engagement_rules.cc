@@ -12,6 +12,18 @@ using candidates::Reason;
 using expression::Value;
 using Level = ContactOwner::Level;
 
+void AddParts(const expression::RuleSet& rules, const expression::ExplainNode& tree, bool decides,
+              std::vector<RulePart>& parts) {
+  if (tree.kind == expression::ExplainNode::Kind::kLeaf) {
+    parts.push_back({tree.node, decides, InputsOf(rules, tree.node)});
+    return;
+  }
+  const bool chooses = tree.kind == expression::ExplainNode::Kind::kConditional;
+  for (size_t i = 0; i < tree.children.size(); ++i) {
+    AddParts(rules, tree.children[i], decides || (chooses && i == 0), parts);
+  }
+}
+
 }  // namespace
 
 std::string_view EngagementStageName(EngagementStage stage) {
@@ -74,6 +86,7 @@ EngagementRules::EngagementRules(Parts parts, const catalog::Catalog& catalog,
     : parts_(std::move(parts)) {
   PlaceRules(catalog);
   PlaceValues(catalog, schema);
+  FindParts();
   FindUsed(schema);
   FindProtected(schema);
   FindLongestWindow();
@@ -118,6 +131,15 @@ void EngagementRules::PlaceValues(const catalog::Catalog& catalog, const Engagem
     for (size_t i = 0; i < attributes; ++i) {
       candidate_values_.push_back(ToExpression(parts_.attributes[t][i].ref()));
     }
+  }
+}
+
+void EngagementRules::FindParts() {
+  parts_of_.resize(parts_.rules.size());
+  for (size_t r = 0; r < parts_of_.size(); ++r) {
+    const expression::ExplainNode* tree =
+        parts_.rule_set->explain_tree(static_cast<expression::RuleId>(r));
+    if (tree != nullptr) AddParts(*parts_.rule_set, *tree, false, parts_of_[r]);
   }
 }
 

@@ -17,6 +17,7 @@
 #include "lib/context/value.h"
 #include "lib/context/value_schema.h"
 #include "lib/expression/environment.h"
+#include "lib/expression/explanation.h"
 #include "lib/expression/rule_set.h"
 #include "lib/expression/value.h"
 #include "lib/policy/contact_policies.h"
@@ -80,6 +81,13 @@ struct EngagementSchema {
   const ValueSchema& features;
   const context::ContextSchema& context;
   const ValueSchema& treatment_attributes;
+};
+
+// A part of a rule that explanations look at as a whole.
+struct RulePart {
+  uint32_t node = 0;                      // of the rule set's plan
+  bool decides = false;                   // it chooses between two other parts
+  std::vector<expression::Input> inputs;  // what its value comes from
 };
 
 // Declares everything that expressions may name, but for derived values. `terms` must outlive it.
@@ -158,6 +166,10 @@ class EngagementRules {
                                                  first_holding_[t + 1] - first_holding_[t]);
   }
 
+  absl::Span<const RulePart> PartsOf(int rule) const {
+    return parts_of_[static_cast<size_t>(rule)];
+  }
+
   // What a decision has to fill in: the features and attributes that any rule looks at, and how
   // many slots there are in all.
   absl::Span<const int> used_features() const { return used_features_; }
@@ -177,6 +189,7 @@ class EngagementRules {
  private:
   void PlaceRules(const catalog::Catalog& catalog);
   void PlaceValues(const catalog::Catalog& catalog, const EngagementSchema& schema);
+  void FindParts();
   void FindUsed(const EngagementSchema& schema);
   void FindProtected(const EngagementSchema& schema);
   void FindLongestWindow();
@@ -184,6 +197,7 @@ class EngagementRules {
   Parts parts_;
   std::vector<int> holding_;  // by treatment, one after the other, with the start of each
   std::vector<size_t> first_holding_ = {0};
+  std::vector<std::vector<RulePart>> parts_of_;  // by rule
   std::vector<int> used_features_;
   std::vector<int> used_attributes_;
   size_t decision_slots_ = 0;

@@ -9,7 +9,6 @@
 namespace attune::policy {
 namespace {
 
-using expression::ExplainNode;
 using expression::Finding;
 using expression::Input;
 using expression::Kind;
@@ -104,9 +103,12 @@ bool IsAmong(const Input& input, const std::vector<Input>& inputs) {
 
 std::string NearestChange::Of(const Finding& finding) const {
   if (finding.comparison == nullptr || !finding.sufficient || !OtherRulesHold()) return "";
-  const std::vector<Input> inputs = InputsOf(*rules_.rule_set(), finding.node);
-  if (ReachesBeyondRules(inputs)) return "";
-  if (IsAlone(finding.node, inputs)) return ConditionOf(finding);
+  const absl::Span<const RulePart> parts = rules_.PartsOf(rejection_.rule);
+  const auto part = std::find_if(parts.begin(), parts.end(), [&](const RulePart& candidate) {
+    return candidate.node == finding.node;
+  });
+  if (part == parts.end() || ReachesBeyondRules(part->inputs)) return "";
+  if (IsAlone(*part)) return ConditionOf(finding);
   const expression::Variable* variable = finding.comparison->variable;
   const bool is_told = variable != nullptr && variable->definition < 0 &&
                        variable->scope == expression::Scope::kDecision;
@@ -143,28 +145,18 @@ bool NearestChange::CountsContacts() const {
   });
 }
 
-bool NearestChange::IsAlone(uint32_t node, const std::vector<Input>& inputs) const {
+bool NearestChange::IsAlone(const RulePart& part) const {
+  const auto meets = [&](const RulePart& other) {
+    // The same part elsewhere becomes true as well.
+    if (other.node == part.node && !other.decides) return false;
+    return std::any_of(other.inputs.begin(), other.inputs.end(),
+                       [&](const Input& input) { return IsAmong(input, part.inputs); });
+  };
   const absl::Span<const int> holding = rules_.Holding(rejection_.treatment);
   return std::none_of(holding.begin(), holding.end(), [&](int rule) {
-    const ExplainNode* tree =
-        rules_.rule_set()->explain_tree(static_cast<expression::RuleId>(rule));
-    return tree == nullptr || Meets(*tree, false, node, inputs);
+    const absl::Span<const RulePart> parts = rules_.PartsOf(rule);
+    return std::any_of(parts.begin(), parts.end(), meets);
   });
-}
-
-bool NearestChange::Meets(const ExplainNode& part, bool decides, uint32_t node,
-                          const std::vector<Input>& inputs) const {
-  if (part.kind == ExplainNode::Kind::kLeaf) {
-    // The same part elsewhere becomes true as well.
-    if (part.node == node && !decides) return false;
-    return AnyInput(*rules_.rule_set(), part.node,
-                    [&](const Input& input) { return IsAmong(input, inputs); });
-  }
-  const bool chooses = part.kind == ExplainNode::Kind::kConditional;
-  for (size_t i = 0; i < part.children.size(); ++i) {
-    if (Meets(part.children[i], decides || (chooses && i == 0), node, inputs)) return true;
-  }
-  return false;
 }
 
 bool NearestChange::OtherRulesHold() const {

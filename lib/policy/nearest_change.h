@@ -32,10 +32,7 @@ class NearestChange {
   bool ReachesBeyondRules(const std::vector<expression::Input>& inputs) const;
   bool CountsContacts() const;
   // Is the part the only one that looks at its inputs, in all rules of the treatment?
-  bool IsAlone(uint32_t node, const std::vector<expression::Input>& inputs) const;
-  // `decides`: it chooses between two other parts.
-  bool Meets(const expression::ExplainNode& part, bool decides, uint32_t node,
-             const std::vector<expression::Input>& inputs) const;
+  bool IsAlone(const RulePart& part) const;
   bool OtherRulesHold() const;
 
   const EngagementRules& rules_;

@@ -11,6 +11,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/architecture/include_rules.h"
+#include "tests/testing/paths.h"
 
 namespace attune::architecture {
 namespace {
@@ -21,7 +22,7 @@ using ::testing::IsEmpty;
 using ::testing::UnorderedElementsAreArray;
 
 const fs::path& Root() {
-  static const fs::path* const root = new fs::path(ATTUNE_SOURCE_DIR);
+  static const fs::path* const root = new fs::path(fs::canonical(testing::SourcePath(".")));
   return *root;
 }
 

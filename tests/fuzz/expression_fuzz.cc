@@ -79,7 +79,10 @@ void RunOne(std::string_view text, bool lenient) {
   Evaluator evaluator(*rules);
   evaluator.StartDecision(world.slots.data());
   const Value got = evaluator.Evaluate(0);
-  for (const Finding& finding : Explain(evaluator, 0)) Describe(finding, nullptr, nullptr);
+  std::string text;
+  for (const Finding& finding : Explain(evaluator, 0)) {
+    AppendDescription(finding, nullptr, nullptr, text);
+  }
 
   IssueReporter reporter("fuzz", text, issues);
   const std::unique_ptr<Ast> ast = Parse(text, limits, reporter);

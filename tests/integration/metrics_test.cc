@@ -17,6 +17,7 @@
 #include "absl/strings/str_cat.h"
 #include "tests/integration/server_fixture.h"
 #include "tests/integration/subprocess.h"
+#include "tests/testing/paths.h"
 
 namespace attune::service {
 namespace {
@@ -121,7 +122,7 @@ std::string Rejected(const std::string& stage, const std::string& reason,
 
 TEST_F(ServerMetricsTest, ServesEveryFamilyThatOthersRelyOn) {
   const Scrape scrape = ScrapeNow();
-  std::ifstream golden(ATTUNE_SOURCE_DIR "/tests/unit/service/metrics.golden");
+  std::ifstream golden(testing::SourcePath("tests/unit/service/metrics.golden"));
   ASSERT_TRUE(golden);
   // Known to whoever serves: counted by the transport, or by the endpoint about itself.
   std::map<std::string, std::string> expected = {

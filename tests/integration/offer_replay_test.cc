@@ -28,6 +28,7 @@
 #include "tests/integration/real_data.h"
 #include "tests/integration/server_fixture.h"
 #include "tests/integration/subprocess.h"
+#include "tests/testing/paths.h"
 
 namespace attune::service {
 namespace {
@@ -128,7 +129,7 @@ class OfferReplayTest : public ServerTest {
     ReadPeople();
     ReadReactions();
     if (HasFatalFailure()) return;
-    options_.strategy = ATTUNE_SOURCE_DIR "/tests/data/starbucks/strategy.yaml";
+    options_.strategy = testing::SourcePath("tests/data/starbucks/strategy.yaml");
     clock_.Set(Beginning());
     Start();
   }
@@ -333,7 +334,7 @@ class OfferReplayTest : public ServerTest {
 
 TEST_F(OfferReplayTest, NoPolicyIsEverExceeded) {
   EXPECT_THAT(Ctl({"import", "customers", "--csv", data_ + "/profiles_dev.csv", "--id", "person_id",
-                   "--map_file", ATTUNE_SOURCE_DIR "/tests/data/starbucks/columns.txt"}),
+                   "--map_file", testing::SourcePath("tests/data/starbucks/columns.txt")}),
               HasSubstr("\"rejected\": 0"));
   const Stopwatch time;
   for (const int hours : kWaves) {
@@ -350,7 +351,7 @@ TEST_F(OfferReplayTest, NoPolicyIsEverExceeded) {
       "by it\nfirst; alone: those that it forbids, also when another was first. No policy was "
       "exceeded.\n\n%s",
       people_.size(), Table());
-  const std::string path = absl::StrCat(ATTUNE_BINARY_DIR, "/real_data_starbucks.txt");
+  const std::string path = testing::BuildPath("real_data_starbucks.txt");
   WriteFile(path, report);
   std::printf("%sreplay=%.1fs, table in %s\n", report.c_str(), time.Seconds(), path.c_str());
 }

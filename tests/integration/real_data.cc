@@ -10,12 +10,13 @@
 
 #include "service/ctl/byte_source.h"
 #include "service/ctl/csv_reader.h"
+#include "tests/testing/paths.h"
 
 namespace attune::service {
 
 std::string SharedFolder() {
   const char* named = std::getenv("ATTUNE_SHARED");
-  const std::string folder = named != nullptr ? named : ATTUNE_SOURCE_DIR "/../shared";
+  const std::string folder = named != nullptr ? named : testing::SourcePath("../shared");
   return std::filesystem::is_directory(folder + "/data") ? folder : "";
 }
 

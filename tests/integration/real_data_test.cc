@@ -27,6 +27,7 @@
 #include "tests/integration/real_data.h"
 #include "tests/integration/server_fixture.h"
 #include "tests/integration/subprocess.h"
+#include "tests/testing/paths.h"
 
 namespace attune::service {
 namespace {
@@ -292,7 +293,7 @@ class RealDataTest : public ::testing::TestWithParam<DataSet> {
     }
   }
 
-  std::string DataFolder() const { return ATTUNE_SOURCE_DIR "/tests/data/" + GetParam().name; }
+  std::string DataFolder() const { return testing::SourcePath("tests/data/") + GetParam().name; }
   std::string StrategyPath() const { return DataFolder() + "/strategy.yaml"; }
 
   std::unique_ptr<LocalServer> StartServer(const std::string& data_dir) const {
@@ -447,7 +448,7 @@ TEST_P(RealDataTest, IsDecidedAsPromisedAndReproducibleToTheBit) {
       data.name, strategy_->version, decided_for, situations_.size(),
       winners.Table(data.segment_column), inspector.inspected(), inspector.explained(),
       inspector.problems().size(), repeated, differences);
-  const std::string path = absl::StrCat(ATTUNE_BINARY_DIR, "/real_data_", data.name, ".txt");
+  const std::string path = testing::BuildPath(absl::StrCat("real_data_", data.name, ".txt"));
   WriteFile(path, report);
   std::printf("%simport=%.1fs decide=%.1fs (%.0f decisions/s) repeat=%.1fs, table in %s\n",
               report.c_str(), import_seconds, decide_seconds,

@@ -13,6 +13,7 @@
 #include <fstream>
 
 #include "absl/strings/str_cat.h"
+#include "tests/testing/paths.h"
 
 extern char** environ;
 
@@ -121,7 +122,7 @@ RunResult RunProgram(const std::vector<std::string>& arguments) {
   return result;
 }
 
-std::string OwnProgram(const std::string& name) { return absl::StrCat(ATTUNE_BIN_DIR, "/", name); }
+std::string OwnProgram(const std::string& name) { return testing::ProgramPath(name); }
 
 AttunedProcess::AttunedProcess(const std::string& strategy, const std::string& data_dir,
                                const std::vector<std::string>& arguments)

@@ -23,6 +23,7 @@
 #include "service/ctl/command.h"
 #include "service/ctl/table.h"
 #include "service/ctl/value_text.h"
+#include "tests/testing/paths.h"
 #include "tests/testing/temp_dir.h"
 #include "tests/unit/ctl/fake_attuned.h"
 
@@ -143,8 +144,8 @@ std::string ExampleProblem(const strategy::Strategy& strategy, const std::string
 TEST(Ctl, ExamplesUseNamesOfTheShippedStrategy) {
   storage::NameDictionary dictionary;
   IssueList issues;
-  const auto strategy = strategy::LoadStrategy(
-      absl::StrCat(ATTUNE_SOURCE_DIR, "/deploy/example/telecom.yaml"), dictionary, issues);
+  const auto strategy = strategy::LoadStrategy(testing::SourcePath("deploy/example/telecom.yaml"),
+                                               dictionary, issues);
   ASSERT_NE(strategy, nullptr) << issues.ToString();
   std::map<std::string, int> used;
   for (const std::vector<std::string>& command : kCommands) {
@@ -606,7 +607,7 @@ TEST_F(CtlServerTest, GetAndEraseACustomer) {
 }
 
 TEST(CtlStrategy, ChecksAStrategy) {
-  const std::string telecom = absl::StrCat(ATTUNE_SOURCE_DIR, "/deploy/example/telecom.yaml");
+  const std::string telecom = testing::SourcePath("deploy/example/telecom.yaml");
   CtlRun run = RunAttunectl({"strategy", "check", telecom});
   EXPECT_EQ(run.status, kExitOk) << run.err;
   EXPECT_THAT(run.out, HasSubstr(" is good:\n"));
@@ -651,7 +652,7 @@ TEST(CtlGenerate, WritesToStandardOutputOrAFile) {
 }
 
 TEST(CtlGenerate, TakesAnyStrategy) {
-  const std::string telecom = absl::StrCat(ATTUNE_SOURCE_DIR, "/deploy/example/telecom.yaml");
+  const std::string telecom = testing::SourcePath("deploy/example/telecom.yaml");
   CtlRun run = RunAttunectl({"generate", "customers", "--count", "3", "--strategy", telecom});
   EXPECT_EQ(run.status, kExitOk) << run.err;
   EXPECT_THAT(run.out, HasSubstr("customer_id,tenure_months,"));

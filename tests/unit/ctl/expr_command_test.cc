@@ -6,6 +6,7 @@
 
 #include "nlohmann/json.hpp"
 #include "service/ctl/console.h"
+#include "tests/testing/paths.h"
 #include "tests/testing/temp_dir.h"
 #include "tests/unit/ctl/fake_attuned.h"
 
@@ -116,7 +117,7 @@ TEST(ExprCommand, ChecksWithoutEvaluating) {
 }
 
 TEST(ExprCommand, ChecksAgainstAStrategy) {
-  const std::string strategy = std::string(ATTUNE_SOURCE_DIR) + "/deploy/example/telecom.yaml";
+  const std::string strategy = testing::SourcePath("deploy/example/telecom.yaml");
   struct {
     const char* text;
     const char* type;

@@ -19,6 +19,7 @@
 #include "service/ctl/customer_generator.h"
 #include "service/ctl/generator_random.h"
 #include "service/ctl/value_text.h"
+#include "tests/testing/paths.h"
 
 namespace attune::ctl {
 namespace {
@@ -94,8 +95,8 @@ TEST(TelecomGenerator, MovesContractsWithTheDay) {
 TEST(TelecomGenerator, FitsTheStrategyThatIsShipped) {
   storage::NameDictionary dictionary;
   IssueList issues;
-  const auto strategy = strategy::LoadStrategy(
-      absl::StrCat(ATTUNE_SOURCE_DIR, "/deploy/example/telecom.yaml"), dictionary, issues);
+  const auto strategy = strategy::LoadStrategy(testing::SourcePath("deploy/example/telecom.yaml"),
+                                               dictionary, issues);
   ASSERT_NE(strategy, nullptr) << issues.ToString();
   const auto generator = MakeTelecomGenerator({});
   const std::vector<std::string> columns = generator->Columns();

@@ -1,5 +1,6 @@
 #include "gtest/gtest.h"
 #include "tests/conformance/cases.h"
+#include "tests/testing/paths.h"
 
 namespace attune::expression {
 namespace {
@@ -9,7 +10,7 @@ namespace {
 constexpr size_t kKnownFailures = 12;
 
 TEST(ConformanceTest, PassesAllButTheListedCases) {
-  const std::string path = ATTUNE_SOURCE_DIR "/../shared/cel/conformance.jsonl";
+  const std::string path = testing::SourcePath("../shared/cel/conformance.jsonl");
   std::string problem;
   const auto result = RunConformanceFile(path, &problem);
   if (!result.has_value()) GTEST_SKIP() << problem;

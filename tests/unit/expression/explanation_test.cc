@@ -43,7 +43,9 @@ std::string ExplainRule(const std::string& expr) {
   evaluator.StartDecision(slots);
   std::string text;
   for (const Finding& finding : Explain(evaluator, *rule)) {
-    text += std::string(finding.text) + ": " + Describe(finding, HideScore, nullptr) + "\n";
+    text.append(finding.text).append(": ");
+    AppendDescription(finding, HideScore, nullptr, text);
+    text += "\n";
     if (finding.result.is_error()) text += ToString(finding.result) + "\n";
   }
   return text;

@@ -14,6 +14,7 @@
 #include "gtest/gtest.h"
 #include "prometheus/text_serializer.h"
 #include "tests/testing/fake_state_store.h"
+#include "tests/testing/paths.h"
 #include "tests/testing/strategy_builder.h"
 
 namespace attune::service {
@@ -83,7 +84,7 @@ std::vector<std::string> DescribeFamilies(const telemetry::Registry& registry) {
 TEST_F(MetricsTest, NamesTypesAndLabelsStayWhatOthersRelyOn) {
   AddAll();
   const std::vector<std::string> exported = DescribeFamilies(registry_);
-  std::ifstream file(ATTUNE_SOURCE_DIR "/tests/unit/service/metrics.golden");
+  std::ifstream file(testing::SourcePath("tests/unit/service/metrics.golden"));
   ASSERT_TRUE(file) << "can't read tests/unit/service/metrics.golden";
   std::vector<std::string> golden;
   for (std::string line; std::getline(file, line);) golden.push_back(line);

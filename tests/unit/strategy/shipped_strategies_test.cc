@@ -14,19 +14,18 @@
 #include "absl/time/time.h"
 #include "lib/context/decision_request.h"
 #include "lib/decision/decision_pipeline.h"
+#include "tests/testing/paths.h"
 #include "tests/unit/strategy/strategy_files.h"
 
 namespace attune::strategy {
 namespace {
 
-using testing::ElementsAre;
-using testing::IsEmpty;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
 
-std::string SourcePath(const std::string& path) {
-  return std::string(ATTUNE_SOURCE_DIR) + "/" + path;
-}
+std::string SourcePath(const std::string& path) { return testing::SourcePath(path); }
 
-class ShippedStrategy : public testing::TestWithParam<std::string> {};
+class ShippedStrategy : public ::testing::TestWithParam<std::string> {};
 
 TEST_P(ShippedStrategy, LoadsWithoutAnIssue) {
   const Loaded loaded = LoadFile(SourcePath(GetParam()));
@@ -46,9 +45,9 @@ TEST_P(ShippedStrategy, HasAModelInUseForEveryGroupAndContentForEveryChannel) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, ShippedStrategy,
-                         testing::Values("deploy/example/telecom.yaml",
-                                         "tests/data/telco/strategy.yaml",
-                                         "tests/data/bank/strategy.yaml"),
+                         ::testing::Values("deploy/example/telecom.yaml",
+                                           "tests/data/telco/strategy.yaml",
+                                           "tests/data/bank/strategy.yaml"),
                          [](const auto& info) {
                            const std::string folder =
                                std::filesystem::path(info.param).parent_path().filename();
@@ -187,13 +186,13 @@ TEST(Example, TheSituationDecidesOnTheGroup) {
   for (const Values& customer : customers) {
     EXPECT_THAT(example.Decide("ivr", "report_outage", {{"outage_confirmed", ValueRef::Bool(true)}},
                                customer)[0],
-                testing::StartsWith("resolution/"));
+                ::testing::StartsWith("resolution/"));
     EXPECT_THAT(
         example.Decide("chat", "complain", {{"sentiment", ValueRef::Double(-0.7)}}, customer)[0],
-        testing::StartsWith("care/"));
+        ::testing::StartsWith("care/"));
     EXPECT_THAT(
         example.Decide("app", "browse_plans", {{"sentiment", ValueRef::Double(0.4)}}, customer)[0],
-        testing::StartsWith("offer/"));
+        ::testing::StartsWith("offer/"));
   }
 }
 
