@@ -5,7 +5,7 @@
 
 FROM debian:bookworm AS build
 WORKDIR /src
-COPY deploy/packages.txt deploy/install-packages deploy/
+COPY deploy/packages.txt deploy/install-packages deploy/precompile-header deploy/
 RUN deploy/install-packages --yes build
 COPY CMakeLists.txt CMakePresets.json ./
 COPY proto proto

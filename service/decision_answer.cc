@@ -241,6 +241,10 @@ void AnswerEncoder::AppendRejected(const context::DecisionContext& context,
       PutText(message, Pb::kRuleFieldNumber,
               decision::RuleNameOf(strategy_, decision::CauseOf(strategy_, rejection)));
     }
+    if (bytes.size() + message.size() > kMaxAnswerBytes) {
+      complete = false;
+      break;
+    }
     PutSizedField(bytes, pb::DecideResponse::kRejectedTreatmentsFieldNumber, message);
   }
   if (!complete) AppendExplanationIncomplete(&bytes);

@@ -16,9 +16,11 @@
 namespace attune::service {
 
 // So long are the explanations of rejected treatments in one answer, about: those after it come
-// with stage, reason and rule only. With the names of as many treatments as a strategy may have,
-// that stays within the 4 MiB that clients of gRPC take unless told otherwise.
+// with stage, reason and rule only, and those that would make the whole answer longer than
+// kMaxAnswerBytes do not come at all. Clients of gRPC take 4 MiB unless told otherwise. What an
+// answer has without being explained is not cut.
 inline constexpr size_t kMaxExplanationBytes = 3u << 19;
+inline constexpr size_t kMaxAnswerBytes = 7u << 19;
 
 // Why a decision is degraded, as answers name it.
 struct DegradationName {

@@ -46,7 +46,8 @@ class DecisionService {
   explicit DecisionService(const Options& options);
 
   // See the service's comments in decision_service.proto. The answer is appended to `answer` as the
-  // bytes of a DecideResponse; a repeated request gets the same bytes. INVALID_ARGUMENT comes with
+  // bytes of a DecideResponse; a repeated request gets the same bytes, but for an explanation too
+  // long to be kept. INVALID_ARGUMENT comes with
   // every violation in `violations`.
   absl::Status Decide(const attune::v1::DecideRequest& request, std::string* answer,
                       Violations& violations);

@@ -11,7 +11,16 @@ namespace attune {
 
 void IssueList::Add(Issue issue) {
   ++(issue.severity == Issue::Severity::kError ? errors_ : warnings_);
-  if (issues_.size() < kMaxKept) issues_.push_back(std::move(issue));
+  if (issues_.size() < kMaxKept) {
+    issues_.push_back(std::move(issue));
+    return;
+  }
+  if (issue.severity == Issue::Severity::kWarning) return;
+  // Warnings make room for what has to be mended.
+  const auto warning = std::find_if(issues_.begin(), issues_.end(), [](const Issue& kept) {
+    return kept.severity == Issue::Severity::kWarning;
+  });
+  if (warning != issues_.end()) *warning = std::move(issue);
 }
 
 void IssueList::Sort() {

@@ -27,7 +27,7 @@ struct Issue {
 // Everything that is wrong in a set of files. Not thread-safe.
 class IssueList {
  public:
-  // How many are kept; the others are counted only.
+  // How many are kept, errors rather than warnings; the others are counted only.
   static constexpr size_t kMaxKept = 1000;
 
   void Add(Issue issue);

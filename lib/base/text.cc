@@ -88,12 +88,17 @@ std::string Quoted(std::string_view text, size_t max_bytes) {
   return absl::StrCat(quoted, "\"");
 }
 
+std::string_view Prefix(std::string_view text, size_t max_bytes) {
+  if (text.size() <= max_bytes) return text;
+  size_t end = max_bytes;
+  while (end > 0 && (static_cast<uint8_t>(text[end]) & 0xC0) == 0x80) --end;
+  return text.substr(0, end);
+}
+
 void Shorten(std::string& text, size_t max_bytes) {
   constexpr std::string_view kCut = "...";
   if (text.size() <= max_bytes) return;
-  size_t end = max_bytes - kCut.size();
-  while (end > 0 && (static_cast<uint8_t>(text[end]) & 0xC0) == 0x80) --end;
-  text.resize(end);
+  text.resize(Prefix(text, max_bytes - kCut.size()).size());
   text += kCut;
 }
 

@@ -33,6 +33,10 @@ bool IsName(std::string_view text);
 // characters and bytes that aren't UTF-8 escaped, and quoted.
 std::string Quoted(std::string_view text, size_t max_bytes = 80);
 
+// The longest part from the beginning that has at most `max_bytes` and ends behind a whole
+// character. REQUIRES: `text` is UTF-8.
+std::string_view Prefix(std::string_view text, size_t max_bytes);
+
 // Cuts text for people to at most `max_bytes`, behind a whole character; what was cut is shown by
 // "..." at the end. REQUIRES: `text` is UTF-8; max_bytes >= 3.
 void Shorten(std::string& text, size_t max_bytes);

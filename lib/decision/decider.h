@@ -59,7 +59,7 @@ struct Decision {
   // What the caller encoded as the answer to a request with an id; empty when there is none, or
   // when the decision was degraded after that.
   std::string answer;
-  // Set when the request_id was answered before: the answer as sent then, and nothing else is set.
+  // Set when the request_id was answered before: the answer as kept then, and nothing else is set.
   bool answered_before = false;
   std::string stored_answer;
 

@@ -212,6 +212,9 @@ void ShortenTexts(RejectionExplanation& explanation) {
   Shorten(explanation.needed, kMaxShownBytes);
   Shorten(explanation.nearest_change, kMaxShownBytes);
   if (explanation.values.size() > kMaxShownValues) explanation.values.resize(kMaxShownValues);
+  for (policy::RuleValue& value : explanation.values) {
+    value.name = Prefix(value.name, kMaxShownBytes);
+  }
 }
 
 // What needs no more than a sentence.

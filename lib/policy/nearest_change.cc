@@ -40,20 +40,24 @@ std::string ConditionOf(const Finding& finding) {
   }
 }
 
+// Most values that are tried: each is a look at all rules of the treatment.
+constexpr size_t kMaxTriedValues = 16;
+
 // The whole number that lies so far from this one, if there is one.
 void AddNext(int64_t number, int64_t step, std::vector<Value>& values) {
   int64_t next = 0;
   if (!__builtin_add_overflow(number, step, &next)) values.push_back(Value::Int(next));
 }
 
-// The values of the variable's kind with which the comparison is just true, where there are such.
+// Values of the variable's kind with which the comparison is just true, where there are such; of a
+// list the first ones.
 std::vector<Value> ValuesThatDo(const SimpleComparison& comparison, Kind kind) {
   std::vector<Value> values;
   const Value& constant = comparison.constant;
   if (comparison.relation == Relation::kIn && constant.is_list()) {
     expression::ListReader elements(constant);
     Value element;
-    while (elements.Next(&element)) {
+    while (values.size() < kMaxTriedValues && elements.Next(&element)) {
       if (element.kind() == kind) values.push_back(element);
     }
     return values;

@@ -22,9 +22,10 @@ class NearestChange {
 
   // The change that makes this part of the rule true, if it is all that is missing and all rules of
   // the treatment hold then: the comparison as an expression, "customer.age > 40"; where other
-  // parts of the rules look at the same variable, and not every such value would do, the nearest
-  // value: "customer.age == 41". Empty: there is none, it takes more, or it can't be told. It never
-  // is of what changes more than what rules see: the channel, the intent, the time, the time zone.
+  // parts of the rules look at the same variable, and not every such value would do, one at
+  // the edge of the comparison that does: "customer.age == 41". Empty: there is none, it takes
+  // more, or it can't be told. It never is of what changes more than what rules see: the channel,
+  // the intent, the time, the time zone.
   std::string Of(const expression::Finding& finding) const;
 
  private:

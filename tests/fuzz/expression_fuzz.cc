@@ -79,9 +79,9 @@ void RunOne(std::string_view text, bool lenient) {
   Evaluator evaluator(*rules);
   evaluator.StartDecision(world.slots.data());
   const Value got = evaluator.Evaluate(0);
-  std::string text;
+  std::string described;
   for (const Finding& finding : Explain(evaluator, 0)) {
-    AppendDescription(finding, nullptr, nullptr, text);
+    AppendDescription(finding, nullptr, nullptr, described);
   }
 
   IssueReporter reporter("fuzz", text, issues);

@@ -22,6 +22,17 @@ TEST(IssueListTest, CountsErrorsAndWarnings) {
   EXPECT_EQ(issues.warnings(), 1u);
 }
 
+TEST(IssueListTest, ErrorsTakeThePlaceOfWarningsWhenItIsFull) {
+  IssueList issues;
+  for (size_t i = 0; i < IssueList::kMaxKept + 1; ++i) {
+    issues.Add({Issue::Severity::kWarning, {"a.yaml", 1, 1}, "doubtful", ""});
+  }
+  issues.Add({Issue::Severity::kError, {"a.yaml", 2, 1}, "wrong", ""});
+  EXPECT_EQ(issues.issues().size(), IssueList::kMaxKept);
+  EXPECT_NE(issues.ToString().find("error: wrong"), std::string::npos);
+  EXPECT_NE(issues.ToString().find("... and 2 more"), std::string::npos);
+}
+
 TEST(IssueListTest, PrintsPlaceLineAndCaret) {
   IssueList issues;
   issues.Add({Issue::Severity::kError,

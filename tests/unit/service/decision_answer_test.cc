@@ -129,6 +129,52 @@ TEST_F(AnswerEncoderTest, WritesEveryKindOfDegradation) {
   CompareIn(*testing::BuildSmallStrategy(builder));
 }
 
+// As many treatments as a strategy may have, with the longest names, each dropped by its own rule.
+TEST_F(AnswerEncoderTest, AnExplanationStaysWithinWhatClientsTake) {
+  auto file = testing::FromText<strategy::v1::Strategy>(R"pb(
+    name: "longest"
+    channels { name: "app" }
+    models { name: "m" file: "m.yaml" }
+  )pb");
+  const std::string group(64, 'g');
+  file.add_groups()->set_name(group);
+  constexpr int kTreatments = 10'000;
+  for (int i = 0; i < kTreatments; ++i) {
+    std::string name = "t" + std::to_string(i);
+    name.resize(64, '_');
+    strategy::v1::Treatment* treatment = file.add_treatments();
+    treatment->set_name(name);
+    treatment->set_group(group);
+    treatment->set_model("m");
+    (*treatment->mutable_content())["app"];
+    strategy::v1::Rule* rule = treatment->add_eligibility();
+    rule->set_name("r" + name.substr(1));
+    rule->set_when("context.channel == 'web'");
+    rule->set_because(std::string(1024, 'b'));
+  }
+  testing::StrategyBuilder builder;
+  const auto strategy = builder.Build(
+      file, {testing::FromText<strategy::v1::Model>("linear { link: LINK_LOGISTIC }")});
+  context::DecisionContext context;
+  context.customer_id = "customer-1";
+  context.max_treatments = 3;
+  decision::Decision decision;
+  ASSERT_TRUE(decision::Decider(&store_, HashKeyFromSeed(1))
+                  .Decide(
+                      *strategy, context, {},
+                      [](const decision::Decision&, decision::AnswerForm, std::string*) {},
+                      decision)
+                  .ok());
+  std::string bytes;
+  AnswerEncoder(*strategy).Append(context, decision, /*explain=*/true, bytes);
+  EXPECT_LT(bytes.size(), 4u << 20);
+  pb::DecideResponse answer;
+  ASSERT_TRUE(answer.ParseFromString(bytes));
+  EXPECT_TRUE(answer.explanation_incomplete());
+  EXPECT_LT(answer.rejected_treatments_size(), kTreatments);
+  EXPECT_EQ(answer.rejected_counts_size(), kTreatments);
+}
+
 TEST(AppendStreamResponseTest, WrapsAnAnswer) {
   pb::DecideResponse answer;
   answer.set_decision_id(std::string(300, 'x'));
