@@ -21,6 +21,14 @@ using google::protobuf::util::MessageDifferencer;
 
 class AnswerEncoderTest : public ::testing::Test {
  protected:
+  bool Decide(const strategy::Strategy& strategy, const context::DecisionContext& context,
+              decision::Decision& decision) {
+    const auto no_answer = [](const decision::Decision&, decision::AnswerForm, std::string*) {};
+    return decision::Decider(&store_, HashKeyFromSeed(1))
+        .Decide(strategy, context, {}, no_answer, decision)
+        .ok();
+  }
+
   // Decides in every situation and compares the two ways to make an answer.
   void CompareIn(const strategy::Strategy& strategy) {
     const AnswerEncoder encoder(strategy);
@@ -37,14 +45,7 @@ class AnswerEncoderTest : public ::testing::Test {
              ++context.intent) {
           for (context.max_treatments = 1; context.max_treatments <= 100;
                context.max_treatments += 33) {
-            const decision::Decider decider(&store_, HashKeyFromSeed(1));
-            ASSERT_TRUE(
-                decider
-                    .Decide(
-                        strategy, context, {},
-                        [](const decision::Decision&, decision::AnswerForm, std::string*) {},
-                        decision)
-                    .ok());
+            ASSERT_TRUE(Decide(strategy, context, decision));
             for (const bool explain : {false, true}) {
               pb::DecideResponse expected;
               testing::FillResponse(strategy, context, decision, explain, &expected);
@@ -105,12 +106,7 @@ TEST_F(AnswerEncoderTest, WritesByWhichRuleTreatmentsWereDropped) {
   context.attributes.assign(strategy->context.attributes.defaults().begin(),
                             strategy->context.attributes.defaults().end());
   decision::Decision decision;
-  ASSERT_TRUE(decision::Decider(&store_, HashKeyFromSeed(1))
-                  .Decide(
-                      *strategy, context, {},
-                      [](const decision::Decision&, decision::AnswerForm, std::string*) {},
-                      decision)
-                  .ok());
+  ASSERT_TRUE(Decide(*strategy, context, decision));
   std::string bytes;
   AnswerEncoder(*strategy).Append(context, decision, /*explain=*/false, bytes);
   pb::DecideResponse decoded;
@@ -159,12 +155,7 @@ TEST_F(AnswerEncoderTest, AnExplanationStaysWithinWhatClientsTake) {
   context.customer_id = "customer-1";
   context.max_treatments = 3;
   decision::Decision decision;
-  ASSERT_TRUE(decision::Decider(&store_, HashKeyFromSeed(1))
-                  .Decide(
-                      *strategy, context, {},
-                      [](const decision::Decision&, decision::AnswerForm, std::string*) {},
-                      decision)
-                  .ok());
+  ASSERT_TRUE(Decide(*strategy, context, decision));
   std::string bytes;
   AnswerEncoder(*strategy).Append(context, decision, /*explain=*/true, bytes);
   EXPECT_LT(bytes.size(), 4u << 20);
