@@ -32,8 +32,11 @@ class FaultInjectionFileSystem : public rocksdb::FileSystemWrapper {
     append_path_ = std::move(part_of_path);
     append_ = fault;
   }
-  // The next append, or the one `after` so many others, writes so many bytes of it and fails.
-  void TearNextAppend(size_t bytes, int after = 0) {
+  // The next append to a file whose path holds `part_of_path`, or the one `after` so many others,
+  // writes so many bytes of it and fails.
+  void TearNextAppend(size_t bytes, int after = 0, std::string part_of_path = "") {
+    std::lock_guard<std::mutex> lock(mutex_);
+    tear_path_ = std::move(part_of_path);
     before_tear_ = after;
     tear_ = static_cast<int64_t>(bytes);
   }
@@ -111,9 +114,7 @@ class FaultInjectionFileSystem : public rocksdb::FileSystemWrapper {
    private:
     rocksdb::IOStatus MeetAppend(const rocksdb::Slice& data, const rocksdb::IOOptions& options,
                                  rocksdb::IODebugContext* context) {
-      const bool torn = owner_->tear_ >= 0 && owner_->before_tear_-- <= 0;
-      const int64_t tear = torn ? owner_->tear_.exchange(-1) : -1;
-      if (tear >= 0) {
+      if (const int64_t tear = owner_->TakeTearFor(path_); tear >= 0) {
         const size_t written = std::min(data.size(), static_cast<size_t>(tear));
         rocksdb::IOStatus status =
             target()->Append(rocksdb::Slice(data.data(), written), options, context);
@@ -139,6 +140,14 @@ class FaultInjectionFileSystem : public rocksdb::FileSystemWrapper {
     if (append_ == Fault::kNone) return false;
     std::lock_guard<std::mutex> lock(mutex_);
     return path.find(append_path_) != std::string::npos;
+  }
+
+  // How many bytes the append that is about to happen gets written; below 0: it is not torn.
+  int64_t TakeTearFor(const std::string& path) {
+    if (tear_ < 0) return -1;
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (path.find(tear_path_) == std::string::npos || before_tear_-- > 0) return -1;
+    return tear_.exchange(-1);
   }
 
   class Folder : public rocksdb::FSDirectoryWrapper {
@@ -182,12 +191,13 @@ class FaultInjectionFileSystem : public rocksdb::FileSystemWrapper {
 
   mutable std::mutex mutex_;
   std::string append_path_;                // guarded by mutex_
+  std::string tear_path_;                  // guarded by mutex_
+  int before_tear_ = 0;                    // guarded by mutex_
   std::set<std::string> durable_folders_;  // guarded by mutex_
   std::string hook_path_;                  // guarded by mutex_
   std::function<void()> hook_;             // guarded by mutex_
   std::atomic<Fault> append_{Fault::kNone};
   std::atomic<int64_t> tear_{-1};
-  std::atomic<int> before_tear_{0};
   std::atomic<Fault> sync_{Fault::kNone};
   std::atomic<int> appends_failed_{0};
   std::atomic<int> syncs_failed_{0};

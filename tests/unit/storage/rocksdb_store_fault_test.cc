@@ -29,21 +29,6 @@ class RocksDbStoreFaultTest : public StoreFixture {
 
   testing::FaultInjectionFileSystem& files() { return faults_.file_system(); }
 
-  // RocksDB tries again every 5 s, and a machine may be busy.
-  static constexpr std::chrono::seconds kMaxHealing{120};
-
-  // Tries until it succeeds: some recover in a thread of their own, when it is ready.
-  static absl::Status SucceedsWithin(std::chrono::seconds limit,
-                                     const std::function<absl::Status()>& attempt) {
-    const auto end = std::chrono::steady_clock::now() + limit;
-    absl::Status status = attempt();
-    while (!status.ok() && std::chrono::steady_clock::now() < end) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(20));
-      status = attempt();
-    }
-    return status;
-  }
-
   testing::FaultInjectionEnv faults_;
   int syncs_at_start_ = 0;
 };
@@ -90,6 +75,7 @@ TEST_F(RocksDbStoreFaultTest, ReadsAndWritesOnAfterAFailedWrite) {
 
 TEST_F(RocksDbStoreFaultTest, AcknowledgesNothingAsDurableThatWasNotSynced) {
   Put("anna", "before");
+  files().FailAppends(Fault::kNoSpace, "/checkpoint/");  // nothing gets into the database
   files().FailSyncs(Fault::kIoError);
   const absl::Status status =
       Commit("anna", Load("anna"), "after", {}, Durability::kPower).status();
@@ -102,6 +88,7 @@ TEST_F(RocksDbStoreFaultTest, AcknowledgesNothingAsDurableThatWasNotSynced) {
   EXPECT_FALSE(store_->Sync().ok());
 
   // Until everything is in the database.
+  files().FailAppends(Fault::kNone);
   const absl::Status healed = SucceedsWithin(kMaxHealing, [&] { return store_->Sync(); });
   EXPECT_TRUE(healed.ok()) << healed;
   EXPECT_FALSE(store_->Stats().write_stopped);

@@ -1,10 +1,13 @@
 #ifndef ATTUNE_TESTS_UNIT_STORAGE_STORE_FIXTURE_H_
 #define ATTUNE_TESTS_UNIT_STORAGE_STORE_FIXTURE_H_
 
+#include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -82,6 +85,21 @@ class StoreFixture : public ::testing::Test {
     std::vector<std::string> payloads;
     for (LogEntry& entry : ReadAll(from)) payloads.push_back(std::move(entry.payload));
     return payloads;
+  }
+
+  // RocksDB tries again every 5 s, and a machine may be busy.
+  static constexpr std::chrono::seconds kMaxHealing{120};
+
+  // Tries until it succeeds: some recover in a thread of their own, when it is ready.
+  static absl::Status SucceedsWithin(std::chrono::seconds limit,
+                                     const std::function<absl::Status()>& attempt) {
+    const auto end = std::chrono::steady_clock::now() + limit;
+    absl::Status status = attempt();
+    while (!status.ok() && std::chrono::steady_clock::now() < end) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+      status = attempt();
+    }
+    return status;
   }
 
   const testing::TempDir dir_;
