@@ -114,9 +114,11 @@ customer::Interaction HistoryService::ReadInteraction(const pb::Interaction& int
   }
   if (interaction.has_time()) read.time_ms = absl::ToUnixMillis(ToTime(interaction.time()));
   read.channel = ReadChannel(interaction.channel(), place, violations);
-  read.treatment = ReadTreatment(interaction.treatment_id(), place, violations);
   const context::NameTable& outcomes = options_.strategy->outcomes;
   const int outcome = outcomes.IndexOf(interaction.outcome());
+  if (!interaction.treatment_id().empty() || !options_.strategy->MayLackTreatment(outcome)) {
+    read.treatment = ReadTreatment(interaction.treatment_id(), place, violations);
+  }
   if (outcome >= 0) {
     read.outcome = outcomes[outcome].number;
   } else if (interaction.outcome() == kDecided) {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -147,11 +148,17 @@ class ContactPolicies {
             first_counting_[static_cast<size_t>(treatment)]);
   }
 
-  // What is stored, as indexes of this strategy; -1 or 0 for what it doesn't declare.
-  int TreatmentOf(uint32_t number) const { return IndexOf(treatment_of_number_, number); }
+  // What is stored, as indexes of this strategy; -1 or 0 for what it doesn't declare, and for what
+  // happened without a treatment.
+  int TreatmentOf(std::optional<uint32_t> number) const {
+    return number ? IndexOf(treatment_of_number_, *number) : -1;
+  }
   int ChannelOf(uint32_t number) const { return IndexOf(channel_of_number_, number); }
   OutcomeSet KindOf(const customer::Interaction& interaction) const {
-    if (interaction.kind == customer::InteractionKind::kDecided) return kDecidedOnly;
+    if (interaction.kind == customer::InteractionKind::kDecided) {
+      // 0: nothing was put on top.
+      return interaction.treatment ? kDecidedOnly : 0;
+    }
     const int outcome = IndexOf(outcome_of_number_, interaction.outcome);
     return outcome < 0 ? 0 : OutcomeSet{2} << outcome;
   }

@@ -44,11 +44,9 @@ void ContactState::CountHistory(InteractionHistory& history) {
 }
 
 void ContactState::Count(const customer::Interaction& interaction) {
-  // A decision that put nothing on top.
-  if (!interaction.treatment) return;
   const OutcomeSet kind = policies_->KindOf(interaction);
   if (kind == 0) return;
-  const int treatment = policies_->TreatmentOf(*interaction.treatment);
+  const int treatment = policies_->TreatmentOf(interaction.treatment);
   const int channel = policies_->ChannelOf(interaction.channel);
   for (const ContactPolicies::Place& place : policies_->Counting(treatment)) {
     const ContactPolicies::Filter& filter = policies_->filter(place.policy);

@@ -22,13 +22,11 @@ void HistoryCounts::SortOut() {
   of_group_.assign(catalog_->groups.size(), Chain());
   const std::vector<customer::Interaction>& interactions = history_->interactions();
   for (auto it = interactions.rbegin(); it != interactions.rend(); ++it) {
-    // A decision that put nothing on top; an outcome that the strategy does not declare.
-    if (!it->treatment) continue;
     const OutcomeSet kind = names_->KindOf(*it);
     if (kind == 0) continue;
     const int entry = static_cast<int>(entries_.size());
     entries_.push_back({it->time_ms, kind, names_->ChannelOf(it->channel)});
-    const int treatment = names_->TreatmentOf(*it->treatment);
+    const int treatment = names_->TreatmentOf(it->treatment);
     if (treatment < 0) continue;
     const int group = catalog_->treatments[static_cast<size_t>(treatment)].group;
     Append(entry, of_treatment_[static_cast<size_t>(treatment)], &Entry::older_of_treatment);

@@ -343,7 +343,9 @@ void Compiler::AddInteraction(const v1::ScenarioInteraction& source, const std::
   customer::Interaction interaction;
   interaction.time_ms = absl::ToUnixMillis(MomentOf(source, step));
   if (interaction.time_ms < 0) Report(path, "what happened must not lie before 1970");
-  if (IsUsable(path, "interaction", "treatment")) {
+  const int outcome = strategy_.outcomes.IndexOf(source.outcome());
+  const bool has_none = source.treatment().empty() && strategy_.MayLackTreatment(outcome);
+  if (!has_none && IsUsable(path, "interaction", "treatment")) {
     const auto treatment = TreatmentOf(source.treatment(), Field(path, "treatment"));
     if (treatment) {
       interaction.treatment = strategy_.catalog.treatments[static_cast<size_t>(*treatment)].number;
@@ -352,7 +354,6 @@ void Compiler::AddInteraction(const v1::ScenarioInteraction& source, const std::
   if (source.outcome() != kDecided && IsUsable(path, "interaction", "outcome")) {
     std::vector<std::string_view> known = strategy_.outcomes.Names();
     known.push_back(kDecided);
-    const int outcome = strategy_.outcomes.IndexOf(source.outcome());
     interaction.kind = customer::InteractionKind::kOutcome;
     if (outcome >= 0) interaction.outcome = strategy_.outcomes[outcome].number;
     if (outcome < 0) ReportUnknown("outcome", source.outcome(), known, Field(path, "outcome"));

@@ -1,8 +1,10 @@
 #ifndef ATTUNE_LIB_STRATEGY_STRATEGY_H_
 #define ATTUNE_LIB_STRATEGY_STRATEGY_H_
 
+#include <cstddef>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "lib/arbitration/arbitration.h"
 #include "lib/catalog/catalog.h"
@@ -25,6 +27,7 @@ struct Strategy {
   ValueSchema features;
   context::ContextSchema context;
   context::NameTable outcomes;
+  std::vector<bool> outcome_without_treatment;  // by index of the outcome
   catalog::Catalog catalog;
   // What rules may know about treatments.
   ValueSchema treatment_attributes;
@@ -33,6 +36,11 @@ struct Strategy {
   customer::HistoryBounds history;
   scoring::ModelSet models;
   arbitration::Settings arbitration;
+
+  // Whether the outcome with this index, or -1, may be reported without a treatment.
+  bool MayLackTreatment(int outcome) const {
+    return outcome >= 0 && outcome_without_treatment[static_cast<size_t>(outcome)];
+  }
 };
 
 }  // namespace attune::strategy

@@ -36,7 +36,8 @@ class Compiler {
   // Without a kind the values are never stored: their numbers are their places in the list.
   ValueSchema CompileDeclarations(const RepeatedPtrField<v1::Declaration>& declarations,
                                   std::optional<NameKind> kind);
-  context::NameTable CompileNames(const RepeatedPtrField<v1::Named>& entries, NameKind kind);
+  template <typename Named>
+  context::NameTable CompileNames(const RepeatedPtrField<Named>& entries, NameKind kind);
   void CompilePurposes(catalog::Catalog& catalog);
   void CompileGroups(catalog::Catalog& catalog);
   void CompileTreatments(const context::ContextSchema& context, catalog::Catalog& catalog);
@@ -75,6 +76,9 @@ std::shared_ptr<Strategy> Compiler::Compile() {
   strategy->context.intents = CompileNames(file_.intents(), NameKind::kIntent);
   for (int i = 0; i < file_.models_size(); ++i) models_.try_emplace(file_.models(i).name(), i);
   strategy->outcomes = CompileNames(file_.outcomes(), NameKind::kOutcome);
+  for (const v1::Outcome& outcome : file_.outcomes()) {
+    strategy->outcome_without_treatment.push_back(outcome.without_treatment());
+  }
   CompilePurposes(strategy->catalog);
   CompileGroups(strategy->catalog);
   CompileTreatments(strategy->context, strategy->catalog);
@@ -110,11 +114,11 @@ ValueSchema Compiler::CompileDeclarations(const RepeatedPtrField<v1::Declaration
   return ValueSchema(std::move(compiled));
 }
 
-context::NameTable Compiler::CompileNames(const RepeatedPtrField<v1::Named>& entries,
-                                          NameKind kind) {
+template <typename Named>
+context::NameTable Compiler::CompileNames(const RepeatedPtrField<Named>& entries, NameKind kind) {
   std::vector<context::NamedEntry> compiled;
   absl::flat_hash_set<std::string> seen;
-  for (const v1::Named& entry : entries) {
+  for (const Named& entry : entries) {
     if (!seen.insert(entry.name()).second) continue;
     compiled.push_back({entry.name(), number_of_(kind, entry.name())});
   }

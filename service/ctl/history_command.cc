@@ -147,16 +147,16 @@ void AddConsent(CLI::App& customer, Commands& commands) {
 }
 
 void AddRecord(CLI::App& customer, Commands& commands) {
-  CLI::App* record =
-      customer.add_subcommand("record", "Record what became of a treatment, for contact policies.");
+  CLI::App* record = customer.add_subcommand(
+      "record", "Record what became of a treatment, or happened without one.");
   auto flags = std::make_shared<RecordFlags>();
   v1::Interaction& interaction = flags->interaction;
   record->add_option("CUSTOMER_ID", *flags->request.mutable_customer_id(), "With whom it happened.")
       ->required();
   record
       ->add_option("--treatment", *interaction.mutable_treatment_id(),
-                   "What was done: a treatment of the strategy, or of an\nearlier one.")
-      ->required()
+                   "What was done: a treatment of the strategy, or of an\nearlier one. Required, "
+                   "but for outcomes that are declared\nwithout_treatment: a purchase.")
       ->type_name("TREATMENT");
   record
       ->add_option("--channel", *interaction.mutable_channel(),

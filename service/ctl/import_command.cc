@@ -54,7 +54,8 @@ The file: RFC 4180 with a header; LF or CRLF, with or without a byte order mark,
 Times are RFC 3339: 2026-03-01T10:00:00+01:00, or 2026-03-01 for midnight UTC. Treatments
 and channels are those of the strategy, or of an earlier one; outcomes those of the
 strategy. What is the same for all rows is given with --treatment_value, --channel_value
-or --outcome_value instead of a column.
+or --outcome_value instead of a column. A treatment may be missing where the outcome is
+declared without_treatment: a purchase.
 
 Nothing is lost: a row that can't be imported goes to the rejects file with its line
 number and the reason, the others are imported, and read = recorded + already known +
@@ -216,8 +217,7 @@ void AddInteractionOptions(CLI::App& command, const std::shared_ptr<InteractionF
   command.callback([flags] {
     const InteractionColumns& given = flags->columns;
     for (const auto& [name, source] :
-         {std::pair("treatment", &given.treatment), std::pair("channel", &given.channel),
-          std::pair("outcome", &given.outcome)}) {
+         {std::pair("channel", &given.channel), std::pair("outcome", &given.outcome)}) {
       if (!source->column.empty() || !source->value.empty()) continue;
       throw CLI::RequiredError(absl::StrCat("--", name, " or --", name, "_value"));
     }

@@ -51,6 +51,7 @@ absl::StatusOr<InteractionRows> InteractionRows::Create(absl::Span<const std::st
   rows.time_ = find(columns.time, "--time");
   rows.time_label_ = columns.time;
   rows.treatment_ = name(columns.treatment, "--treatment");
+  rows.treatment_.may_be_empty = true;  // the strategy tells for which outcomes
   rows.channel_ = name(columns.channel, "--channel");
   rows.outcome_ = name(columns.outcome, "--outcome");
   if (!problems.empty()) return absl::InvalidArgumentError(absl::StrJoin(problems, "\n"));
@@ -63,6 +64,10 @@ std::string InteractionRows::ReadName(const Name& name, const CsvRow& row, std::
     return "";
   }
   const std::string_view text = row.fields[*name.column];
+  if (text.empty() && name.may_be_empty) {
+    out->clear();
+    return "";
+  }
   if (const auto problem = IdProblem(text, kMaxNameBytes)) {
     return absl::StrCat("column ", Quoted(name.label), " ", *problem);
   }

@@ -52,6 +52,7 @@ class InteractionRows : public RowWriter {
     std::string label;  // as the user calls it
     std::optional<size_t> column;
     std::string value;
+    bool may_be_empty = false;
   };
   InteractionRows() = default;
   // What is wrong with a name, empty when it was read.

@@ -28,10 +28,13 @@ std::string StrategyWithPolicies() {
     contact:
       - name: two_offers
         cap: {at_most: 2, outcomes: [shown], window: 7d, per: group}
+      - name: not_right_after_a_purchase
+        min_gap: {gap: 1d, outcomes: [purchased], per: all}
 )yaml");
   return Replaced(text, "models:\n", R"yaml(outcomes:
   - {name: shown}
   - {name: accepted}
+  - {name: purchased, without_treatment: true}
 purposes:
   - {name: marketing, consent: opt_out}
 history: {max_interactions: 10, interactions_per_day: 1}
@@ -132,6 +135,21 @@ TEST_F(ServerHistoryTest, OtherOutcomesDontCount) {
     Record(Report("ann", {Happened(Noon() - absl::Minutes(i), "app", "accessory", "accepted")}));
   }
   EXPECT_EQ(WhyNot("ann", "app", "accessory"), "");
+}
+
+TEST_F(ServerHistoryTest, WhatIsDeclaredSoHappensWithoutATreatment) {
+  const auto purchase = Happened(Noon() - absl::Hours(1), "ivr", "", "purchased");
+  EXPECT_EQ(Record(Report("ann", {purchase})).recorded(), 1);
+  EXPECT_EQ(Record(Report("ann", {purchase})).already_known(), 1);
+  EXPECT_EQ(WhyNot("ann", "app", "accessory"), "too_soon");
+  const auto shown = Get("ann").recent_interactions();
+  ASSERT_EQ(shown.size(), 1);
+  EXPECT_EQ(shown[0].treatment_id(), "");
+  EXPECT_EQ(shown[0].outcome(), "purchased");
+
+  const auto refused =
+      client().RecordInteractions(Report("ann", {Happened(Noon(), "app", "", "shown")}));
+  EXPECT_THAT(refused.status.error_message(), ::testing::HasSubstr("treatment_id is required"));
 }
 
 TEST_F(ServerHistoryTest, RepeatingIsHarmless) {
@@ -376,7 +394,9 @@ TEST_F(ServerHistoryTest, AnImportIsAccountedForAndHarmlessWhenRepeated) {
             "bob,2026-03-01T11:00:00Z,upgrade,accepted\n"
             "ann,2025-03-01T11:00:00Z,upgrade,shown\n"
             "ann,2026-03-01T11:00:00Z,upgrate,shown\n"
-            "ann,yesterday,upgrade,shown\n");
+            "ann,yesterday,upgrade,shown\n"
+            "bob,2026-02-20T11:00:00Z,,purchased\n"
+            "bob,2026-02-20T11:00:00Z,,shown\n");
   const auto import = [&] {
     std::istringstream in;
     std::ostringstream out;
@@ -392,13 +412,13 @@ TEST_F(ServerHistoryTest, AnImportIsAccountedForAndHarmlessWhenRepeated) {
     return out.str();
   };
   std::string summary = import();
-  for (const char* count : {"\"read\": 6", "\"recorded\": 3", "\"already_known\": 0",
-                            "\"too_old\": 1", "\"rejected\": 2"}) {
+  for (const char* count : {"\"read\": 8", "\"recorded\": 4", "\"already_known\": 0",
+                            "\"too_old\": 1", "\"rejected\": 3"}) {
     EXPECT_THAT(summary, ::testing::HasSubstr(count));
   }
   EXPECT_EQ(WhyNot("ann", "ivr", "accessory"), "cap_reached");
   summary = import();
-  for (const char* count : {"\"recorded\": 0", "\"already_known\": 3"}) {
+  for (const char* count : {"\"recorded\": 0", "\"already_known\": 4"}) {
     EXPECT_THAT(summary, ::testing::HasSubstr(count));
   }
 }

@@ -40,10 +40,10 @@ constexpr size_t kPersonEvery = ATTUNE_ALL_CUSTOMERS ? 1 : 40;
 constexpr size_t kSendsPerStream = 2000;
 constexpr std::array<int, 6> kWaves = {0, 168, 336, 408, 504, 576};  // hours after the start
 
-constexpr std::array<std::string_view, 8> kPolicies = {
+constexpr std::array<std::string_view, 9> kPolicies = {
     "four_offers_a_month", "two_offers_in_ten_days", "one_app_message_a_week",
     "not_the_same_again",  "earned_is_enough",       "no_discount_on_top",
-    "news_seldom",         "read_twice_is_enough",
+    "news_seldom",         "read_twice_is_enough",   "not_right_after_a_purchase",
 };
 
 absl::Time Beginning() { return absl::FromCivil(absl::CivilDay(2018, 7, 26), absl::UTCTimeZone()); }
@@ -63,18 +63,20 @@ struct Send {
   bool let_through = false;
 };
 
-// A view or a completion.
+// A view, a completion, or a purchase, which has no offer.
 struct Reaction {
   int hours = 0;
   size_t person = 0;
   const Offer* offer = nullptr;
   std::string outcome;
+
+  friend bool operator==(const Reaction&, const Reaction&) = default;
 };
 
 struct Person {
   std::string id;
   std::vector<Send> sends;          // of all waves so far
-  std::vector<Reaction> reactions;  // to what was let through
+  std::vector<Reaction> reactions;  // to what was let through, and purchases
 };
 
 // The policies of tests/data/starbucks/strategy.yaml in other words: which of them forbid to send
@@ -102,6 +104,11 @@ std::set<std::string_view> ForbiddenBy(const Person& person, const Send& now) {
   if (completed(21, [&](const Offer& o) { return &o == now.offer; })) by.insert(kPolicies[4]);
   const std::string other = group == "bogo" ? "discount" : group == "discount" ? "bogo" : "";
   if (completed(6, [&](const Offer& o) { return o.group == other; })) by.insert(kPolicies[5]);
+  if (std::any_of(person.reactions.begin(), person.reactions.end(), [&](const Reaction& r) {
+        return r.outcome == "purchased" && now.hours - r.hours < 12;
+      })) {
+    by.insert(kPolicies[8]);
+  }
   if (group != "informational") return by;
   if (sent(12, [](const Send& s) { return s.offer->group == "informational"; }) >= 1) {
     by.insert(kPolicies[6]);
@@ -183,10 +190,11 @@ class OfferReplayTest : public ServerTest {
                     Reaction reaction;
                     if (row[2] == "offer viewed") reaction.outcome = "viewed";
                     if (row[2] == "offer completed") reaction.outcome = "completed";
+                    if (row[2] == "transaction") reaction.outcome = "purchased";
                     if (reaction.outcome.empty()) return;
                     ASSERT_TRUE(absl::SimpleAtoi(ToAbsl(row[1]), &reaction.hours));
                     reaction.person = person->second;
-                    reaction.offer = &offers_.at(std::string(row[3]));
+                    if (!row[3].empty()) reaction.offer = &offers_.at(std::string(row[3]));
                     reactions_.push_back(reaction);
                   });
     std::stable_sort(reactions_.begin(), reactions_.end(),
@@ -202,7 +210,8 @@ class OfferReplayTest : public ServerTest {
     return result.output;
   }
 
-  // Brings in what happened before `hours` with sends that were let through.
+  // Brings in what happened before `hours`: purchases, and what became of sends that were let
+  // through.
   void ImportReactionsBefore(int hours) {
     std::string csv = "customer_id,time,channel,treatment,outcome\n";
     int64_t rows = 0;
@@ -210,22 +219,24 @@ class OfferReplayTest : public ServerTest {
       const Reaction& reaction = reactions_[next_reaction_];
       if (reaction.hours >= hours) break;
       Person& person = people_[reaction.person];
-      const auto send =
-          std::find_if(person.sends.rbegin(), person.sends.rend(), [&](const Send& earlier) {
-            return earlier.offer == reaction.offer && earlier.hours <= reaction.hours;
-          });
-      if (send == person.sends.rend() || !send->let_through) continue;
-      const bool known = std::any_of(
-          person.reactions.begin(), person.reactions.end(), [&](const Reaction& earlier) {
-            return earlier.hours == reaction.hours && earlier.offer == reaction.offer &&
-                   earlier.outcome == reaction.outcome;
-          });
+      std::string_view channel = "store";
+      std::string_view treatment;
+      if (reaction.offer != nullptr) {
+        const auto send =
+            std::find_if(person.sends.rbegin(), person.sends.rend(), [&](const Send& earlier) {
+              return earlier.offer == reaction.offer && earlier.hours <= reaction.hours;
+            });
+        if (send == person.sends.rend() || !send->let_through) continue;
+        channel = send->channel;
+        treatment = reaction.offer->treatment;
+      }
+      const bool known = std::find(person.reactions.begin(), person.reactions.end(), reaction) !=
+                         person.reactions.end();
       if (known) continue;
       person.reactions.push_back(reaction);
       absl::StrAppend(&csv, person.id, ",",
                       absl::FormatTime(absl::RFC3339_sec, At(reaction.hours), absl::UTCTimeZone()),
-                      ",", send->channel, ",", reaction.offer->treatment, ",", reaction.outcome,
-                      "\n");
+                      ",", ToAbsl(channel), ",", ToAbsl(treatment), ",", reaction.outcome, "\n");
       ++rows;
     }
     const std::string path = dir_.File("reactions.csv");

@@ -58,13 +58,21 @@ TEST(InteractionRows, WritesRowsAsMessages) {
   EXPECT_EQ(rows->rows(), 0u);
 }
 
+TEST(InteractionRows, LeavesItToTheServerWhetherATreatmentIsNeeded) {
+  absl::StatusOr<InteractionRows> rows = InteractionRows::Create(kHeader, Columns());
+  ASSERT_TRUE(rows.ok());
+  EXPECT_EQ(rows->Read(RowOf({"C1", "2026-03-02", "", "purchased"})), "");
+  rows->FinishRow();
+  EXPECT_EQ(rows->rows(), 1u);
+}
+
 TEST(InteractionRows, TellsWhatIsWrongWithARow) {
   absl::StatusOr<InteractionRows> rows = InteractionRows::Create(kHeader, Columns());
   ASSERT_TRUE(rows.ok());
   EXPECT_THAT(rows->Read(RowOf({"C1", "soon", "bogo", "shown"})),
               HasSubstr("column \"sent_at\": "));
-  EXPECT_EQ(rows->Read(RowOf({"C1", "2026-03-02", "", "shown"})),
-            "column \"offer\" must not be empty");
+  EXPECT_EQ(rows->Read(RowOf({"C1", "2026-03-02", "bogo", ""})),
+            "column \"event\" must not be empty");
   EXPECT_EQ(rows->Read(RowOf({"C1", "2026-03-02", "bogo", "a\tb"})).substr(0, 14),
             "column \"event\"");
   // A row that was read in part leaves nothing behind.
