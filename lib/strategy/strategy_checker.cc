@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
+#include <functional>
+#include <numeric>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -12,6 +15,7 @@
 #include "absl/strings/str_cat.h"
 #include "lib/base/absl_strings.h"
 #include "lib/base/text.h"
+#include "lib/context/decision_request.h"
 #include "lib/strategy/checker_base.h"
 #include "lib/strategy/contact_checker.h"
 #include "lib/strategy/engagement_checker.h"
@@ -43,6 +47,7 @@ class Checker : public CheckerBase {
   void CheckValidity(const v1::Treatment& treatment, const std::string& path);
   void CheckContent(const v1::Treatment& treatment, const std::string& path);
   void CheckFields(const v1::Content& content, const std::string& path);
+  void CheckAnswers();
   void CheckSituations(const v1::Treatment& treatment, const std::string& path);
   void CheckArbitration();
   void CheckContextWeight(const v1::ContextWeight& weight, const std::string& path);
@@ -71,6 +76,7 @@ bool Checker::Check() {
   for (int i = 0; i < std::min(file_.treatments_size(), catalog::kMaxTreatments); ++i) {
     CheckTreatment(file_.treatments(i), Element("treatments", i));
   }
+  CheckAnswers();
   CheckArbitration();
   CheckDeclarations(file_.treatment_attributes(), "treatment_attributes", "treatment attribute");
   StringMap<std::string> path_of_policy;
@@ -164,6 +170,33 @@ void Checker::CheckFields(const v1::Content& content, const std::string& path) {
     } else if (HasControlCharacter(value)) {
       Report(EntryPath(path, name), "the text must not contain control characters");
     }
+  }
+}
+
+// An answer may hold as many treatments as a request can ask for, whatever the strategy's default.
+void Checker::CheckAnswers() {
+  StringMap<std::vector<size_t>> sizes_on_channel;
+  for (const v1::Treatment& treatment : file_.treatments()) {
+    for (const auto& [channel, content] : treatment.content()) {
+      size_t size = 0;
+      for (const auto& [name, value] : content.fields()) size += name.size() + value.size();
+      sizes_on_channel[channel].push_back(size);
+    }
+  }
+  for (auto& [channel, sizes] : sizes_on_channel) {
+    const auto found = channels_.find(channel);
+    if (found == channels_.end()) continue;
+    const size_t ranked = std::min<size_t>(sizes.size(), context::kMaxWantedTreatments);
+    std::partial_sort(sizes.begin(), sizes.begin() + static_cast<ptrdiff_t>(ranked), sizes.end(),
+                      std::greater<>());
+    const size_t bytes =
+        std::accumulate(sizes.begin(), sizes.begin() + static_cast<ptrdiff_t>(ranked), size_t{0});
+    if (bytes <= kMaxAnswerContentBytes) continue;
+    Report(Element("channels", found->second),
+           absl::StrCat("the ", ranked, " largest contents on the channel ", Quoted(channel),
+                        " have ", bytes, " bytes together; at most ", kMaxAnswerContentBytes,
+                        " are allowed, for they may be in one answer; shorten them, or give the "
+                        "address of what is long"));
   }
 }
 

@@ -19,6 +19,9 @@ inline constexpr double kMaxMoney = 1e12;
 // Most fields of a content, and the longest value of one in bytes.
 inline constexpr int kMaxContentFields = 32;
 inline constexpr size_t kMaxContentValueBytes = 4096;
+// Most bytes of content that the largest answer on a channel may hold, so that every answer fits
+// into what is remembered of a request with an id (storage::kMaxEventBytes).
+inline constexpr size_t kMaxAnswerContentBytes = 768u << 10;
 
 // Checks what `source` was read into: that what is required is there, names are well-formed and
 // unique, what is referred to is declared, values are in range and every treatment can be reached.

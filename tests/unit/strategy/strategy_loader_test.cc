@@ -405,6 +405,26 @@ TEST(StrategyLoader, RefusesMoreThanTenThousandTreatments) {
                           "allowed"));
 }
 
+TEST(StrategyLoader, RefusesContentThatOneAnswerCouldNotHold) {
+  const auto with_contents = [](int treatments) {
+    const std::string content = Repeated(
+        16, [](int i) { return absl::StrCat("f", i, ": ", std::string(4094, 'x'), ", "); });
+    std::string text(kSmallStrategy);
+    return Replaced(text, "\ntreatments:\n",
+                    absl::StrCat("\ntreatments:\n", Repeated(treatments, [&](int i) {
+                                   return absl::StrCat("  - {name: long_", i,
+                                                       ", group: care, model: taste, value: 1, "
+                                                       "content: {web: {",
+                                                       content, "}}}\n");
+                                 })));
+  };
+  EXPECT_THAT(LoadText(with_contents(11)).Issues(), IsEmpty());
+  EXPECT_THAT(LoadText(with_contents(12)).Issues(),
+              ElementsAre(::testing::StartsWith(
+                  "s.yaml:8:5: error: the 14 largest contents on the channel \"web\" have 786526 "
+                  "bytes together; at most 786432 are allowed")));
+}
+
 TEST(StrategyLoader, SaysAllAboutTenThousandWrongTreatments) {
   std::string text = ManyTreatments(9'998);
   text = absl::StrReplaceAll(text, {{"group: offer", "group: ofer"}, {"[buy, leave]", "[bye]"}});
