@@ -186,6 +186,7 @@ void AddFlags(CLI::App& app, Options& options) {
       ->capture_default_str();
   app.add_option("--intent", requests.intents, "Intents to draw from")->delimiter(',');
   app.add_option("--attribute", requests.attributes, "NAME=VALUE, in every request");
+  app.add_flag("--explain", requests.explain, "Ask for every treatment why, or why not");
   app.add_flag("--dry_run", requests.dry_run, "Ask for decisions that are not remembered");
   app.add_option("--seed", requests.seed, "Of the draw of requests")->capture_default_str();
   app.add_option("--save_answer", options.save_answer, "Write an answer to this file, serialised");

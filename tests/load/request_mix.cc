@@ -50,6 +50,7 @@ std::optional<std::vector<std::string>> MakeRequests(const RequestMixOptions& op
     }
   }
   request.set_dry_run(options.dry_run);
+  request.set_explain(options.explain);
   std::vector<std::string> requests;
   requests.reserve(static_cast<size_t>(options.count));
   uint64_t state = options.seed;

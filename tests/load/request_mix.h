@@ -19,6 +19,7 @@ struct RequestMixOptions {
   std::vector<std::string> intents;     // none: requests without an intent
   std::vector<std::string> attributes;  // "name=value", in every request; numbers are doubles
   bool dry_run = false;
+  bool explain = false;
   uint64_t seed = 1;
 };
 
