@@ -505,7 +505,9 @@ TEST_F(BadInputTest, MessagesOfMillionsOfTinyPartsAreRefusedInBoundedMemory) {
       {"treatment ids", filled([](int) { return std::string("\x3A\x00", 2); })},
       {"attributes", filled(attribute)},
   };
-  for (int round = 0; round < 10; ++round) {
+  // Memory that is not given back shows after some rounds, where it is measured.
+  constexpr int kRounds = ATTUNE_OPTIMIZED ? 10 : 1;
+  for (int round = 0; round < kRounds; ++round) {
     for (const auto& c : cases) {
       const grpc::Status status = client().CallWithBytes(kDecide, c.bytes);
       EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT)

@@ -67,10 +67,10 @@ const DataSet kDataSets[] = {
 
 constexpr uint64_t kSeed = 20260301;
 constexpr size_t kCustomersPerStream = 250;
-// In an optimised build everybody is decided for, else every 40th.
-constexpr size_t kDecideEvery = ATTUNE_ALL_CUSTOMERS ? 1 : 40;
+// In an optimised build everybody is decided for, else every 100th.
+constexpr size_t kDecideEvery = ATTUNE_OPTIMIZED ? 1 : 100;
 // Of every so manieth customer one decision is also made by a unary call, and one retried.
-constexpr size_t kSampleEvery = kDecideEvery * (ATTUNE_ALL_CUSTOMERS ? 97 : 10);
+constexpr size_t kSampleEvery = kDecideEvery * (ATTUNE_OPTIMIZED ? 97 : 4);
 
 struct Person {
   std::string id;
