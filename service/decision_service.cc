@@ -90,6 +90,7 @@ void DecisionService::FillRequest(const pb::DecideRequest& request, Workspace& w
   for (const std::string& treatment : request.treatment_ids()) {
     out.treatment_ids.push_back(treatment);
   }
+  const size_t first = violations.kept().size();
   for (const auto& [name, value] : request.attributes()) {
     if (const auto converted = ToValueRef(value, workspace.lists)) {
       out.attributes.emplace_back(name, *converted);
@@ -97,6 +98,7 @@ void DecisionService::FillRequest(const pb::DecideRequest& request, Workspace& w
       violations.Add(absl::StrCat("attributes[", Quoted(name), "]"), "has no value; set one kind");
     }
   }
+  violations.SortFrom(first);
 }
 
 absl::Status DecisionService::DecideWith(const pb::DecideRequest& request, Workspace& workspace,

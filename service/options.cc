@@ -30,25 +30,31 @@ CLI::Option* AddDuration(CLI::App& app, const std::string& flag, absl::Duration&
 }
 
 // Refuses what is no address; gRPC and the metrics endpoint would take a port modulo 65536.
-void CheckAddress(const std::string& flag, const std::string& address) {
+void CheckAddress(const std::string& flag, const std::string& address, bool may_be_ipv6) {
+  if (!may_be_ipv6 && address.starts_with('[')) {
+    throw CLI::ValidationError(flag,
+                               "must be an IPv4 address and a port, for example "
+                               "127.0.0.1:9464: the metrics endpoint has no IPv6");
+  }
   const size_t colon = address.rfind(':');
   int port = -1;
   if (colon != std::string::npos && colon > 0 &&
       absl::SimpleAtoi(address.substr(colon + 1), &port) && port >= 0 && port <= kMaxPort) {
     return;
   }
-  throw CLI::ValidationError(flag,
-                             absl::StrCat("must be HOST:PORT with a port from 0 to ", kMaxPort,
-                                          ", for example 127.0.0.1:7070 or [::1]:7070"));
+  throw CLI::ValidationError(
+      flag, absl::StrCat("must be HOST:PORT with a port from 0 to ", kMaxPort,
+                         ", for example 127.0.0.1:7070", may_be_ipv6 ? " or [::1]:7070" : ""));
 }
 
-CLI::Option* AddAddress(CLI::App& app, const std::string& flag, std::string& value,
-                        bool may_be_empty, const std::string& help) {
+CLI::Option* AddAddress(CLI::App& app, const std::string& flag, std::string& value, bool is_metrics,
+                        const std::string& help) {
   return app
       .add_option_function<std::string>(
           flag,
-          [&value, flag, may_be_empty](const std::string& text) {
-            if (!may_be_empty || !text.empty()) CheckAddress(flag, text);
+          [&value, flag, is_metrics](const std::string& text) {
+            // The metrics endpoint may be left out.
+            if (!is_metrics || !text.empty()) CheckAddress(flag, text, !is_metrics);
             value = text;
           },
           help)
@@ -61,9 +67,9 @@ void AddFlags(CLI::App& app, Options& options) {
   app.add_option("--data_dir", options.data_dir,
                  "Folder of the state store; created when absent. One process at a time")
       ->type_name("DIR");
-  AddAddress(app, "--listen", options.listen, /*may_be_empty=*/false,
+  AddAddress(app, "--listen", options.listen, /*is_metrics=*/false,
              "Address of the gRPC server; port 0: any free one");
-  AddAddress(app, "--metrics_listen", options.metrics_listen, /*may_be_empty=*/true,
+  AddAddress(app, "--metrics_listen", options.metrics_listen, /*is_metrics=*/true,
              "Address of the Prometheus endpoint /metrics; empty: none");
   app.add_option("--threads", options.threads,
                  "Threads that decide, each with a completion queue; 0: one per two cores")

@@ -175,8 +175,9 @@ class AttuneServer : public Server {
     drained_ = true;
     if (rpc_server_ != nullptr) rpc_server_->Drain(options_.drain_delay, options_.drain_timeout);
     housekeeping_.reset();
-    exposer_.reset();
+    // First: the metrics endpoint takes its time to end, and a supervisor may lose its patience.
     if (store_ != nullptr) drain_status_ = store_->Sync();
+    exposer_.reset();
     // The services speak to the store until the last call has ended.
     rpc_server_.reset();
     decisions_.reset();

@@ -52,6 +52,11 @@ template <typename Range>
 std::string DidYouMean(std::string_view text, const Range& candidates,
                        std::string_view prefix = {});
 
+// What to say after `unknown … "text"`: DidYouMean, or what there is when nothing is close, the
+// first of many. REQUIRES: `known` is a container of strings.
+template <typename Range>
+std::string Suggestion(std::string_view text, const Range& known);
+
 // Levenshtein's distance of two short texts, cut off at `limit`: what is farther returns limit + 1.
 size_t EditDistance(std::string_view a, std::string_view b, size_t limit);
 
@@ -75,6 +80,22 @@ std::string DidYouMean(std::string_view text, const Range& candidates, std::stri
   const std::string closest = ClosestName(text, candidates);
   if (closest.empty()) return "";
   return "; did you mean " + Quoted(std::string(prefix) + closest) + "?";
+}
+
+template <typename Range>
+std::string Suggestion(std::string_view text, const Range& known) {
+  constexpr size_t kMaxListed = 12;  // longer lists don't help who reads them
+  std::string suggestion = DidYouMean(text, known);
+  if (!suggestion.empty() || known.empty()) return suggestion;
+  suggestion = "; known are: ";
+  size_t listed = 0;
+  for (const auto& name : known) {
+    if (listed == kMaxListed) break;
+    if (listed++ > 0) suggestion += ", ";
+    suggestion += name;
+  }
+  if (listed < known.size()) suggestion += ", … (" + std::to_string(known.size()) + " in all)";
+  return suggestion;
 }
 
 // The path of a map's entry, for issues: content["web"]. Quotes and backslashes of the key are

@@ -77,4 +77,10 @@ const absl::TimeZone* TimeZones::Find(std::string_view name) const {
 
 std::vector<std::string_view> TimeZones::Names() const { return {names_.begin(), names_.end()}; }
 
+const TimeZones& SystemTimeZones() {
+  static const TimeZones* const zones =
+      new TimeZones();  // never destroyed: threads may outlive main
+  return *zones;
+}
+
 }  // namespace attune

@@ -37,6 +37,9 @@ class TimeZones {
   mutable std::vector<std::atomic<const absl::TimeZone*>> zones_;
 };
 
+// Those of this process, listed at the first use. Valid until its end.
+const TimeZones& SystemTimeZones();
+
 }  // namespace attune
 
 #endif  // ATTUNE_LIB_BASE_TIME_ZONES_H_

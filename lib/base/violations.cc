@@ -1,6 +1,7 @@
 #include "lib/base/violations.h"
 
 #include <algorithm>
+#include <cstddef>
 
 #include "absl/strings/str_cat.h"
 
@@ -9,6 +10,11 @@ namespace attune {
 void Violations::Add(std::string_view field, std::string_view description) {
   ++count_;
   if (kept_.size() < kMaxKept) kept_.push_back({std::string(field), std::string(description)});
+}
+
+void Violations::SortFrom(size_t begin) {
+  std::stable_sort(kept_.begin() + static_cast<ptrdiff_t>(begin), kept_.end(),
+                   [](const Violation& a, const Violation& b) { return a.field < b.field; });
 }
 
 absl::Status Violations::ToStatus() const {

@@ -24,6 +24,10 @@ class Violations {
   // REQUIRES: `field` and `description` hold text from outside only as Quoted().
   void Add(std::string_view field, std::string_view description);
 
+  // Sorts by field what was added after the first `begin` that are kept: for maps, whose order is
+  // not the sender's.
+  void SortFrom(size_t begin);
+
   bool empty() const { return count_ == 0; }
   // True when the next one is counted only: its description need not be made.
   bool full() const { return kept_.size() == kMaxKept; }

@@ -44,6 +44,7 @@ void CheckAttributes(const DecisionRequest& request, const ValueSchema& schema,
                                 kMaxAttributes, " are allowed"));
     return;
   }
+  const size_t first = violations.kept().size();
   for (const auto& [name, given] : request.attributes) {
     const auto field = [&, name = name] { return absl::StrCat("attributes[", Quoted(name), "]"); };
     const int slot = schema.SlotOf(name);
@@ -62,6 +63,7 @@ void CheckAttributes(const DecisionRequest& request, const ValueSchema& schema,
       context.attributes[static_cast<size_t>(slot)] = value;
     }
   }
+  violations.SortFrom(first);
 }
 
 void CheckRestriction(const DecisionRequest& request, const RequestRules& rules,

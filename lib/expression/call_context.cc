@@ -2,7 +2,7 @@
 
 #include <cstring>
 
-#include "lib/base/absl_strings.h"
+#include "lib/base/time_zones.h"
 
 namespace attune::expression {
 namespace {
@@ -111,10 +111,9 @@ bool CallContext::FindTimeZone(std::string_view name, absl::TimeZone* zone) {
   int offset = 0;
   if (ParseOffset(name, &offset)) {
     *zone = absl::FixedTimeZone(offset);
-  } else if (name.empty() || name.size() > 64 || name.front() == '/' || name.front() == ':' ||
-             name.find("..") != std::string_view::npos ||
-             name.find('\0') != std::string_view::npos || !absl::LoadTimeZone(ToAbsl(name), zone)) {
-    // A name must not become a path out of the time zone database.
+  } else if (const absl::TimeZone* found = SystemTimeZones().Find(name)) {
+    *zone = *found;
+  } else {
     return false;
   }
   zones_[next_zone_] = {std::string(name), *zone};

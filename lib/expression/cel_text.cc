@@ -55,7 +55,42 @@ std::string MapToCel(const MapData& map) {
   return out + "}";
 }
 
+// Takes from `left` what the value needs as text, about; false when that is not enough.
+bool TakeBytes(const Value& value, size_t& left) {
+  const auto take = [&](size_t bytes) {
+    if (bytes > left) return false;
+    left -= bytes;
+    return true;
+  };
+  switch (value.kind()) {
+    case Kind::kString:
+    case Kind::kBytes:
+      return take(value.text().size() + 2);
+    case Kind::kList:
+    case Kind::kEncodedList: {
+      ListReader reader(value);
+      Value element;
+      while (reader.Next(&element)) {
+        if (!take(2) || !TakeBytes(element, left)) return false;
+      }
+      return take(2);
+    }
+    case Kind::kMap: {
+      const MapData& map = *value.map();
+      for (uint32_t i = 0; i < map.size; ++i) {
+        const MapData::Entry& entry = map.entries[i];
+        if (!take(4) || !TakeBytes(entry.key, left) || !TakeBytes(entry.value, left)) return false;
+      }
+      return take(2);
+    }
+    default:
+      return take(1);
+  }
+}
+
 }  // namespace
+
+bool FitsCel(const Value& value, size_t max_bytes) { return TakeBytes(value, max_bytes); }
 
 std::string ToCel(const Value& value) {
   switch (value.kind()) {

@@ -1,6 +1,7 @@
 #ifndef ATTUNE_LIB_EXPRESSION_CEL_TEXT_H_
 #define ATTUNE_LIB_EXPRESSION_CEL_TEXT_H_
 
+#include <cstddef>
 #include <string>
 
 #include "lib/expression/value.h"
@@ -11,6 +12,11 @@ namespace attune::expression {
 // {"a": true}, timestamp("2026-03-01T00:00:00Z"), duration("90s"), double("NaN"), int.
 // REQUIRES: neither an error nor opaque, nor anything in it.
 std::string ToCel(const Value& value);
+
+// Whether that has, about, at most so many bytes. What a comprehension made can be short in memory,
+// where elements are shared, and longer than any memory as text; this takes no longer than a text
+// of `max_bytes` would.
+bool FitsCel(const Value& value, size_t max_bytes);
 
 }  // namespace attune::expression
 

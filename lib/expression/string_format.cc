@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "lib/base/text.h"
 #include "lib/expression/function.h"
 #include "lib/expression/number_text.h"
 
@@ -14,6 +15,23 @@ namespace {
 constexpr int kDefaultPrecision = 6;
 constexpr int kMaxPrecision = 100;
 constexpr int kMaxNesting = 300;
+
+// A replacement character for every run of bytes that are no UTF-8, as Go's strings.ToValidUTF8.
+std::string ToValidUtf8(std::string_view bytes) {
+  constexpr size_t kLongestCodePoint = 4;
+  std::string text;
+  bool after_invalid = false;
+  while (!bytes.empty()) {
+    size_t size = 1;
+    while (size <= kLongestCodePoint && !IsValidUtf8(bytes.substr(0, size))) ++size;
+    const bool valid = size <= std::min(kLongestCodePoint, bytes.size());
+    if (valid) text += bytes.substr(0, size);
+    if (!valid && !after_invalid) text += "\xEF\xBF\xBD";
+    after_invalid = !valid;
+    bytes.remove_prefix(valid ? size : 1);
+  }
+  return text;
+}
 
 // Replaces the verbs of a format by the arguments. Not for hot paths: it makes std::strings.
 class Formatter {
@@ -186,9 +204,10 @@ class Formatter {
       case Kind::kDouble:
         return Append(DoubleToFixedText(value.double_value()));
       case Kind::kString:
-      case Kind::kBytes:
       case Kind::kType:
         return Append(value.text());
+      case Kind::kBytes:
+        return Append(ToValidUtf8(value.text()));
       case Kind::kTimestamp:
         return Append(TimestampToText(value));
       case Kind::kDuration:

@@ -17,7 +17,6 @@
 #include "lib/strategy/literal.h"
 #include "lib/strategy/source_file.h"
 #include "lib/strategy/strategy_loader.h"
-#include "lib/strategy/suggestion.h"
 #include "lib/strategy/yaml_document.h"
 #include "lib/strategy/yaml_reader.h"
 
@@ -108,8 +107,8 @@ class Compiler : public strategy::CheckerBase {
   void ReportUnknown(std::string_view noun, const std::string& name, const Names& known,
                      const std::string& path) {
     if (!source_.HasUnflawed(path)) return;
-    Report(path, absl::StrCat("unknown ", ToAbsl(noun), " ", Quoted(name),
-                              strategy::Suggestion(name, known)));
+    Report(path,
+           absl::StrCat("unknown ", ToAbsl(noun), " ", Quoted(name), Suggestion(name, known)));
   }
 
   const v1::ScenarioFile& file_;
@@ -264,10 +263,10 @@ std::optional<OwnedValue> Compiler::CompileValue(const ValueSchema& schema, std:
                                                  const std::string& path) {
   const int slot = schema.SlotOf(name);
   if (slot < 0) {
-    source_.ReportKey(path,
-                      absl::StrCat("unknown ", ToAbsl(noun), " ", Quoted(name),
-                                   strategy::Suggestion(name, schema.Names())),
-                      issues_);
+    source_.ReportKey(
+        path,
+        absl::StrCat("unknown ", ToAbsl(noun), " ", Quoted(name), Suggestion(name, schema.Names())),
+        issues_);
     return std::nullopt;
   }
   if (!source_.HasUnflawed(path)) return std::nullopt;

@@ -211,7 +211,7 @@ class LinearModel::Builder {
   template <typename Names>
   static std::string UnknownName(std::string_view kind, const std::string& name,
                                  const Names& known) {
-    return absl::StrCat("unknown ", ToAbsl(kind), " ", Quoted(name), DidYouMean(name, known));
+    return absl::StrCat("unknown ", ToAbsl(kind), " ", Quoted(name), Suggestion(name, known));
   }
 
   void AddTreatmentTerm(const std::string& path, const Input& input,

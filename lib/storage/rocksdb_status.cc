@@ -14,6 +14,10 @@ absl::Status ToAbslStatus(const rocksdb::Status& status, std::string_view doing)
     return absl::DataLossError(
         absl::StrCat(message, "; stored data are damaged: restore the folder from a backup"));
   }
+  if (status.IsPathNotFound()) {
+    return absl::DataLossError(absl::StrCat(
+        message, "; a file of the store is missing: restore the folder from a backup"));
+  }
   if (status.IsNoSpace() || status.IsMemoryLimit()) {
     return absl::ResourceExhaustedError(
         absl::StrCat(message, "; writes go on by themselves when there is space again"));

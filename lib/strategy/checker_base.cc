@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_set.h"
-#include "lib/strategy/suggestion.h"
+#include "lib/base/text.h"
 
 namespace attune::strategy {
 

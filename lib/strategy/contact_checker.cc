@@ -9,11 +9,11 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "lib/base/text.h"
 #include "lib/base/time_zones.h"
 #include "lib/policy/contact_policies.h"
 #include "lib/policy/history_reach.h"
 #include "lib/strategy/contact_compiler.h"
-#include "lib/strategy/suggestion.h"
 
 namespace attune::strategy {
 namespace {
@@ -189,8 +189,10 @@ void ContactChecker::CheckTimeZones() {
   const std::string& zone = file_.history().default_time_zone();
   const TimeZones zones;
   if (zones.Find(zone) != nullptr) return;
+  const std::string meant = DidYouMean(zone, zones.Names());
   Report(zone_path,
-         absl::StrCat("unknown time zone ", Quoted(zone), Suggestion(zone, zones.Names())));
+         absl::StrCat("unknown time zone ", Quoted(zone),
+                      meant.empty() ? "; write an IANA name such as Europe/Berlin" : meant));
 }
 
 void ContactChecker::CheckPolicies(const Repeated<v1::ContactPolicy>& policies,

@@ -246,6 +246,11 @@ bool YamlDocument::Load(IssueList& issues) {
   } catch (const YAML::Exception& error) {
     SourceFile::Position position;
     if (!error.mark.is_null()) position = {error.mark.line + 1, error.mark.column + 1};
+    // What is missing at the end of the file is missing behind the last thing that stands there.
+    while (position.line > 1 && file_.Line(position.line).empty()) {
+      --position.line;
+      position.byte = static_cast<int>(file_.Line(position.line).size()) + 1;
+    }
     const std::string_view hint = IsIndentedWithTabs(file_.Line(position.line))
                                       ? "; indent with spaces, not tabs"
                                       : HintFor(error.msg);

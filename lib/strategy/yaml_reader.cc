@@ -22,7 +22,6 @@
 #include "google/protobuf/timestamp.pb.h"
 #include "lib/base/absl_strings.h"
 #include "lib/base/text.h"
-#include "lib/strategy/suggestion.h"
 
 namespace attune::strategy {
 namespace {

@@ -66,11 +66,16 @@ std::string ChunkReader::ProblemOf(const CsvRow& row) const {
       break;
   }
   if (row.field_count != writer_.column_count()) {
-    return absl::StrCat("has ", row.field_count, " fields where the header has ",
-                        writer_.column_count());
+    return absl::StrCat("has ", row.field_count, row.field_count == 1 ? " field" : " fields",
+                        " where the header has ", writer_.column_count());
   }
-  if (const auto problem = IdProblem(row.fields[writer_.id_column()], kMaxCustomerIdBytes)) {
+  const std::string_view id = row.fields[writer_.id_column()];
+  if (const auto problem = IdProblem(id, kMaxCustomerIdBytes)) {
     return absl::StrCat("the customer id ", *problem);
+  }
+  // The server would take it, for another customer than the one without.
+  if (id.front() == ' ' || id.back() == ' ') {
+    return absl::StrCat("the customer id ", Quoted(id), " has a blank at an end; remove it");
   }
   return "";
 }

@@ -200,10 +200,12 @@ class Mapper {
       if (feature_names_.Find(name, feature) != NameFinder::Result::kFound) continue;
       if (taken_by_user.contains(feature)) continue;
       if (const auto other = column_of_feature_.find(feature); other != column_of_feature_.end()) {
-        problems_.push_back(absl::StrCat("columns ", Quoted(columns_.names()[other->second]),
-                                         " and ", Quoted(name), " both have the name of feature ",
+        const std::string& first = columns_.names()[other->second];
+        problems_.push_back(absl::StrCat("columns ", Quoted(first), " and ", Quoted(name),
+                                         " both have the name of feature ",
                                          Quoted(feature_names_.names()[feature]),
-                                         "; choose one with --map or --ignore"));
+                                         first == name ? "; give them different names in the header"
+                                                       : "; choose one with --map or --ignore"));
         continue;
       }
       feature_of_column_[column] = feature;

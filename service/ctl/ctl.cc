@@ -12,6 +12,7 @@
 #include "service/ctl/expr_command.h"
 #include "service/ctl/generate_command.h"
 #include "service/ctl/import_command.h"
+#include "service/ctl/json.h"
 #include "service/ctl/stop_command.h"
 #include "service/ctl/strategy_command.h"
 #include "service/version.h"
@@ -94,13 +95,18 @@ std::string Suggestion(const CLI::App& program) {
   std::replace(underscored.begin() + std::min<ptrdiff_t>(2, std::ssize(underscored)),
                underscored.end(), '-', '_');
   if (std::find(names.begin(), names.end(), underscored) != names.end()) closest = underscored;
+  if (is_option && command->get_name() == "expr") {
+    absl::StrAppend(&closest, closest.empty() ? "" : ", or ", "attunectl expr -- ",
+                    Quoted(left[0]));
+  }
   const std::string unknown =
       absl::StrCat(is_option ? "There is no option " : "Not understood: ", Quoted(left[0]), ".");
   return closest.empty() ? unknown : absl::StrCat(unknown, " Did you mean ", closest, "?");
 }
 
 // Tells what is wrong with the command line; or prints the help that was asked for.
-int ReportParseError(const CLI::App& program, const CLI::ParseError& error, Console& console) {
+int ReportParseError(const CLI::App& program, const CLI::ParseError& error, bool json,
+                     Console& console) {
   if (error.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success)) {
     program.exit(error, console.out, console.err);
     return kExitOk;
@@ -110,8 +116,10 @@ int ReportParseError(const CLI::App& program, const CLI::ParseError& error, Cons
   for (const CLI::App* level = Deepest(&program); level != nullptr; level = level->get_parent()) {
     name = name.empty() ? level->get_name() : absl::StrCat(level->get_name(), " ", name);
   }
-  console.err << "error: " << (suggestion.empty() ? error.what() : suggestion) << "\n"
+  const std::string message = suggestion.empty() ? error.what() : suggestion;
+  console.err << "error: " << message << "\n"
               << "Try " << name << " --help\n";
+  if (json) WriteJson(console.out, Json{{"error", {{"code", "USAGE"}, {"message", message}}}});
   return kExitUsage;
 }
 
@@ -138,7 +146,9 @@ int RunCtl(const std::vector<std::string>& arguments, Console& console) {
     // CLI11 takes the arguments back to front.
     program.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
   } catch (const CLI::ParseError& error) {
-    return ReportParseError(program, error, console);
+    // What was understood before the mistake does not tell whether the flag was given.
+    const bool json = std::find(arguments.begin(), arguments.end(), "--json") != arguments.end();
+    return ReportParseError(program, error, json, console);
   }
   return (*commands.Given())({console, options});
 }

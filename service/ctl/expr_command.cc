@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -39,6 +40,9 @@ using expression::Kind;
 using expression::Type;
 using expression::Value;
 
+// A result that is longer as text is not printed.
+constexpr size_t kMaxPrintedBytes = 1 << 20;
+
 constexpr char kFooter[] =
     R"(EXPR is an expression in CEL, the language of a strategy's rules; lib/expression/README.md
 says what of it there is. The result is printed as an expression that yields it.
@@ -57,6 +61,7 @@ Examples:
   attunectl expr 'customer.age >= 18 && customer.plan != "mobile_s"' \
       --var customer.age=30 --var customer.plan=mobile_m
   attunectl expr 'now - duration("36h")' --var now=2026-03-01T10:00:00Z
+  attunectl expr --var x=1 -- '-x + 1'
   attunectl expr --check 'customer.nps > 8 && has(customer.tenure_months)' \
       --strategy deploy/example/telecom.yaml
 
@@ -142,6 +147,15 @@ bool HasUnknownName(const IssueList& issues) {
                      [](const Issue& issue) { return issue.message.starts_with("unknown name"); });
 }
 
+// 2026-13-01, and whatever follows.
+bool LooksLikeADate(std::string_view text) {
+  constexpr std::string_view kPattern = "0000-0";
+  return text.size() > kPattern.size() && text.find('-', kPattern.size()) <= kPattern.size() + 1 &&
+         std::equal(kPattern.begin(), kPattern.end(), text.begin(), [](char pattern, char c) {
+           return pattern == '0' ? c >= '0' && c <= '9' : c == pattern;
+         });
+}
+
 // One use of the command. Not thread-safe.
 class Expr {
  public:
@@ -194,6 +208,16 @@ std::optional<Value> Expr::ReadValue(const std::string& name, const std::string&
   if (const std::optional<absl::Time> moment = strategy::ParseMoment(text)) {
     type = "timestamp";
     return Value::TimestampMicros(absl::ToUnixMicros(*moment));
+  }
+  // As an expression it would be a difference.
+  if (LooksLikeADate(text)) {
+    issues.Add({Issue::Severity::kError,
+                {absl::StrCat("--var ", name), 0, 0},
+                absl::StrCat(Quoted(text),
+                             " is no time: write 2026-03-01 or "
+                             "2026-03-01T10:00:00+01:00, a text in quotes"),
+                ""});
+    return std::nullopt;
   }
   const auto rules =
       expression::CompileOne(std::make_shared<Environment>(), absl::StrCat("--var ", name), text,
@@ -293,6 +317,11 @@ int Expr::Evaluate(const expression::RuleSet& rules) {
                 Json{{"error", {{"code", "EVALUATION_FAILED"}, {"message", message}}}});
     }
     return kExitFailure;
+  }
+  if (!expression::FitsCel(value, kMaxPrintedBytes)) {
+    return ReportError(invocation_.console, invocation_.options,
+                       absl::StrCat("the value is longer than ", kMaxPrintedBytes,
+                                    " bytes as text; ask for its size() or for a part of it"));
   }
   if (invocation_.options.json) {
     WriteJson(invocation_.console.out, Json{{"value", ValueJson(value)}, {"type", rules.type(0)}});

@@ -39,6 +39,10 @@ Examples:
 
 )";
 
+// Years in which decisions can be made, with room for contracts that end later.
+constexpr int kFirstYear = 1980;
+constexpr int kLastYear = 2180;
+
 struct GenerateFlags {
   uint64_t count = 10'000;
   GeneratorOptions options;
@@ -135,8 +139,12 @@ void AddGenerateCommand(CLI::App& program, Commands& commands) {
       ->add_option_function<std::string>(
           "--as_of",
           [flags](const std::string& text) {
-            if (!absl::ParseCivilTime(text, &flags->options.as_of)) {
-              throw CLI::ValidationError("--as_of", "must be a date such as 2026-11-01");
+            absl::CivilDay& day = flags->options.as_of;
+            if (!absl::ParseCivilTime(text, &day) || day.year() < kFirstYear ||
+                day.year() > kLastYear) {
+              throw CLI::ValidationError(
+                  "--as_of", absl::StrCat("must be a date such as 2026-11-01, from ", kFirstYear,
+                                          " to ", kLastYear));
             }
           },
           "The day on which the customers are as they are: contracts end\naround it. Default: " +

@@ -38,6 +38,10 @@ absl::StatusOr<std::vector<std::string>> ReadHeader(CsvReader& rows, const CsvOp
   if (!found.ok()) return found.status();
   if (!*found) return absl::InvalidArgumentError("the file is empty; it needs a header");
   const CsvRow& row = rows.row();
+  if (row.text.starts_with("\x1F\x8B")) {
+    return absl::InvalidArgumentError(
+        "the file is compressed by gzip: give it a name that ends in .gz, or pipe it through zcat");
+  }
   if (row.problem == CsvProblem::kTooLong) {
     return absl::InvalidArgumentError(
         absl::StrCat("the header is longer than ", options.max_row_bytes, " bytes"));

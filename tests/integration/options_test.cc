@@ -56,6 +56,7 @@ TEST(OptionsTest, RefusesWhatIsWrongAndSaysWhatWouldBeRight) {
       {"--listen", "", "must be HOST:PORT"},
       {"--metrics_listen", "localhost:-1", "a port from 0 to 65535"},
       {"--metrics_listen", "9464", "for example 127.0.0.1:7070"},
+      {"--metrics_listen", "[::1]:9464", "must be an IPv4 address and a port"},
       {"--health_check", "localhost", "must be HOST:PORT"},
       {"--seed", "-1", "--seed"},
       {"--seed", "many", "--seed"},

@@ -23,6 +23,15 @@ TEST(ViolationsTest, NamesTheFirstInTheMessage) {
             "4 violations: channel is required; b is wrong; c is wrong; ...");
 }
 
+TEST(ViolationsTest, SortsWhatCameInNoOrder) {
+  Violations violations;
+  violations.Add("time", "is wrong");
+  for (const char* field : {"c", "a", "b"}) violations.Add(field, "is wrong");
+  violations.SortFrom(1);
+  EXPECT_EQ(violations.ToStatus().message(),
+            "4 violations: time is wrong; a is wrong; b is wrong; ...");
+}
+
 TEST(ViolationsTest, KeepsABoundedNumberAndCountsAll) {
   Violations violations;
   for (int i = 0; i < 10'000; ++i) violations.Add("field", "is wrong");

@@ -221,8 +221,8 @@ TEST_F(NormaliseRequestTest, ListsEverythingThatIsWrong) {
   request_.request_id = "\n";
   Normalise();
   EXPECT_THAT(Fields(),
-              ElementsAre("customer_id", "channel", "intent", "time", "attributes[\"wait_s\"]",
-                          "attributes[\"colour\"]", "max_treatments", "treatment_ids[0]",
+              ElementsAre("customer_id", "channel", "intent", "time", "attributes[\"colour\"]",
+                          "attributes[\"wait_s\"]", "max_treatments", "treatment_ids[0]",
                           "treatment_ids[1]", "request_id"));
 }
 

@@ -217,6 +217,7 @@ TEST(Ctl, RefusesAWrongCommandLineAndSuggestsARightOne) {
        {"import", "customers", "--csv", "x", "--id", "x", "--limit", "0"},
        "--limit: must be a number of rows from 1 on\n"},
       {"BadDay", {"generate", "customers", "--as_of", "tomorrow"}, "must be a date such as"},
+      {"LateDay", {"generate", "customers", "--as_of", "9999-12-31"}, "from 1980 to 2180"},
       {"CountZero", {"generate", "customers", "--count", "0"}, "--count"},
       {"JsonAmongCustomers", {"generate", "customers", "--json"}, "--json needs --out FILE"},
   };
@@ -226,6 +227,14 @@ TEST(Ctl, RefusesAWrongCommandLineAndSuggestsARightOne) {
     EXPECT_THAT(run.err, HasSubstr(test.message)) << test.name;
     EXPECT_EQ(run.out, "") << test.name;
   }
+}
+
+TEST(Ctl, PrintsJsonOfAWrongCommandLine) {
+  const CtlRun run = RunAttunectl({"--json", "decide", "C1"});
+  EXPECT_EQ(run.status, kExitUsage);
+  const auto error = nlohmann::json::parse(run.out)["error"];
+  EXPECT_EQ(error["code"], "USAGE");
+  EXPECT_EQ(error["message"], "--channel is required");
 }
 
 TEST(Ctl, TellsItsVersion) {

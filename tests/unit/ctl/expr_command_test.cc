@@ -145,6 +145,35 @@ TEST(ExprCommand, ChecksAgainstAStrategy) {
   EXPECT_EQ(nlohmann::json::parse(run.out)["error"]["code"], "WRONG_STRATEGY");
 }
 
+TEST(ExprCommand, PrintsNothingWithoutBound) {
+  // Ten to the 14th ones, in the memory of a few lists.
+  std::string expression = "1";
+  for (char name = 'a'; name < 'o'; ++name) {
+    expression =
+        absl::StrCat("[1,2,3,4,5,6,7,8,9,10].map(", std::string(1, name), ", ", expression, ")");
+  }
+  for (const bool json : {false, true}) {
+    std::vector<std::string> arguments = {"expr", expression};
+    if (json) arguments.emplace_back("--json");
+    const CtlRun run = RunAttunectl(arguments);
+    EXPECT_EQ(run.status, kExitFailure);
+    EXPECT_LT(run.out.size(), 1000u);
+    EXPECT_THAT(run.err, HasSubstr("ask for its size() or for a part of it"));
+  }
+}
+
+TEST(ExprCommand, TakesAnExpressionThatBeginsWithMinus) {
+  EXPECT_THAT(RunAttunectl({"expr", "-x + 1", "--var", "x=1"}).err,
+              HasSubstr("Did you mean attunectl expr -- \"-x + 1\"?"));
+  EXPECT_EQ(RunAttunectl({"expr", "--var", "x=1", "--", "-x + 1"}).out, "0\n");
+}
+
+TEST(ExprCommand, TakesNoDifferenceForADate) {
+  const CtlRun run = RunAttunectl({"expr", "d", "--var", "d=2026-13-01"});
+  EXPECT_EQ(run.status, kExitUsage);
+  EXPECT_THAT(run.err, HasSubstr("\"2026-13-01\" is no time"));
+}
+
 TEST(ExprCommand, RefusesWrongUsage) {
   struct {
     std::vector<std::string> arguments;

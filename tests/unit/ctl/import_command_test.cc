@@ -343,6 +343,8 @@ TEST_F(ImportCommandTest, SaysWhatIsWrongWithAFile) {
       {"long_header", std::string(2'000'000, 'x') + "\nC1\n", "the header is longer than 1048576"},
       {"many_columns", "id" + std::string(5000, ',') + "\n",
        "the header has 5001 columns; at most 4096"},
+      {"gzip", "\x1F\x8B\x08 and so on", "the file is compressed by gzip"},
+      {"one_column_twice", "id,tenure,tenure\nC1,1,1\n", "give them different names in the header"},
       {"two_ids", "id,id,tenure\nC1,C1,1\n", "several columns are called \"id\""},
       {"nothing", "id,x\nC1,1\n", "no column has the name of a feature"},
   };

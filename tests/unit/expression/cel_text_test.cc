@@ -51,6 +51,12 @@ TEST(CelText, IsWholeHoweverLongItIs) {
   EXPECT_EQ(CelOf("[1, 2].map(n, " + text + ")"), "[" + text + ", " + text + "]");
 }
 
+TEST(CelText, TellsWhatIsTooLongWithoutWritingIt) {
+  const std::string text(100, 'x');
+  EXPECT_TRUE(FitsCel(Value::String(text), 110));
+  EXPECT_FALSE(FitsCel(Value::String(text), 100));
+}
+
 TEST(CelText, WritesListsOfTheRecord) {
   EXPECT_EQ(ToCel(Value::EncodedList(std::string_view("\1a\2bc", 5))), "[\"a\", \"bc\"]");
 }

@@ -251,6 +251,8 @@ TEST(EvaluationTest, Times) {
         "timestamp(0).getHours('Asia/Tokyo') + "
         "timestamp(0).getMinutes('Asia/Tokyo')",
         "9"},
+       {"not the host's zone", "timestamp(0).getHours('localtime')", "error: unknown time zone"},
+       {"no zone of a library", "timestamp(0).getHours('libc:UTC')", "error: unknown time zone"},
        {"no zone of this name", "timestamp(0).getHours('Nowhere')", "error: unknown time zone"},
        {"no path", "timestamp(0).getHours('../etc/passwd')", "error: unknown time zone"},
        {"no offset", "timestamp(0).getHours('1x:00')", "error: unknown time zone"},
@@ -323,6 +325,8 @@ TEST(EvaluationTest, Format) {
        {"times", "'%s %s'.format([timestamp(0), duration('1.5s')])",
         "\"1970-01-01T00:00:00Z 1.5s\""},
        {"types and bytes", "'%s %s %s'.format([int, b'x', 3u])", "\"int x 3\""},
+       {"bytes that are no text", "'%s'.format([b'\\xf0abc\\x8c\\xf0xyz\\xc3\\xa4'])",
+        "\"\uFFFDabc\uFFFDxyz\u00E4\""},
        {"hex of text", "'%x %X'.format(['az', b'\\xab'])", "\"617a AB\""},
        {"negative", "'%x %b'.format([-255, true])", "\"-ff 1\""},
        {"not finite", "'%f %d %s'.format([1.0 / 0.0, 0.0 / 0.0, -1.0 / 0.0])",

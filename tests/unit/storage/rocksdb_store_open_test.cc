@@ -75,6 +75,20 @@ TEST_F(RocksDbStoreOpenTest, ReportsADamagedManifest) {
   EXPECT_THAT(std::string(status.message()), HasSubstr(options_.path));
 }
 
+TEST_F(RocksDbStoreOpenTest, SaysWhatToDoWhenAFileIsMissing) {
+  Put("anna", "record");
+  Close();
+  for (const auto& entry : std::filesystem::directory_iterator(options_.path)) {
+    if (entry.path().filename().string().starts_with("MANIFEST")) {
+      std::filesystem::remove(entry.path());
+      break;
+    }
+  }
+  const absl::Status status = OpenRocksDbStore(options_).status();
+  EXPECT_TRUE(absl::IsDataLoss(status)) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("restore the folder from a backup"));
+}
+
 TEST_F(RocksDbStoreOpenTest, RefusesALaterFormat) {
   Close();
   {

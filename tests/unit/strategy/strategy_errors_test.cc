@@ -39,7 +39,10 @@ const ErrorCase kReaderCases[] = {
     {"UnknownKeyOfTheFile",
      "arbitration:",
      "ranking: 1\narbitration:",
-     {"s.yaml:31:1: error: unknown key \"ranking\""}},
+     {"s.yaml:31:1: error: unknown key \"ranking\"; known are: name, description, currency, "
+      "features, "
+      "attributes, channels, intents, groups, models, treatments, arbitration, outcomes, … (21 in "
+      "all)"}},
     {"DuplicateKey",
      "cost: 1",
      "value: 1",
@@ -440,6 +443,10 @@ const ErrorCase kSyntaxCases[] = {
      "   cost: 1",
      {"s.yaml:21:4: error: can't be read as YAML: end of sequence not found; the indentation may "
       "be wrong here or above"}},
+    {"OpenListAtTheEnd",
+     "    - {group: care, intents: [leave], percent: 50}\n",
+     "    - {group: care, intents: [leave\n\n",
+     {"s.yaml:34:36: error: can't be read as YAML: end of sequence flow not found"}},
     {"UnknownAlias",
      "cost: 1",
      "cost: *price",
