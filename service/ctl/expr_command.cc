@@ -215,7 +215,7 @@ std::optional<Value> Expr::ReadValue(const std::string& name, const std::string&
                 {absl::StrCat("--var ", name), 0, 0},
                 absl::StrCat(Quoted(text),
                              " is no time: write 2026-03-01 or "
-                             "2026-03-01T10:00:00+01:00, a text in quotes"),
+                             "2026-03-01T10:00:00+01:00; a text that looks so needs quotes"),
                 ""});
     return std::nullopt;
   }
