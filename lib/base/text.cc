@@ -5,8 +5,10 @@
 #include <numeric>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "lib/base/absl_strings.h"
 
 namespace attune {
 namespace {
@@ -121,6 +123,19 @@ size_t EditDistance(std::string_view a, std::string_view b, size_t limit) {
     if (smallest > limit) return limit + 1;
   }
   return std::min(row.back(), limit + 1);
+}
+
+std::string Counted(int64_t number, std::string_view noun) {
+  return absl::StrCat(number, " ", ToAbsl(noun), number == 1 ? "" : "s");
+}
+
+bool EqualsIgnoringCase(std::string_view a, std::string_view b) {
+  return absl::EqualsIgnoreCase(ToAbsl(a), ToAbsl(b));
+}
+
+bool IsLastPart(std::string_view text, std::string_view path) {
+  const size_t dot = path.rfind('.');
+  return dot != path.npos && !text.empty() && path.substr(dot + 1) == text;
 }
 
 std::string EntryPath(std::string_view map, std::string_view key) {

@@ -2,6 +2,7 @@
 #define ATTUNE_LIB_BASE_TEXT_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -41,8 +42,12 @@ std::string_view Prefix(std::string_view text, size_t max_bytes);
 // "..." at the end. REQUIRES: `text` is UTF-8; max_bytes >= 3.
 void Shorten(std::string& text, size_t max_bytes);
 
-// The candidate that `text` was most likely meant to be, by edit distance; empty when none is
-// close.
+// "1 day", "3 days". `noun` takes an s.
+std::string Counted(int64_t number, std::string_view noun);
+
+// The candidate that `text` was most likely meant to be: the same in other case, the one of that
+// name within another ("customer.age" for "age"), or the closest by edit distance; empty when none
+// is close.
 template <typename Range>
 std::string ClosestName(std::string_view text, const Range& candidates);
 
@@ -60,8 +65,20 @@ std::string Suggestion(std::string_view text, const Range& known);
 // Levenshtein's distance of two short texts, cut off at `limit`: what is farther returns limit + 1.
 size_t EditDistance(std::string_view a, std::string_view b, size_t limit);
 
+// Of ASCII.
+bool EqualsIgnoringCase(std::string_view a, std::string_view b);
+
+// Is `text` what follows the last dot of `path`?
+bool IsLastPart(std::string_view text, std::string_view path);
+
 template <typename Range>
 std::string ClosestName(std::string_view text, const Range& candidates) {
+  for (const auto& candidate : candidates) {
+    if (EqualsIgnoringCase(text, candidate)) return std::string(candidate);
+  }
+  for (const auto& candidate : candidates) {
+    if (IsLastPart(text, candidate)) return std::string(candidate);
+  }
   const size_t limit = text.size() < 4 ? 1 : 1 + text.size() / 4;
   size_t best_distance = limit + 1;
   std::string best;

@@ -56,7 +56,7 @@ struct HistoryBounds {
 
 // What happened. Stored: never renumber.
 enum class InteractionKind : uint8_t {
-  kDecided = 1,  // a decision put the treatment on top, or nothing when nothing qualified
+  kDecided = 1,  // a decision put the treatment on top; without one in records of earlier versions
   kOutcome = 2,  // what became of a treatment, as a caller reported it
 };
 

@@ -224,8 +224,9 @@ absl::Status Decider::Commit(const strategy::Strategy& strategy,
   if (!result.arbitration.ranked.empty()) {
     const auto top = static_cast<size_t>(result.arbitration.ranked.front().treatment);
     decided.treatment = strategy.catalog.treatments[top].number;
+    // Nobody counts what offered nothing: it must not push out what is counted.
+    change.interactions = absl::MakeConstSpan(&decided, 1);
   }
-  change.interactions = absl::MakeConstSpan(&decided, 1);
   change.decisions = 1;
   change.bounds = strategy.history;
   change.now_ms = decided.time_ms;

@@ -150,7 +150,7 @@ RejectionExplanation ExplainContactPolicy(const strategy::Strategy& strategy,
   const bool zone_is_protected = IsTimeZoneProtected(strategy);
   const bool tells_when = !zone_is_protected || !HasCalendarPolicy(strategy, rejection.treatment);
   policy::ContactExplanation contact = policy::ExplainContact(
-      strategy.contact, decision.result.policy.contact, rejection, tells_when);
+      strategy.contact, strategy.catalog, decision.result.policy.contact, rejection, tells_when);
   RejectionExplanation explanation;
   if (rejection.reason == Reason::kCapReached) {
     explanation.values.push_back({.name = "count", .value = absl::StrCat(contact.count)});

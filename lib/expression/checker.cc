@@ -163,13 +163,30 @@ class Checker {
     if (const Type* type = Resolve(expr, expr.name)) return type;
     if (quiet()) return Dyn();
     const std::string name = chain_.empty() ? std::string(expr.name) : chain_;
+    if (const std::string_view within = FirstWithin(name); !within.empty()) {
+      Report(expr.at,
+             Quoted(name) + " is no value by itself; name one within, as " + Quoted(within));
+      return Dyn();
+    }
     Report(expr.at, "unknown name " + Quoted(name) + SuggestVariable(name));
     return Dyn();
+  }
+
+  // The first variable of the names that start so: "customer.age" for "customer".
+  std::string_view FirstWithin(std::string_view name) const {
+    for (const std::string_view path : environment_.VariablePaths()) {
+      if (path.size() > name.size() && path.substr(0, name.size()) == name &&
+          path[name.size()] == '.') {
+        return path;
+      }
+    }
+    return {};
   }
 
   std::string SuggestVariable(std::string_view name) const {
     std::vector<std::string_view> names = environment_.VariablePaths();
     for (const Local& local : locals_) names.push_back(local.name);
+    names.insert(names.end(), {"true", "false", "null"});
     return DidYouMean(name, names);
   }
 

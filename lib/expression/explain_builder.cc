@@ -72,37 +72,58 @@ std::optional<SimpleComparison> ExplainBuilder::Simple(const Expr& expr) const {
     if (inner.has_value()) inner->relation = Negated(inner->relation);
     return inner;
   }
-  std::optional<Comparison> comparison = ComparisonOf(expr.name);
+  const std::optional<Comparison> comparison = ComparisonOf(expr.name);
   const bool in = expr.name == op::kIn;
   if (!comparison.has_value() && !in) return std::nullopt;
   const Expr& left = *expr.args[0];
   const Expr& right = *expr.args[1];
-  const auto constant = [&](const Expr& side) -> const Value* {
-    const auto found = planned_.find(&side);
-    if (found == planned_.end()) return nullptr;
-    const Node& node = plan_.nodes[found->second];
-    return IsConstant(node) ? &node.constant : nullptr;
+  if (IsMeasured(left, right)) {
+    return Compare(left, in ? Relation::kIn : static_cast<Relation>(*comparison), right);
+  }
+  return Compare(right, in ? Relation::kContains : static_cast<Relation>(Mirrored(*comparison)),
+                 left);
+}
+
+const Node* ExplainBuilder::NodeOf(const Expr& expr) const {
+  const auto found = planned_.find(&expr);
+  return found == planned_.end() ? nullptr : &plan_.nodes[found->second];
+}
+
+bool ExplainBuilder::IsMeasured(const Expr& left, const Expr& right) const {
+  const auto is_constant = [&](const Expr& side) {
+    const Node* node = NodeOf(side);
+    return node != nullptr && IsConstant(*node);
   };
-  if (left.variable != nullptr && !left.has && constant(right) != nullptr) {
-    const Relation relation = in ? Relation::kIn : static_cast<Relation>(*comparison);
-    return SimpleComparison{left.variable, relation, *constant(right)};
-  }
-  if (right.variable != nullptr && !right.has && constant(left) != nullptr) {
-    const Relation relation =
-        in ? Relation::kContains : static_cast<Relation>(Mirrored(*comparison));
-    return SimpleComparison{right.variable, relation, *constant(left)};
-  }
-  const auto computed = [&](const Expr& side, Relation relation, const Value& needed) {
-    return SimpleComparison{nullptr, relation, needed, planned_.at(&side), side.range};
+  const auto is_fixed = [](const Expr& side) {
+    return side.variable != nullptr && side.variable->scope == Scope::kCandidate;
   };
-  if (in) return std::nullopt;
-  if (constant(right) != nullptr && constant(left) == nullptr) {
-    return computed(left, static_cast<Relation>(*comparison), *constant(right));
+  if (is_constant(left) || is_constant(right)) return is_constant(right);
+  return !is_fixed(left) || is_fixed(right);
+}
+
+std::optional<SimpleComparison> ExplainBuilder::Compare(const Expr& measured, Relation relation,
+                                                        const Expr& needed) const {
+  const Node* measured_node = NodeOf(measured);
+  const Node* needed_node = NodeOf(needed);
+  if (measured_node == nullptr || needed_node == nullptr || IsConstant(*measured_node)) {
+    return std::nullopt;
   }
-  if (constant(left) != nullptr && constant(right) == nullptr) {
-    return computed(right, static_cast<Relation>(Mirrored(*comparison)), *constant(left));
+  SimpleComparison comparison;
+  comparison.relation = relation;
+  if (measured.variable != nullptr && !measured.has) {
+    comparison.variable = measured.variable;
+  } else {
+    comparison.range = measured.range;
   }
-  return std::nullopt;
+  if (IsConstant(*needed_node)) {
+    comparison.needed = needed_node->constant;
+    // A variable beside a constant has become one node with it.
+    if (comparison.variable == nullptr) comparison.node = planned_.at(&measured);
+    return comparison;
+  }
+  comparison.node = planned_.at(&measured);
+  comparison.needed_node = planned_.at(&needed);
+  return comparison;
 }
 
 ExplainNode ExplainBuilder::Build(const Expr& root) const {
@@ -125,7 +146,11 @@ ExplainNode ExplainBuilder::Build(const Expr& root) const {
 
 void ReplaceNodes(ExplainNode& tree, const std::vector<uint32_t>& replaced) {
   tree.node = replaced[tree.node];
-  if (tree.comparison.has_value()) tree.comparison->node = replaced[tree.comparison->node];
+  if (tree.comparison.has_value()) {
+    SimpleComparison& comparison = *tree.comparison;
+    comparison.node = replaced[comparison.node];
+    if (comparison.needed_node) comparison.needed_node = replaced[*comparison.needed_node];
+  }
   for (ExplainNode& child : tree.children) ReplaceNodes(child, replaced);
 }
 

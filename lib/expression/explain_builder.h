@@ -14,7 +14,7 @@ namespace attune::expression {
 
 // Finds out what a rule is made of, so that it can be explained later: its ands, ors and
 // conditionals down to parts that are none, and for each part its node in the plan, the variables
-// that it looks at and, where it is one, the comparison with a constant. Not thread-safe.
+// that it looks at and, where it is one, the comparison. Not thread-safe.
 class ExplainBuilder {
  public:
   // `planned` has the node in `plan` of every part of the rule. Both must outlive the builder.
@@ -24,8 +24,16 @@ class ExplainBuilder {
   ExplainNode Build(const Expr& root) const;
 
  private:
-  // The part as a comparison of one variable, or of something computed, with a constant.
+  // The part as a comparison of one variable, or of something computed.
   std::optional<SimpleComparison> Simple(const Expr& expr) const;
+  // Whether the left side is what somebody could change: it is no constant, and no property of the
+  // treatment when the other isn't.
+  bool IsMeasured(const Expr& left, const Expr& right) const;
+  // `measured` must be so to `needed`; nullopt when nothing was planned for one of them.
+  std::optional<SimpleComparison> Compare(const Expr& measured, Relation relation,
+                                          const Expr& needed) const;
+  // Null when the part is not planned.
+  const Node* NodeOf(const Expr& expr) const;
 
   const Plan& plan_;
   const absl::flat_hash_map<const Expr*, uint32_t>& planned_;

@@ -11,7 +11,7 @@
 
 namespace attune::expression {
 
-// What a comparison of one variable with a constant asks.
+// What a comparison asks of what is compared.
 enum class Relation : uint8_t {
   kEqual,
   kNotEqual,
@@ -19,23 +19,24 @@ enum class Relation : uint8_t {
   kLessEqual,
   kGreater,
   kGreaterEqual,
-  kIn,  // in the constant, a list
+  kIn,  // in what is needed, a list
   kNotIn,
-  kContains,  // the variable is a list and has the constant in it
+  kContains,  // it is a list and has what is needed in it
   kNotContains,
-  kPresent,  // has(variable); the constant is true
-  kAbsent,   // !has(variable); the constant is true
+  kPresent,  // has(variable); what is needed is true
+  kAbsent,   // !has(variable); what is needed is true
 };
 // "==", "in", "has", ...
 std::string_view RelationText(Relation relation);
 
-// A sub-expression that compares one variable, or something computed, with one constant.
+// A sub-expression that compares one variable, or something computed, with something else.
 struct SimpleComparison {
   const Variable* variable = nullptr;  // null: what is computed by `node`
   Relation relation = Relation::kEqual;
-  Value constant;
-  uint32_t node = 0;    // of the plan; of a variable not looked at
+  Value needed;         // the constant, or what `needed_node` came to
+  uint32_t node = 0;    // of the plan; not looked at for a variable beside a constant
   SourceRange range{};  // of what is computed
+  std::optional<uint32_t> needed_node;  // of the plan: the other side, when it is no constant
 };
 
 // What a rule is made of, as far as explaining it goes. The plan shares nodes among rules; this

@@ -4,6 +4,8 @@
 #include <utility>
 
 #include "absl/container/flat_hash_set.h"
+#include "absl/strings/str_cat.h"
+#include "lib/base/absl_strings.h"
 
 namespace attune::expression {
 namespace {
@@ -83,15 +85,29 @@ class Explainer {
       const Value value = ValueOf(*variable);
       if (value.kind() != Kind::kOpaque) finding.seen.push_back({variable, value});
     }
-    if (!node.comparison.has_value()) return;
-    const SimpleComparison& comparison = *node.comparison;
-    if (comparison.variable == nullptr) {
-      // What could not be computed was not compared.
-      if (verdict == Verdict::kError) return;
-      finding.compared = TextOf(comparison.range);
-      finding.compared_value = evaluator_.machine().Run(comparison.node);
+    if (node.comparison.has_value()) Compare(*node.comparison, verdict, finding);
+  }
+
+  void Compare(const SimpleComparison& comparison, Verdict verdict, Finding& finding) {
+    const bool is_computed = comparison.variable == nullptr || comparison.needed_node.has_value();
+    // What could not be computed was not compared.
+    if (is_computed && verdict == Verdict::kError) return;
+    SimpleComparison result = comparison;
+    if (comparison.needed_node) {
+      result.needed = evaluator_.machine().Run(*comparison.needed_node);
+      if (!CanBeShown(result.needed)) return;
     }
-    finding.comparison = &comparison;
+    if (comparison.variable == nullptr) {
+      const Value value = evaluator_.machine().Run(comparison.node);
+      if (!CanBeShown(value)) return;
+      finding.compared = TextOf(comparison.range);
+      finding.compared_value = value;
+    }
+    finding.comparison = result;
+  }
+
+  static bool CanBeShown(const Value& value) {
+    return value.kind() != Kind::kOpaque && !value.is_error();
   }
 
   Value ValueOf(const Variable& variable) {
@@ -149,13 +165,13 @@ std::vector<Finding> Explain(Evaluator& evaluator, RuleId rule) {
 }
 
 void AppendNeeded(const SimpleComparison& comparison, std::string& text) {
-  const Value& constant = comparison.constant;
+  const Value& needed = comparison.needed;
   switch (comparison.relation) {
     case Relation::kEqual:
       break;
     case Relation::kNotEqual:
-      if (constant.kind() == Kind::kBool) {
-        text += constant.bool_value() ? "false" : "true";
+      if (needed.kind() == Kind::kBool) {
+        text += needed.bool_value() ? "false" : "true";
         return;
       }
       text += "not ";
@@ -182,7 +198,29 @@ void AppendNeeded(const SimpleComparison& comparison, std::string& text) {
       text += RelationText(comparison.relation);
       text += ' ';
   }
-  AppendText(constant, text);
+  AppendText(needed, text);
+}
+
+std::string ConditionOf(const Finding& finding) {
+  const SimpleComparison& comparison = *finding.comparison;
+  const absl::string_view what =
+      ToAbsl(comparison.variable != nullptr ? std::string_view(comparison.variable->path)
+                                            : finding.compared);
+  const std::string needed = ToString(comparison.needed);
+  switch (comparison.relation) {
+    case Relation::kPresent:
+      return absl::StrCat("has(", what, ")");
+    case Relation::kAbsent:
+      return absl::StrCat("!has(", what, ")");
+    case Relation::kContains:
+      return absl::StrCat(needed, " in ", what);
+    case Relation::kNotContains:
+      return absl::StrCat("!(", needed, " in ", what, ")");
+    case Relation::kNotIn:
+      return absl::StrCat("!(", what, " in ", needed, ")");
+    default:
+      return absl::StrCat(what, " ", ToAbsl(RelationText(comparison.relation)), " ", needed);
+  }
 }
 
 void AppendDescription(const Finding& finding, bool (*hidden)(const Variable&, const void* data),
@@ -202,7 +240,7 @@ void AppendDescription(const Finding& finding, bool (*hidden)(const Variable&, c
     AppendText(seen.value, text);
     if (!seen.value.present()) text += " (not known)";
   }
-  if (hides || finding.comparison == nullptr) return;
+  if (hides || !finding.comparison) return;
   if (finding.comparison->variable == nullptr) {
     text += separator;
     text += finding.compared;
@@ -210,7 +248,11 @@ void AppendDescription(const Finding& finding, bool (*hidden)(const Variable&, c
     AppendText(finding.compared_value, text);
   }
   text += ", needed ";
-  AppendNeeded(*finding.comparison, text);
+  if (finding.comparison->needed_node) {
+    text += ConditionOf(finding);
+  } else {
+    AppendNeeded(*finding.comparison, text);
+  }
 }
 
 }  // namespace attune::expression

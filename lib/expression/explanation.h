@@ -1,6 +1,7 @@
 #ifndef ATTUNE_LIB_EXPRESSION_EXPLANATION_H_
 #define ATTUNE_LIB_EXPRESSION_EXPLANATION_H_
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,10 +25,10 @@ struct Finding {
   std::string_view text;        // of the part; valid as long as the rule set
   Value result;                 // false, or the error
   std::vector<SeenValue> seen;  // whose values it looked at, but for opaque ones
-  // Set when the part compares one variable with a constant: then seen[0] is that variable. Also
-  // when it compares something computed: then `compared` is the text of that and `compared_value`
-  // what it came to.
-  const SimpleComparison* comparison = nullptr;  // valid as long as the rule set
+  // Set when the part is a comparison whose sides both came to something. Of one variable: then
+  // that is among `seen`. Of something computed: then `compared` is the text of that and
+  // `compared_value` what it came to.
+  std::optional<SimpleComparison> comparison;
   std::string_view compared;
   Value compared_value;
   // Were this part true, the rule would be.
@@ -54,8 +55,13 @@ std::vector<Input> InputsOf(const RuleSet& rules, uint32_t node);
 // "to be known".
 void AppendNeeded(const SimpleComparison& comparison, std::string& text);
 
+// What would make the finding's comparison true, as an expression: `customer.plan in ["a", "b"]`.
+// REQUIRES: it has a comparison.
+std::string ConditionOf(const Finding& finding);
+
 // Appends "customer.open_incidents = 2, needed 0", or the values seen: "customer.plan = "gold",
-// ...". `hidden` tells for which variables no value may be printed, nor what was needed of them or
+// ...". Of two that may both change: "customer.calls = 5, customer.bound = 3, needed customer.calls
+// < 3". `hidden` tells for which variables no value may be printed, nor what was needed of them or
 // computed from them; may be null: none.
 void AppendDescription(const Finding& finding, bool (*hidden)(const Variable&, const void* data),
                        const void* data, std::string& text);

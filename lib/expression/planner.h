@@ -39,7 +39,7 @@ class Planner {
   void Repeat(uint32_t node) { repeated_.push_back(node); }
   // What a rule that was just added is made of.
   ExplainNode Explain(const Expr& root) const;
-  Scope scope(uint32_t node) const { return plan_->nodes[node].scope; }
+  const Node& node(uint32_t index) const { return plan_->nodes[index]; }
 
   // A copy of a value that lives as long as the plan.
   Value Keep(const Value& value) { return DeepCopy(value, plan_->arena); }
@@ -63,7 +63,6 @@ class Planner {
     bool operator()(const Key& a, const Key& b) const;
   };
 
-  const Node& node(uint32_t index) const { return plan_->nodes[index]; }
   bool IsConstant(uint32_t index) const;
   bool IsTrue(uint32_t index) const { return node(index).constant.is_true() && IsConstant(index); }
   bool IsFalse(uint32_t index) const;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+#include "lib/base/absl_strings.h"
 #include "lib/base/text.h"
 #include "lib/expression/checker.h"
 #include "lib/expression/parser.h"
@@ -78,6 +80,13 @@ std::unique_ptr<RuleSetBuilder::Compiled> RuleSetBuilder::Compile(std::string_vi
     }
   }
   if (reporter.reported() > 0) return nullptr;
+  const Node& root = planner_->node(compiled->node);
+  const bool is_condition = options.result != nullptr && options.result->kind == TypeKind::kBool;
+  if (options.check_constants && is_condition && root.op == Op::kConstant) {
+    reporter.Warn(compiled->ast->root->range.begin,
+                  absl::StrCat("always ", ToAbsl(ToString(root.constant)),
+                               ": it looks at nothing that could change"));
+  }
   return compiled;
 }
 
@@ -92,7 +101,7 @@ std::optional<RuleId> RuleSetBuilder::Add(std::string_view name, std::string_vie
     return std::nullopt;
   }
   rule.type = ToString(compiled->ast->root->type);
-  rule.scope = planner_->scope(compiled->node);
+  rule.scope = planner_->node(compiled->node).scope;
   rules_->roots_.push_back(compiled->node);
   if (options.for_many_candidates) planner_->Repeat(compiled->node);
   if (options.explain) {
@@ -110,7 +119,7 @@ bool RuleSetBuilder::Define(std::string_view path, std::string_view name, std::s
   const Type* type = environment_->types().Parse(ToString(compiled->ast->root->type));
   if (type == nullptr) type = SimpleType(TypeKind::kDyn);  // nested beyond all measure
   const absl::Status added = environment_->AddDefinition(
-      path, type, std::max(planner_->scope(compiled->node), Scope::kDecision),
+      path, type, std::max(planner_->node(compiled->node).scope, Scope::kDecision),
       static_cast<int>(rules_->definitions_.size()));
   if (!added.ok()) {
     IssueReporter(name, text, issues).Report(0, std::string(added.message()));

@@ -47,10 +47,16 @@ std::string WhatIsMissing(const ContactPolicy& policy, const ContactState& state
                       DurationText(policy.horizon_ms()), ", so the worst is assumed");
 }
 
-std::string WhatHappened(const ContactPolicy& policy, const ContactState& state,
-                         const Place& place) {
-  const std::optional<int64_t> youngest_ms = state.YoungestIn(place);
-  const std::string last = youngest_ms ? Time(*youngest_ms) : "never";
+std::string NameOf(const std::optional<ContactState::Youngest>& youngest,
+                   const catalog::Catalog& catalog) {
+  if (!youngest || youngest->treatment < 0) return "another treatment";
+  return catalog.treatments[static_cast<size_t>(youngest->treatment)].name;
+}
+
+std::string WhatHappened(const ContactPolicy& policy, const ContactState& state, const Place& place,
+                         const catalog::Catalog& catalog) {
+  const std::optional<ContactState::Youngest> youngest = state.YoungestIn(place);
+  const std::string last = youngest ? Time(youngest->time_ms) : "never";
   switch (policy.kind) {
     case ContactKind::kCap:
       return absl::StrFormat("%d of at most %d within %s", state.CountIn(place), policy.limit,
@@ -65,8 +71,8 @@ std::string WhatHappened(const ContactPolicy& policy, const ContactState& state,
       return absl::StrFormat("the last was at %s, and %s must pass", last,
                              DurationText(policy.window_ms));
     case ContactKind::kExclusion:
-      return absl::StrFormat("keeps away for %s from what was used last at %s",
-                             DurationText(policy.window_ms), last);
+      return absl::StrFormat("keeps away for %s from %s, which was used last at %s",
+                             DurationText(policy.window_ms), NameOf(youngest, catalog), last);
     case ContactKind::kQuietHours:
       return absl::StrFormat("quiet from %s until %s, and it is %s",
                              TimeOfDay(policy.quiet.from_minute),
@@ -111,8 +117,9 @@ std::optional<int64_t> AllowedFrom(const ContactPolicies& policies, const Contac
   return std::nullopt;
 }
 
-ContactExplanation ExplainContact(const ContactPolicies& policies, const ContactState& state,
-                                  const candidates::Rejection& rejection, bool tells_when) {
+ContactExplanation ExplainContact(const ContactPolicies& policies, const catalog::Catalog& catalog,
+                                  const ContactState& state, const candidates::Rejection& rejection,
+                                  bool tells_when) {
   const ContactPolicy& policy = policies[rejection.contact_policy];
   const Place place = PlaceOf(policies, rejection);
   ContactExplanation explanation;
@@ -128,7 +135,7 @@ ContactExplanation ExplainContact(const ContactPolicies& policies, const Contact
   }
   const std::string what = rejection.reason == Reason::kHistoryIncomplete
                                ? WhatIsMissing(policy, state, place)
-                               : WhatHappened(policy, state, place);
+                               : WhatHappened(policy, state, place, catalog);
   explanation.sentence =
       absl::StrCat(ToAbsl(ContactKindName(policy.kind)), " ", policy.name, ": ", what,
                    explanation.allowed_from_ms

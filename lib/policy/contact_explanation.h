@@ -6,6 +6,7 @@
 #include <string>
 
 #include "lib/candidates/rejection.h"
+#include "lib/catalog/catalog.h"
 #include "lib/policy/contact_policies.h"
 #include "lib/policy/contact_state.h"
 
@@ -30,8 +31,9 @@ struct ContactExplanation {
 // Explains a rejection. Without `tells_when` it leaves out from when the treatment is allowed:
 // where a calendar is in play, that tells the customer's time zone. REQUIRES: `state` rejected it
 // and was not Reset since; rejection.contact_policy >= 0.
-ContactExplanation ExplainContact(const ContactPolicies& policies, const ContactState& state,
-                                  const candidates::Rejection& rejection, bool tells_when = true);
+ContactExplanation ExplainContact(const ContactPolicies& policies, const catalog::Catalog& catalog,
+                                  const ContactState& state, const candidates::Rejection& rejection,
+                                  bool tells_when = true);
 
 // See ContactExplanation::allowed_from_ms; the moment of `state` when they let it pass now.
 std::optional<int64_t> AllowedFrom(const ContactPolicies& policies, const ContactState& state,

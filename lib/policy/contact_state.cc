@@ -55,14 +55,14 @@ void ContactState::Count(const customer::Interaction& interaction) {
       continue;
     }
     if (AddSaturating(interaction.time_ms, filter.horizon_ms) <= now_ms_) continue;
-    AddHit(place, interaction.time_ms);
+    AddHit(place, interaction.time_ms, treatment);
   }
 }
 
-void ContactState::AddHit(const ContactPolicies::Place& place, int64_t time_ms) {
+void ContactState::AddHit(const ContactPolicies::Place& place, int64_t time_ms, int treatment) {
   Cell& cell = cells_[static_cast<size_t>(place.cell)];
   const int hit = static_cast<int>(hits_.size());
-  hits_.push_back({time_ms, -1});
+  hits_.push_back({time_ms, -1, treatment});
   if (cell.count == 0) {
     touched_.push_back({place.cell, place.policy});
     cell.youngest = hit;
@@ -158,9 +158,11 @@ int ContactState::CountIn(const ContactPolicies::Place& place) const {
   return place.cell == ContactPolicies::kNoCell ? 0 : CellOf(place).count;
 }
 
-std::optional<int64_t> ContactState::YoungestIn(const ContactPolicies::Place& place) const {
+std::optional<ContactState::Youngest> ContactState::YoungestIn(
+    const ContactPolicies::Place& place) const {
   if (CountIn(place) == 0) return std::nullopt;
-  return hits_[static_cast<size_t>(CellOf(place).youngest)].time_ms;
+  const Hit& hit = hits_[static_cast<size_t>(CellOf(place).youngest)];
+  return Youngest{hit.time_ms, hit.treatment};
 }
 
 }  // namespace attune::policy

@@ -41,8 +41,13 @@ class ContactState {
   std::optional<int64_t> BlockedUntil(const ContactPolicies::Place& place, int64_t at_ms) const;
   // How many interactions the policy counts now.
   int CountIn(const ContactPolicies::Place& place) const;
-  // The youngest of them.
-  std::optional<int64_t> YoungestIn(const ContactPolicies::Place& place) const;
+  // The youngest of them, and of which treatment it was, an index into Catalog::treatments; -1: of
+  // none, or of one that is gone.
+  struct Youngest {
+    int64_t time_ms = 0;
+    int treatment = -1;
+  };
+  std::optional<Youngest> YoungestIn(const ContactPolicies::Place& place) const;
   const absl::TimeZone& zone() const { return zone_; }
 
   // A policy had to assume the worst because the history doesn't reach back far enough or could not
@@ -54,7 +59,8 @@ class ContactState {
   // An interaction as it counts in a cell.
   struct Hit {
     int64_t time_ms = 0;
-    int older = -1;  // the next older hit of the cell
+    int older = -1;      // the next older hit of the cell
+    int treatment = -1;  // index into Catalog::treatments; -1: of none, or of one that is gone
   };
   struct Cell {
     int youngest = -1;  // index into hits_
@@ -65,7 +71,7 @@ class ContactState {
 
   void CountHistory(InteractionHistory& history);
   void Count(const customer::Interaction& interaction);
-  void AddHit(const ContactPolicies::Place& place, int64_t time_ms);
+  void AddHit(const ContactPolicies::Place& place, int64_t time_ms, int treatment);
   int64_t EndOfBlock(const ContactPolicy& policy, const Cell& cell) const;
   int64_t EndOfSilence(const ContactPolicy& policy, const Cell& cell) const;
   // Until when the policy must assume the worst; INT64_MIN when it need not.

@@ -78,7 +78,7 @@ void Explainer::Add(const Finding& finding) {
   if (hides) return;
   Separate(" || ", result_.expression);
   result_.expression += finding.text;
-  if (finding.comparison == nullptr) return;
+  if (!finding.comparison) return;
   Separate(" or ", result_.needed);
   AppendNeeded(*finding.comparison, result_.needed);
   const std::string change = nearest_change_.Of(finding);
@@ -116,11 +116,11 @@ void Explainer::AppendWhatHappened(const Finding& finding, bool hides, std::stri
     text += "can't be evaluated: ";
     text += hides ? ErrorCodeName(finding.result.error_code()) : finding.result.error_message();
     before_values = "; ";
-  } else if (!hides && finding.comparison == nullptr) {
+  } else if (!hides && !finding.comparison) {
     text.append(finding.text).append(" is false");
     before_values = " with ";
   }
-  if (!finding.seen.empty() || finding.comparison != nullptr) text += before_values;
+  if (!finding.seen.empty() || finding.comparison.has_value()) text += before_values;
   AppendDescription(finding, IsHidden, &rules_, text);
 }
 

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "lib/base/absl_strings.h"
+#include "lib/base/text.h"
 
 namespace attune::policy {
 
@@ -25,11 +26,13 @@ struct HistoryReach {
   }
   // Why it does not cover a window, and what happens then: "the policy counts as reached".
   std::string Warning(std::string_view what_happens) const {
-    return absl::StrCat("the ", max_interactions, " interactions that are kept hold ",
-                        max_interactions / interactions_per_day, " days of a customer with ",
-                        interactions_per_day, " a day; where they don't reach back far enough ",
-                        ToAbsl(what_happens),
-                        " (history.max_interactions, history.interactions_per_day)");
+    const bool one = max_interactions == 1;
+    return absl::StrCat(
+        "the ", Counted(max_interactions, "interaction"),
+        one ? " that is kept holds " : " that are kept hold ",
+        Counted(max_interactions / interactions_per_day, "day"), " of a customer with ",
+        interactions_per_day, " a day; where the history doesn't reach back far enough ",
+        ToAbsl(what_happens), " (history.max_interactions, history.interactions_per_day)");
   }
 };
 

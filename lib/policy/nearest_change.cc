@@ -17,29 +17,6 @@ using expression::SimpleComparison;
 using expression::Value;
 using expression::Verdict;
 
-// The comparison as an expression: "customer.plan in ["a", "b"]".
-std::string ConditionOf(const Finding& finding) {
-  const SimpleComparison& comparison = *finding.comparison;
-  const absl::string_view what =
-      ToAbsl(comparison.variable != nullptr ? std::string_view(comparison.variable->path)
-                                            : finding.compared);
-  const std::string constant = ToString(comparison.constant);
-  switch (comparison.relation) {
-    case Relation::kPresent:
-      return absl::StrCat("has(", what, ")");
-    case Relation::kAbsent:
-      return absl::StrCat("!has(", what, ")");
-    case Relation::kContains:
-      return absl::StrCat(constant, " in ", what);
-    case Relation::kNotContains:
-      return absl::StrCat("!(", constant, " in ", what, ")");
-    case Relation::kNotIn:
-      return absl::StrCat("!(", what, " in ", constant, ")");
-    default:
-      return absl::StrCat(what, " ", ToAbsl(RelationText(comparison.relation)), " ", constant);
-  }
-}
-
 // Most values that are tried: each is a look at all rules of the treatment.
 constexpr size_t kMaxTriedValues = 16;
 
@@ -53,33 +30,33 @@ void AddNext(int64_t number, int64_t step, std::vector<Value>& values) {
 // list the first ones.
 std::vector<Value> ValuesThatDo(const SimpleComparison& comparison, Kind kind) {
   std::vector<Value> values;
-  const Value& constant = comparison.constant;
-  if (comparison.relation == Relation::kIn && constant.is_list()) {
-    expression::ListReader elements(constant);
+  const Value& needed = comparison.needed;
+  if (comparison.relation == Relation::kIn && needed.is_list()) {
+    expression::ListReader elements(needed);
     Value element;
     while (values.size() < kMaxTriedValues && elements.Next(&element)) {
       if (element.kind() == kind) values.push_back(element);
     }
     return values;
   }
-  if (constant.kind() != kind) return values;
+  if (needed.kind() != kind) return values;
   const bool is_int = kind == Kind::kInt;
   switch (comparison.relation) {
     case Relation::kEqual:
     case Relation::kLessEqual:
     case Relation::kGreaterEqual:
-      values.push_back(constant);
+      values.push_back(needed);
       break;
     case Relation::kNotEqual:
-      if (kind == Kind::kBool) values.push_back(Value::Bool(!constant.bool_value()));
-      if (is_int) AddNext(constant.int_value(), 1, values);
-      if (is_int) AddNext(constant.int_value(), -1, values);
+      if (kind == Kind::kBool) values.push_back(Value::Bool(!needed.bool_value()));
+      if (is_int) AddNext(needed.int_value(), 1, values);
+      if (is_int) AddNext(needed.int_value(), -1, values);
       break;
     case Relation::kLess:
-      if (is_int) AddNext(constant.int_value(), -1, values);
+      if (is_int) AddNext(needed.int_value(), -1, values);
       break;
     case Relation::kGreater:
-      if (is_int) AddNext(constant.int_value(), 1, values);
+      if (is_int) AddNext(needed.int_value(), 1, values);
       break;
     default:
       break;
@@ -98,29 +75,43 @@ bool IsHistory(const Input& input) {
 }
 
 // One interaction is in several parts of the history.
-bool IsAmong(const Input& input, const std::vector<Input>& inputs) {
+bool IsAmong(const Input& input, absl::Span<const Input> inputs) {
   return IsHistory(input) ? std::any_of(inputs.begin(), inputs.end(), IsHistory)
                           : std::find(inputs.begin(), inputs.end(), input) != inputs.end();
+}
+
+bool MeetsAny(absl::Span<const Input> some, absl::Span<const Input> others) {
+  return std::any_of(some.begin(), some.end(),
+                     [&](const Input& input) { return IsAmong(input, others); });
 }
 
 }  // namespace
 
 std::string NearestChange::Of(const Finding& finding) const {
-  if (finding.comparison == nullptr || !finding.sufficient || !OtherRulesHold()) return "";
+  if (!finding.comparison || !finding.sufficient || !OtherRulesHold()) return "";
   const absl::Span<const RulePart> parts = rules_.PartsOf(rejection_.rule);
   const auto part = std::find_if(parts.begin(), parts.end(), [&](const RulePart& candidate) {
     return candidate.node == finding.node;
   });
-  if (part == parts.end() || ReachesBeyondRules(part->inputs)) return "";
-  if (IsAlone(*part)) return ConditionOf(finding);
-  const expression::Variable* variable = finding.comparison->variable;
+  if (part == parts.end()) return "";
+  const SimpleComparison& comparison = *finding.comparison;
+  std::vector<Input> measured;
+  if (comparison.needed_node) {
+    measured = InputsOf(*rules_.rule_set(), comparison.node);
+    const std::vector<Input> needed = InputsOf(*rules_.rule_set(), *comparison.needed_node);
+    if (MeetsAny(measured, needed)) return "";  // both sides would move
+  }
+  const absl::Span<const Input> changed = comparison.needed_node ? measured : part->inputs;
+  if (ReachesBeyondRules(changed)) return "";
+  if (IsAlone(*part, changed)) return ConditionOf(finding);
+  const expression::Variable* variable = comparison.variable;
   const bool is_told = variable != nullptr && variable->definition < 0 &&
                        variable->scope == expression::Scope::kDecision;
   if (!is_told) return "";
   const auto seen = std::find_if(finding.seen.begin(), finding.seen.end(),
                                  [&](const auto& value) { return value.variable == variable; });
   if (seen == finding.seen.end()) return "";
-  for (const Value& value : ValuesThatDo(*finding.comparison, seen->value.kind())) {
+  for (const Value& value : ValuesThatDo(comparison, seen->value.kind())) {
     if (state_.WouldHold(rejection_.treatment, variable->slot, value)) {
       return absl::StrCat(variable->path, " == ", ToString(value));
     }
@@ -128,7 +119,7 @@ std::string NearestChange::Of(const Finding& finding) const {
   return "";
 }
 
-bool NearestChange::ReachesBeyondRules(const std::vector<Input>& inputs) const {
+bool NearestChange::ReachesBeyondRules(absl::Span<const Input> inputs) const {
   const int zone = state_.contact().clock().feature;
   return std::any_of(inputs.begin(), inputs.end(), [&](const Input& input) {
     if (input.lazy != nullptr) return true;  // the customer's clock
@@ -149,12 +140,11 @@ bool NearestChange::CountsContacts() const {
   });
 }
 
-bool NearestChange::IsAlone(const RulePart& part) const {
+bool NearestChange::IsAlone(const RulePart& part, absl::Span<const Input> changed) const {
   const auto meets = [&](const RulePart& other) {
     // The same part elsewhere becomes true as well.
     if (other.node == part.node && !other.decides) return false;
-    return std::any_of(other.inputs.begin(), other.inputs.end(),
-                       [&](const Input& input) { return IsAmong(input, part.inputs); });
+    return MeetsAny(other.inputs, changed);
   };
   const absl::Span<const int> holding = rules_.Holding(rejection_.treatment);
   return std::none_of(holding.begin(), holding.end(), [&](int rule) {

@@ -29,11 +29,11 @@ class NearestChange {
   std::string Of(const expression::Finding& finding) const;
 
  private:
-  // Does anything beside the rules depend on what the part looks at?
-  bool ReachesBeyondRules(const std::vector<expression::Input>& inputs) const;
+  // Does anything beside the rules depend on these?
+  bool ReachesBeyondRules(absl::Span<const expression::Input> inputs) const;
   bool CountsContacts() const;
-  // Is the part the only one that looks at its inputs, in all rules of the treatment?
-  bool IsAlone(const RulePart& part) const;
+  // Is the part the only one that looks at what is changed, in all rules of the treatment?
+  bool IsAlone(const RulePart& part, absl::Span<const expression::Input> changed) const;
   bool OtherRulesHold() const;
 
   const EngagementRules& rules_;

@@ -68,6 +68,7 @@ class ContactChecker : public CheckerBase {
   void CheckMinGap(const v1::MinGap& gap, const Place& place);
   void CheckQuietHours(const v1::QuietHours& quiet, const Place& place);
   void CheckWeekdays(const v1::AllowedWeekdays& allowed, const Place& place);
+  void CheckEachOnce(const Place& place, const google::protobuf::RepeatedField<int>& weekdays);
   void CheckExclusion(const v1::Exclusion& exclusion, const Place& place);
   void CheckNotItself(const v1::Exclusion& exclusion, const Place& place);
   void CheckFallbacks();
@@ -301,6 +302,7 @@ void ContactChecker::CheckQuietHours(const v1::QuietHours& quiet, const Place& p
            absl::StrCat("until must not be the same as from (line ",
                         source_.LineOf(Field(place.kind, "from")), ")"));
   }
+  CheckEachOnce(place, quiet.weekdays());
   CheckReferences(Field(place.kind, "channels"), quiet.channels(), "channel", names_.channels);
 }
 
@@ -309,7 +311,18 @@ void ContactChecker::CheckWeekdays(const v1::AllowedWeekdays& allowed, const Pla
   if (allowed.weekdays().empty() && IsUsable(place.kind, "allowed_weekdays", "weekdays")) {
     Report(weekdays, "weekdays needs at least one day; without one nothing would ever be allowed");
   }
+  CheckEachOnce(place, allowed.weekdays());
   CheckReferences(Field(place.kind, "channels"), allowed.channels(), "channel", names_.channels);
+}
+
+void ContactChecker::CheckEachOnce(const Place& place,
+                                   const google::protobuf::RepeatedField<int>& weekdays) {
+  for (int i = 1; i < weekdays.size(); ++i) {
+    if (std::find(weekdays.begin(), weekdays.begin() + i, weekdays[i]) == weekdays.begin() + i) {
+      continue;
+    }
+    Report(Element(Field(place.kind, "weekdays"), i), "the day is listed already");
+  }
 }
 
 void ContactChecker::CheckExclusion(const v1::Exclusion& exclusion, const Place& place) {
@@ -411,7 +424,7 @@ std::optional<int> ContactChecker::CheckTimeOfDay(const Place& place, std::strin
   if (minute || !IsUsable(place.kind, "quiet_hours", field)) return minute;
   Report(Field(place.kind, field),
          absl::StrCat(ToAbsl(field), " must be a time of the day such as \"08:30\", not ",
-                      Quoted(text)));
+                      Quoted(text), text == "24:00" ? "; midnight is \"00:00\"" : ""));
   return std::nullopt;
 }
 

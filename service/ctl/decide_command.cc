@@ -9,6 +9,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "google/protobuf/util/time_util.h"
+#include "lib/base/text.h"
 #include "service/ctl/json.h"
 #include "service/ctl/table.h"
 #include "service/ctl/value_text.h"
@@ -112,7 +113,13 @@ std::string RejectedText(const v1::DecideResponse& response) {
                {"reason", Table::Align::kLeft},
                {"priority", Table::Align::kRight},
                {"detail", Table::Align::kLeft}});
+  int not_requested = 0;
   for (const v1::RejectedTreatment& rejected : response.rejected_treatments()) {
+    // The caller knows, and there may be thousands.
+    if (rejected.reason() == "not_requested") {
+      ++not_requested;
+      continue;
+    }
     table.AddRow(
         {rejected.treatment_id(), rejected.group(), rejected.stage(), rejected.reason(),
          rejected.has_priority() ? absl::StrFormat("%.4f", rejected.priority()) : "",
@@ -120,7 +127,11 @@ std::string RejectedText(const v1::DecideResponse& response) {
              ? rejected.detail()
              : absl::StrCat(rejected.detail(), "; would do: ", rejected.nearest_change())});
   }
-  return absl::StrCat("\n", table.ToString());
+  std::string text = table.size() == 0 ? "" : absl::StrCat("\n", table.ToString());
+  if (not_requested > 0) {
+    absl::StrAppend(&text, "\nLeft out by --only: ", Counted(not_requested, "treatment"), ".\n");
+  }
+  return text;
 }
 
 std::string MissingText(const v1::DecideResponse& response) {

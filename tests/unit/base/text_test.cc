@@ -73,6 +73,15 @@ TEST(TextTest, ShortensBehindAWholeCharacter) {
   EXPECT_EQ(text, "...");
 }
 
+TEST(TextTest, SuggestsWhatDiffersInCaseOrIsWithin) {
+  const std::vector<std::string> names = {"customer.age", "math.abs", "lowerAscii", "ages", "true"};
+  EXPECT_EQ(ClosestName("lowerASCII", names), "lowerAscii");
+  EXPECT_EQ(ClosestName("True", names), "true");
+  EXPECT_EQ(ClosestName("abs", names), "math.abs");
+  EXPECT_EQ(ClosestName("age", names), "customer.age");
+  EXPECT_EQ(ClosestName("", names), "");
+}
+
 TEST(TextTest, SuggestsTheClosestName) {
   const std::vector<std::string> names = {"treatments", "features", "groups"};
   EXPECT_EQ(ClosestName("treatment", names), "treatments");

@@ -439,6 +439,19 @@ TEST_F(CtlServerTest, DecideSaysWhenTheExplanationIsNotAllThere) {
               HasSubstr("\nThe explanation was too long to be kept for a repeated request.\n"));
 }
 
+TEST_F(CtlServerTest, DecideDoesNotListWhatWasNotAskedFor) {
+  v1::DecideResponse response = Decision();
+  for (const char* id : {"not_asked_1", "not_asked_2"}) {
+    v1::RejectedTreatment& rejected = *response.add_rejected_treatments();
+    rejected.set_treatment_id(id);
+    rejected.set_reason("not_requested");
+  }
+  server_.decisions().AnswerWith(response);
+  const CtlRun run = Run({"decide", "C1", "--channel", "web", "--explain"});
+  EXPECT_THAT(run.out, HasSubstr("\nLeft out by --only: 2 treatments.\n"));
+  EXPECT_THAT(run.out, Not(HasSubstr("not_asked")));
+}
+
 TEST_F(CtlServerTest, DecidePrintsJsonAlone) {
   server_.decisions().AnswerWith(Decision());
   const CtlRun run = Run({"decide", "C1", "--channel", "web", "--json"});

@@ -169,13 +169,13 @@ TEST_F(DeciderTest, TheNextDecisionSeesTheFormerOne) {
   });
 }
 
-TEST_F(DeciderTest, RemembersADecisionThatRanksNothing) {
+TEST_F(DeciderTest, ADecisionThatRanksNothingTakesNoPlaceInTheHistory) {
   context_.restricted = true;
   Decide();
   EXPECT_THAT(Ranking(), IsEmpty());
   WithState([&](const customer::CustomerState& state) {
-    ASSERT_EQ(state.History().size(), 1u);
-    EXPECT_EQ(state.History()[0].treatment, std::nullopt);
+    EXPECT_EQ(state.decision_count(), 1u);
+    EXPECT_THAT(state.History(), IsEmpty());
   });
   EXPECT_EQ(LastEvent().selection_probability_size(), 0);
 }

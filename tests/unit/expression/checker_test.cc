@@ -129,6 +129,10 @@ TEST(CheckerTest, SaysWhatIsWrong) {
       {"variable of a loop", "[1].all(1, true)", "a plain name of a variable is expected"},
       {"variable of bind", "cel.bind(1, 2, 3)", "a plain name of a variable is expected"},
       {"same variables", "[1].all(x, x, true)", "need different names"},
+      {"within", "customer['age'] > 3",
+       "\"customer\" is no value by itself; name one within, as \"customer."},
+      {"another case", "customer.tags == [] || True", "did you mean \"true\"?"},
+      {"another namespace", "abs(3) > 2", "did you mean \"math.abs\"?"},
       {"loop variable", "customer.tags.all(tag, tg == '')", "did you mean \"tag\"?"},
   };
   for (const MessageCase& c : cases) {

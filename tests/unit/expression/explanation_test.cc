@@ -56,6 +56,27 @@ TEST(ExpressionExplanationTest, FindsWhatDecided) {
       {"true", "customer.open_incidents == 2", ""},
       {"comparison", "customer.open_incidents == 0",
        "customer.open_incidents == 0: customer.open_incidents = 2, needed 0\n"},
+      {"two variables", "customer.open_incidents > hour",
+       "customer.open_incidents > hour: customer.open_incidents = 2, hour = 14, needed "
+       "customer.open_incidents > 14\n"},
+      {"two variables, negated", "!(customer.open_incidents <= hour)",
+       "!(customer.open_incidents <= hour): customer.open_incidents = 2, hour = 14, needed "
+       "customer.open_incidents > 14\n"},
+      {"two computed", "customer.open_incidents * 2 >= hour + 1",
+       "customer.open_incidents * 2 >= hour + 1: customer.open_incidents = 2, hour = 14, "
+       "customer.open_incidents * 2 = 4, needed customer.open_incidents * 2 >= 15\n"},
+      {"in a variable", "customer.plan in customer.tags",
+       "customer.plan in customer.tags: customer.plan = \"gold\" (not known), customer.tags = "
+       "[\"x\"], needed customer.plan in [\"x\"]\n"},
+      {"a constant in something computed", "'y' in customer.tags.map(t, t + '1')",
+       "'y' in customer.tags.map(t, t + '1'): customer.tags = [\"x\"], "
+       "customer.tags.map(t, t + '1') = [\"x1\"], needed to contain \"y\"\n"},
+      {"the other side fails", "customer.open_incidents > 1 / (hour - 14)",
+       "customer.open_incidents > 1 / (hour - 14): customer.open_incidents = 2, hour = 14\n"
+       "error: division by zero\n"},
+      {"the other side is hidden", "customer.open_incidents > int(customer.score * 10.0)",
+       "customer.open_incidents > int(customer.score * 10.0): customer.open_incidents = 2, "
+       "customer.score is hidden\n"},
       {"first false part", "hour > 3 && customer.open_incidents < 2 && customer.vip",
        "customer.open_incidents < 2: customer.open_incidents = 2, needed < 2\n"},
       {"constant first", "2 > customer.open_incidents",

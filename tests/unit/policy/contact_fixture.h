@@ -156,7 +156,8 @@ class ContactWorld {
   std::string SentenceOf(std::string_view treatment) const {
     const candidates::Rejection* rejection = RejectionOf(treatment);
     if (rejection == nullptr) return "";
-    return ExplainContact(strategy_->contact, result_.contact, *rejection).sentence;
+    return ExplainContact(strategy_->contact, strategy_->catalog, result_.contact, *rejection)
+        .sentence;
   }
 
   testing::StrategyBuilder builder_;

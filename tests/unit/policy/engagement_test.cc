@@ -416,6 +416,20 @@ TEST(EngagementExplanationTest, NamesNoChangeThatAnotherConditionForbids) {
        Rule("eligibility", "a", "customer.age + customer.incidents > 40") +
            Rule("suitability", "b", "customer.age < 35"),
        ""},
+      {"OfTwoVariables", Rule("eligibility", "a", "customer.incidents > customer.age"),
+       "customer.incidents > 30"},
+      {"OfTwoVariablesThatShare",
+       Rule("eligibility", "a", "customer.incidents >= customer.age") +
+           Rule("suitability", "b", "customer.incidents != 5"),
+       "customer.incidents == 30"},
+      {"OfTwoVariablesWhereTheOtherIsLookedAtToo",
+       Rule("eligibility", "a", "customer.incidents > customer.age") +
+           Rule("suitability", "b", "customer.age < 35"),
+       "customer.incidents > 30"},
+      {"WhereBothSidesWouldMove", Rule("eligibility", "a", "customer.age > customer.age * 2"), ""},
+      {"AgainstTheChannel", Rule("eligibility", "a", "context.channel in customer.tags"), ""},
+      {"AgainstTheTreatment", Rule("eligibility", "a", "treatment.name in customer.tags"),
+       R"("gift" in customer.tags)"},
       {"TheChannel", Rule("eligibility", "a", "context.channel == 'mail'"), ""},
       {"TheTime", Rule("eligibility", "a", "context.time > timestamp('2030-01-01T00:00:00Z')"), ""},
       {"TheCustomersClock", Rule("eligibility", "a", "context.local_time.getHours() > 8"), ""},

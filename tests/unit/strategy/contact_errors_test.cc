@@ -176,7 +176,8 @@ const ErrorCase kCases[] = {
     {"NoSuchTime",
      "\"21:00\"",
      "\"24:00\"",
-     {"s.yaml:62:13: error: from must be a time of the day such as \"08:30\", not \"24:00\""}},
+     {"s.yaml:62:13: error: from must be a time of the day such as \"08:30\", not \"24:00\"; "
+      "midnight is \"00:00\""}},
     {"QuietForNoTime",
      "until: \"08:00\"",
      "until: \"21:00\"",
@@ -186,6 +187,10 @@ const ErrorCase kCases[] = {
      "[fryday]",
      {"s.yaml:64:18: error: weekdays[0] must be one of monday, tuesday, wednesday, thursday, "
       "friday, saturday, sunday, not \"fryday\"; did you mean \"friday\"?"}},
+    {"DayTwice",
+     "[monday, tuesday]",
+     "[monday, tuesday, monday]",
+     {"s.yaml:67:35: error: the day is listed already"}},
     {"NoWeekday",
      "[monday, tuesday]",
      "[]",
@@ -261,7 +266,7 @@ const ErrorCase kCases[] = {
      "window: 7d",
      "window: 200d",
      {"s.yaml:52:15: warning: the 512 interactions that are kept hold 128 days of a customer with "
-      "4 a day; where they don't reach back far enough the policy counts as reached "
+      "4 a day; where the history doesn't reach back far enough the policy counts as reached "
       "(history.max_interactions, history.interactions_per_day)"}},
     {"UnknownFallback",
      "{treatment: gift, channels",

@@ -108,23 +108,23 @@ INSTANTIATE_TEST_SUITE_P(
         ErrorCase{"NoOutcome",
                   When("history.all.count([], duration('1s')) < 1"),
                   {"s.yaml:37:29: error: names no outcome; nothing would be counted"}},
-        ErrorCase{
-            "DuplicateRule",
-            "eligibility: [{name: r, when: 'true'}]\nsuitability: [{name: r, when: 'true'}]\n",
-            {"s.yaml:36:22: error: duplicate name \"r\" of a rule; it stands on line 35 "
-             "already"}},
+        ErrorCase{"DuplicateRule",
+                  "eligibility: [{name: r, when: customer.age > 3}]\nsuitability: [{name: r, when: "
+                  "customer.age > 3}]\n",
+                  {"s.yaml:36:22: error: duplicate name \"r\" of a rule; it stands on line 35 "
+                   "already"}},
         ErrorCase{"RuleWithTheNameOfAContactPolicy",
                   "contact: [{name: r, quiet_hours: {from: \"21:00\", until: \"08:00\"}}]\n"
-                  "suitability: [{name: r, when: 'true'}]\n",
+                  "suitability: [{name: r, when: customer.age > 3}]\n",
                   {"s.yaml:36:22: error: duplicate name \"r\" of a rule; it stands on line 35 "
                    "already"}},
         ErrorCase{"RuleWithoutACondition",
                   "eligibility: [{name: r}]\n",
                   {"s.yaml:35:15: error: a rule needs the key \"when\""}},
-        ErrorCase{
-            "SentenceTooLong",
-            "eligibility: [{name: r, when: 'true', because: " + std::string(1025, 'x') + "}]\n",
-            {"s.yaml:35:48: error: because has 1025 bytes; at most 1024 are allowed"}},
+        ErrorCase{"SentenceTooLong",
+                  "eligibility: [{name: r, when: customer.age > 3, because: " +
+                      std::string(1025, 'x') + "}]\n",
+                  {"s.yaml:35:58: error: because has 1025 bytes; at most 1024 are allowed"}},
         ErrorCase{"SentenceOfAContactPolicyTooLong",
                   "contact: [{name: r, because: " + std::string(1025, 'x') +
                       ", quiet_hours: {from: \"21:00\", until: \"08:00\"}}]\n",
@@ -203,10 +203,24 @@ TEST(HistoryWindowsTest, AWindowThatIsComputedLeavesTheRetentionAsItIs) {
             90 * kDayMs);
 }
 
+TEST(EngagementErrorsTest, AConditionThatNeverChangesIsDoubtful) {
+  const auto issues_of = [](const std::string& when) {
+    const Loaded loaded = LoadText(std::string(kSmallStrategy) + When(when));
+    EXPECT_NE(loaded.strategy, nullptr);
+    return loaded.Issues();
+  };
+  EXPECT_THAT(issues_of("1 > 2"), ElementsAreArray({"s.yaml:37:11: warning: always false: it looks "
+                                                    "at nothing that could change"}));
+  EXPECT_THAT(issues_of("customer.age > 3 || true"),
+              ElementsAreArray({"s.yaml:37:11: warning: always true: it looks at nothing that "
+                                "could change"}));
+  EXPECT_THAT(issues_of("customer.age > 3 || false"), IsEmpty());
+}
+
 TEST(HistoryWindowsTest, TheCheckNamesWhatTheBoundCanNotHold) {
   const std::string suffix =
       ": warning: the 512 interactions that are kept hold 128 days of a customer with 4 a day; "
-      "where they don't reach back far enough counting fails, and a rule does not hold "
+      "where the history doesn't reach back far enough counting fails, and a rule does not hold "
       "(history.max_interactions, history.interactions_per_day)";
   const auto issues_of = [](const std::string& yaml) {
     const Loaded loaded = LoadText(std::string(kSmallStrategy) + kOutcomes + yaml);
