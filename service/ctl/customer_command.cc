@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "google/protobuf/util/time_util.h"
 #include "lib/base/absl_strings.h"
 #include "lib/base/text.h"
@@ -161,32 +162,29 @@ absl::Status AddFeature(const std::vector<v1::Feature>& declared, const std::str
   return absl::OkStatus();
 }
 
-absl::Status FillMask(const std::vector<v1::Feature>& declared, const PutFlags& flags,
-                      v1::CustomerServiceUpsertRequest& request) {
+// Every problem is added to `problems`.
+void FillMask(const std::vector<v1::Feature>& declared, const PutFlags& flags,
+              v1::CustomerServiceUpsertRequest& request, std::vector<std::string>& problems) {
   if (flags.replace) {
     request.mutable_update_mask()->add_paths("features");
-    return absl::OkStatus();
+    return;
   }
-  if (flags.removed.empty()) return absl::OkStatus();
+  if (flags.removed.empty()) return;
   for (const std::string& name : flags.removed) {
     const absl::StatusOr<const v1::Feature*> feature = FindFeature(declared, name);
-    if (!feature.ok()) return feature.status();
-    if (request.customer().features().contains(name)) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(Quoted(name), " is named by both --feature and --remove"));
+    if (!feature.ok()) {
+      problems.emplace_back(feature.status().message());
+    } else if (request.customer().features().contains(name)) {
+      problems.push_back(absl::StrCat(Quoted(name), " is named by both --feature and --remove"));
     }
     request.mutable_update_mask()->add_paths(absl::StrCat("features.", name));
   }
   for (const auto& [name, value] : request.customer().features()) {
     request.mutable_update_mask()->add_paths(absl::StrCat("features.", name));
   }
-  return absl::OkStatus();
 }
 
 int Put(const Invocation& invocation, const PutFlags& flags) {
-  const auto fail = [&](const absl::Status& status) {
-    return ReportError(invocation.console, invocation.options, std::string(status.message()));
-  };
   ServerConnection server(invocation.options);
   std::vector<v1::Feature> declared;
   std::string strategy_version;
@@ -195,10 +193,15 @@ int Put(const Invocation& invocation, const PutFlags& flags) {
   v1::CustomerServiceUpsertRequest request;
   request.mutable_customer()->set_customer_id(flags.id);
   request.set_request_id(flags.request_id);
+  std::vector<std::string> problems;
   for (const std::string& text : flags.features) {
-    if (absl::Status added = AddFeature(declared, text, request); !added.ok()) return fail(added);
+    const absl::Status added = AddFeature(declared, text, request);
+    if (!added.ok()) problems.emplace_back(added.message());
   }
-  if (absl::Status mask = FillMask(declared, flags, request); !mask.ok()) return fail(mask);
+  FillMask(declared, flags, request, problems);
+  if (!problems.empty()) {
+    return ReportError(invocation.console, invocation.options, absl::StrJoin(problems, "\n"));
+  }
   v1::CustomerServiceUpsertResponse response;
   const auto context = server.NewContext();
   status = server.customers().Upsert(context.get(), request, &response);

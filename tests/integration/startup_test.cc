@@ -1,12 +1,16 @@
-// A server that can't serve does not start, says why, and leaves nothing behind.
+// A server starts on what it was told, or says why it does not and leaves nothing behind.
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <string>
 
 #include "absl/strings/str_cat.h"
 #include "tests/integration/server_fixture.h"
+#include "tests/integration/subprocess.h"
 
 namespace attune::service {
 namespace {
@@ -54,6 +58,31 @@ TEST_F(ServerStartTest, StartsOnceTheStrategyIsMended) {
   WriteStrategy(dir_.path());
   Start();
   EXPECT_TRUE(client().Decide(DecideFor("ann", "app")).ok());
+}
+
+// Can a socket of this machine have the address ::1?
+bool HasIPv6() {
+  const int fd = socket(AF_INET6, SOCK_STREAM, 0);
+  if (fd < 0) return false;
+  sockaddr_in6 address = {};
+  address.sin6_family = AF_INET6;
+  address.sin6_addr = in6addr_loopback;
+  const bool bound = bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0;
+  close(fd);
+  return bound;
+}
+
+TEST_F(ServerStartTest, ServesOnIPv6) {
+  if (!HasIPv6()) GTEST_SKIP() << "this machine has no IPv6";
+  options_.listen = "[::1]:0";
+  Start();
+  const std::string address = absl::StrCat("[::1]:", server().port());
+  const RunResult health = RunProgram({OwnProgram("attuned"), "--health_check", address});
+  EXPECT_EQ(health.status, 0) << health.output;
+  const RunResult decided = RunProgram(
+      {OwnProgram("attunectl"), "--server", address, "decide", "ann", "--channel", "app"});
+  EXPECT_EQ(decided.status, 0) << decided.output;
+  EXPECT_THAT(decided.output, HasSubstr("Decision "));
 }
 
 TEST_F(ServerStartTest, ABrokenStrategyHarmsNothingThatIsStored) {

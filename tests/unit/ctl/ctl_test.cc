@@ -498,6 +498,11 @@ TEST_F(CtlServerTest, PutRefusesWhatTheStrategyDoesNotDeclare) {
       {"Empty", {"--feature", "tenure="}, "use --remove tenure"},
       {"Twice", {"--feature", "tenure=1", "--feature", "tenure=2"}, "tenure is given twice"},
       {"Both", {"--feature", "plan=1", "--remove", "plan"}, "both --feature and --remove"},
+      {"All at once",
+       {"--feature", "tenur=1", "--feature", "tenure=long", "--remove", "plam"},
+       "did you mean \"tenure\"?\n--feature tenure: \"long\" is not an int; write a whole number "
+       "of at "
+       "most 64 bits such as 34\nthe strategy declares no feature \"plam\""},
   };
   for (const UsageCase& test : cases) {
     std::vector<std::string> arguments = {"customer", "put", "C1"};
