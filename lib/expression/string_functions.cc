@@ -76,12 +76,9 @@ Value CharAt(CallContext& context, const Value* args, size_t count) {
   return Value::String(text.substr(at, CodePointEnd(text, at) - at));
 }
 
-// Where `wanted` first is at or after the code point `from`, in code points; -1: nowhere.
-int64_t FirstIndex(std::string_view text, std::string_view wanted, int64_t from) {
-  const size_t begin = CodePointOffset(text, static_cast<uint64_t>(from));
-  if (begin == kNotFound) {
-    return wanted.empty() ? static_cast<int64_t>(CodePointCount(text)) : -1;
-  }
+// Where `wanted` first is at or after the byte `begin`, which is the code point `from`, in code
+// points; -1: nowhere.
+int64_t FirstIndex(std::string_view text, std::string_view wanted, size_t begin, int64_t from) {
   if (wanted.empty()) return from;
   const void* found =
       memmem(text.data() + begin, text.size() - begin, wanted.data(), wanted.size());
@@ -90,10 +87,9 @@ int64_t FirstIndex(std::string_view text, std::string_view wanted, int64_t from)
   return static_cast<int64_t>(CodePointCount(text.substr(0, at)));
 }
 
-// Where `wanted` last is at or before the code point `from`.
+// Where `wanted` last is at or before the code point `from` of `size`.
 int64_t LastIndex(CallContext& context, std::string_view text, std::string_view wanted,
-                  int64_t from) {
-  const auto size = static_cast<int64_t>(CodePointCount(text));
+                  int64_t from, int64_t size) {
   if (wanted.empty()) return std::min(from, size);
   if (from >= size || wanted.size() > text.size()) return -1;
   size_t at = CodePointOffset(text, static_cast<uint64_t>(from));
@@ -117,7 +113,9 @@ Value IndexOf(CallContext& context, const Value* args, size_t count) {
   if (from < 0) return IndexOutOfRange();
   if (!context.Charge(static_cast<int64_t>(args[0].text().size() / 16)))
     return context.LimitError();
-  return Value::Int(FirstIndex(args[0].text(), args[1].text(), from));
+  const size_t begin = CodePointOffset(args[0].text(), static_cast<uint64_t>(from));
+  if (begin == kNotFound) return IndexOutOfRange();
+  return Value::Int(FirstIndex(args[0].text(), args[1].text(), begin, from));
 }
 
 Value LastIndexOf(CallContext& context, const Value* args, size_t count) {
@@ -126,11 +124,12 @@ Value LastIndexOf(CallContext& context, const Value* args, size_t count) {
     return context.NoOverload("lastIndexOf", args, count);
   }
   const std::string_view text = args[0].text();
-  int64_t from = with_offset ? args[2].int_value() : static_cast<int64_t>(CodePointCount(text)) - 1;
-  if (with_offset && from < 0) return IndexOutOfRange();
+  const auto size = static_cast<int64_t>(CodePointCount(text));
+  int64_t from = with_offset ? args[2].int_value() : size - 1;
+  if (with_offset && (from < 0 || from > size)) return IndexOutOfRange();
   if (!with_offset && args[1].text().empty()) ++from;
   if (from < 0) return Value::Int(-1);
-  const int64_t found = LastIndex(context, text, args[1].text(), from);
+  const int64_t found = LastIndex(context, text, args[1].text(), from, size);
   return context.limit_hit() ? context.LimitError() : Value::Int(found);
 }
 

@@ -280,14 +280,16 @@ TEST(EvaluationTest, Strings) {
        {"charAt negative", "'a'.charAt(-1)", "error: index out of range"},
        {"indexOf",
         "['éaa'.indexOf('a'), 'éaa'.indexOf('a', 2), 'a'.indexOf('b'), "
-        "'ab'.indexOf(''), 'ab'.indexOf('', 9), 'ab'.indexOf('a', 9)]",
+        "'ab'.indexOf(''), 'ab'.indexOf('', 2), 'ab'.indexOf('a', 2)]",
         "[1, 2, -1, 0, 2, -1]"},
        {"indexOf negative", "'a'.indexOf('a', -1)", "error: index"},
+       {"indexOf behind the end", "'ab'.indexOf('', 3)", "error: index"},
        {"lastIndexOf",
         "['éaa'.lastIndexOf('a'), 'éaa'.lastIndexOf('a', 1), "
         "'a'.lastIndexOf('b'), 'ab'.lastIndexOf(''), ''.lastIndexOf('a'), "
-        "'ab'.lastIndexOf('', 1), 'a'.lastIndexOf('abc'), 'a'.lastIndexOf('a', 5)]",
+        "'ab'.lastIndexOf('', 1), 'a'.lastIndexOf('abc'), 'a'.lastIndexOf('a', 1)]",
         "[2, 1, -1, 2, -1, 1, -1, -1]"},
+       {"lastIndexOf behind the end", "'a'.lastIndexOf('a', 2)", "error: index"},
        {"lastIndexOf negative", "'a'.lastIndexOf('a', -1)", "error: index"},
        {"case", "'aÉB'.lowerAscii() + 'aéb'.upperAscii()", "\"aÉbAéB\""},
        {"replace",
