@@ -13,6 +13,7 @@
 #include "service/ctl/generate_command.h"
 #include "service/ctl/import_command.h"
 #include "service/ctl/json.h"
+#include "service/ctl/model_command.h"
 #include "service/ctl/stop_command.h"
 #include "service/ctl/strategy_command.h"
 #include "service/version.h"
@@ -42,6 +43,7 @@ Examples:
   attunectl strategy check deploy/example/telecom.yaml
   attunectl strategy test deploy/example
   attunectl expr '[1, 2, 3].exists(n, n > limit)' --var limit=2
+  attunectl model predict --model churn.json --csv customers.csv
   attunectl generate customers --count 10000 --seed 7 --out customers.csv
 )";
 
@@ -141,6 +143,7 @@ int RunCtl(const std::vector<std::string>& arguments, Console& console) {
   AddStopCommand(program, commands);
   AddStrategyCommand(program, commands);
   AddExprCommand(program, commands);
+  AddModelCommand(program, commands);
   AddGenerateCommand(program, commands);
   try {
     // CLI11 takes the arguments back to front.

@@ -1,0 +1,336 @@
+#include "lib/trees/tree_ensemble.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "lib/base/absl_strings.h"
+#include "lib/trees/link.h"
+
+namespace attune::trees {
+namespace {
+
+// LightGBM's kZeroThreshold: a single-precision constant, compared in double precision.
+constexpr double kZeroThreshold = 1e-35F;
+// XGBoost's OutOfRangeCat(): from here on single precision doesn't tell categories apart.
+constexpr double kXgboostCategories = 16777216;
+
+// The sum as XGBoost computes it; exact operands, so that rounding it once is what a sum of floats
+// does.
+double FloatSum(double a, double b) {
+  return static_cast<float>(static_cast<float>(a) + static_cast<float>(b));
+}
+
+}  // namespace
+
+// Checks a parsed model and lays it out. Not thread-safe; used once.
+class EnsembleBuilder {
+ public:
+  explicit EnsembleBuilder(ParsedModel model) : model_(std::move(model)) {}
+
+  absl::StatusOr<TreeEnsemble> Build() {
+    if (absl::Status status = CheckShape(); !status.ok()) return status;
+    ensemble_.is_categorical_.resize(model_.info.features.size());
+    ensemble_.trees_.reserve(model_.trees.size());
+    for (size_t i = 0; i < model_.trees.size(); ++i) {
+      if (absl::Status status = AddTree(i); !status.ok()) return status;
+    }
+    ensemble_.info_ = std::move(model_.info);
+    ensemble_.arithmetic_ = model_.arithmetic;
+    ensemble_.link_ = model_.link;
+    ensemble_.sigmoid_ = model_.sigmoid;
+    ensemble_.averaged_over_ = model_.averaged_over;
+    ensemble_.base_ = std::move(model_.base);
+    ensemble_.category_bits_ = std::move(model_.category_bits);
+    ensemble_.linear_terms_ = std::move(model_.linear_terms);
+    ensemble_.weights_ = std::move(model_.weights);
+    return std::move(ensemble_);
+  }
+
+ private:
+  using Node = TreeEnsemble::Node;
+
+  absl::Status CheckShape() const {
+    const size_t features = model_.info.features.size();
+    if (features == 0) return absl::InvalidArgumentError("the model has no features");
+    if (features > kMaxFeatures) {
+      return absl::InvalidArgumentError(
+          absl::StrCat(features, " features; at most ", kMaxFeatures, " are supported"));
+    }
+    if (model_.base.empty() || model_.base.size() > kMaxOutputs) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          model_.base.size(), " raw scores per row; 1 to ", kMaxOutputs, " are supported"));
+    }
+    for (const auto& numbers : {&model_.base, &model_.weights}) {
+      if (std::any_of(numbers->begin(), numbers->end(),
+                      [](double x) { return !std::isfinite(x); })) {
+        return absl::InvalidArgumentError("a base score or a weight is not a finite number");
+      }
+    }
+    if (!model_.weights.empty() && model_.weights.size() != features * model_.base.size()) {
+      return absl::InvalidArgumentError(absl::StrCat(model_.weights.size(), " weights for ",
+                                                     features, " features and ", model_.base.size(),
+                                                     " raw scores"));
+    }
+    return absl::OkStatus();
+  }
+
+  // Node `node` of tree `tree`, counted as in the file.
+  static absl::Status NodeError(size_t tree, int64_t node, std::string_view message) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("tree ", tree, ", node ", node, ": ", ToAbsl(message)));
+  }
+
+  std::string SplitProblem(const ParsedTree& tree, const ParsedNode& node) const {
+    const auto size = static_cast<int64_t>(tree.nodes.size());
+    for (const int64_t child : {node.left, node.right}) {
+      if (child < 0 || child >= size) {
+        return absl::StrCat("there is no node ", child, "; the tree has ", size, " nodes");
+      }
+    }
+    const auto features = static_cast<int64_t>(model_.info.features.size());
+    if (node.feature < 0 || node.feature >= features) {
+      return absl::StrCat("there is no feature ", node.feature, "; the model has ", features);
+    }
+    if (!node.is_categorical && std::isnan(node.threshold)) return "the threshold is NaN";
+    return "";
+  }
+
+  std::string LeafProblem(const ParsedNode& node) const {
+    if (!std::isfinite(node.output)) return "the output of the leaf is not a finite number";
+    if (!node.is_linear) return "";
+    if (!std::isfinite(node.constant)) return "the constant of the leaf is not a finite number";
+    const auto features = static_cast<int64_t>(model_.info.features.size());
+    for (size_t i = 0; i < node.terms_size; ++i) {
+      const auto& [feature, coefficient] = model_.linear_terms[node.terms_begin + i];
+      if (feature < 0 || feature >= features) {
+        return absl::StrCat("there is no feature ", feature, "; the model has ", features);
+      }
+      if (!std::isfinite(coefficient)) return "a coefficient of the leaf is not a finite number";
+    }
+    return "";
+  }
+
+  // Appends the nodes of a tree level by level, so that both children of a node lie together.
+  absl::Status AddTree(size_t number) {
+    const ParsedTree& tree = model_.trees[number];
+    if (tree.nodes.empty()) return NodeError(number, 0, "the tree has no nodes");
+    if (tree.output < 0 || tree.output >= static_cast<int64_t>(model_.base.size())) {
+      return NodeError(number, 0,
+                       absl::StrCat("the tree adds to raw score ", tree.output, "; the model has ",
+                                    model_.base.size()));
+    }
+    if (ensemble_.nodes_.size() + tree.nodes.size() > kMaxNodes) {
+      return NodeError(number, 0, absl::StrCat("the model has more than ", kMaxNodes, " nodes"));
+    }
+    const size_t root = ensemble_.nodes_.size();
+    reached_.assign(tree.nodes.size(), false);
+    order_.assign(1, 0);
+    reached_[0] = true;
+    for (size_t i = 0; i < order_.size(); ++i) {
+      const ParsedNode& node = tree.nodes[static_cast<size_t>(order_[i])];
+      const std::string problem = node.is_leaf() ? LeafProblem(node) : SplitProblem(tree, node);
+      if (!problem.empty()) return NodeError(number, order_[i], problem);
+      ensemble_.nodes_.push_back(Convert(node, root + order_.size()));
+      if (node.is_leaf()) continue;
+      for (const int64_t child : {node.left, node.right}) {
+        if (reached_[static_cast<size_t>(child)]) {
+          return NodeError(number, order_[i],
+                           absl::StrCat("its child ", child, " is reached a second time"));
+        }
+        reached_[static_cast<size_t>(child)] = true;
+        order_.push_back(child);
+      }
+    }
+    AddExpectations(tree, root);
+    ensemble_.trees_.push_back({static_cast<uint32_t>(root), static_cast<uint32_t>(tree.output)});
+    return absl::OkStatus();
+  }
+
+  Node Convert(const ParsedNode& node, size_t left) {
+    Node result;
+    if (node.is_leaf()) {
+      result.threshold = node.output;
+      result.flags = Node::kLeaf;
+      if (node.is_linear) {
+        result.flags |= Node::kLinear;
+        result.left = static_cast<uint32_t>(ensemble_.linear_leaves_.size());
+        ensemble_.linear_leaves_.push_back({node.constant, node.terms_begin, node.terms_size});
+      }
+      return result;
+    }
+    result.threshold = node.threshold;
+    result.feature = static_cast<uint32_t>(node.feature) & 0xFFFFFF;
+    result.left = static_cast<uint32_t>(left);
+    if (node.missing_left) result.flags |= Node::kMissingLeft;
+    if (node.zero_is_missing) result.flags |= Node::kZeroIsMissing;
+    if (node.is_categorical) {
+      result.flags |= Node::kCategorical;
+      result.threshold = static_cast<double>(ensemble_.category_sets_.size());
+      ensemble_.category_sets_.push_back({node.categories_begin, node.categories_size});
+      ensemble_.is_categorical_[static_cast<size_t>(node.feature)] = true;
+    }
+    return result;
+  }
+
+  // The expected output of a node is the mean of its children's, weighted by their cover.
+  void AddExpectations(const ParsedTree& tree, size_t root) {
+    ensemble_.expected_.resize(root + order_.size());
+    for (size_t i = order_.size(); i-- > 0;) {
+      const Node& node = ensemble_.nodes_[root + i];
+      double& expected = ensemble_.expected_[root + i];
+      if ((node.flags & Node::kLeaf) != 0) {
+        expected = node.threshold;
+        continue;
+      }
+      const auto cover = [&](size_t place) {
+        return std::max(tree.nodes[static_cast<size_t>(order_[place - root])].cover, 0.0);
+      };
+      const double left = cover(node.left);
+      const double right = cover(node.left + 1);
+      const double share =
+          left + right > 0 && std::isfinite(left + right) ? left / (left + right) : 0.5;
+      expected =
+          share * ensemble_.expected_[node.left] + (1 - share) * ensemble_.expected_[node.left + 1];
+    }
+  }
+
+  ParsedModel model_;
+  TreeEnsemble ensemble_;
+  std::vector<bool> reached_;   // nodes of the tree that is being added, by place in the file
+  std::vector<int64_t> order_;  // the same nodes in the order in which they are laid out
+};
+
+absl::StatusOr<TreeEnsemble> TreeEnsemble::Create(ParsedModel model) {
+  return EnsembleBuilder(std::move(model)).Build();
+}
+
+bool TreeEnsemble::IsInSet(const CategorySet& set, double value) const {
+  // LightGBM cuts off what stands behind the point, also of -0.5; XGBoost takes no negative number.
+  const bool is_code = arithmetic_ == Arithmetic::kFloat
+                           ? value >= 0 && value < kXgboostCategories
+                           : value > -1 && value < std::numeric_limits<int32_t>::max();
+  if (!is_code) return false;
+  const auto code = static_cast<uint32_t>(static_cast<int32_t>(value));
+  return code / 32 < set.size && ((category_bits_[set.begin + code / 32] >> (code % 32)) & 1) != 0;
+}
+
+inline bool TreeEnsemble::GoesLeft(const Node& node, double value) const {
+  if (std::isnan(value) || ((node.flags & Node::kZeroIsMissing) != 0 && value >= -kZeroThreshold &&
+                            value <= kZeroThreshold)) {
+    return (node.flags & Node::kMissingLeft) != 0;
+  }
+  if ((node.flags & Node::kCategorical) != 0) {
+    return IsInSet(category_sets_[static_cast<size_t>(node.threshold)], value);
+  }
+  return value <= node.threshold;
+}
+
+inline uint32_t TreeEnsemble::LeafOf(const Tree& tree, const double* row) const {
+  uint32_t place = tree.root;
+  while ((nodes_[place].flags & Node::kLeaf) == 0) {
+    const Node& node = nodes_[place];
+    place = node.left + (GoesLeft(node, Seen(row[node.feature])) ? 0 : 1);
+  }
+  return place;
+}
+
+double TreeEnsemble::LinearOutput(const Node& leaf, const double* row) const {
+  const LinearLeaf& linear = linear_leaves_[leaf.left];
+  double output = linear.constant;
+  for (size_t i = 0; i < linear.terms_size; ++i) {
+    const auto& [feature, coefficient] = linear_terms_[linear.terms_begin + i];
+    const double value = row[feature];
+    if (std::isnan(value)) return leaf.threshold;
+    output += coefficient * value;
+  }
+  return output;
+}
+
+void TreeEnsemble::AddLinear(const double* row, double* scores) const {
+  const size_t outputs = base_.size();
+  for (size_t feature = 0; feature < features(); ++feature) {
+    if (std::isnan(row[feature])) continue;
+    const auto value = static_cast<float>(row[feature]);
+    for (size_t output = 0; output < outputs; ++output) {
+      scores[output] = FloatSum(scores[output],
+                                value * static_cast<float>(weights_[feature * outputs + output]));
+    }
+  }
+}
+
+void TreeEnsemble::RawRow(const double* row, double* scores) const {
+  std::copy(base_.begin(), base_.end(), scores);
+  if (!weights_.empty()) AddLinear(row, scores);
+  for (const Tree& tree : trees_) {
+    double& score = scores[tree.output];
+    const double output = LeafOutput(nodes_[LeafOf(tree, row)], row);
+    score = arithmetic_ == Arithmetic::kFloat ? FloatSum(score, output) : score + output;
+  }
+  if (averaged_over_ == 0) return;
+  for (size_t i = 0; i < base_.size(); ++i) scores[i] /= static_cast<double>(averaged_over_);
+}
+
+void TreeEnsemble::PredictRaw(absl::Span<const double> rows, absl::Span<double> scores) const {
+  for (size_t i = 0; i * features() < rows.size(); ++i) {
+    RawRow(rows.data() + i * features(), scores.data() + i * raw_outputs());
+  }
+}
+
+void TreeEnsemble::Predict(absl::Span<const double> rows, absl::Span<double> predictions) const {
+  if (link_ != Link::kArgmax) {
+    PredictRaw(rows, predictions);
+    for (size_t i = 0; i < predictions.size(); i += raw_outputs()) {
+      ApplyLink(link_, arithmetic_, sigmoid_, predictions.subspan(i, raw_outputs()));
+    }
+    return;
+  }
+  std::vector<double> scores(raw_outputs());
+  for (size_t i = 0; i < predictions.size(); ++i) {
+    RawRow(rows.data() + i * features(), scores.data());
+    ApplyLink(link_, arithmetic_, sigmoid_, absl::MakeSpan(scores));
+    predictions[i] = scores[0];
+  }
+}
+
+void TreeEnsemble::Contributions(absl::Span<const double> row, size_t output,
+                                 absl::Span<double> contributions) const {
+  std::fill(contributions.begin(), contributions.end(), 0.0);
+  const double scale = averaged_over_ == 0 ? 1 : 1 / static_cast<double>(averaged_over_);
+  for (const Tree& tree : trees_) {
+    if (tree.output != output) continue;
+    uint32_t place = tree.root;
+    while ((nodes_[place].flags & Node::kLeaf) == 0) {
+      const Node& node = nodes_[place];
+      const uint32_t child = node.left + (GoesLeft(node, Seen(row[node.feature])) ? 0 : 1);
+      contributions[node.feature] += scale * (expected_[child] - expected_[place]);
+      place = child;
+    }
+    const Node& leaf = nodes_[place];
+    if ((leaf.flags & Node::kLinear) == 0) continue;
+    const LinearLeaf& linear = linear_leaves_[leaf.left];
+    const absl::Span<const std::pair<int64_t, double>> terms =
+        absl::MakeConstSpan(linear_terms_).subspan(linear.terms_begin, linear.terms_size);
+    if (std::any_of(terms.begin(), terms.end(),
+                    [&](const auto& term) { return std::isnan(row[term.first]); })) {
+      continue;
+    }
+    for (const auto& [feature, coefficient] : terms) {
+      contributions[feature] += scale * coefficient * row[feature];
+    }
+  }
+  for (size_t feature = 0; feature < features() && !weights_.empty(); ++feature) {
+    if (std::isnan(row[feature])) continue;
+    contributions[feature] = Seen(row[feature]) * weights_[feature * base_.size() + output];
+  }
+  std::vector<double> scores(raw_outputs());
+  RawRow(row.data(), scores.data());
+  double sum = 0;
+  for (size_t feature = 0; feature < features(); ++feature) sum += contributions[feature];
+  contributions[features()] = scores[output] - sum;
+}
+
+}  // namespace attune::trees

@@ -1,0 +1,286 @@
+#include "service/ctl/model_command.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <charconv>
+#include <fstream>
+#include <memory>
+#include <ostream>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/types/span.h"
+#include "lib/base/absl_strings.h"
+#include "lib/base/text.h"
+#include "lib/trees/model_reader.h"
+#include "service/ctl/byte_source.h"
+#include "service/ctl/json.h"
+#include "service/ctl/model_rows.h"
+#include "service/ctl/table.h"
+
+namespace attune::ctl {
+namespace {
+
+// Numbers that are predicted at once, at most.
+constexpr size_t kBatchValues = 1 << 20;
+constexpr size_t kMaxBatchRows = 4096;
+
+constexpr char kPredictFooter[] =
+    R"(A model is what XGBoost saved as .json or .ubj (1.0 to 3.x: gbtree, dart, gblinear) or
+LightGBM as text (2.1 to 4.x). The first row of the table names the columns; the model's
+features are found there by name, in any order, and other columns are left out. Cells are
+numbers; an empty one is missing, a category is its code. The result has one row for each
+row of the table: one column "prediction", or one per class, "prediction_0" and so on,
+as predict() of the library gives them.
+
+Exit status: 0 it worked, 1 the model or the table is damaged, 2 wrong usage.
+
+Examples:
+  attunectl model predict --model churn.json --csv customers.csv > churn.csv
+  attunectl model predict --model acceptance.txt --csv customers.csv.gz --raw --out scores.csv
+
+)";
+
+constexpr char kInspectFooter[] =
+    R"(Exit status: 0 the model can be used, 1 it is damaged or not supported, 2 wrong usage.
+
+Examples:
+  attunectl model inspect churn.json
+  attunectl model inspect acceptance.txt --json
+
+)";
+
+struct PredictFlags {
+  std::string model;
+  std::string csv;
+  std::string out = "-";
+  std::string delimiter = ",";
+  bool raw = false;
+};
+
+// "FILE: what is wrong with it".
+absl::Status FileError(const std::string& path, const absl::Status& status) {
+  return absl::Status(status.code(), absl::StrCat(Quoted(path, 200), ": ", status.message()));
+}
+
+// The whole file, but not more than a model may have.
+absl::StatusOr<std::string> ReadBytes(const std::string& path, std::istream& standard_input) {
+  constexpr size_t kPieceBytes = 1 << 20;
+  auto source = OpenByteSource(path, standard_input);
+  if (!source.ok()) return source.status();
+  std::string bytes;
+  while (bytes.size() <= trees::kMaxModelBytes) {
+    const size_t size = bytes.size();
+    bytes.resize(size + kPieceBytes);
+    const absl::StatusOr<size_t> read = (*source)->Read(bytes.data() + size, kPieceBytes);
+    if (!read.ok()) return read.status();
+    bytes.resize(size + *read);
+    if (*read == 0) break;
+  }
+  return bytes;
+}
+
+absl::StatusOr<trees::TreeEnsemble> LoadModel(const std::string& path, Console& console) {
+  const absl::StatusOr<std::string> bytes = ReadBytes(path, console.in);
+  if (!bytes.ok()) return bytes.status();
+  absl::StatusOr<trees::TreeEnsemble> model = trees::ReadModel(*bytes);
+  if (!model.ok()) return FileError(path, model.status());
+  return model;
+}
+
+std::string PredictionHeader(size_t columns) {
+  if (columns == 1) return "prediction\n";
+  std::string header;
+  for (size_t i = 0; i < columns; ++i) {
+    absl::StrAppend(&header, i == 0 ? "" : ",", "prediction_", i);
+  }
+  return header + "\n";
+}
+
+// In the fewest digits that are read back as the same number.
+void AppendNumber(double number, std::string& text) {
+  char digits[32];
+  const auto result = std::to_chars(std::begin(digits), std::end(digits), number);
+  text.append(digits, result.ptr);
+}
+
+absl::Status CheckWritten(const std::ostream& out, const std::string& path) {
+  if (out) return absl::OkStatus();
+  return FileError(path, absl::ErrnoToStatus(errno == 0 ? EIO : errno, "can't write"));
+}
+
+// Reads, predicts and writes one batch after the other; returns how many rows.
+absl::StatusOr<int64_t> PredictRows(const trees::TreeEnsemble& model, ModelRows& rows,
+                                    const PredictFlags& flags, std::ostream& out) {
+  const size_t columns = flags.raw ? model.raw_outputs() : model.outputs();
+  const size_t batch =
+      std::clamp<size_t>(kBatchValues / std::max(model.features(), columns), 1, kMaxBatchRows);
+  std::string text = PredictionHeader(columns);
+  std::vector<double> values;
+  std::vector<double> predictions;
+  int64_t total = 0;
+  errno = 0;
+  while (out) {
+    values.clear();
+    const absl::StatusOr<size_t> read = rows.ReadRows(batch, values);
+    if (!read.ok()) return FileError(flags.csv, read.status());
+    predictions.resize(*read * columns);
+    if (flags.raw) {
+      model.PredictRaw(values, absl::MakeSpan(predictions));
+    } else {
+      model.Predict(values, absl::MakeSpan(predictions));
+    }
+    for (size_t i = 0; i < predictions.size(); ++i) {
+      AppendNumber(predictions[i], text);
+      text += (i + 1) % columns == 0 ? '\n' : ',';
+    }
+    out.write(text.data(), std::ssize(text));
+    text.clear();
+    total += static_cast<int64_t>(*read);
+    if (*read == 0) break;
+  }
+  out.flush();
+  if (absl::Status status = CheckWritten(out, flags.out); !status.ok()) return status;
+  return total;
+}
+
+absl::StatusOr<int64_t> PredictFile(const PredictFlags& flags, Console& console) {
+  const absl::StatusOr<trees::TreeEnsemble> model = LoadModel(flags.model, console);
+  if (!model.ok()) return model.status();
+  auto source = OpenByteSource(flags.csv, console.in);
+  if (!source.ok()) return source.status();
+  ModelRows rows(**source, flags.delimiter[0], model->info().features);
+  if (absl::Status status = rows.ReadHeader(); !status.ok()) return FileError(flags.csv, status);
+  if (flags.out == "-") return PredictRows(*model, rows, flags, console.out);
+  errno = 0;
+  std::ofstream file(flags.out, std::ios::binary | std::ios::trunc);
+  if (absl::Status status = CheckWritten(file, flags.out); !status.ok()) return status;
+  return PredictRows(*model, rows, flags, file);
+}
+
+int Predict(const Invocation& invocation, const PredictFlags& flags) {
+  Console& console = invocation.console;
+  const bool to_file = flags.out != "-";
+  if (invocation.options.json && !to_file) {
+    ReportError(console, {}, "--json needs --out FILE: the predictions go to standard output");
+    return kExitUsage;
+  }
+  if (flags.model == "-" && flags.csv == "-") {
+    ReportError(console, invocation.options, "--model and --csv can't both be standard input");
+    return kExitUsage;
+  }
+  const absl::StatusOr<int64_t> rows = PredictFile(flags, console);
+  if (!rows.ok()) {
+    return ReportError(console, invocation.options, std::string(rows.status().message()));
+  }
+  if (invocation.options.json) {
+    WriteJson(console.out, Json{{"rows", *rows}, {"file", flags.out}});
+  } else if (to_file) {
+    console.out << Grouped(*rows) << " rows predicted in " << TerminalSafe(flags.out) << "\n";
+  }
+  return kExitOk;
+}
+
+Json InspectJson(const trees::TreeEnsemble& model) {
+  const trees::ModelInfo& info = model.info();
+  Json features = Json::array();
+  for (size_t i = 0; i < info.features.size(); ++i) {
+    features.push_back({{"name", info.features[i]}, {"categorical", model.IsCategorical(i)}});
+  }
+  return {{"kind", "trees"},
+          {"library", info.library},
+          {"version", info.version},
+          {"booster", info.booster},
+          {"objective", info.objective},
+          {"trees", info.trees},
+          {"trees_in_file", info.trees_in_file},
+          {"predictions", model.outputs()},
+          {"raw_scores", model.raw_outputs()},
+          {"features", features}};
+}
+
+std::string InspectText(const trees::TreeEnsemble& model) {
+  const trees::ModelInfo& info = model.info();
+  Table table({{"", Table::Align::kLeft}, {"", Table::Align::kLeft}});
+  table.AddRow({"library", info.library});
+  table.AddRow({"version", info.version.empty() ? "not told" : info.version});
+  table.AddRow({"booster", info.booster});
+  table.AddRow({"objective", info.objective.empty() ? "not told" : info.objective});
+  std::string trees = Grouped(static_cast<int64_t>(info.trees));
+  if (info.trees != info.trees_in_file) {
+    absl::StrAppend(&trees, " of ", Grouped(static_cast<int64_t>(info.trees_in_file)),
+                    ", up to the best iteration");
+  }
+  table.AddRow({"trees", trees});
+  table.AddRow({"predictions", absl::StrCat(model.outputs(), " per row")});
+  table.AddRow({"features", Grouped(static_cast<int64_t>(model.features()))});
+  std::vector<std::string> names;
+  for (size_t i = 0; i < info.features.size(); ++i) {
+    names.push_back(absl::StrCat(TerminalSafe(info.features[i]),
+                                 model.IsCategorical(i) ? " (categorical)" : ""));
+  }
+  return absl::StrCat(table.ToString(), "\n", WrappedList("Features: ", names));
+}
+
+int Inspect(const Invocation& invocation, const std::string& path) {
+  const absl::StatusOr<trees::TreeEnsemble> model = LoadModel(path, invocation.console);
+  if (!model.ok()) {
+    return ReportError(invocation.console, invocation.options,
+                       std::string(model.status().message()));
+  }
+  if (invocation.options.json) {
+    WriteJson(invocation.console.out, InspectJson(*model));
+  } else {
+    invocation.console.out << InspectText(*model);
+  }
+  return kExitOk;
+}
+
+void AddPredict(CLI::App& model, Commands& commands) {
+  CLI::App* command = model.add_subcommand("predict", "Predict every row of a table.");
+  auto flags = std::make_shared<PredictFlags>();
+  command->add_option("--model", flags->model, "The model; - for standard input.")
+      ->required()
+      ->type_name("FILE");
+  command
+      ->add_option("--csv", flags->csv,
+                   "The table, with the columns' names in its first row;\n- for standard input. "
+                   "May be .gz.")
+      ->required()
+      ->type_name("FILE");
+  command->add_option("--out", flags->out, "Where to write; - for standard output.")
+      ->type_name("FILE")
+      ->capture_default_str();
+  command->add_option("--delimiter", flags->delimiter, "What stands between two cells.")
+      ->type_name("CHAR")
+      ->capture_default_str()
+      ->check([](const std::string& text) {
+        const bool is_one = text.size() == 1 && text.find_first_of("\"\r\n") == std::string::npos;
+        return is_one ? "" : "must be one character";
+      });
+  command->add_flag("--raw", flags->raw,
+                    "Write the scores before the link function (margins, log-odds).");
+  command->footer(absl::StrCat(kPredictFooter, kGlobalOptionsNote));
+  commands.Add(command,
+               [flags](const Invocation& invocation) { return Predict(invocation, *flags); });
+}
+
+}  // namespace
+
+void AddModelCommand(CLI::App& program, Commands& commands) {
+  CLI::App* model = program.add_subcommand("model", "Look at models of trees and try them.");
+  model->require_subcommand(1);
+  model->footer(kGroupFooter);
+  AddPredict(*model, commands);
+  CLI::App* inspect = model->add_subcommand("inspect", "Show what a model is.");
+  auto path = std::make_shared<std::string>();
+  inspect->add_option("FILE", *path, "The model; - for standard input.")->required();
+  inspect->footer(absl::StrCat(kInspectFooter, kGlobalOptionsNote));
+  commands.Add(inspect,
+               [path](const Invocation& invocation) { return Inspect(invocation, *path); });
+}
+
+}  // namespace attune::ctl

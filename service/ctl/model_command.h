@@ -1,0 +1,13 @@
+#ifndef ATTUNE_SERVICE_CTL_MODEL_COMMAND_H_
+#define ATTUNE_SERVICE_CTL_MODEL_COMMAND_H_
+
+#include "service/ctl/command.h"
+
+namespace attune::ctl {
+
+// Adds `model predict` and `model inspect`.
+void AddModelCommand(CLI::App& program, Commands& commands);
+
+}  // namespace attune::ctl
+
+#endif  // ATTUNE_SERVICE_CTL_MODEL_COMMAND_H_
