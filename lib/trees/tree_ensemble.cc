@@ -270,8 +270,13 @@ void TreeEnsemble::RawRow(const double* row, double* scores) const {
     const double output = LeafOutput(nodes_[LeafOf(tree, row)], row);
     score = arithmetic_ == Arithmetic::kFloat ? FloatSum(score, output) : score + output;
   }
-  if (averaged_over_ == 0) return;
-  for (size_t i = 0; i < base_.size(); ++i) scores[i] /= static_cast<double>(averaged_over_);
+}
+
+void TreeEnsemble::Convert(absl::Span<double> scores) const {
+  if (averaged_over_ > 0) {
+    for (double& score : scores) score /= static_cast<double>(averaged_over_);
+  }
+  ApplyLink(link_, arithmetic_, sigmoid_, scores);
 }
 
 void TreeEnsemble::PredictRaw(absl::Span<const double> rows, absl::Span<double> scores) const {
@@ -284,14 +289,14 @@ void TreeEnsemble::Predict(absl::Span<const double> rows, absl::Span<double> pre
   if (link_ != Link::kArgmax) {
     PredictRaw(rows, predictions);
     for (size_t i = 0; i < predictions.size(); i += raw_outputs()) {
-      ApplyLink(link_, arithmetic_, sigmoid_, predictions.subspan(i, raw_outputs()));
+      Convert(predictions.subspan(i, raw_outputs()));
     }
     return;
   }
   std::vector<double> scores(raw_outputs());
   for (size_t i = 0; i < predictions.size(); ++i) {
     RawRow(rows.data() + i * features(), scores.data());
-    ApplyLink(link_, arithmetic_, sigmoid_, absl::MakeSpan(scores));
+    Convert(absl::MakeSpan(scores));
     predictions[i] = scores[0];
   }
 }
@@ -330,7 +335,7 @@ void TreeEnsemble::Contributions(absl::Span<const double> row, size_t output,
   RawRow(row.data(), scores.data());
   double sum = 0;
   for (size_t feature = 0; feature < features(); ++feature) sum += contributions[feature];
-  contributions[features()] = scores[output] - sum;
+  contributions[features()] = scale * scores[output] - sum;
 }
 
 }  // namespace attune::trees

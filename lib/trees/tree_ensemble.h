@@ -43,14 +43,15 @@ class TreeEnsemble {
   // REQUIRES: rows.size() == n * features(), predictions.size() == n * outputs().
   void Predict(absl::Span<const double> rows, absl::Span<double> predictions) const;
 
-  // The scores before the link function.
+  // The raw scores: the sums over the leaves, before the link function; as the library gives them,
+  // those of a random forest are not averaged.
   // REQUIRES: rows.size() == n * features(), scores.size() == n * raw_outputs().
   void PredictRaw(absl::Span<const double> rows, absl::Span<double> scores) const;
 
   // How much each feature moved raw score `output` of the row: on the way to the leaf, every split
   // moves the expected score from that of its node to that of the child. The last value is the
   // rest: what the score would be without knowing anything. All of them, summed up in their order,
-  // are the raw score, but for the rounding of the last sum.
+  // are the raw score (of a random forest its average), but for the rounding of the last sum.
   // REQUIRES: row.size() == features(), contributions.size() == features() + 1,
   // output < raw_outputs().
   void Contributions(absl::Span<const double> row, size_t output,
@@ -100,6 +101,8 @@ class TreeEnsemble {
   }
   void RawRow(const double* row, double* scores) const;
   void AddLinear(const double* row, double* scores) const;
+  // Turns the raw scores of a row into its predictions.
+  void Convert(absl::Span<double> scores) const;
   // A value as the library sees it.
   double Seen(double value) const {
     return arithmetic_ == Arithmetic::kFloat ? static_cast<double>(static_cast<float>(value))

@@ -14,16 +14,17 @@
 namespace attune::ctl {
 namespace {
 
-// Models have more columns than customers.
-constexpr size_t kMaxRowBytes = 64u << 20;
+// Models may have more columns than customers; the table may have others beside theirs.
 constexpr size_t kMaxColumns = 1u << 21;
+constexpr size_t kRowBytes = 1u << 20;
+constexpr size_t kMoreBytesPerFeature = 64;
 // More missing columns than that are not listed.
 constexpr size_t kMaxListed = 10;
 
-CsvOptions OptionsWith(char delimiter) {
+CsvOptions OptionsWith(char delimiter, size_t features) {
   CsvOptions options;
   options.delimiter = delimiter;
-  options.max_row_bytes = kMaxRowBytes;
+  options.max_row_bytes = kRowBytes + features * kMoreBytesPerFeature;
   options.max_fields = kMaxColumns;
   return options;
 }
@@ -77,7 +78,7 @@ const std::vector<size_t>* Find(const ColumnPlaces& columns, const std::string& 
 }  // namespace
 
 ModelRows::ModelRows(ByteSource& source, char delimiter, const std::vector<std::string>& features)
-    : features_(features), reader_(source, OptionsWith(delimiter)) {}
+    : features_(features), reader_(source, OptionsWith(delimiter, features.size())) {}
 
 absl::Status ModelRows::ReadHeader() {
   const absl::StatusOr<bool> read = reader_.Next();

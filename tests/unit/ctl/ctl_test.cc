@@ -50,6 +50,9 @@ const std::vector<std::vector<std::string>> kCommands = {
     {"strategy", "check"},
     {"strategy", "test"},
     {"expr"},
+    {"model"},
+    {"model", "inspect"},
+    {"model", "predict"},
     {"generate"},
     {"generate", "customers"},
 };
