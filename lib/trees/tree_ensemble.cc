@@ -47,6 +47,7 @@ class EnsembleBuilder {
     ensemble_.category_bits_ = std::move(model_.category_bits);
     ensemble_.linear_terms_ = std::move(model_.linear_terms);
     ensemble_.weights_ = std::move(model_.weights);
+    Pack();
     return std::move(ensemble_);
   }
 
@@ -129,6 +130,7 @@ class EnsembleBuilder {
     const size_t root = ensemble_.nodes_.size();
     reached_.assign(tree.nodes.size(), false);
     order_.assign(1, 0);
+    levels_.assign(1, 0);
     reached_[0] = true;
     for (size_t i = 0; i < order_.size(); ++i) {
       const ParsedNode& node = tree.nodes[static_cast<size_t>(order_[i])];
@@ -143,8 +145,10 @@ class EnsembleBuilder {
         }
         reached_[static_cast<size_t>(child)] = true;
         order_.push_back(child);
+        levels_.push_back(levels_[i] + 1);
       }
     }
+    depths_.push_back(levels_.back());  // nodes stand level by level
     AddExpectations(tree, root);
     ensemble_.trees_.push_back({static_cast<uint32_t>(root), static_cast<uint32_t>(tree.output)});
     return absl::OkStatus();
@@ -198,10 +202,37 @@ class EnsembleBuilder {
     }
   }
 
+  // Packs the trees where they can be.
+  void Pack() {
+    const size_t depth = *std::max_element(depths_.begin(), depths_.end());
+    if (ensemble_.arithmetic_ != Arithmetic::kFloat || !ensemble_.category_sets_.empty() ||
+        ensemble_.trees_.empty() || !PackedForest::Fits(ensemble_.trees_.size(), depth)) {
+      return;
+    }
+    ensemble_.packed_.emplace(depth);
+    std::vector<PackedForest::Node> nodes;
+    for (size_t i = 0; i < ensemble_.trees_.size(); ++i) {
+      const auto& [root, output] = ensemble_.trees_[i];
+      const size_t end =
+          i + 1 < ensemble_.trees_.size() ? ensemble_.trees_[i + 1].root : ensemble_.nodes_.size();
+      nodes.clear();
+      for (size_t place = root; place < end; ++place) {
+        const Node& node = ensemble_.nodes_[place];
+        const bool is_leaf = (node.flags & Node::kLeaf) != 0;
+        nodes.push_back({is_leaf ? -1 : int64_t{node.left} - root, node.feature,
+                         (node.flags & Node::kMissingLeft) != 0,
+                         static_cast<float>(node.threshold)});
+      }
+      ensemble_.packed_->Add(nodes, output);
+    }
+  }
+
   ParsedModel model_;
   TreeEnsemble ensemble_;
-  std::vector<bool> reached_;   // nodes of the tree that is being added, by place in the file
-  std::vector<int64_t> order_;  // the same nodes in the order in which they are laid out
+  std::vector<size_t> depths_ = {0};  // of the trees
+  std::vector<size_t> levels_;        // of the nodes of order_
+  std::vector<bool> reached_;         // nodes of the tree that is being added, by place in the file
+  std::vector<int64_t> order_;        // the same nodes in the order in which they are laid out
 };
 
 absl::StatusOr<TreeEnsemble> TreeEnsemble::Create(ParsedModel model) {
@@ -279,7 +310,57 @@ void TreeEnsemble::Convert(absl::Span<double> scores) const {
   ApplyLink(link_, arithmetic_, sigmoid_, scores);
 }
 
+// Up to PackedForest::kRows rows at once.
+void TreeEnsemble::PackedChunk(const double* rows, size_t count, float* columns, float* sums,
+                               double* scores) const {
+  constexpr size_t kRows = PackedForest::kRows;
+  const size_t outputs = raw_outputs();
+  for (size_t row = 0; row < count; ++row) {
+    const double* values = rows + row * features();
+    for (size_t feature = 0; feature < features(); ++feature) {
+      columns[feature * kRows + row] = static_cast<float>(values[feature]);
+    }
+  }
+  for (size_t output = 0; output < outputs; ++output) {
+    std::fill_n(sums + output * kRows, kRows, static_cast<float>(base_[output]));
+  }
+  packed_->AddRows(columns, count, sums);
+  for (size_t row = 0; row < count; ++row) {
+    for (size_t output = 0; output < outputs; ++output) {
+      scores[row * outputs + output] = sums[output * kRows + row];
+    }
+  }
+}
+
+void TreeEnsemble::PackedRows(absl::Span<const double> rows, absl::Span<double> scores) const {
+  // With fewer rows turning them into columns doesn't pay.
+  constexpr size_t kFewRows = 6;
+  const size_t count = scores.size() / raw_outputs();
+  const bool in_chunks = count >= kFewRows && PackedForest::CanAddRows();
+  const size_t width = in_chunks ? PackedForest::kRows : 1;
+  std::vector<float> scratch((features() + raw_outputs()) * width);
+  float* columns = scratch.data();
+  float* sums = columns + features() * width;
+  for (size_t first = 0; first < count;) {
+    const double* row = rows.data() + first * features();
+    double* score = scores.data() + first * raw_outputs();
+    const size_t step = std::min(count - first, width);
+    if (in_chunks) {
+      PackedChunk(row, step, columns, sums, score);
+    } else {
+      std::transform(row, row + features(), columns,
+                     [](double value) { return static_cast<float>(value); });
+      std::transform(base_.begin(), base_.end(), sums,
+                     [](double base) { return static_cast<float>(base); });
+      packed_->AddRow(columns, sums);
+      std::copy_n(sums, raw_outputs(), score);
+    }
+    first += step;
+  }
+}
+
 void TreeEnsemble::PredictRaw(absl::Span<const double> rows, absl::Span<double> scores) const {
+  if (packed_) return PackedRows(rows, scores);
   for (size_t i = 0; i * features() < rows.size(); ++i) {
     RawRow(rows.data() + i * features(), scores.data() + i * raw_outputs());
   }

@@ -3,11 +3,13 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "lib/trees/packed_forest.h"
 #include "lib/trees/parsed_model.h"
 
 namespace attune::trees {
@@ -100,6 +102,10 @@ class TreeEnsemble {
     return (leaf.flags & Node::kLinear) != 0 ? LinearOutput(leaf, row) : leaf.threshold;
   }
   void RawRow(const double* row, double* scores) const;
+  // What PredictRaw does where the trees are packed.
+  void PackedRows(absl::Span<const double> rows, absl::Span<double> scores) const;
+  void PackedChunk(const double* rows, size_t count, float* columns, float* sums,
+                   double* scores) const;
   void AddLinear(const double* row, double* scores) const;
   // Turns the raw scores of a row into its predictions.
   void Convert(absl::Span<double> scores) const;
@@ -124,6 +130,9 @@ class TreeEnsemble {
   std::vector<std::pair<int64_t, double>> linear_terms_;
   std::vector<double> weights_;
   std::vector<bool> is_categorical_;
+  // The same trees, for speed, where they allow it: in single precision, of little depth, without
+  // categories.
+  std::optional<PackedForest> packed_;
 };
 
 }  // namespace attune::trees
