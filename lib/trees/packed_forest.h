@@ -41,13 +41,16 @@ class PackedForest {
   // Adds the output of every tree, one after the other, to scores[its output].
   void AddRow(const float* row, float* scores) const;
 
+  // Whether this machine has what the functions below need: AVX-512.
+  static bool IsWide();
+
+  // As AddRow, many trees at once. REQUIRES: IsWide().
+  void AddRowWide(const float* row, float* scores) const;
+
   // The same for up to kRows rows: feature f of row r is columns[f * kRows + r], output o of row r
   // is scores[o * kRows + r]. Rows beyond `rows` must be there, but may hold anything.
-  // REQUIRES: CanAddRows().
-  void AddRows(const float* columns, size_t rows, float* scores) const;
-
-  // Whether this machine has what AddRows needs: AVX-512.
-  static bool CanAddRows();
+  // REQUIRES: IsWide().
+  void AddRowsWide(const float* columns, size_t rows, float* scores) const;
 
  private:
   // Of a node: kRows times its feature, and this bit when a missing value goes left.
@@ -65,6 +68,8 @@ class PackedForest {
   std::vector<float> thresholds_;
   std::vector<uint32_t> features_;
   std::vector<float> leaves_;
+  // The same thresholds (in the lower half) and features together, for who reads both anyway.
+  std::vector<uint64_t> nodes_;
   std::vector<uint32_t> outputs_;  // of the trees
 };
 

@@ -324,7 +324,7 @@ void TreeEnsemble::PackedChunk(const double* rows, size_t count, float* columns,
   for (size_t output = 0; output < outputs; ++output) {
     std::fill_n(sums + output * kRows, kRows, static_cast<float>(base_[output]));
   }
-  packed_->AddRows(columns, count, sums);
+  packed_->AddRowsWide(columns, count, sums);
   for (size_t row = 0; row < count; ++row) {
     for (size_t output = 0; output < outputs; ++output) {
       scores[row * outputs + output] = sums[output * kRows + row];
@@ -336,7 +336,8 @@ void TreeEnsemble::PackedRows(absl::Span<const double> rows, absl::Span<double> 
   // With fewer rows turning them into columns doesn't pay.
   constexpr size_t kFewRows = 6;
   const size_t count = scores.size() / raw_outputs();
-  const bool in_chunks = count >= kFewRows && PackedForest::CanAddRows();
+  const bool is_wide = PackedForest::IsWide();
+  const bool in_chunks = count >= kFewRows && is_wide;
   const size_t width = in_chunks ? PackedForest::kRows : 1;
   std::vector<float> scratch((features() + raw_outputs()) * width);
   float* columns = scratch.data();
@@ -352,7 +353,11 @@ void TreeEnsemble::PackedRows(absl::Span<const double> rows, absl::Span<double> 
                      [](double value) { return static_cast<float>(value); });
       std::transform(base_.begin(), base_.end(), sums,
                      [](double base) { return static_cast<float>(base); });
-      packed_->AddRow(columns, sums);
+      if (is_wide) {
+        packed_->AddRowWide(columns, sums);
+      } else {
+        packed_->AddRow(columns, sums);
+      }
       std::copy_n(sums, raw_outputs(), score);
     }
     first += step;

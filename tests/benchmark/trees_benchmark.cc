@@ -33,6 +33,7 @@ std::string RandomTree(std::mt19937& random, int id) {
   std::vector<int> default_left(kNodes);
   std::vector<float> conditions(kNodes);
   const std::vector<int> zeros(kNodes);
+  const std::vector<const char*> no_numbers(kNodes, "0E0");  // XGBoost tells them from integers
   std::uniform_real_distribution<float> real(-1, 1);
   for (int i = 0; i < kNodes; ++i) {
     conditions[i] = real(random);
@@ -51,8 +52,8 @@ std::string RandomTree(std::mt19937& random, int id) {
                       array("left_children", left), array("right_children", right),
                       array("parents", parents), array("split_indices", features),
                       array("split_conditions", conditions), array("default_left", default_left),
-                      array("split_type", zeros), array("sum_hessian", zeros),
-                      array("base_weights", zeros), array("loss_changes", zeros),
+                      array("split_type", zeros), array("sum_hessian", no_numbers),
+                      array("base_weights", no_numbers), array("loss_changes", no_numbers),
                       R"(, "categories": [], "categories_nodes": [], "categories_segments": [],
                       "categories_sizes": []})");
 }
