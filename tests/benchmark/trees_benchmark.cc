@@ -61,6 +61,7 @@ std::string RandomTree(std::mt19937& random, int id) {
 std::string RandomModel() {
   std::mt19937 random(7);
   std::vector<std::string> trees;
+  trees.reserve(kTrees);
   for (int i = 0; i < kTrees; ++i) trees.push_back(RandomTree(random, i));
   return absl::StrCat(R"({"version": [1, 7, 4], "learner": {"attributes": {}, "feature_names": [],
       "feature_types": [], "gradient_booster": {"name": "gbtree", "model": {"gbtree_model_param":
