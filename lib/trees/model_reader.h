@@ -9,7 +9,8 @@
 
 namespace attune::trees {
 
-// Longest model file, in bytes. What is read of it takes at most some ten times that much memory.
+// Longest model file, in bytes. Reading it takes a multiple of that in memory: at most some thirty
+// times, of a file that is made for it.
 inline constexpr size_t kMaxModelBytes = 256 << 20;
 
 // Reads a model that XGBoost saved as JSON or UBJSON, or LightGBM as text; which of them, its first
