@@ -65,8 +65,8 @@ void PutDecisionId(std::string& bytes, const decision::DecisionId& id) {
   PutSizedField(bytes, pb::DecideResponse::kDecisionIdFieldNumber, {hex, sizeof hex});
 }
 
-// What a decision adds to a ranked treatment: three doubles with their tags, which take one byte.
-constexpr size_t kRankedNumbersBytes = 3 * (1 + sizeof(double));
+// What a decision adds to a ranked treatment: four doubles with their tags, which take one byte.
+constexpr size_t kRankedNumbersBytes = 4 * (1 + sizeof(double));
 
 size_t SizeOfTexts(const std::vector<std::string>& texts) {
   size_t size = 0;
@@ -165,6 +165,9 @@ void AnswerEncoder::Append(const context::DecisionContext& context,
   }
   if (explain) AppendRejected(context, decision, bytes);
   PutFlag(bytes, pb::DecideResponse::kUnknownCustomerFieldNumber, decision.unknown_customer);
+  if (const catalog::Treatment* greedy = decision::DisplacedTreatment(strategy_, decision)) {
+    PutText(bytes, pb::DecideResponse::kGreedyTreatmentIdFieldNumber, greedy->name);
+  }
 }
 
 void AnswerEncoder::AppendRanked(const context::DecisionContext& context,
@@ -183,6 +186,7 @@ void AnswerEncoder::AppendRanked(const context::DecisionContext& context,
             decision.result.scored.scored[static_cast<size_t>(ranked.scored)].propensity);
   PutNumber(bytes, Pb::kContextWeightFieldNumber, ranked.context_weight);
   PutNumber(bytes, Pb::kPriorityFieldNumber, ranked.priority);
+  PutNumber(bytes, Pb::kSelectionProbabilityFieldNumber, ranked.selection_probability);
   for (const std::string& reason : reasons) {
     PutSizedField(bytes, Pb::kReasonsFieldNumber, reason);
   }
@@ -230,6 +234,8 @@ void AnswerEncoder::AppendRejected(const context::DecisionContext& context,
       const auto i = static_cast<size_t>(score - scored.begin());
       PutNumber(message, Pb::kPropensityFieldNumber, score->propensity);
       PutNumber(message, Pb::kPriorityFieldNumber, decision.result.arbitration.priority[i]);
+      const double chance = decision.result.arbitration.SelectionProbabilityOf(static_cast<int>(i));
+      if (chance > 0) PutNumber(message, Pb::kSelectionProbabilityFieldNumber, chance);
     }
     if (explained_bytes < kMaxExplanationBytes) {
       const size_t before = message.size();

@@ -1,6 +1,7 @@
 #include "lib/arbitration/arbitration.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace attune::arbitration {
 namespace {
@@ -33,72 +34,206 @@ int FindFallback(const Settings& settings, const context::DecisionContext& conte
   return -1;
 }
 
-}  // namespace
+// Ranks the scored candidates of one decision. Lives for one call of Arbitrate.
+class Arbiter {
+ public:
+  Arbiter(const Settings& settings, const catalog::Catalog& catalog,
+          const context::DecisionContext& context, const scoring::ScoredCandidates& candidates,
+          ArbitrationResult& result)
+      : settings_(settings),
+        catalog_(catalog),
+        context_(context),
+        scored_(candidates.scored),
+        result_(result) {}
 
-void Arbitrate(const Settings& settings, const catalog::Catalog& catalog,
-               const context::DecisionContext& context, const scoring::ScoredCandidates& candidates,
-               ArbitrationResult& result) {
-  const std::vector<scoring::ScoredCandidate>& scored = candidates.scored;
-  result.ranked.clear();
-  result.rejected.clear();
-  result.priority.resize(scored.size());
-  result.reason.assign(scored.size(), Reason::kOutranked);
-  result.heap.clear();
-  WeighGroups(settings, catalog, context, result.group_weight);
-  const auto treatment_of = [&](size_t i) -> const catalog::Treatment& {
-    return catalog.treatments[static_cast<size_t>(scored[i].treatment)];
-  };
-  for (size_t i = 0; i < scored.size(); ++i) {
-    const catalog::Treatment& treatment = treatment_of(i);
-    const double weight = result.group_weight[static_cast<size_t>(treatment.group)];
-    const double priority = scored[i].propensity * weight * treatment.value - treatment.cost;
-    result.priority[i] = priority;
-    if (treatment.only_as_fallback) {
-      result.reason[i] = Reason::kOnlyAsFallback;
-    } else if (scored[i].propensity < settings.min_propensity) {
-      result.reason[i] = Reason::kBelowMinPropensity;
-    } else if (priority < settings.min_priority) {
-      result.reason[i] = Reason::kBelowMinPriority;
-    } else {
-      result.heap.push_back({priority, treatment.value, treatment.name_rank, static_cast<int>(i)});
-    }
-  }
-  const auto rank = [&](size_t i) {
-    const double weight = result.group_weight[static_cast<size_t>(treatment_of(i).group)];
-    result.reason[i].reset();
-    result.ranked.push_back(
-        {static_cast<int>(i), scored[i].treatment, weight, result.priority[i], 0.0});
-  };
-  const auto ranks_after = [](const ArbitrationResult::Contender& a,
-                              const ArbitrationResult::Contender& b) {
+  // Computes the priorities and leaves in the heap, not yet as one, who may be ranked.
+  void FindContenders();
+  // Lets exploration choose among the contenders and ranks the one that it puts on top.
+  void Explore(std::optional<double> draw);
+  // Ranks the contenders by their order, as far as there are places.
+  void RankTheBest();
+  // Ranks the first fallback that can be used when nothing else is ranked.
+  void FallBack();
+  // Without exploration the first of the ranking was there for certain.
+  void TellChances();
+  void TellRejections();
+
+ private:
+  using Contender = ArbitrationResult::Contender;
+
+  static bool RanksAfter(const Contender& a, const Contender& b) {
     if (a.priority != b.priority) return a.priority < b.priority;
     if (a.value != b.value) return a.value < b.value;
     return a.name_rank > b.name_rank;
-  };
-  // A heap, because only the few best of possibly thousands are wanted in order.
-  std::make_heap(result.heap.begin(), result.heap.end(), ranks_after);
-  result.group_count.assign(catalog.groups.size(), 0);
-  while (!result.heap.empty() &&
-         result.ranked.size() < static_cast<size_t>(context.max_treatments)) {
-    std::pop_heap(result.heap.begin(), result.heap.end(), ranks_after);
-    const auto i = static_cast<size_t>(result.heap.back().scored);
-    result.heap.pop_back();
-    const auto group = static_cast<size_t>(treatment_of(i).group);
-    if (result.group_count[group] >= settings.max_per_group) {
-      result.reason[i] = Reason::kGroupLimitReached;
-      continue;
+  }
+  const catalog::Treatment& TreatmentOf(size_t scored) const {
+    return catalog_.treatments[static_cast<size_t>(scored_[scored].treatment)];
+  }
+  double WeightOf(const catalog::Treatment& treatment) const {
+    return result_.group_weight[static_cast<size_t>(treatment.group)];
+  }
+  // Index of the exploration by which the treatment competes; -1: it competes with nobody.
+  int ExplorationOf(const catalog::Treatment& treatment) const {
+    return treatment.explored ? settings_.exploration_of_group[static_cast<size_t>(treatment.group)]
+                              : -1;
+  }
+  // The standard deviation of the priority when the propensity was learned from that much evidence.
+  double DeviationOf(size_t scored, double evidence) const;
+  // Lays out the contenders that have this exploration.
+  void FindArms(int exploration);
+  // Ranks the candidate if its group has a place left.
+  void Rank(size_t scored);
+
+  const Settings& settings_;
+  const catalog::Catalog& catalog_;
+  const context::DecisionContext& context_;
+  const std::vector<scoring::ScoredCandidate>& scored_;
+  ArbitrationResult& result_;
+};
+
+void Arbiter::FindContenders() {
+  result_.ranked.clear();
+  result_.rejected.clear();
+  result_.selectable.clear();
+  result_.greedy = -1;
+  result_.priority.resize(scored_.size());
+  result_.reason.assign(scored_.size(), Reason::kOutranked);
+  result_.heap.clear();
+  result_.group_count.assign(catalog_.groups.size(), 0);
+  WeighGroups(settings_, catalog_, context_, result_.group_weight);
+  for (size_t i = 0; i < scored_.size(); ++i) {
+    const catalog::Treatment& treatment = TreatmentOf(i);
+    const double priority =
+        scored_[i].propensity * WeightOf(treatment) * treatment.value - treatment.cost;
+    result_.priority[i] = priority;
+    if (treatment.only_as_fallback) {
+      result_.reason[i] = Reason::kOnlyAsFallback;
+    } else if (scored_[i].propensity < settings_.min_propensity) {
+      result_.reason[i] = Reason::kBelowMinPropensity;
+    } else if (priority < settings_.min_priority) {
+      result_.reason[i] = Reason::kBelowMinPriority;
+    } else {
+      result_.heap.push_back({priority, treatment.value, treatment.name_rank, static_cast<int>(i)});
     }
-    ++result.group_count[group];
-    rank(i);
   }
-  const int fallback = result.ranked.empty() ? FindFallback(settings, context, scored) : -1;
-  result.is_fallback = fallback >= 0;
-  if (result.is_fallback) rank(static_cast<size_t>(fallback));
-  // Without exploration the best treatment is put on top for certain.
-  if (!result.ranked.empty()) result.ranked.front().selection_probability = 1.0;
-  for (size_t i = 0; i < scored.size(); ++i) {
-    if (result.reason[i]) result.rejected.push_back({scored[i].treatment, *result.reason[i]});
+}
+
+void Arbiter::Rank(size_t scored) {
+  const catalog::Treatment& treatment = TreatmentOf(scored);
+  int& count = result_.group_count[static_cast<size_t>(treatment.group)];
+  if (count >= settings_.max_per_group) {
+    result_.reason[scored] = Reason::kGroupLimitReached;
+    return;
   }
+  ++count;
+  result_.reason[scored].reset();
+  result_.ranked.push_back({static_cast<int>(scored), scored_[scored].treatment,
+                            WeightOf(treatment), result_.priority[scored], 0.0});
+}
+
+double Arbiter::DeviationOf(size_t scored, double evidence) const {
+  const catalog::Treatment& treatment = TreatmentOf(scored);
+  const double p = scored_[scored].propensity;
+  return WeightOf(treatment) * treatment.value * std::sqrt(p * (1 - p) / (evidence + 1));
+}
+
+void Arbiter::FindArms(int exploration) {
+  const Exploration& by = settings_.explorations[static_cast<size_t>(exploration)];
+  const bool is_uncertain = by.method == Exploration::Method::kThompson;
+  result_.arms.clear();
+  result_.arm_contender.clear();
+  for (size_t c = 0; c < result_.heap.size(); ++c) {
+    const auto scored = static_cast<size_t>(result_.heap[c].scored);
+    if (ExplorationOf(TreatmentOf(scored)) != exploration) continue;
+    result_.arms.push_back(
+        {result_.heap[c].priority, is_uncertain ? DeviationOf(scored, by.evidence) : 0.0});
+    result_.arm_contender.push_back(c);
+  }
+}
+
+void Arbiter::Explore(std::optional<double> draw) {
+  std::vector<Contender>& contenders = result_.heap;
+  if (contenders.empty()) return;
+  const auto greedy = std::max_element(contenders.begin(), contenders.end(), RanksAfter);
+  result_.greedy = greedy->scored;
+  const int exploration = ExplorationOf(TreatmentOf(static_cast<size_t>(greedy->scored)));
+  if (exploration < 0) return;
+  const Exploration& by = settings_.explorations[static_cast<size_t>(exploration)];
+  if (by.method == Exploration::Method::kNone) return;
+  FindArms(exploration);
+  const auto greedy_arm = std::find(result_.arm_contender.begin(), result_.arm_contender.end(),
+                                    static_cast<size_t>(greedy - contenders.begin())) -
+                          result_.arm_contender.begin();
+  SelectionProbabilities(by, result_.arms, static_cast<size_t>(greedy_arm), result_.exploration,
+                         result_.arm_probability);
+  for (size_t a = 0; a < result_.arms.size(); ++a) {
+    if (result_.arm_probability[a] <= 0) continue;
+    result_.selectable.push_back(
+        {contenders[result_.arm_contender[a]].scored, result_.arm_probability[a]});
+  }
+  if (!draw) return;
+  Contender& top = contenders[result_.arm_contender[Pick(result_.arm_probability, *draw)]];
+  Rank(static_cast<size_t>(top.scored));
+  top = contenders.back();
+  contenders.pop_back();
+}
+
+void Arbiter::RankTheBest() {
+  // A heap, because only the few best of possibly thousands are wanted in order.
+  std::vector<Contender>& heap = result_.heap;
+  std::make_heap(heap.begin(), heap.end(), RanksAfter);
+  while (!heap.empty() && result_.ranked.size() < static_cast<size_t>(context_.max_treatments)) {
+    std::pop_heap(heap.begin(), heap.end(), RanksAfter);
+    const auto scored = static_cast<size_t>(heap.back().scored);
+    heap.pop_back();
+    Rank(scored);
+  }
+}
+
+void Arbiter::FallBack() {
+  const int fallback = result_.ranked.empty() ? FindFallback(settings_, context_, scored_) : -1;
+  result_.is_fallback = fallback >= 0;
+  if (result_.is_fallback) Rank(static_cast<size_t>(fallback));
+}
+
+void Arbiter::TellChances() {
+  if (result_.ranked.empty()) return;
+  if (result_.greedy < 0) result_.greedy = result_.ranked.front().scored;
+  if (result_.selectable.empty()) {
+    result_.selectable.push_back({result_.ranked.front().scored, 1.0});
+    result_.ranked.front().selection_probability = 1.0;
+    return;
+  }
+  for (RankedTreatment& ranked : result_.ranked) {
+    ranked.selection_probability = result_.SelectionProbabilityOf(ranked.scored);
+  }
+}
+
+void Arbiter::TellRejections() {
+  for (size_t i = 0; i < scored_.size(); ++i) {
+    if (result_.reason[i]) result_.rejected.push_back({scored_[i].treatment, *result_.reason[i]});
+  }
+}
+
+}  // namespace
+
+double ArbitrationResult::SelectionProbabilityOf(int scored) const {
+  const auto found =
+      std::lower_bound(selectable.begin(), selectable.end(), scored,
+                       [](const Selectable& s, int wanted) { return s.scored < wanted; });
+  return found == selectable.end() || found->scored != scored ? 0.0 : found->probability;
+}
+
+void Arbitrate(const Settings& settings, const catalog::Catalog& catalog,
+               const context::DecisionContext& context, const scoring::ScoredCandidates& candidates,
+               std::optional<double> draw, ArbitrationResult& result) {
+  Arbiter arbiter(settings, catalog, context, candidates, result);
+  arbiter.FindContenders();
+  if (settings.explores()) arbiter.Explore(draw);
+  arbiter.RankTheBest();
+  arbiter.FallBack();
+  arbiter.TellChances();
+  arbiter.TellRejections();
 }
 
 }  // namespace attune::arbitration

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/types/span.h"
+#include "lib/arbitration/exploration.h"
 #include "lib/candidates/rejection.h"
 #include "lib/catalog/catalog.h"
 #include "lib/context/decision_context.h"
@@ -40,6 +41,13 @@ struct Settings {
   double min_priority = -std::numeric_limits<double>::infinity();
   std::vector<ContextWeight> context_weights;
   std::vector<Fallback> fallbacks;
+  // The strategy's exploration, then those of the groups that have their own. Empty: nobody
+  // explores.
+  std::vector<Exploration> explorations;
+  // By index of the group: which of them is the group's. Empty as they are.
+  std::vector<int> exploration_of_group;
+
+  bool explores() const { return !explorations.empty(); }
 };
 
 // A treatment in the ranking.
@@ -52,6 +60,12 @@ struct RankedTreatment {
   double selection_probability = 0;
 };
 
+// A scored candidate that had a chance to be put on top.
+struct Selectable {
+  int scored = 0;          // index into ScoredCandidates::scored
+  double probability = 0;  // above 0
+};
+
 // The ranking, best first, and why the other scored treatments are not in it.
 struct ArbitrationResult {
   std::vector<RankedTreatment> ranked;
@@ -59,6 +73,16 @@ struct ArbitrationResult {
   std::vector<candidates::Rejection> rejected;  // ascending by treatment
   // Priorities of all scored candidates, parallel to ScoredCandidates::scored.
   std::vector<double> priority;
+  // Who could have been put on top, ascending by `scored`. Their chances add up to 1 within 1e-9;
+  // empty when nothing is ranked.
+  std::vector<Selectable> selectable;
+  // What is on top without exploration, as an index into ScoredCandidates::scored; -1: nothing is.
+  int greedy = -1;
+
+  // Did exploration put another treatment on top than the greedy choice?
+  bool explored() const { return !ranked.empty() && ranked.front().scored != greedy; }
+  // The chance with which this scored candidate was put on top.
+  double SelectionProbabilityOf(int scored) const;
 
   // Scratch: kept for its capacity.
   std::vector<double> group_weight;
@@ -70,16 +94,28 @@ struct ArbitrationResult {
     int scored = 0;  // index into ScoredCandidates::scored
   };
   std::vector<Contender> heap;
+  std::vector<Arm> arms;
+  std::vector<size_t> arm_contender;  // index into `heap`, parallel to `arms`
+  std::vector<double> arm_probability;
+  ExplorationScratch exploration;
   std::vector<std::optional<candidates::Reason>> reason;  // none: ranked
 };
 
 // Ranks by priority; ties by value, then by name of the treatment. At most
 // `context.max_treatments`, at most `max_per_group` of one group. When nothing is ranked, the first
-// fallback for the channel that was scored is, whatever the limits say. `result` is overwritten;
-// its capacity is reused.
+// fallback for the channel that was scored is, whatever the limits say.
+//
+// The first of that order, the greedy choice, stands on top, unless exploration puts another one
+// there; the others follow in their order, and the limits count from the top. Who passes the
+// thresholds and has the same exploration as the greedy choice (its group's own, else the
+// strategy's) competes with it; treatments that are not `explored` compete with nobody. `draw`,
+// from [0, 1), says where it falls; without it the greedy choice stays on top, and the chances are
+// told as they would be.
+//
+// `result` is overwritten; its capacity is reused.
 void Arbitrate(const Settings& settings, const catalog::Catalog& catalog,
                const context::DecisionContext& context, const scoring::ScoredCandidates& candidates,
-               ArbitrationResult& result);
+               std::optional<double> draw, ArbitrationResult& result);
 
 }  // namespace attune::arbitration
 

@@ -53,6 +53,8 @@ struct Treatment {
   bool transactional = false;
   // Ranked only when nothing else is.
   bool only_as_fallback = false;
+  // May be put on top by exploration, and may make way for another.
+  bool explored = true;
   // By index of the channel; absent: the channel can't carry the treatment.
   std::vector<std::optional<Content>> content;
 };

@@ -61,6 +61,13 @@ uint64_t Fingerprint(const HashKey& seed, const strategy::Strategy& strategy,
   return KeyedHash64(seed, content);
 }
 
+// Where exploration's draw falls; none when it is not looked at.
+std::optional<double> DrawFor(const strategy::Strategy& strategy, const DecideOptions& options,
+                              const DecisionId& id) {
+  if (options.greedy || !strategy.arbitration.explores()) return std::nullopt;
+  return arbitration::DrawOf(id);
+}
+
 }  // namespace
 
 // What of a request makes its retry recognisable.
@@ -137,13 +144,14 @@ absl::Status Decider::DecideOnce(const strategy::Strategy& strategy,
   }
   timer.Finish(Stage::kCustomer);
 
-  RunPipeline(strategy, *decision.stops, context, state, decision.features, timer, decision.result);
+  decision.id = MakeId(seed_, request.key, context.time_us, state.decision_count(), request.hash);
+  RunPipeline(strategy, *decision.stops, context, state, decision.features,
+              DrawFor(strategy, options, decision.id), timer, decision.result);
 
   if (!decision.result.scored.rejected.empty()) decision.degradation |= kScoreNotFinite;
-  decision.id = MakeId(seed_, request.key, context.time_us, state.decision_count(), request.hash);
   if (options.dry_run) return absl::OkStatus();
   if (!can_remember) {
-    DecideUnremembered(strategy, context, state, timer, decision);
+    DecideUnremembered(strategy, context, state, options, timer, decision);
     return absl::OkStatus();
   }
   MakeEvent(strategy, context, state, options, request, encode_answer, decision);
@@ -153,20 +161,20 @@ absl::Status Decider::DecideOnce(const strategy::Strategy& strategy,
   if (!status.ok()) {
     decision.answer.clear();  // it says that the decision is remembered
     decision.store_status.Update(status);
-    DecideUnremembered(strategy, context, state, timer, decision);
+    DecideUnremembered(strategy, context, state, options, timer, decision);
   }
   return absl::OkStatus();
 }
 
 void Decider::DecideUnremembered(const strategy::Strategy& strategy,
                                  const context::DecisionContext& context,
-                                 const customer::CustomerState& state, StageTimer& timer,
-                                 Decision& decision) const {
+                                 const customer::CustomerState& state, const DecideOptions& options,
+                                 StageTimer& timer, Decision& decision) const {
   decision.degradation |= kNotRemembered;
   const bool counts = strategy.contact.counts_decided() || strategy.engagement.size() > 0;
   if (!counts || !state.available()) return;
-  RunPipeline(strategy, *decision.stops, context, state.AsReadOnly(), decision.features, timer,
-              decision.result);
+  RunPipeline(strategy, *decision.stops, context, state.AsReadOnly(), decision.features,
+              DrawFor(strategy, options, decision.id), timer, decision.result);
 }
 
 absl::Status Decider::FindEarlierAnswer(const customer::CustomerState& state,

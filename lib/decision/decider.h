@@ -41,6 +41,9 @@ struct DecideOptions {
   // requests with one id the same.
   bool time_given = false;
   bool explain = false;
+  // Puts the greedy choice on top, whatever exploration would draw; its chances are told as they
+  // are. For tests of strategies.
+  bool greedy = false;
 };
 
 // One decision and all memory that making it takes. Reuse it for many decisions. Not thread-safe.
@@ -110,8 +113,8 @@ class Decider {
   // so that no cap is exceeded, isn't offered.
   void DecideUnremembered(const strategy::Strategy& strategy,
                           const context::DecisionContext& context,
-                          const customer::CustomerState& state, StageTimer& timer,
-                          Decision& decision) const;
+                          const customer::CustomerState& state, const DecideOptions& options,
+                          StageTimer& timer, Decision& decision) const;
   // Encodes the decision's event, with the answer if the request has an id.
   static void MakeEvent(const strategy::Strategy& strategy, const context::DecisionContext& context,
                         const customer::CustomerState& state, const DecideOptions& options,

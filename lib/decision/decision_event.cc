@@ -87,16 +87,15 @@ void EncodeEvent(const strategy::Strategy& strategy, const context::DecisionCont
   }
   const auto& ranked = result.arbitration.ranked;
   writer.Numbers(Pb::kRankingFieldNumber, ranked, [](const auto& r) { return r.scored; });
-  writer.Field(Pb::kSelectableFieldNumber, [&](std::string& out) {
-    for (const auto& r : ranked) {
-      if (r.selection_probability > 0) PutVarint(out, static_cast<uint32_t>(r.scored));
-    }
-  });
+  const auto& selectable = result.arbitration.selectable;
+  writer.Numbers(Pb::kSelectableFieldNumber, selectable, [](const auto& s) { return s.scored; });
   writer.Field(Pb::kSelectionProbabilityFieldNumber, [&](std::string& out) {
-    for (const auto& r : ranked) {
-      if (r.selection_probability > 0) PutFixed(out, r.selection_probability);
-    }
+    for (const auto& s : selectable) PutFixed(out, s.probability);
   });
+  if (result.arbitration.explored()) {
+    PutNumber(event, Pb::kGreedyPlusOneFieldNumber,
+              static_cast<uint64_t>(result.arbitration.greedy) + 1);
+  }
   writer.Field(Pb::kRejectedFieldNumber, [&](std::string& out) {
     result.ForEachRejection([&](const auto& r) { PutVarint(out, treatment(r.treatment).number); });
   });

@@ -32,7 +32,8 @@ int64_t StageTimer::Now() {
 
 void RunPipeline(const strategy::Strategy& strategy, const stops::StopSet& stops,
                  const context::DecisionContext& context, const customer::CustomerState& customer,
-                 absl::Span<const ValueRef> features, StageTimer& timer, PipelineResult& result) {
+                 absl::Span<const ValueRef> features, std::optional<double> draw, StageTimer& timer,
+                 PipelineResult& result) {
   candidates::SelectCandidates(strategy.catalog, stops, context, result.candidates);
   timer.Finish(Stage::kCandidates);
   policy::ApplyPolicies({strategy.catalog, strategy.engagement, strategy.contact, strategy.context,
@@ -42,7 +43,7 @@ void RunPipeline(const strategy::Strategy& strategy, const stops::StopSet& stops
   scoring::Score(strategy.models, strategy.catalog, strategy.context, context, features,
                  result.policy.kept, result.scored);
   timer.Finish(Stage::kScoring);
-  arbitration::Arbitrate(strategy.arbitration, strategy.catalog, context, result.scored,
+  arbitration::Arbitrate(strategy.arbitration, strategy.catalog, context, result.scored, draw,
                          result.arbitration);
   result.rejected_counts.Clear();
   result.ForEachRejection([&](const candidates::Rejection& rejection) {

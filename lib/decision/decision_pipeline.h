@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 
 #include "absl/types/span.h"
@@ -71,14 +72,15 @@ struct PipelineResult {
   RejectionCounts rejected_counts;
 };
 
-// Decides: a pure function of the strategy, what of it is stopped, the context, and the customer's
-// state and features.
-// `result` is overwritten; its capacity is reused, so that a decision allocates nothing.
+// Decides: a pure function of the strategy, what of it is stopped, the context, the customer's
+// state and features, and where on [0, 1) exploration's draw falls; without a draw nothing is
+// explored. `result` is overwritten; its capacity is reused, so that a decision allocates nothing.
 // REQUIRES: `context` was normalised against this strategy; `stops` were made for its catalog;
 // `features` has one value per declared feature; the strategy outlives the use of `result`.
 void RunPipeline(const strategy::Strategy& strategy, const stops::StopSet& stops,
                  const context::DecisionContext& context, const customer::CustomerState& customer,
-                 absl::Span<const ValueRef> features, StageTimer& timer, PipelineResult& result);
+                 absl::Span<const ValueRef> features, std::optional<double> draw, StageTimer& timer,
+                 PipelineResult& result);
 
 }  // namespace attune::decision
 

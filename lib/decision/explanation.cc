@@ -217,6 +217,38 @@ void ShortenTexts(RejectionExplanation& explanation) {
   }
 }
 
+const catalog::Treatment& TopTreatment(const strategy::Strategy& strategy,
+                                       const Decision& decision) {
+  const auto top = static_cast<size_t>(decision.result.arbitration.ranked.front().treatment);
+  return strategy.catalog.treatments[top];
+}
+
+std::string NoPlaceInGroup(const strategy::Strategy& strategy, const Decision& decision,
+                           const catalog::Treatment& treatment, double priority) {
+  const int places = strategy.arbitration.max_per_group;
+  std::string text =
+      absl::StrCat("priority ", FourDigits(priority), "; better treatments of its group fill its ",
+                   places, places == 1 ? " place" : " places");
+  if (!decision.result.arbitration.explored()) return text;
+  const catalog::Treatment& top = TopTreatment(strategy, decision);
+  if (top.group != treatment.group) return text;
+  return places == 1 ? absl::StrCat("priority ", FourDigits(priority), "; exploration put ",
+                                    top.name, " on top, which fills the place of their group")
+                     : absl::StrCat(text, ", one of them put on top by exploration");
+}
+
+std::string Outranked(const strategy::Strategy& strategy, const Decision& decision,
+                      double priority) {
+  const auto& ranked = decision.result.arbitration.ranked;
+  if (decision.result.arbitration.explored() && ranked.size() == 1) {
+    return absl::StrCat("priority ", FourDigits(priority), "; exploration put ",
+                        TopTreatment(strategy, decision).name, " in the only place, with ",
+                        FourDigits(ranked.front().priority));
+  }
+  return absl::StrCat("priority ", FourDigits(priority), "; the last of the ", ranked.size(),
+                      " ranked has ", FourDigits(ranked.empty() ? 0.0 : ranked.back().priority));
+}
+
 // What needs no more than a sentence.
 std::string Detail(const strategy::Strategy& strategy, const context::DecisionContext& context,
                    const Decision& decision, const candidates::Rejection& rejection) {
@@ -268,21 +300,22 @@ std::string Detail(const strategy::Strategy& strategy, const context::DecisionCo
       return absl::StrCat("priority ", FourDigits(scores.priority), " is below the minimum of ",
                           FourDigits(strategy.arbitration.min_priority));
     case Reason::kGroupLimitReached:
-      return absl::StrCat("priority ", FourDigits(scores.priority),
-                          "; better treatments of its group fill its ",
-                          strategy.arbitration.max_per_group,
-                          strategy.arbitration.max_per_group == 1 ? " place" : " places");
-    case Reason::kOutranked: {
-      const auto& ranked = decision.result.arbitration.ranked;
-      return absl::StrCat("priority ", FourDigits(scores.priority), "; the last of the ",
-                          ranked.size(), " ranked has ",
-                          FourDigits(ranked.empty() ? 0.0 : ranked.back().priority));
-    }
+      return NoPlaceInGroup(strategy, decision, treatment, scores.priority);
+    case Reason::kOutranked:
+      return Outranked(strategy, decision, scores.priority);
   }
   return "";
 }
 
 }  // namespace
+
+const catalog::Treatment* DisplacedTreatment(const strategy::Strategy& strategy,
+                                             const Decision& decision) {
+  const arbitration::ArbitrationResult& result = decision.result.arbitration;
+  if (!result.explored()) return nullptr;
+  const int greedy = decision.result.scored.scored[static_cast<size_t>(result.greedy)].treatment;
+  return &strategy.catalog.treatments[static_cast<size_t>(greedy)];
+}
 
 RejectionExplanation ExplainRejection(const strategy::Strategy& strategy,
                                       const context::DecisionContext& context,

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "lib/candidates/rejection.h"
+#include "lib/catalog/catalog.h"
 #include "lib/context/decision_context.h"
 #include "lib/decision/decider.h"
 #include "lib/policy/engagement_explanation.h"
@@ -22,6 +23,11 @@ inline constexpr size_t kMaxReasons = 3;
 inline constexpr size_t kMaxShownValues = 32;
 inline constexpr size_t kMaxShownBytes = 1024;   // of the part of a rule, and of what it needed
 inline constexpr size_t kMaxDetailBytes = 4096;  // of the sentence, which has the others in it
+
+// The greedy choice, when exploration put another treatment on top; else nullptr. REQUIRES:
+// `decision` was made with `strategy`.
+const catalog::Treatment* DisplacedTreatment(const strategy::Strategy& strategy,
+                                             const Decision& decision);
 
 // Why a treatment was not ranked.
 struct RejectionExplanation {

@@ -1,6 +1,7 @@
 #include "lib/scenario/difference.h"
 
 #include <algorithm>
+#include <cmath>
 #include <optional>
 #include <utility>
 
@@ -14,6 +15,9 @@
 
 namespace attune::scenario {
 namespace {
+
+// How far a chance may be from the expected one.
+constexpr double kChanceTolerance = 1e-6;
 
 // Where a treatment stands in a decision.
 struct Standing {
@@ -45,6 +49,7 @@ class Comparison {
   void CompareTop(int expected, int line);
   void CompareIncluded(const std::vector<int>& expected, int line);
   void CompareRejection(const ExpectedRejection& expected);
+  void CompareChance(const ExpectedChance& expected);
 
   std::vector<Difference> Take() { return std::move(differences_); }
 
@@ -168,6 +173,22 @@ void Comparison::CompareRejection(const ExpectedRejection& expected) {
                           {Explain(expected.treatment)}});
 }
 
+void Comparison::CompareChance(const ExpectedChance& expected) {
+  const auto& scored = decision_.result.scored.scored;
+  const auto found = std::find_if(scored.begin(), scored.end(), [&](const auto& candidate) {
+    return candidate.treatment == expected.treatment;
+  });
+  const double chance = found == scored.end() ? 0.0
+                                              : decision_.result.arbitration.SelectionProbabilityOf(
+                                                    static_cast<int>(found - scored.begin()));
+  if (std::fabs(chance - expected.chance) <= kChanceTolerance) return;
+  differences_.push_back({expected.line,
+                          absl::StrCat("chances.", Name(expected.treatment)),
+                          absl::StrFormat("%.9g", expected.chance),
+                          absl::StrFormat("%.9g", chance),
+                          {Explain(expected.treatment)}});
+}
+
 }  // namespace
 
 std::vector<Difference> Compare(const strategy::Strategy& strategy,
@@ -180,6 +201,7 @@ std::vector<Difference> Compare(const strategy::Strategy& strategy,
   for (const ExpectedRejection& rejection : expect.rejected) {
     comparison.CompareRejection(rejection);
   }
+  for (const ExpectedChance& chance : expect.chances) comparison.CompareChance(chance);
   return comparison.Take();
 }
 

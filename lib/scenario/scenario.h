@@ -27,6 +27,13 @@ struct ExpectedRejection {
   int line = 0;                            // of the file of cases; so everywhere below
 };
 
+// The chance with which exploration is to put a treatment on top.
+struct ExpectedChance {
+  int treatment = 0;  // index into Catalog::treatments
+  double chance = 0;  // 0 … 1
+  int line = 0;
+};
+
 // What a decision is to be; what is absent or empty is not looked at. Treatments are indexes into
 // Catalog::treatments.
 struct Expectation {
@@ -34,6 +41,7 @@ struct Expectation {
   std::optional<int> top;
   std::vector<int> includes;
   std::vector<ExpectedRejection> rejected;
+  std::vector<ExpectedChance> chances;
   int ranking_line = 0;
   int top_line = 0;
   int includes_line = 0;

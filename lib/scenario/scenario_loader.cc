@@ -85,6 +85,7 @@ class Compiler : public strategy::CheckerBase {
   void AddInteraction(const v1::ScenarioInteraction& source, const std::string& path, Step& step);
   void AddStop(const v1::ScenarioStop& source, const std::string& path, Step& step);
   Expectation CompileExpectation(const v1::Expectation& source, const std::string& path);
+  void AddChances(const v1::Expectation& source, const std::string& path, Expectation& expect);
   ExpectedRejection CompileRejection(const v1::ExpectedRejection& source, const std::string& path);
   std::optional<candidates::Reason> CompileReason(const std::string& name, const std::string& path);
 
@@ -423,7 +424,24 @@ Expectation Compiler::CompileExpectation(const v1::Expectation& source, const st
             [](const ExpectedRejection& a, const ExpectedRejection& b) {
               return std::tie(a.line, a.treatment) < std::tie(b.line, b.treatment);
             });
+  AddChances(source, path, expect);
   return expect;
+}
+
+void Compiler::AddChances(const v1::Expectation& source, const std::string& path,
+                          Expectation& expect) {
+  for (const auto& [name, chance] : source.chances()) {
+    const std::string entry = EntryPath(Field(path, "chances"), name);
+    const auto treatment = TreatmentOf(name, entry);
+    if (!(chance >= 0 && chance <= 1)) {
+      Report(entry, absl::StrCat("a chance must be between 0 and 1, not ", chance));
+    }
+    if (treatment) expect.chances.push_back({*treatment, chance, source_.LineOf(entry)});
+  }
+  std::sort(expect.chances.begin(), expect.chances.end(),
+            [](const ExpectedChance& a, const ExpectedChance& b) {
+              return std::tie(a.line, a.treatment) < std::tie(b.line, b.treatment);
+            });
 }
 
 ExpectedRejection Compiler::CompileRejection(const v1::ExpectedRejection& source,

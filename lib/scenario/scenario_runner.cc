@@ -101,6 +101,7 @@ absl::StatusOr<std::vector<Difference>> ScenarioRunner::Decide(const strategy::S
   const auto no_answer = [](const decision::Decision&, decision::AnswerForm, std::string*) {};
   decision::DecideOptions options;
   options.stops = &stops_;
+  options.greedy = true;  // a case must not depend on the seed of its store
   const absl::Status status = decider_.Decide(strategy, context, options, no_answer, decision_);
   if (!status.ok()) return status;
   if (!decision_.store_status.ok()) return decision_.store_status;

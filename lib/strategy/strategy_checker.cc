@@ -19,6 +19,7 @@
 #include "lib/strategy/checker_base.h"
 #include "lib/strategy/contact_checker.h"
 #include "lib/strategy/engagement_checker.h"
+#include "lib/strategy/exploration_checker.h"
 #include "lib/strategy/literal.h"
 
 namespace attune::strategy {
@@ -78,6 +79,7 @@ bool Checker::Check() {
   }
   CheckAnswers();
   CheckArbitration();
+  CheckExplorations(file_, source_, issues_);
   CheckDeclarations(file_.treatment_attributes(), "treatment_attributes", "treatment attribute");
   StringMap<std::string> path_of_policy;
   if (!CheckContact(file_, {groups_, treatments, channels_}, source_, issues_, path_of_policy)) {

@@ -45,6 +45,7 @@ class Compiler {
                                       const context::ContextSchema& context);
   arbitration::Settings CompileArbitration(const context::ContextSchema& context,
                                            const catalog::Catalog& catalog);
+  void CompileExplorations(arbitration::Settings& settings);
 
   int GroupOf(std::string_view name) const {
     const auto found = groups_.find(name);
@@ -180,6 +181,7 @@ catalog::Treatment Compiler::CompileTreatment(const v1::Treatment& file,
                           : PurposeOf(file.purpose());
   treatment.transactional = file.transactional();
   treatment.only_as_fallback = file.only_as_fallback();
+  treatment.explored = !file.no_exploration();
   treatment.value = file.value();
   treatment.cost = file.cost();
   if (file.has_valid_from()) treatment.valid_from_us = MicrosOf(file.valid_from());
@@ -234,7 +236,55 @@ arbitration::Settings Compiler::CompileArbitration(const context::ContextSchema&
     if (treatment < 0) continue;
     settings.fallbacks.push_back({treatment, ChannelsOf(fallback.channels(), context)});
   }
+  CompileExplorations(settings);
   return settings;
+}
+
+arbitration::Exploration ExplorationOf(const v1::Exploration& file) {
+  using Method = arbitration::Exploration::Method;
+  arbitration::Exploration exploration;
+  exploration.floor = file.floor();
+  switch (file.method_case()) {
+    case v1::Exploration::kEpsilonGreedy:
+      exploration.method = Method::kEpsilonGreedy;
+      exploration.epsilon = file.epsilon_greedy().epsilon();
+      break;
+    case v1::Exploration::kSoftmax:
+      exploration.method = Method::kSoftmax;
+      exploration.temperature = file.softmax().temperature();
+      break;
+    case v1::Exploration::kSquareCb:
+      exploration.method = Method::kSquareCb;
+      exploration.gamma = file.square_cb().gamma();
+      break;
+    case v1::Exploration::kThompsonSampling:
+      exploration.method = Method::kThompson;
+      exploration.evidence = file.thompson_sampling().evidence();
+      break;
+    case v1::Exploration::kNone:
+    case v1::Exploration::METHOD_NOT_SET:
+      break;
+  }
+  return exploration;
+}
+
+void Compiler::CompileExplorations(arbitration::Settings& settings) {
+  settings.explorations.push_back(ExplorationOf(file_.arbitration().exploration()));
+  settings.exploration_of_group.assign(groups_.size(), 0);
+  for (const v1::Group& group : file_.groups()) {
+    if (!group.has_exploration()) continue;
+    settings.exploration_of_group[static_cast<size_t>(GroupOf(group.name()))] =
+        static_cast<int>(settings.explorations.size());
+    settings.explorations.push_back(ExplorationOf(group.exploration()));
+  }
+  const bool explores = std::any_of(
+      settings.explorations.begin(), settings.explorations.end(), [](const auto& exploration) {
+        return exploration.method != arbitration::Exploration::Method::kNone;
+      });
+  if (explores) return;
+  // Decisions needn't look.
+  settings.explorations.clear();
+  settings.exploration_of_group.clear();
 }
 
 }  // namespace

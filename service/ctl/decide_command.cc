@@ -65,14 +65,30 @@ absl::Status FillRequest(DecideFlags& flags) {
   return absl::OkStatus();
 }
 
+// Has exploration given any but the first a chance?
+bool IsExplored(const v1::DecideResponse& response) {
+  if (response.treatments().empty()) return false;
+  const double chance = response.treatments(0).selection_probability();
+  return chance > 0 && chance < 1;
+}
+
+std::string ExploredText(const v1::DecideResponse& response) {
+  if (response.greedy_treatment_id().empty()) return "";
+  return absl::StrCat("Exploration put ", TerminalSafe(response.treatments(0).treatment_id()),
+                      " on top; the greedy choice is ",
+                      TerminalSafe(response.greedy_treatment_id()), ".\n");
+}
+
 std::string RankingText(const v1::DecideResponse& response, bool explain) {
   if (response.treatments().empty()) return "No treatment qualified.\n";
+  const bool explored = IsExplored(response);
   std::vector<Table::Column> columns = {{"rank", Table::Align::kRight},
                                         {"treatment", Table::Align::kLeft},
                                         {"group", Table::Align::kLeft}};
   for (const char* title : {"priority", "propensity", "weight", "value", "cost"}) {
     columns.push_back({title, Table::Align::kRight});
   }
+  if (explored) columns.push_back({"chance", Table::Align::kRight});
   if (explain) columns.push_back({"reasons", Table::Align::kLeft});
   Table table(std::move(columns));
   for (const v1::RankedTreatment& treatment : response.treatments()) {
@@ -84,6 +100,7 @@ std::string RankingText(const v1::DecideResponse& response, bool explain) {
                                       absl::StrFormat("%.2f", treatment.context_weight()),
                                       absl::StrFormat("%.2f", treatment.value()),
                                       absl::StrFormat("%.2f", treatment.cost())};
+    if (explored) cells.push_back(absl::StrFormat("%.4f", treatment.selection_probability()));
     if (explain) cells.push_back(absl::StrJoin(treatment.reasons(), "; "));
     table.AddRow(std::move(cells));
   }
@@ -154,7 +171,8 @@ void PrintDecision(std::ostream& out, const v1::DecideRequest& request,
   if (response.degraded()) {
     out << "Degraded: " << TerminalSafe(absl::StrJoin(response.degraded_reasons(), ", ")) << "\n";
   }
-  out << "\n" << RankingText(response, request.explain()) << CountsText(response);
+  out << ExploredText(response) << "\n"
+      << RankingText(response, request.explain()) << CountsText(response);
   if (request.explain()) out << RejectedText(response) << MissingText(response);
 }
 

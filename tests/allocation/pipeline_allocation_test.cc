@@ -2,6 +2,7 @@
 // takes replacing operator new.
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -46,7 +47,7 @@ TEST_P(PipelineAllocationTest, AllocatesNothingOnceItIsWarm) {
         context.intent = intent;
         context.channel = intent % testing::kLargeChannels;
         ASSERT_TRUE(strategy->features.Decode(customer, absl::MakeSpan(features)).ok());
-        RunPipeline(*strategy, stops::StopSet(), context, customer::CustomerState(), features,
+        RunPipeline(*strategy, stops::StopSet(), context, customer::CustomerState(), features, 0.99,
                     timer, result);
         ASSERT_EQ(result.arbitration.ranked.size(), 3u);
       }
@@ -54,6 +55,44 @@ TEST_P(PipelineAllocationTest, AllocatesNothingOnceItIsWarm) {
   }
   EXPECT_EQ(testing::AllocationsOfThisThread(), warm);
 }
+
+// With each method of exploration, and a floor.
+class ExplorationAllocationTest
+    : public ::testing::TestWithParam<arbitration::Exploration::Method> {};
+
+TEST_P(ExplorationAllocationTest, AllocatesNothingOnceItIsWarm) {
+  testing::StrategyBuilder builder;
+  const std::shared_ptr<strategy::Strategy> strategy = testing::BuildLargeStrategy(builder, 3);
+  strategy->arbitration.explorations = {
+      {.method = GetParam(), .epsilon = 0.1, .gamma = 1, .evidence = 100, .floor = 0.001}};
+  strategy->arbitration.exploration_of_group = {0, 0, 0};
+  std::vector<ValueRef> features(strategy->features.defaults().begin(),
+                                 strategy->features.defaults().end());
+  context::DecisionContext context;
+  context.attributes.assign(strategy->context.attributes.defaults().begin(),
+                            strategy->context.attributes.defaults().end());
+  context.time_us = 1'772'323'200'000'000;
+  context.max_treatments = 3;
+  PipelineResult result;
+  StageTimes times;
+  StageTimer timer(times);
+  uint64_t warm = 0;
+  for (int round = 0; round < 5; ++round) {
+    if (round == 1) warm = testing::AllocationsOfThisThread();
+    for (const double draw : {0.0, 0.5, 0.99}) {
+      RunPipeline(*strategy, stops::StopSet(), context, customer::CustomerState(), features, draw,
+                  timer, result);
+      ASSERT_GT(result.arbitration.selectable.size(), 40u);
+    }
+  }
+  EXPECT_EQ(testing::AllocationsOfThisThread(), warm);
+}
+
+INSTANTIATE_TEST_SUITE_P(Methods, ExplorationAllocationTest,
+                         ::testing::Values(arbitration::Exploration::Method::kEpsilonGreedy,
+                                           arbitration::Exploration::Method::kSoftmax,
+                                           arbitration::Exploration::Method::kSquareCb,
+                                           arbitration::Exploration::Method::kThompson));
 
 constexpr char kContact[] = R"pb(
   outcomes { name: "shown" }
@@ -126,7 +165,8 @@ void ExpectNoAllocations(const char* policies) {
   uint64_t warm = 0;
   for (int round = 0; round < 5; ++round) {
     if (round == 1) warm = testing::AllocationsOfThisThread();
-    RunPipeline(*strategy, stops::StopSet(), context, customer, features, timer, result);
+    RunPipeline(*strategy, stops::StopSet(), context, customer, features, std::nullopt, timer,
+                result);
     ASSERT_EQ(result.policy.rejected.size(), 4u);
   }
   EXPECT_EQ(testing::AllocationsOfThisThread(), warm);

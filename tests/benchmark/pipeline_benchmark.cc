@@ -262,11 +262,33 @@ void Arbitration(benchmark::State& state) {
   arbitration::ArbitrationResult result;
   for (auto _ : state) {
     arbitration::Arbitrate(fixture.strategy_->arbitration, fixture.strategy_->catalog,
-                           fixture.context_, decision.result.scored, result);
+                           fixture.context_, decision.result.scored, std::nullopt, result);
     benchmark::DoNotOptimize(result.ranked.data());
   }
 }
 BENCHMARK(Arbitration)->Name("pipeline/arbitration");
+
+// The same with a draw among 45 treatments, by the method of that number.
+void Exploration(benchmark::State& state) {
+  Fixture fixture(10);
+  decision::Decision decision;
+  if (!fixture.Decide(decision).ok()) state.SkipWithError("not decided");
+  arbitration::Settings settings = fixture.strategy_->arbitration;
+  settings.explorations = {{.method = static_cast<arbitration::Exploration::Method>(state.range(0)),
+                            .epsilon = 0.1,
+                            .temperature = 5,
+                            .gamma = 1,
+                            .evidence = 200,
+                            .floor = 0.001}};
+  settings.exploration_of_group = {0, 0, 0};
+  arbitration::ArbitrationResult result;
+  for (auto _ : state) {
+    arbitration::Arbitrate(settings, fixture.strategy_->catalog, fixture.context_,
+                           decision.result.scored, 0.9, result);
+    benchmark::DoNotOptimize(result.ranked.data());
+  }
+}
+BENCHMARK(Exploration)->Name("pipeline/exploration")->DenseRange(1, 4);
 
 // The decision's id, the event and the new record, up to the commit: by the decider's own watch.
 void Remember(benchmark::State& state) {

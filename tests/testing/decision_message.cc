@@ -39,6 +39,7 @@ void FillRanked(const strategy::Strategy& strategy, const context::DecisionConte
   out->set_propensity(decision.result.scored.scored[static_cast<size_t>(ranked.scored)].propensity);
   out->set_context_weight(ranked.context_weight);
   out->set_priority(ranked.priority);
+  out->set_selection_probability(ranked.selection_probability);
 }
 
 void FillExplanation(decision::RejectionExplanation explanation, pb::RejectedTreatment* out) {
@@ -104,6 +105,8 @@ void FillRejected(const strategy::Strategy& strategy, const context::DecisionCon
       out->set_propensity(score->propensity);
       out->set_priority(
           decision.result.arbitration.priority[static_cast<size_t>(score - scored.begin())]);
+      out->set_selection_probability(decision.result.arbitration.SelectionProbabilityOf(
+          static_cast<int>(score - scored.begin())));
     }
   }
 }
@@ -131,6 +134,13 @@ void FillResponse(const strategy::Strategy& strategy, const context::DecisionCon
     if (decision.degradation & degradation.bit) response->add_degraded_reasons(degradation.name);
   }
   response->set_unknown_customer(decision.unknown_customer);
+  const arbitration::ArbitrationResult& arbitration = decision.result.arbitration;
+  if (!arbitration.ranked.empty() && arbitration.ranked.front().scored != arbitration.greedy) {
+    const int treatment =
+        decision.result.scored.scored[static_cast<size_t>(arbitration.greedy)].treatment;
+    response->set_greedy_treatment_id(
+        strategy.catalog.treatments[static_cast<size_t>(treatment)].name);
+  }
 }
 
 }  // namespace attune::testing

@@ -1,7 +1,11 @@
 #include "lib/arbitration/arbitration.h"
 
 #include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <cstring>
 #include <map>
+#include <optional>
 #include <random>
 #include <string>
 #include <tuple>
@@ -40,7 +44,7 @@ class ArbitrateTest : public ::testing::Test {
              context::IntentSet intents = context::IntentSet().set()) {
     settings_.context_weights.push_back({group, channels, intents, percent});
   }
-  void Run() { Arbitrate(settings_, catalog_, context_, scored_, result_); }
+  void Run() { Arbitrate(settings_, catalog_, context_, scored_, draw_, result_); }
 
   std::vector<int> Ranking() {
     Run();
@@ -58,6 +62,7 @@ class ArbitrateTest : public ::testing::Test {
   catalog::Catalog catalog_;
   context::DecisionContext context_;
   scoring::ScoredCandidates scored_;
+  std::optional<double> draw_;
   ArbitrationResult result_;
 };
 
@@ -286,6 +291,219 @@ TEST_F(ArbitrateTest, AFallbackIsRankedWhenNothingElseIs) {
   context_.channel = 2;
   EXPECT_THAT(Ranking(), IsEmpty());
   EXPECT_FALSE(result_.is_fallback);
+}
+
+// Five treatments of three groups: of group 0 with the priorities 50 and 40, of group 1 with 45 and
+// 30, of group 2 with 20.
+class ExplorationTest : public ArbitrateTest {
+ protected:
+  static constexpr double kFirst = 0;
+  static constexpr double kLast = 1 - 0x1p-53;
+
+  ExplorationTest() {
+    Add(0, 0.5, 100);
+    Add(0, 0.5, 80);
+    Add(1, 0.5, 90);
+    Add(1, 0.5, 60);
+    Add(2, 0.5, 40);
+    settings_.explorations = {{.method = Exploration::Method::kEpsilonGreedy, .epsilon = 0.5}};
+    settings_.exploration_of_group = {0, 0, 0};
+  }
+  void ExploreGroup(size_t group, const Exploration& exploration) {
+    settings_.exploration_of_group[group] = static_cast<int>(settings_.explorations.size());
+    settings_.explorations.push_back(exploration);
+  }
+  // The chances of all, by index.
+  std::vector<double> Chances() {
+    Run();
+    std::vector<double> chances;
+    for (size_t i = 0; i < scored_.scored.size(); ++i) {
+      chances.push_back(result_.SelectionProbabilityOf(static_cast<int>(i)));
+    }
+    return chances;
+  }
+  std::vector<int> RankingAt(double draw) {
+    draw_ = draw;
+    return Ranking();
+  }
+};
+
+TEST_F(ExplorationTest, PutsOneOnTopAndLeavesTheOthersInOrder) {
+  context_.max_treatments = 3;
+  EXPECT_THAT(RankingAt(kFirst), ElementsAre(0, 2, 1));
+  EXPECT_FALSE(result_.explored());
+  // Chances lie in the order of the candidates: 0.6 for the first, 0.1 for each other.
+  EXPECT_THAT(RankingAt(0.65), ElementsAre(1, 0, 2));
+  EXPECT_TRUE(result_.explored());
+  EXPECT_EQ(result_.greedy, 0);
+  EXPECT_DOUBLE_EQ(result_.ranked[0].selection_probability, 0.1);
+  EXPECT_DOUBLE_EQ(result_.ranked[1].selection_probability, 0.6);
+  EXPECT_THAT(RankingAt(kLast), ElementsAre(4, 0, 2));
+  EXPECT_THAT(Rejected(), ElementsAre(Pair(1, Reason::kOutranked), Pair(3, Reason::kOutranked)));
+  EXPECT_THAT(Chances(), ::testing::Pointwise(::testing::DoubleEq(),
+                                              std::vector<double>{0.6, 0.1, 0.1, 0.1, 0.1}));
+}
+
+TEST_F(ExplorationTest, WithoutADrawTheGreedyChoiceIsOnTopAndTheChancesAreTold) {
+  EXPECT_THAT(Ranking(), ElementsAre(0, 2, 1, 3, 4));
+  EXPECT_DOUBLE_EQ(result_.ranked[0].selection_probability, 0.6);
+  EXPECT_DOUBLE_EQ(result_.ranked[4].selection_probability, 0.1);
+}
+
+TEST_F(ExplorationTest, OnlyWhoPassesTheThresholdsHasAChance) {
+  settings_.min_priority = 35;
+  catalog_.treatments[1].only_as_fallback = true;
+  EXPECT_THAT(Chances(), ElementsAre(0.75, 0, 0.25, 0, 0));
+  EXPECT_THAT(RankingAt(kLast), ElementsAre(2, 0));
+}
+
+TEST_F(ExplorationTest, PlacesOfAGroupCountFromTheTop) {
+  settings_.max_per_group = 1;
+  EXPECT_THAT(RankingAt(0.65), ElementsAre(1, 2, 4));
+  EXPECT_EQ(result_.greedy, 0);
+  EXPECT_THAT(Rejected(), ElementsAre(Pair(0, Reason::kGroupLimitReached),
+                                      Pair(3, Reason::kGroupLimitReached)));
+  context_.max_treatments = 1;
+  EXPECT_THAT(RankingAt(kLast), ElementsAre(4));
+}
+
+TEST_F(ExplorationTest, AGroupWithItsOwnExplorationCompetesWithinItself) {
+  ExploreGroup(0, {.method = Exploration::Method::kEpsilonGreedy, .epsilon = 0.2});
+  EXPECT_THAT(Chances(), ::testing::Pointwise(::testing::DoubleEq(),
+                                              std::vector<double>{0.9, 0.1, 0.0, 0.0, 0.0}));
+  // The best is of another group: that one and those without their own compete.
+  Weigh(0, -50);
+  EXPECT_THAT(Chances(), ::testing::Pointwise(::testing::DoubleNear(1e-15),
+                                              std::vector<double>{0, 0, 2. / 3, 1. / 6, 1. / 6}));
+}
+
+TEST_F(ExplorationTest, AGroupThatDoesNotExploreIsLeftInPeace) {
+  ExploreGroup(0, {});
+  EXPECT_THAT(Chances(), ElementsAre(1, 0, 0, 0, 0));
+  EXPECT_THAT(RankingAt(kLast), ElementsAre(0, 2, 1, 3, 4));
+  EXPECT_EQ(result_.selectable.size(), 1u);
+  Weigh(0, -50);
+  EXPECT_THAT(RankingAt(kLast), ElementsAre(4, 2, 3, 0, 1));
+  EXPECT_EQ(result_.SelectionProbabilityOf(0), 0);
+}
+
+TEST_F(ExplorationTest, AGroupMayExploreWhereTheStrategyDoesNot) {
+  settings_.explorations[0] = {};
+  ExploreGroup(0, {.method = Exploration::Method::kEpsilonGreedy, .epsilon = 1});
+  EXPECT_THAT(Chances(), ElementsAre(0.5, 0.5, 0, 0, 0));
+  Weigh(0, -50);
+  EXPECT_THAT(Chances(), ElementsAre(0, 0, 1, 0, 0));
+}
+
+TEST_F(ExplorationTest, WhatIsNotExploredIsNeitherPutOnTopNorDisplaced) {
+  catalog_.treatments[1].explored = false;
+  EXPECT_THAT(Chances(),
+              ::testing::Pointwise(::testing::DoubleEq(),
+                                   std::vector<double>{0.625, 0.0, 0.125, 0.125, 0.125}));
+  catalog_.treatments[0].explored = false;
+  EXPECT_THAT(Chances(), ElementsAre(1, 0, 0, 0, 0));
+  EXPECT_THAT(RankingAt(kLast), ElementsAre(0, 2, 1, 3, 4));
+}
+
+TEST_F(ExplorationTest, ThompsonKnowsHowUnsureAPriorityIs) {
+  // 100 EUR with 0.5 against 60 EUR with 0.8, of the same evidence.
+  scored_.scored.clear();
+  catalog_.treatments.clear();
+  Add(0, 0.5, 100, 2);
+  Add(1, 0.8, 60);
+  settings_.explorations = {{.method = Exploration::Method::kThompson, .evidence = 99}};
+  Weigh(1, 50);
+  const double first = 100 * std::sqrt(0.5 * 0.5 / 100);
+  const double second = 1.5 * 60 * std::sqrt(0.8 * 0.2 / 100);
+  const double z = (1.5 * 48 - 48) / std::sqrt(first * first + second * second);
+  const double chance = 0.5 * std::erfc(z / std::sqrt(2.0));
+  EXPECT_THAT(Chances(), ::testing::Pointwise(::testing::DoubleNear(1e-6),
+                                              std::vector<double>{chance, 1 - chance}));
+}
+
+TEST_F(ExplorationTest, NothingToExploreIsNoTrouble) {
+  draw_ = kLast;
+  settings_.min_priority = 1'000;
+  EXPECT_THAT(Ranking(), IsEmpty());
+  EXPECT_TRUE(result_.selectable.empty());
+  EXPECT_FALSE(result_.explored());
+  // A fallback is no exploration.
+  settings_.fallbacks = {{3, context::ChannelSet().set()}};
+  EXPECT_THAT(Ranking(), ElementsAre(3));
+  EXPECT_EQ(result_.ranked[0].selection_probability, 1.0);
+  EXPECT_EQ(result_.greedy, 3);
+  EXPECT_FALSE(result_.explored());
+}
+
+// A million decisions whose ids differ, of which every 50th is made in full and the others by its
+// chances: they are the same as long as candidates are.
+TEST_F(ExplorationTest, AMillionDecisionsAgreeWithTheirChances) {
+  settings_.explorations = {
+      {.method = Exploration::Method::kSoftmax, .temperature = 10, .floor = 0.02}};
+  const std::vector<double> chances = Chances();
+  EXPECT_NEAR(chances[0] + chances[1] + chances[2] + chances[3] + chances[4], 1, 1e-9);
+  std::vector<double> seen(chances.size());
+  Hash128 id{};
+  for (uint64_t i = 0; i < 1'000'000; ++i) {
+    std::memcpy(id.data() + 8, &i, sizeof i);
+    const double draw = DrawOf(id);
+    const size_t picked = Pick(chances, draw);
+    ++seen[picked];
+    if (i % 50 != 0) continue;
+    ASSERT_EQ(RankingAt(draw).front(), static_cast<int>(picked));
+  }
+  double chi_square = 0;
+  for (size_t i = 0; i < chances.size(); ++i) {
+    const double expected = chances[i] * 1'000'000;
+    chi_square += (seen[i] - expected) * (seen[i] - expected) / expected;
+  }
+  EXPECT_LT(chi_square, 18.47);  // 99.9 % with 4 degrees of freedom
+}
+
+TEST_F(ExplorationTest, ChancesAddUpToOneInRandomCases) {
+  std::mt19937_64 random(12);
+  const Exploration::Method methods[] = {
+      Exploration::Method::kNone, Exploration::Method::kEpsilonGreedy,
+      Exploration::Method::kSoftmax, Exploration::Method::kSquareCb,
+      Exploration::Method::kThompson};
+  std::uniform_real_distribution<double> uniform;
+  for (int round = 0; round < 1'000; ++round) {
+    catalog_.treatments.clear();
+    scored_.scored.clear();
+    settings_.explorations.clear();
+    for (uint64_t i = random() % 40; i > 0; --i) {
+      Add(static_cast<int>(random() % 3), uniform(random), 100 * uniform(random));
+      catalog_.treatments.back().explored = random() % 5 != 0;
+    }
+    for (int i = 0; i < 3; ++i) {
+      settings_.explorations.push_back({.method = methods[random() % 5],
+                                        .epsilon = uniform(random),
+                                        .temperature = 20 * uniform(random) + 0.01,
+                                        .gamma = 2 * uniform(random),
+                                        .evidence = 1 + 1'000 * uniform(random),
+                                        .floor = random() % 2 == 0 ? 0 : 0.05 * uniform(random)});
+      settings_.exploration_of_group[static_cast<size_t>(i)] = static_cast<int>(random() % 3);
+    }
+    context_.max_treatments = static_cast<int>(1 + random() % 5);
+    settings_.max_per_group = static_cast<int>(1 + random() % 3);
+    draw_.reset();
+    const std::vector<int> greedy = Ranking();
+    const std::vector<int> ranking = RankingAt(uniform(random));
+    ASSERT_EQ(ranking.empty(), scored_.scored.empty());
+    if (ranking.empty()) continue;
+    ASSERT_EQ(result_.greedy, greedy.front());
+    double sum = 0;
+    for (const Selectable& s : result_.selectable) sum += s.probability;
+    ASSERT_NEAR(sum, 1, 1e-9);
+    ASSERT_TRUE(std::is_sorted(result_.selectable.begin(), result_.selectable.end(),
+                               [](const auto& a, const auto& b) { return a.scored < b.scored; }));
+    ASSERT_GT(result_.ranked[0].selection_probability, 0);
+    ASSERT_EQ(result_.ranked.size() + result_.rejected.size(), scored_.scored.size());
+    // But for the top it is the usual order.
+    for (size_t i = 2; i < result_.ranked.size(); ++i) {
+      ASSERT_GE(result_.ranked[i - 1].priority, result_.ranked[i].priority);
+    }
+  }
 }
 
 }  // namespace

@@ -416,6 +416,18 @@ TEST_F(CtlServerTest, DecidePrintsTheRanking) {
                                  "priority 0.02 is below the minimum of 0.5\n"));
 }
 
+TEST_F(CtlServerTest, DecideSaysWhatExplorationDid) {
+  v1::DecideResponse response = Decision();
+  response.mutable_treatments(0)->set_selection_probability(0.03);
+  response.set_greedy_treatment_id("plan_upgrade");
+  server_.decisions().AnswerWith(response);
+  const CtlRun run = Run({"decide", "C1", "--channel", "web"});
+  EXPECT_THAT(run.out, HasSubstr("by telecom@1f0c9a37d2b4\nExploration put fast_track on top; the "
+                                 "greedy choice is plan_upgrade.\n\n"));
+  EXPECT_THAT(run.out, HasSubstr("value  cost  chance\n"));
+  EXPECT_THAT(run.out, HasSubstr("0.60  0.0300\n"));
+}
+
 TEST_F(CtlServerTest, DecideSaysWhatIsOutOfTheOrdinary) {
   v1::DecideResponse response;
   response.set_degraded(true);

@@ -721,5 +721,103 @@ TEST_F(DeciderTest, MeasuresItsStages) {
   }
 }
 
+// As the small strategy, but half of the decisions put any treatment on top, each with one chance.
+class ExploringDeciderTest : public DeciderTest {
+ protected:
+  ExploringDeciderTest() {
+    strategy_->arbitration.explorations = {
+        {.method = arbitration::Exploration::Method::kEpsilonGreedy, .epsilon = 0.5}};
+    strategy_->arbitration.exploration_of_group = {0, 0, 0};
+    context_.intent = 2;
+  }
+  // Decides, each time a moment later, until exploration does as it should.
+  void DecideUntil(bool explored) {
+    for (int i = 0; i < 1'000; ++i) {
+      context_.time_us += 1'000;
+      if (Decide().result.arbitration.explored() == explored) return;
+    }
+    FAIL() << "never";
+  }
+};
+
+TEST_F(ExploringDeciderTest, ChancesAreRememberedWithTheDecision) {
+  DecideUntil(true);
+  const attune::storage::v1::DecisionEvent event = LastEvent();
+  ASSERT_EQ(event.scored_size(), 4);
+  EXPECT_THAT(event.selectable(), ElementsAre(0, 1, 2, 3));
+  ASSERT_EQ(event.selection_probability_size(), 4);
+  double sum = 0;
+  for (const double probability : event.selection_probability()) sum += probability;
+  EXPECT_NEAR(sum, 1, 1e-9);
+  const arbitration::ArbitrationResult& result = decision_.result.arbitration;
+  for (int i = 0; i < 4; ++i) {
+    EXPECT_EQ(event.selection_probability(i), result.SelectionProbabilityOf(i));
+    EXPECT_DOUBLE_EQ(event.selection_probability(i), i == result.greedy ? 0.625 : 0.125);
+  }
+  EXPECT_EQ(event.greedy_plus_one(), static_cast<uint32_t>(result.greedy) + 1);
+  EXPECT_NE(event.ranking(0), static_cast<uint32_t>(result.greedy));
+  // What is on top, not the greedy choice, counts as decided.
+  WithState([&](const customer::CustomerState& state) {
+    const std::vector<customer::Interaction> history = state.History();
+    ASSERT_FALSE(history.empty());
+    EXPECT_EQ(history.back().treatment, event.scored(static_cast<int>(event.ranking(0))));
+  });
+  DecideUntil(false);
+  EXPECT_EQ(LastEvent().greedy_plus_one(), 0u);
+  EXPECT_EQ(LastEvent().selection_probability_size(), 4);
+}
+
+TEST_F(ExploringDeciderTest, WhoHasTheEventCanCheckThePick) {
+  for (int i = 0; i < 100; ++i) {
+    context_.time_us += 1'000;
+    Decide();
+    const attune::storage::v1::DecisionEvent event = LastEvent();
+    const std::vector<double> chances(event.selection_probability().begin(),
+                                      event.selection_probability().end());
+    Hash128 id;
+    ASSERT_EQ(event.decision_id().size(), id.size());
+    std::copy(event.decision_id().begin(), event.decision_id().end(), id.begin());
+    const size_t picked = arbitration::Pick(chances, arbitration::DrawOf(id));
+    ASSERT_EQ(event.ranking(0), event.selectable(static_cast<int>(picked)));
+  }
+}
+
+TEST_F(ExploringDeciderTest, TheSameIdGivesTheSamePick) {
+  DecideUntil(true);
+  context_.time_us += 1'000;
+  // The same id, because nothing is remembered in between.
+  std::set<std::vector<std::string>> rankings;
+  std::set<DecisionId> ids;
+  for (int i = 0; i < 10; ++i) {
+    ids.insert(Decide(DryRun()).id);
+    rankings.insert(Ranking());
+  }
+  EXPECT_EQ(ids.size(), 1u);
+  EXPECT_EQ(rankings.size(), 1u);
+}
+
+TEST_F(ExploringDeciderTest, ARetryGetsTheFirstPick) {
+  Decide(WithRequestId("once"));
+  const auto log = store_.Log().size();
+  context_.time_us += 1'000;
+  for (int i = 0; i < 10; ++i) {
+    Decide(WithRequestId("once"));
+    EXPECT_TRUE(decision_.answered_before);
+    EXPECT_EQ(decision_.stored_answer, "answer 1");
+  }
+  EXPECT_EQ(store_.Log().size(), log);
+}
+
+TEST_F(ExploringDeciderTest, ATestOfAStrategySeesTheGreedyChoice) {
+  DecideOptions greedy;
+  greedy.greedy = true;
+  for (int i = 0; i < 100; ++i) {
+    context_.time_us += 1'000;
+    Decide(greedy);
+    ASSERT_FALSE(decision_.result.arbitration.explored());
+    ASSERT_DOUBLE_EQ(decision_.result.arbitration.ranked[0].selection_probability, 0.625);
+  }
+}
+
 }  // namespace
 }  // namespace attune::decision

@@ -2,6 +2,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <random>
 #include <string>
 #include <vector>
@@ -191,7 +192,8 @@ TEST(RunPipelineTest, EveryTreatmentIsRankedOrRejectedExactlyOnce) {
       stopped.emplace_back().target.name = strategy->catalog.treatments[treatment].name;
     }
     RunPipeline(*strategy, stops::StopSet(stopped, strategy->catalog), context,
-                customer::CustomerState::Parse(record, "c").value(), features, timer, result);
+                customer::CustomerState::Parse(record, "c").value(), features, std::nullopt, timer,
+                result);
 
     std::vector<int> times_seen(treatments);
     for (const auto& ranked : result.arbitration.ranked) {
@@ -228,9 +230,11 @@ TEST(RunPipelineTest, IsAPureFunctionWhateverTheMemoryHeldBefore) {
     context.time_us = 100'000'000;
     const storage::Record record = RandomCustomer(random, *strategy, 100'000);
     const auto customer = customer::CustomerState::Parse(record, "c").value();
-    RunPipeline(*strategy, stops::StopSet(), context, customer, features, timer, reused);
+    RunPipeline(*strategy, stops::StopSet(), context, customer, features, std::nullopt, timer,
+                reused);
     PipelineResult fresh;
-    RunPipeline(*strategy, stops::StopSet(), context, customer, features, timer, fresh);
+    RunPipeline(*strategy, stops::StopSet(), context, customer, features, std::nullopt, timer,
+                fresh);
     ASSERT_EQ(fresh.arbitration.ranked.size(), reused.arbitration.ranked.size());
     for (size_t i = 0; i < fresh.arbitration.ranked.size(); ++i) {
       ASSERT_EQ(fresh.arbitration.ranked[i].treatment, reused.arbitration.ranked[i].treatment);

@@ -127,6 +127,35 @@ TEST_F(ExplanationTest, SaysWhyATreatmentDoesNotApply) {
   EXPECT_EQ(WhyNot("upgrade"), "does not apply when the intent is report_outage");
 }
 
+TEST_F(ExplanationTest, SaysWhatExplorationPutThere) {
+  arbitration::Settings& settings = strategy_->arbitration;
+  settings.explorations = {
+      {.method = arbitration::Exploration::Method::kEpsilonGreedy, .epsilon = 1}};
+  settings.exploration_of_group = {0, 0, 0};
+  const auto decide_until_on_top = [&](std::string_view name) {
+    do {
+      context_.time_us += 1'000;
+      Decide();
+    } while (decision_.result.arbitration.ranked[0].treatment != strategy_->catalog.Find(name));
+  };
+  context_.intent = 2;
+  context_.max_treatments = 1;
+  decide_until_on_top("accessory");
+  ASSERT_NE(DisplacedTreatment(*strategy_, decision_), nullptr);
+  EXPECT_EQ(DisplacedTreatment(*strategy_, decision_)->name, "upgrade");
+  EXPECT_THAT(WhyNot("upgrade"),
+              ::testing::EndsWith("; exploration put accessory in the only place, with 17.67"));
+  context_.max_treatments = 4;
+  settings.max_per_group = 1;
+  decide_until_on_top("accessory");
+  EXPECT_THAT(WhyNot("upgrade"),
+              ::testing::EndsWith(
+                  "; exploration put accessory on top, which fills the place of their group"));
+  decide_until_on_top("upgrade");
+  EXPECT_EQ(DisplacedTreatment(*strategy_, decision_), nullptr);
+  EXPECT_EQ(WhyNot("accessory"), "priority 17.67; better treatments of its group fill its 1 place");
+}
+
 TEST_F(ExplanationTest, SaysWhatArbitrationCompared) {
   strategy_->arbitration.max_per_group = 1;
   strategy_->arbitration.min_priority = 2;
@@ -227,7 +256,7 @@ Said ExplainInSydney(const std::string& contact, bool decided_before) {
   StageTimer timer(decision.times);
   RunPipeline(*strategy, stops::StopSet(), context,
               customer::CustomerState::Parse(record, context.customer_id).value(),
-              decision.features, timer, decision.result);
+              decision.features, std::nullopt, timer, decision.result);
   const RejectionExplanation explanation =
       ExplainRejection(*strategy, context, decision, decision.result.policy.rejected.at(0));
   return {std::string(explanation.rule), explanation.detail, explanation.allowed_from_ms};

@@ -10,6 +10,7 @@
 namespace attune::scenario {
 namespace {
 
+using strategy::Replaced;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -101,6 +102,30 @@ TEST_F(ScenarioRunnerTest, TellsHowARejectionDiffers) {
   EXPECT_EQ(
       differences[1].got,
       "intent_not_applicable, by no rule, never allowed by waiting, with another explanation");
+}
+
+// Whatever exploration would draw, so that a case has one outcome.
+TEST_F(ScenarioRunnerTest, SeesTheGreedyChoiceAndTheChancesOfOthers) {
+  folder_.Write("s.yaml", Replaced(kStrategy, "{max_treatments: 10}",
+                                   "{exploration: {epsilon_greedy: {epsilon: 0.9}}}"));
+  for (int i = 0; i < 20; ++i) {
+    const auto results = Run(absl::StrCat("  - name: \"case ", i, "\"",
+                                          R"(
+    expect: {ranking: [gift, letter], chances: {gift: 0.55, letter: 0.45, deal: 0}}
+    then:
+      - {after: 1m, expect: {top: gift}}
+)"));
+    ASSERT_THAT(results, SizeIs(1));
+    EXPECT_THAT(results[0].failures, IsEmpty());
+  }
+  const auto differences = DifferencesOf("{chances: {gift: 0.5500005, letter: 0.449, deal: 0.1}}");
+  ASSERT_THAT(differences, SizeIs(2));
+  EXPECT_EQ(differences[0].what, "chances.deal");
+  EXPECT_EQ(differences[0].got, "0");
+  EXPECT_EQ(differences[1].what, "chances.letter");
+  EXPECT_EQ(differences[1].expected, "0.449");
+  EXPECT_EQ(differences[1].got, "0.45");
+  EXPECT_THAT(differences[1].why, ElementsAre(HasSubstr("letter: ranked number 2")));
 }
 
 // Each part of an expected rejection alone.

@@ -78,6 +78,42 @@ TEST_F(AnswerEncoderTest, WritesWhatTheMessageHoldsOfALargeStrategy) {
   CompareIn(*testing::BuildLargeStrategy(builder, 7));
 }
 
+TEST_F(AnswerEncoderTest, WritesTheChancesOfAllAndTheGreedyChoice) {
+  testing::StrategyBuilder builder;
+  const auto strategy = testing::BuildSmallStrategy(builder);
+  strategy->arbitration.explorations = {
+      {.method = arbitration::Exploration::Method::kEpsilonGreedy, .epsilon = 1}};
+  strategy->arbitration.exploration_of_group = {0, 0, 0};
+  CompareIn(*strategy);
+  context::DecisionContext context;
+  context.customer_id = "customer-1";
+  context.max_treatments = 1;
+  context.attributes.assign(strategy->context.attributes.defaults().begin(),
+                            strategy->context.attributes.defaults().end());
+  int displaced = 0;
+  for (int i = 0; i < 50; ++i) {
+    context.time_us += 1'000;
+    decision::Decision decision;
+    ASSERT_TRUE(Decide(*strategy, context, decision));
+    std::string bytes;
+    AnswerEncoder(*strategy).Append(context, decision, true, bytes);
+    pb::DecideResponse answer;
+    ASSERT_TRUE(answer.ParseFromString(bytes));
+    ASSERT_EQ(answer.treatments_size(), 1);
+    double sum = answer.treatments(0).selection_probability();
+    for (const auto& rejected : answer.rejected_treatments()) {
+      sum += rejected.selection_probability();
+    }
+    ASSERT_NEAR(sum, 1, 1e-9);
+    if (answer.greedy_treatment_id().empty()) continue;
+    ++displaced;
+    ASSERT_EQ(answer.greedy_treatment_id(), "fast_callback");
+    ASSERT_NE(answer.treatments(0).treatment_id(), "fast_callback");
+  }
+  EXPECT_GT(displaced, 10);
+  EXPECT_LT(displaced, 50);
+}
+
 constexpr char kRules[] = R"pb(
   eligibility { name: "not_care" when: "treatment.group != 'care'" }
   suitability {

@@ -5,6 +5,7 @@
 
 #include <fstream>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -106,7 +107,7 @@ class Example {
     decision::StageTimer timer(times);
     decision::PipelineResult result;
     decision::RunPipeline(strategy, stops::StopSet(), context, customer::CustomerState(), slots,
-                          timer, result);
+                          std::nullopt, timer, result);
     std::vector<std::string> ranked;
     for (const arbitration::RankedTreatment& entry : result.arbitration.ranked) {
       const catalog::Treatment& treatment =

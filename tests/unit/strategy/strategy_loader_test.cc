@@ -126,6 +126,50 @@ TEST(StrategyLoader, CompilesArbitration) {
   EXPECT_TRUE(settings.context_weights[1].intents.all());
 }
 
+TEST(StrategyLoader, CompilesExplorations) {
+  using Method = arbitration::Exploration::Method;
+  std::string text = Replaced(kSmallStrategy, "max_treatments: 2",
+                              "exploration: {square_cb: {gamma: 7}, floor: 0.01}");
+  text =
+      Replaced(text, "  - name: care", "  - {name: care, exploration: {none: {}}}\n  - name: rest");
+  text = Replaced(text, "    cost: 1", "    no_exploration: true");
+  const Loaded loaded = LoadText(text);
+  ASSERT_NE(loaded.strategy, nullptr) << ::testing::PrintToString(loaded.Issues());
+  const arbitration::Settings& settings = loaded.strategy->arbitration;
+  EXPECT_TRUE(settings.explores());
+  ASSERT_THAT(settings.explorations, SizeIs(2));
+  EXPECT_EQ(settings.explorations[0].method, Method::kSquareCb);
+  EXPECT_EQ(settings.explorations[0].gamma, 7);
+  EXPECT_EQ(settings.explorations[0].floor, 0.01);
+  EXPECT_EQ(settings.explorations[1].method, Method::kNone);
+  EXPECT_THAT(settings.exploration_of_group, ElementsAre(0, 1, 0));
+  EXPECT_FALSE(loaded.strategy->catalog.treatments[0].explored);
+  EXPECT_TRUE(loaded.strategy->catalog.treatments[1].explored);
+}
+
+TEST(StrategyLoader, CompilesEveryMethodOfExploration) {
+  using Method = arbitration::Exploration::Method;
+  const auto load = [](std::string_view exploration) {
+    const Loaded loaded = LoadText(Replaced(kSmallStrategy, "max_treatments: 2",
+                                            absl::StrCat("exploration: ", ToAbsl(exploration))));
+    EXPECT_THAT(loaded.Issues(), IsEmpty());
+    return loaded.strategy->arbitration.explorations;
+  };
+  const auto epsilon_greedy = load("{epsilon_greedy: {epsilon: 0.25}}");
+  EXPECT_EQ(epsilon_greedy.at(0).method, Method::kEpsilonGreedy);
+  EXPECT_EQ(epsilon_greedy.at(0).epsilon, 0.25);
+  EXPECT_EQ(epsilon_greedy.at(0).floor, 0);
+  const auto softmax = load("{softmax: {temperature: 2.5}, floor: 0.125}");
+  EXPECT_EQ(softmax.at(0).method, Method::kSoftmax);
+  EXPECT_EQ(softmax.at(0).temperature, 2.5);
+  EXPECT_EQ(softmax.at(0).floor, 0.125);
+  const auto thompson = load("{thompson_sampling: {evidence: 500}}");
+  EXPECT_EQ(thompson.at(0).method, Method::kThompson);
+  EXPECT_EQ(thompson.at(0).evidence, 500);
+  // Where nobody explores there is nothing to look at in a decision.
+  EXPECT_THAT(load("{none: {}}"), IsEmpty());
+}
+
 TEST(StrategyLoader, LeavesArbitrationAtItsDefaults) {
   const Loaded loaded = LoadText(kSmallStrategy.substr(0, kSmallStrategy.find("arbitration:")));
   ASSERT_THAT(loaded.Issues(), IsEmpty());
@@ -135,6 +179,7 @@ TEST(StrategyLoader, LeavesArbitrationAtItsDefaults) {
   EXPECT_EQ(settings.min_propensity, 0);
   EXPECT_EQ(settings.min_priority, -std::numeric_limits<double>::infinity());
   EXPECT_THAT(settings.context_weights, IsEmpty());
+  EXPECT_FALSE(settings.explores());
 }
 
 TEST(StrategyLoader, NumbersNamesByTheDictionary) {

@@ -1,0 +1,250 @@
+#include "lib/arbitration/exploration.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numbers>
+#include <string_view>
+
+namespace attune::arbitration {
+namespace {
+
+using Player = ExplorationScratch::Player;
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+// How far from its mean, in deviations, a normal score is looked at: 1e-9 of it lies beyond on
+// either side.
+constexpr double kReach = 6;
+// How wide one cell of the quadrature is, in the smallest deviation that matters there.
+constexpr double kCellWidth = 1.25;
+// The smallest deviation, as a part of the range of the quadrature: bounds the number of cells.
+constexpr double kSmallestDeviation = 1e-3;
+
+// The nodes and weights of Gauss-Legendre quadrature of order 4 on [-1, 1].
+struct Node {
+  double x;
+  double weight;
+};
+constexpr Node kNodes[] = {{-0.8611363115940526, 0.3478548451374538},
+                           {-0.3399810435848563, 0.6521451548625461},
+                           {0.3399810435848563, 0.6521451548625461},
+                           {0.8611363115940526, 0.3478548451374538}};
+
+double Deviation(const Arm& arm) {
+  return arm.deviation > 0 && std::isfinite(arm.deviation) ? arm.deviation : 0.0;
+}
+
+// Those that have a chance: of +infinity, else the finite ones, else all. Only the finite ones
+// differ in their scores.
+void FindPlayers(absl::Span<const Arm> arms, std::vector<Player>& players) {
+  players.clear();
+  for (size_t i = 0; i < arms.size(); ++i) {
+    if (arms[i].score == kInfinity) players.push_back({i, 0, 0, 0});
+  }
+  if (!players.empty()) return;
+  for (size_t i = 0; i < arms.size(); ++i) {
+    if (std::isfinite(arms[i].score)) players.push_back({i, arms[i].score, Deviation(arms[i]), 0});
+  }
+  if (!players.empty()) return;
+  for (size_t i = 0; i < arms.size(); ++i) players.push_back({i, 0, 0, 0});
+}
+
+// The greedy choice, or, if its score is not the highest, the first of the highest.
+Player& FindBest(std::vector<Player>& players, size_t greedy) {
+  auto best = std::max_element(players.begin(), players.end(),
+                               [](const auto& a, const auto& b) { return a.score < b.score; });
+  for (auto player = players.begin(); player != players.end(); ++player) {
+    if (player->arm == greedy && player->score == best->score) best = player;
+  }
+  return *best;
+}
+
+void FillEpsilonGreedy(double epsilon, Player& best, std::vector<Player>& players) {
+  const double share = epsilon / static_cast<double>(players.size());
+  for (Player& player : players) player.probability = share;
+  best.probability += 1 - epsilon;
+}
+
+void Normalise(std::vector<Player>& players) {
+  double sum = 0;
+  for (const Player& player : players) sum += player.probability;
+  for (Player& player : players) player.probability /= sum;
+}
+
+void FillSoftmax(double temperature, const Player& best, std::vector<Player>& players) {
+  for (Player& player : players) {
+    player.probability = std::exp((player.score - best.score) / temperature);
+  }
+  Normalise(players);
+}
+
+void FillSquareCb(double gamma, Player& best, std::vector<Player>& players) {
+  const auto n = static_cast<double>(players.size());
+  double others = 0;
+  for (Player& player : players) {
+    // Twice the largest double is infinity, of which 0 times is no number.
+    const double gap = std::min(best.score - player.score, std::numeric_limits<double>::max());
+    player.probability = 1 / (n + gamma * gap);
+    if (&player != &best) others += player.probability;
+  }
+  best.probability = 1 - others;
+}
+
+// How far a cell that starts at x may reach: not further than the narrowest density that matters
+// there bears.
+double CellWidth(const ExplorationScratch& scratch, double x, double upper) {
+  double width = upper - x;
+  for (const size_t index : scratch.close) {
+    const Player& player = scratch.players[index];
+    if (x >= player.score + kReach * player.deviation) continue;
+    const double until_it_matters = player.score - kReach * player.deviation - x;
+    width = std::min(width, std::max(until_it_matters, kCellWidth * player.deviation));
+  }
+  return width;
+}
+
+// Adds to every close player the density, times `weight`, with which it is the best and has score
+// x: product of all Phi_j(x), times its own phi / Phi.
+void AddDensities(ExplorationScratch& scratch, double x, double weight) {
+  double product = 1;
+  for (size_t i = 0; i < scratch.close.size(); ++i) {
+    const Player& player = scratch.players[scratch.close[i]];
+    const double z = (x - player.score) / player.deviation;
+    scratch.reverse_hazard[i] = 0;
+    if (z > kReach) continue;
+    const double below = 0.5 * std::erfc(-z * std::numbers::sqrt2 / 2);
+    const double density = std::exp(-z * z / 2) * std::numbers::inv_sqrtpi / std::numbers::sqrt2;
+    scratch.reverse_hazard[i] = density / (below * player.deviation);
+    product *= below;
+  }
+  for (size_t i = 0; i < scratch.close.size(); ++i) {
+    scratch.players[scratch.close[i]].probability += weight * product * scratch.reverse_hazard[i];
+  }
+}
+
+// The range in which the best score lies, but for what is out of reach.
+void FindRange(const std::vector<Player>& players, double& lower, double& upper) {
+  lower = upper = -kInfinity;
+  for (const Player& player : players) {
+    lower = std::max(lower, player.score - kReach * player.deviation);
+    upper = std::max(upper, player.score + kReach * player.deviation);
+  }
+}
+
+// Leaves in `close` those that can be the best: whose reach is above the lowest that the best can
+// be. False when nothing is uncertain about which that is.
+bool FindClose(ExplorationScratch& scratch, double& lower, double& upper) {
+  FindRange(scratch.players, lower, upper);
+  for (Player& player : scratch.players) {
+    player.deviation = std::max(player.deviation, kSmallestDeviation * (upper - lower));
+  }
+  FindRange(scratch.players, lower, upper);
+  scratch.close.clear();
+  for (size_t i = 0; i < scratch.players.size(); ++i) {
+    const Player& player = scratch.players[i];
+    if (player.score + kReach * player.deviation >= lower) scratch.close.push_back(i);
+  }
+  return upper > lower && std::isfinite(upper - lower);
+}
+
+void FillThompson(double best_score, ExplorationScratch& scratch) {
+  // Far from zero a double could not tell one node from the next.
+  for (Player& player : scratch.players) player.score -= best_score;
+  double lower = 0;
+  double upper = 0;
+  if (!FindClose(scratch, lower, upper)) {
+    for (const size_t index : scratch.close) scratch.players[index].probability = 1;
+    return Normalise(scratch.players);
+  }
+  scratch.reverse_hazard.resize(scratch.close.size());
+  for (double x = lower; x < upper;) {
+    const double half = CellWidth(scratch, x, upper) / 2;
+    for (const Node& node : kNodes) {
+      AddDensities(scratch, x + half * (1 + node.x), half * node.weight);
+    }
+    if (x + 2 * half == x) break;  // what is left is less than a double can tell
+    x += 2 * half;
+  }
+  Normalise(scratch.players);
+}
+
+// Takes the same from all that stay above the floor, until what the others need is there.
+void RaiseToFloor(double floor, std::vector<Player>& players) {
+  const auto n = static_cast<double>(players.size());
+  if (floor <= 0) return;
+  if (floor * n >= 1) {
+    for (Player& player : players) player.probability = 1 / n;
+    return;
+  }
+  // Newton's method on the convex sum of max(floor, p - taken): it climbs to the solution and is
+  // there as soon as no further player falls to the floor.
+  double taken = 0;
+  for (;;) {
+    double sum_above = 0;
+    double above = 0;
+    for (const Player& player : players) {
+      if (player.probability - taken <= floor) continue;
+      sum_above += player.probability;
+      ++above;
+    }
+    const double needed = (sum_above + floor * (n - above) - 1) / above;
+    if (!(needed > taken)) break;
+    taken = needed;
+  }
+  for (Player& player : players) {
+    player.probability = std::max(player.probability - taken, floor);
+  }
+}
+
+}  // namespace
+
+void SelectionProbabilities(const Exploration& exploration, absl::Span<const Arm> arms,
+                            size_t greedy, ExplorationScratch& scratch,
+                            std::vector<double>& probability) {
+  std::vector<Player>& players = scratch.players;
+  FindPlayers(arms, players);
+  Player& best = FindBest(players, greedy);
+  switch (exploration.method) {
+    case Exploration::Method::kNone:
+      best.probability = 1;
+      break;
+    case Exploration::Method::kEpsilonGreedy:
+      FillEpsilonGreedy(exploration.epsilon, best, players);
+      break;
+    case Exploration::Method::kSoftmax:
+      FillSoftmax(exploration.temperature, best, players);
+      break;
+    case Exploration::Method::kSquareCb:
+      FillSquareCb(exploration.gamma, best, players);
+      break;
+    case Exploration::Method::kThompson:
+      FillThompson(best.score, scratch);
+      break;
+  }
+  if (exploration.method != Exploration::Method::kNone) RaiseToFloor(exploration.floor, players);
+  probability.assign(arms.size(), 0.0);
+  for (const Player& player : players) probability[player.arm] = player.probability;
+}
+
+size_t Pick(absl::Span<const double> probability, double draw) {
+  double below = 0;
+  size_t picked = 0;
+  for (size_t i = 0; i < probability.size(); ++i) {
+    if (probability[i] <= 0) continue;
+    picked = i;
+    below += probability[i];
+    if (draw < below) break;
+  }
+  return picked;
+}
+
+double DrawOf(const Hash128& decision_id) {
+  // No secret: the id is a keyed hash already.
+  constexpr HashKey kKey = {'a', 't', 't', 'u', 'n', 'e', ' ', 'e',
+                            'x', 'p', 'l', 'o', 'r', 'e', ' ', '1'};
+  const std::string_view id(reinterpret_cast<const char*>(decision_id.data()), decision_id.size());
+  return static_cast<double>(KeyedHash64(kKey, id) >> 11) * 0x1p-53;
+}
+
+}  // namespace attune::arbitration
