@@ -27,6 +27,8 @@ void FillStaticPart(const strategy::Strategy& strategy, const catalog::Treatment
   out->set_value(treatment.value);
   out->set_cost(treatment.cost);
   out->set_model_version(strategy.models.models[static_cast<size_t>(treatment.model)].version);
+  out->set_lever(treatment.lever);
+  out->set_must_show(treatment.must_show);
 }
 
 // Zeros and empty strings are left out, as in proto3.

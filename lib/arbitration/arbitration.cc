@@ -20,6 +20,24 @@ void WeighGroups(const Settings& settings, const catalog::Catalog& catalog,
   for (double& weight : group_weight) weight = std::max(0.0, 1.0 + weight / 100.0);
 }
 
+using Contender = ArbitrationResult::Contender;
+
+bool RanksAfter(const Contender& a, const Contender& b) {
+  if (a.must_show != b.must_show) return b.must_show;
+  if (a.priority != b.priority) return a.priority < b.priority;
+  if (a.value != b.value) return a.value < b.value;
+  return a.name_rank > b.name_rank;
+}
+
+Terms TermsOf(const catalog::Treatment& treatment, double propensity,
+              const std::vector<double>& group_weight) {
+  return {.propensity = propensity,
+          .context_weight = group_weight[static_cast<size_t>(treatment.group)],
+          .value = treatment.value,
+          .lever = treatment.lever,
+          .cost = treatment.cost};
+}
+
 // The first fallback for the channel that is among the scored, as its index there; -1 when none is.
 int FindFallback(const Settings& settings, const context::DecisionContext& context,
                  const std::vector<scoring::ScoredCandidate>& scored) {
@@ -59,13 +77,6 @@ class Arbiter {
   void TellRejections();
 
  private:
-  using Contender = ArbitrationResult::Contender;
-
-  static bool RanksAfter(const Contender& a, const Contender& b) {
-    if (a.priority != b.priority) return a.priority < b.priority;
-    if (a.value != b.value) return a.value < b.value;
-    return a.name_rank > b.name_rank;
-  }
   const catalog::Treatment& TreatmentOf(size_t scored) const {
     return catalog_.treatments[static_cast<size_t>(scored_[scored].treatment)];
   }
@@ -74,8 +85,9 @@ class Arbiter {
   }
   // Index of the exploration by which the treatment competes; -1: it competes with nobody.
   int ExplorationOf(const catalog::Treatment& treatment) const {
-    return treatment.explored ? settings_.exploration_of_group[static_cast<size_t>(treatment.group)]
-                              : -1;
+    return treatment.explored && !treatment.must_show
+               ? settings_.exploration_of_group[static_cast<size_t>(treatment.group)]
+               : -1;
   }
   // The standard deviation of the priority when the propensity was learned from that much evidence.
   double DeviationOf(size_t scored, double evidence) const;
@@ -103,17 +115,18 @@ void Arbiter::FindContenders() {
   WeighGroups(settings_, catalog_, context_, result_.group_weight);
   for (size_t i = 0; i < scored_.size(); ++i) {
     const catalog::Treatment& treatment = TreatmentOf(i);
-    const double priority =
-        scored_[i].propensity * WeightOf(treatment) * treatment.value - treatment.cost;
+    const double priority = PriorityOf(
+        TermsOf(treatment, scored_[i].propensity, result_.group_weight), settings_.without);
     result_.priority[i] = priority;
     if (treatment.only_as_fallback) {
       result_.reason[i] = Reason::kOnlyAsFallback;
-    } else if (scored_[i].propensity < settings_.min_propensity) {
+    } else if (scored_[i].propensity < settings_.min_propensity && !treatment.must_show) {
       result_.reason[i] = Reason::kBelowMinPropensity;
-    } else if (priority < settings_.min_priority) {
+    } else if (priority < settings_.min_priority && !treatment.must_show) {
       result_.reason[i] = Reason::kBelowMinPriority;
     } else {
-      result_.heap.push_back({priority, treatment.value, treatment.name_rank, static_cast<int>(i)});
+      result_.heap.push_back({treatment.must_show, priority, treatment.value, treatment.name_rank,
+                              static_cast<int>(i)});
     }
   }
 }
@@ -133,8 +146,11 @@ void Arbiter::Rank(size_t scored) {
 
 double Arbiter::DeviationOf(size_t scored, double evidence) const {
   const catalog::Treatment& treatment = TreatmentOf(scored);
+  if (settings_.without[static_cast<size_t>(Factor::kPropensity)]) return 0;
   const double p = scored_[scored].propensity;
-  return WeightOf(treatment) * treatment.value * std::sqrt(p * (1 - p) / (evidence + 1));
+  Terms terms = TermsOf(treatment, std::sqrt(p * (1 - p) / (evidence + 1)), result_.group_weight);
+  terms.cost = 0;
+  return PriorityOf(terms, settings_.without);
 }
 
 void Arbiter::FindArms(int exploration) {

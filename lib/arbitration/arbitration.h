@@ -1,6 +1,8 @@
 #ifndef ATTUNE_LIB_ARBITRATION_ARBITRATION_H_
 #define ATTUNE_LIB_ARBITRATION_ARBITRATION_H_
 
+#include <bitset>
+#include <cstddef>
 #include <limits>
 #include <optional>
 #include <vector>
@@ -33,6 +35,34 @@ struct Fallback {
   context::ChannelSet channels;
 };
 
+// A part of the priority that can be left out.
+enum class Factor { kPropensity, kContextWeight, kValue, kLever, kCost };
+inline constexpr size_t kFactors = 5;
+
+// Factors that are left out of a priority; as a bitset by the value of the enum.
+using FactorSet = std::bitset<kFactors>;
+
+// What the priority of a treatment is made of.
+struct Terms {
+  double propensity = 0;      // 0 … 1
+  double context_weight = 1;  // 0 or more
+  double value = 0;
+  double lever = 1;  // 0 or more
+  double cost = 0;
+};
+
+// propensity x context weight x value x lever - cost; a factor that is left out counts as 1, cost
+// as 0.
+inline double PriorityOf(const Terms& terms, const FactorSet& without) {
+  const auto factor = [&](Factor which, double value) {
+    return without[static_cast<size_t>(which)] ? 1.0 : value;
+  };
+  const double product = factor(Factor::kPropensity, terms.propensity) *
+                         factor(Factor::kContextWeight, terms.context_weight) *
+                         factor(Factor::kValue, terms.value) * factor(Factor::kLever, terms.lever);
+  return without[static_cast<size_t>(Factor::kCost)] ? product : product - terms.cost;
+}
+
 // How a strategy ranks. Immutable once built, thread-safe.
 struct Settings {
   int max_treatments = 3;          // 1 … kMaxRanked
@@ -40,6 +70,7 @@ struct Settings {
   double min_propensity = 0;       // 0 … 1
   double min_priority = -std::numeric_limits<double>::infinity();
   std::vector<ContextWeight> context_weights;
+  FactorSet without;  // factors that are switched off
   std::vector<Fallback> fallbacks;
   // The strategy's exploration, then those of the groups that have their own. Empty: nobody
   // explores.
@@ -55,7 +86,7 @@ struct RankedTreatment {
   int scored = 0;             // index into ScoredCandidates::scored
   int treatment = 0;          // index into Catalog::treatments
   double context_weight = 1;  // 0 or more
-  double priority = 0;        // propensity x context weight x value - cost
+  double priority = 0;        // see PriorityOf
   // The chance with which this treatment is put on top for this customer in this context.
   double selection_probability = 0;
 };
@@ -88,6 +119,7 @@ struct ArbitrationResult {
   std::vector<double> group_weight;
   std::vector<int> group_count;
   struct Contender {
+    bool must_show = false;
     double priority = 0;
     double value = 0;
     int name_rank = 0;
@@ -101,7 +133,8 @@ struct ArbitrationResult {
   std::vector<std::optional<candidates::Reason>> reason;  // none: ranked
 };
 
-// Ranks by priority; ties by value, then by name of the treatment. At most
+// Ranks those that must be shown, then the others, by priority; ties by value, then by name of the
+// treatment. Thresholds don't hold for those that must be shown. At most
 // `context.max_treatments`, at most `max_per_group` of one group. When nothing is ranked, the first
 // fallback for the channel that was scored is, whatever the limits say.
 //

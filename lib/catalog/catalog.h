@@ -53,6 +53,10 @@ struct Treatment {
   bool transactional = false;
   // Ranked only when nothing else is.
   bool only_as_fallback = false;
+  // The levers of the group and its own together: 0 or more, 1 without any.
+  double lever = 1;
+  // Ranked before all that need not be shown, whatever the thresholds say.
+  bool must_show = false;
   // May be put on top by exploration, and may make way for another.
   bool explored = true;
   // By index of the channel; absent: the channel can't carry the treatment.

@@ -245,6 +245,14 @@ std::string Outranked(const strategy::Strategy& strategy, const Decision& decisi
                         TopTreatment(strategy, decision).name, " in the only place, with ",
                         FourDigits(ranked.front().priority));
   }
+  const auto is_must_show = [&](const arbitration::RankedTreatment& r) {
+    return strategy.catalog.treatments[static_cast<size_t>(r.treatment)].must_show;
+  };
+  if (!ranked.empty() && is_must_show(ranked.back())) {
+    return absl::StrCat("priority ", FourDigits(priority),
+                        "; treatments that must be shown fill the ",
+                        ranked.size() == 1 ? "only place" : "places");
+  }
   return absl::StrCat("priority ", FourDigits(priority), "; the last of the ", ranked.size(),
                       " ranked has ", FourDigits(ranked.empty() ? 0.0 : ranked.back().priority));
 }

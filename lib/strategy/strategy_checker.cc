@@ -27,6 +27,10 @@ namespace {
 
 using google::protobuf::RepeatedPtrField;
 
+// By how much a context weight or a lever may lower and raise.
+constexpr double kMinPercent = -100;
+constexpr double kMaxPercent = 1000;
+
 bool HasControlCharacter(std::string_view text) {
   return std::any_of(text.begin(), text.end(), [](char c) {
     return (static_cast<uint8_t>(c) < 0x20 && c != '\n' && c != '\t') || c == 0x7F;
@@ -119,6 +123,11 @@ void Checker::CheckTreatment(const v1::Treatment& treatment, const std::string& 
   CheckReference(path, "treatment", "model", treatment.model(), models_);
   CheckRange(path, "value", treatment.value(), 0, kMaxMoney);
   CheckRange(path, "cost", treatment.cost(), 0, kMaxMoney);
+  CheckRange(path, "lever", treatment.lever(), kMinPercent, kMaxPercent);
+  if (treatment.must_show() && treatment.only_as_fallback()) {
+    Report(Field(path, "must_show"),
+           "a treatment that is used only_as_fallback can't be one that must be shown");
+  }
   CheckValidity(treatment, path);
   CheckContent(treatment, path);
   CheckSituations(treatment, path);
@@ -226,6 +235,9 @@ void Checker::CheckArbitration() {
     CheckRange(path, "max_per_group", arbitration.max_per_group(), 1, arbitration::kMaxRanked);
   }
   CheckRange(path, "min_propensity", arbitration.min_propensity(), 0, 1);
+  for (int i = 0; i < file_.groups_size(); ++i) {
+    CheckRange(Element("groups", i), "lever", file_.groups(i).lever(), kMinPercent, kMaxPercent);
+  }
   const std::string weights = Field(path, "context_weights");
   if (arbitration.context_weights_size() > arbitration::kMaxContextWeights) {
     compilable_ = false;
@@ -243,7 +255,7 @@ void Checker::CheckContextWeight(const v1::ContextWeight& weight, const std::str
   CheckReference(path, "context weight", "group", weight.group(), groups_);
   CheckReferences(Field(path, "channels"), weight.channels(), "channel", channels_);
   CheckReferences(Field(path, "intents"), weight.intents(), "intent", intents_);
-  CheckRange(path, "percent", weight.percent(), -100, 1000);
+  CheckRange(path, "percent", weight.percent(), kMinPercent, kMaxPercent);
 }
 
 // What the treatments of each group and model can be used for.

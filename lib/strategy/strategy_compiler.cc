@@ -64,6 +64,7 @@ class Compiler {
   StringViewMap<int> purposes_;
   StringViewMap<int> groups_;
   std::vector<int> purpose_of_group_;
+  std::vector<double> lever_of_group_;  // percent
   StringViewMap<int> models_;
 };
 
@@ -140,6 +141,7 @@ void Compiler::CompileGroups(catalog::Catalog& catalog) {
     const int index = static_cast<int>(catalog.groups.size());
     if (!groups_.try_emplace(group.name(), index).second) continue;
     purpose_of_group_.push_back(PurposeOf(group.purpose()));
+    lever_of_group_.push_back(group.lever());
     catalog.groups.push_back({group.name(), number_of_(NameKind::kGroup, group.name())});
   }
 }
@@ -181,7 +183,10 @@ catalog::Treatment Compiler::CompileTreatment(const v1::Treatment& file,
                           : PurposeOf(file.purpose());
   treatment.transactional = file.transactional();
   treatment.only_as_fallback = file.only_as_fallback();
+  treatment.must_show = file.must_show();
   treatment.explored = !file.no_exploration();
+  const double group_lever = lever_of_group_[static_cast<size_t>(treatment.group)];
+  treatment.lever = std::max(0.0, 1.0 + (group_lever + file.lever()) / 100.0);
   treatment.value = file.value();
   treatment.cost = file.cost();
   if (file.has_valid_from()) treatment.valid_from_us = MicrosOf(file.valid_from());
@@ -218,6 +223,28 @@ void Compiler::CompileTreatments(const context::ContextSchema& context, catalog:
   }
 }
 
+arbitration::FactorSet FactorOf(v1::Factor factor) {
+  arbitration::FactorSet set;
+  const auto with = [&](arbitration::Factor which) { set.set(static_cast<size_t>(which)); };
+  switch (factor) {
+    case v1::FACTOR_PROPENSITY:
+      with(arbitration::Factor::kPropensity);
+      break;
+    case v1::FACTOR_CONTEXT_WEIGHT:
+      with(arbitration::Factor::kContextWeight);
+      break;
+    case v1::FACTOR_VALUE:
+      with(arbitration::Factor::kValue);
+      break;
+    case v1::FACTOR_LEVER:
+      with(arbitration::Factor::kLever);
+      break;
+    default:
+      break;
+  }
+  return set;
+}
+
 arbitration::Settings Compiler::CompileArbitration(const context::ContextSchema& context,
                                                    const catalog::Catalog& catalog) {
   const v1::Arbitration& file = file_.arbitration();
@@ -235,6 +262,9 @@ arbitration::Settings Compiler::CompileArbitration(const context::ContextSchema&
     const int treatment = catalog.Find(fallback.treatment());
     if (treatment < 0) continue;
     settings.fallbacks.push_back({treatment, ChannelsOf(fallback.channels(), context)});
+  }
+  for (const int factor : file.without()) {
+    settings.without |= FactorOf(static_cast<v1::Factor>(factor));
   }
   CompileExplorations(settings);
   return settings;

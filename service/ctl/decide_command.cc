@@ -1,8 +1,8 @@
 #include "service/ctl/decide_command.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -72,6 +72,16 @@ bool IsExplored(const v1::DecideResponse& response) {
   return chance > 0 && chance < 1;
 }
 
+// Did the business put its thumb on the scale? A lever of 0 for all is an answer that tells none.
+bool IsLevered(const v1::DecideResponse& response) {
+  const auto& treatments = response.treatments();
+  const auto any_not = [&](double lever) {
+    return std::any_of(treatments.begin(), treatments.end(),
+                       [&](const auto& treatment) { return treatment.lever() != lever; });
+  };
+  return any_not(1) && any_not(0);
+}
+
 std::string ExploredText(const v1::DecideResponse& response) {
   if (response.greedy_treatment_id().empty()) return "";
   return absl::StrCat("Exploration put ", TerminalSafe(response.treatments(0).treatment_id()),
@@ -82,12 +92,14 @@ std::string ExploredText(const v1::DecideResponse& response) {
 std::string RankingText(const v1::DecideResponse& response, bool explain) {
   if (response.treatments().empty()) return "No treatment qualified.\n";
   const bool explored = IsExplored(response);
+  const bool levered = IsLevered(response);
   std::vector<Table::Column> columns = {{"rank", Table::Align::kRight},
                                         {"treatment", Table::Align::kLeft},
                                         {"group", Table::Align::kLeft}};
   for (const char* title : {"priority", "propensity", "weight", "value", "cost"}) {
     columns.push_back({title, Table::Align::kRight});
   }
+  if (levered) columns.push_back({"lever", Table::Align::kRight});
   if (explored) columns.push_back({"chance", Table::Align::kRight});
   if (explain) columns.push_back({"reasons", Table::Align::kLeft});
   Table table(std::move(columns));
@@ -100,6 +112,7 @@ std::string RankingText(const v1::DecideResponse& response, bool explain) {
                                       absl::StrFormat("%.2f", treatment.context_weight()),
                                       absl::StrFormat("%.2f", treatment.value()),
                                       absl::StrFormat("%.2f", treatment.cost())};
+    if (levered) cells.push_back(absl::StrFormat("%.2f", treatment.lever()));
     if (explored) cells.push_back(absl::StrFormat("%.4f", treatment.selection_probability()));
     if (explain) cells.push_back(absl::StrJoin(treatment.reasons(), "; "));
     table.AddRow(std::move(cells));

@@ -266,6 +266,67 @@ TEST_F(ArbitrateTest, AgreesWithASortOnRandomCases) {
   }
 }
 
+TEST_F(ArbitrateTest, TheLeverMultipliesAndTheCostIsTakenOnce) {
+  Add(0, 0.5, 100, 5);
+  Add(0, 0.5, 100, 5);
+  catalog_.treatments[0].lever = 1.3;
+  Weigh(0, 100);
+  EXPECT_THAT(Ranking(), ElementsAre(0, 1));
+  EXPECT_DOUBLE_EQ(result_.ranked[0].priority, 0.5 * 2 * 100 * 1.3 - 5);
+  EXPECT_DOUBLE_EQ(result_.ranked[1].priority, 0.5 * 2 * 100 - 5);
+}
+
+TEST_F(ArbitrateTest, AFactorThatIsSwitchedOffCountsAsOne) {
+  Add(0, 0.5, 100, 5);
+  catalog_.treatments[0].lever = 1.3;
+  Weigh(0, 100);
+  struct Case {
+    const char* name;
+    std::vector<Factor> without;
+    double expected;
+  };
+  const Case cases[] = {
+      {"none", {}, 0.5 * 2 * 100 * 1.3 - 5},
+      {"propensity", {Factor::kPropensity}, 2 * 100 * 1.3 - 5},
+      {"context weight", {Factor::kContextWeight}, 0.5 * 100 * 1.3 - 5},
+      {"value", {Factor::kValue}, 0.5 * 2 * 1.3 - 5},
+      {"lever", {Factor::kLever}, 0.5 * 2 * 100 - 5},
+      {"cost", {Factor::kCost}, 0.5 * 2 * 100 * 1.3},
+      {"all", {Factor::kPropensity, Factor::kContextWeight, Factor::kValue, Factor::kLever}, 1 - 5},
+  };
+  for (const Case& c : cases) {
+    settings_.without.reset();
+    for (const Factor factor : c.without) settings_.without.set(static_cast<size_t>(factor));
+    Run();
+    EXPECT_DOUBLE_EQ(result_.ranked[0].priority, c.expected) << c.name;
+  }
+}
+
+TEST_F(ArbitrateTest, WhatMustBeShownOutranksWhateverItsPriority) {
+  Add(0, 0.9, 100);
+  Add(1, 0.01, 1, 50);
+  Add(1, 0.02, 1, 50);
+  Add(0, 0.8, 100);
+  catalog_.treatments[1].must_show = true;
+  catalog_.treatments[2].must_show = true;
+  settings_.min_propensity = 0.5;
+  settings_.min_priority = 10;
+  EXPECT_THAT(Ranking(), ElementsAre(2, 1, 0, 3));
+  // Places hold.
+  settings_.max_per_group = 1;
+  EXPECT_THAT(Ranking(), ElementsAre(2, 0));
+  context_.max_treatments = 1;
+  EXPECT_THAT(Ranking(), ElementsAre(2));
+  // Exploration puts nothing above, nor does it choose among them.
+  settings_.explorations = {{.method = Exploration::Method::kEpsilonGreedy, .epsilon = 1}};
+  settings_.exploration_of_group = {0, 0, 0};
+  for (const double draw : {0.0, 0.3, 0.6, 0.99}) {
+    draw_ = draw;
+    EXPECT_THAT(Ranking(), ElementsAre(2));
+    EXPECT_EQ(result_.ranked[0].selection_probability, 1);
+  }
+}
+
 TEST_F(ArbitrateTest, AFallbackIsRankedWhenNothingElseIs) {
   Add(0, 0.1, 10);
   Add(1, 0.2, 1);

@@ -428,6 +428,15 @@ TEST_F(CtlServerTest, DecideSaysWhatExplorationDid) {
   EXPECT_THAT(run.out, HasSubstr("0.60  0.0300\n"));
 }
 
+TEST_F(CtlServerTest, DecideTellsLeversWhereThereAreAny) {
+  v1::DecideResponse response = Decision();
+  response.mutable_treatments(0)->set_lever(1.3);
+  server_.decisions().AnswerWith(response);
+  const CtlRun run = Run({"decide", "C1", "--channel", "web", "--explain"});
+  EXPECT_THAT(run.out, HasSubstr("cost  lever  reasons\n"));
+  EXPECT_THAT(run.out, HasSubstr("0.60   1.30  a = 1 (+0.5)"));
+}
+
 TEST_F(CtlServerTest, DecideSaysWhatIsOutOfTheOrdinary) {
   v1::DecideResponse response;
   response.set_degraded(true);

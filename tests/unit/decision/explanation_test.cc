@@ -127,6 +127,14 @@ TEST_F(ExplanationTest, SaysWhyATreatmentDoesNotApply) {
   EXPECT_EQ(WhyNot("upgrade"), "does not apply when the intent is report_outage");
 }
 
+TEST_F(ExplanationTest, SaysThatPlacesAreTakenByWhatMustBeShown) {
+  Treatment("accessory").must_show = true;
+  context_.max_treatments = 1;
+  Decide();
+  EXPECT_THAT(WhyNot("fast_callback"),
+              ::testing::EndsWith("; treatments that must be shown fill the only place"));
+}
+
 TEST_F(ExplanationTest, SaysWhatExplorationPutThere) {
   arbitration::Settings& settings = strategy_->arbitration;
   settings.explorations = {

@@ -108,7 +108,7 @@ TEST(StrategyLoader, CompilesArbitration) {
                                  "max_per_group: 7\n  min_propensity: 0.25\n  min_priority: -1.5"),
                         "{group: care, intents: [leave], percent: 50}",
                         "{group: care, intents: [leave], percent: 50}\n"
-                        "    - {group: offer, channels: [web], percent: -100}"));
+                        "    - {group: offer, channels: [web], percent: -90}"));
   ASSERT_THAT(loaded.Issues(), IsEmpty());
   const arbitration::Settings& settings = loaded.strategy->arbitration;
   EXPECT_EQ(settings.max_treatments, 3);
@@ -124,6 +124,95 @@ TEST(StrategyLoader, CompilesArbitration) {
   EXPECT_EQ(settings.context_weights[1].group, 0);
   EXPECT_EQ(settings.context_weights[1].channels.count(), 1U);
   EXPECT_TRUE(settings.context_weights[1].intents.all());
+}
+
+TEST(StrategyLoader, LeversAddUpInPercentAndNeverFallBelowZero) {
+  struct Case {
+    const char* group;
+    const char* treatment;
+    double expected;
+  };
+  const Case cases[] = {{"50", "-20", 1.3}, {"0", "0", 1}, {"-60", "-60", 0}, {"1000", "5", 11.05}};
+  for (const Case& c : cases) {
+    std::string text = Replaced(kSmallStrategy, "  - name: care",
+                                absl::StrCat("  - {name: care, lever: ", c.group, "}"));
+    text = Replaced(text, "    cost: 1", absl::StrCat("    lever: ", c.treatment));
+    const Loaded loaded = LoadText(text);
+    ASSERT_NE(loaded.strategy, nullptr) << ::testing::PrintToString(loaded.Issues());
+    EXPECT_DOUBLE_EQ(loaded.strategy->catalog.treatments[0].lever, c.expected);
+    EXPECT_EQ(loaded.strategy->catalog.treatments[1].lever, 1);
+  }
+}
+
+TEST(StrategyLoader, CompilesFactorsThatAreSwitchedOffAndWhatMustBeShown) {
+  const Loaded loaded = LoadText(
+      Replaced(Replaced(kSmallStrategy, "max_treatments: 2", "without: [context_weight, lever]"),
+               "    cost: 1", "    must_show: true"));
+  ASSERT_NE(loaded.strategy, nullptr) << ::testing::PrintToString(loaded.Issues());
+  const arbitration::FactorSet& without = loaded.strategy->arbitration.without;
+  EXPECT_EQ(without.count(), 2u);
+  EXPECT_TRUE(without[static_cast<size_t>(arbitration::Factor::kContextWeight)]);
+  EXPECT_TRUE(without[static_cast<size_t>(arbitration::Factor::kLever)]);
+  EXPECT_TRUE(loaded.strategy->catalog.treatments[0].must_show);
+  EXPECT_FALSE(loaded.strategy->catalog.treatments[1].must_show);
+}
+
+// What is said of the group care: a gift of 10 EUR that costs 1, raised by 50 % who leaves.
+TEST(StrategyLoader, WarnsOfAGroupThatCanNeverWin) {
+  struct Case {
+    const char* name;
+    std::vector<std::pair<const char*, const char*>> changes;
+    const char* warning;  // "": none
+  };
+  const char kStart[] =
+      "s.yaml:13:5: warning: no treatment of the group \"care\" can ever win: the highest priority "
+      "that one can have is ";
+  const char kEnd[] = "; look at its values, costs, levers and context weights";
+  const std::pair<const char*, const char*> deal_everywhere = {
+      "web: {title: A deal}", "web: {title: A deal}\n      ivr: {prompt: A deal}"};
+  const Case cases[] = {
+      {"as it is", {}, ""},
+      {"just reaches the threshold", {{"max_treatments: 2", "min_priority: 14"}}, ""},
+      {"misses it",
+       {{"max_treatments: 2", "min_priority: 14.5"}},
+       "14, below the min_priority of 14.5"},
+      {"lowered altogether", {{"cost: 1", "lever: -100"}}, "0, so nothing of it is worth showing"},
+      {"costs what it brings", {{"cost: 1", "cost: 15"}}, "0, so nothing of it is worth showing"},
+      {"without propensity another is always better",
+       {{"max_treatments: 2", "without: [propensity]"}, deal_everywhere},
+       "14, and \"deal\" is always there, with at least 20"},
+      {"but not where that one has no content",
+       {{"max_treatments: 2", "without: [propensity]"}},
+       ""},
+      {"nor when it has a date",
+       {{"max_treatments: 2", "without: [propensity]"},
+        deal_everywhere,
+        {"value: 20", "value: 20\n    valid_from: 2026-01-01"}},
+       ""},
+      {"nor when it has a rule",
+       {{"max_treatments: 2", "without: [propensity]"},
+        deal_everywhere,
+        {"value: 20", "value: 20\n    eligibility: [{name: old, when: customer.age > 60}]"}},
+       ""},
+      {"another is always there and must be shown",
+       {deal_everywhere, {"value: 20", "value: 20\n    must_show: true"}},
+       "14, and \"deal\" is always there, and must be shown"},
+      {"it must be shown itself",
+       {{"cost: 1", "cost: 15\n    must_show: true\n    valid_from: 2026-01-01"}},
+       ""},
+  };
+  for (const Case& c : cases) {
+    std::string text(kSmallStrategy);
+    for (const auto& [from, to] : c.changes) text = Replaced(text, from, to);
+    const Loaded loaded = LoadText(text);
+    ASSERT_NE(loaded.strategy, nullptr) << c.name << ::testing::PrintToString(loaded.Issues());
+    const std::string warning(c.warning);
+    if (warning.empty()) {
+      EXPECT_THAT(loaded.Issues(), IsEmpty()) << c.name;
+    } else {
+      EXPECT_THAT(loaded.Issues(), ElementsAre(kStart + warning + kEnd)) << c.name;
+    }
+  }
 }
 
 TEST(StrategyLoader, CompilesExplorations) {

@@ -1,0 +1,198 @@
+#include "lib/strategy/hopeless_groups.h"
+
+#include <algorithm>
+#include <limits>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "lib/strategy/checker_base.h"
+
+namespace attune::strategy {
+namespace {
+
+using arbitration::Factor;
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+// Situations that treatments can be used in.
+struct Situations {
+  context::ChannelSet channels;
+  context::IntentSet intents;
+
+  bool Cover(const Situations& others) const {
+    return (others.channels & ~channels).none() && (others.intents & ~intents).none();
+  }
+};
+
+struct Range {
+  double lowest = kInfinity;
+  double highest = -kInfinity;
+};
+
+// The context weights of one group in every situation.
+class WeightTable {
+ public:
+  WeightTable(const Strategy& strategy, int group)
+      : channels_(static_cast<size_t>(strategy.context.channels.size())),
+        intents_(static_cast<size_t>(strategy.context.intents.size()) + 1),
+        weight_(channels_ * intents_, 0.0) {
+    for (const arbitration::ContextWeight& weight : strategy.arbitration.context_weights) {
+      if (weight.group != group) continue;
+      ForEach({weight.channels, weight.intents}, [&](double& sum) { sum += weight.percent; });
+    }
+    for (double& weight : weight_) weight = std::max(0.0, 1 + weight / 100);
+  }
+
+  Range RangeIn(const Situations& situations) {
+    Range range;
+    ForEach(situations, [&](double weight) {
+      range.lowest = std::min(range.lowest, weight);
+      range.highest = std::max(range.highest, weight);
+    });
+    return range;
+  }
+
+ private:
+  template <typename Visitor>
+  void ForEach(const Situations& situations, Visitor visit) {
+    for (size_t channel = 0; channel < channels_; ++channel) {
+      if (!situations.channels[channel]) continue;
+      for (size_t intent = 0; intent < intents_; ++intent) {
+        if (situations.intents[intent]) visit(weight_[channel * intents_ + intent]);
+      }
+    }
+  }
+
+  const size_t channels_;
+  const size_t intents_;
+  std::vector<double> weight_;
+};
+
+// Bounds of the priorities of one group's treatments.
+struct GroupBounds {
+  Situations situations;  // in which one of them or another can be used
+  double highest = -kInfinity;
+  bool must_show = false;
+  bool has_value = false;
+};
+
+// Something that is always there when a group's treatments are.
+struct Rival {
+  int treatment = 0;
+  double lowest = 0;  // its priority is this at least
+};
+
+class Analysis {
+ public:
+  explicit Analysis(const Strategy& strategy);
+
+  const GroupBounds& of(int group) const { return bounds_[static_cast<size_t>(group)]; }
+  // A treatment of another group that always stands above all of this group.
+  std::optional<Rival> FindRival(int group);
+
+ private:
+  static Situations SituationsOf(const catalog::Treatment& treatment) {
+    return {treatment.channels, treatment.intents};
+  }
+  double PriorityOf(const catalog::Treatment& treatment, double propensity, double weight) const {
+    return arbitration::PriorityOf({.propensity = propensity,
+                                    .context_weight = weight,
+                                    .value = treatment.value,
+                                    .lever = treatment.lever,
+                                    .cost = treatment.cost},
+                                   strategy_.arbitration.without);
+  }
+  bool IsAlwaysThere(int index) const;
+  // The least priority of a treatment that is always there; nullopt when it may be dropped.
+  std::optional<double> LowestOf(const catalog::Treatment& treatment, const Situations& situations);
+
+  const Strategy& strategy_;
+  std::vector<WeightTable> weights_;
+  std::vector<GroupBounds> bounds_;
+  std::vector<int> always_there_;
+};
+
+Analysis::Analysis(const Strategy& strategy)
+    : strategy_(strategy), bounds_(strategy.catalog.groups.size()) {
+  for (size_t group = 0; group < bounds_.size(); ++group) {
+    weights_.emplace_back(strategy, static_cast<int>(group));
+  }
+  for (size_t t = 0; t < strategy.catalog.treatments.size(); ++t) {
+    const catalog::Treatment& treatment = strategy.catalog.treatments[t];
+    if (treatment.only_as_fallback || treatment.channels.none()) continue;
+    GroupBounds& bounds = bounds_[static_cast<size_t>(treatment.group)];
+    const Range weight =
+        weights_[static_cast<size_t>(treatment.group)].RangeIn(SituationsOf(treatment));
+    bounds.situations.channels |= treatment.channels;
+    bounds.situations.intents |= treatment.intents;
+    bounds.highest = std::max(bounds.highest, PriorityOf(treatment, 1, weight.highest));
+    bounds.must_show |= treatment.must_show;
+    bounds.has_value |= treatment.value > 0;
+    if (IsAlwaysThere(static_cast<int>(t))) always_there_.push_back(static_cast<int>(t));
+  }
+}
+
+bool Analysis::IsAlwaysThere(int index) const {
+  const catalog::Treatment& treatment = strategy_.catalog.treatments[static_cast<size_t>(index)];
+  const catalog::Treatment unbounded;
+  return treatment.purpose < 0 && treatment.valid_from_us == unbounded.valid_from_us &&
+         treatment.valid_until_us == unbounded.valid_until_us &&
+         strategy_.engagement.Holding(index).empty() && strategy_.contact.Holding(index).empty();
+}
+
+std::optional<double> Analysis::LowestOf(const catalog::Treatment& treatment,
+                                         const Situations& situations) {
+  const arbitration::Settings& settings = strategy_.arbitration;
+  const Range weight = weights_[static_cast<size_t>(treatment.group)].RangeIn(situations);
+  const double lowest = PriorityOf(treatment, 0, weight.lowest);
+  if (treatment.must_show) return kInfinity;
+  if (settings.min_propensity > 0 || lowest < settings.min_priority) return std::nullopt;
+  return lowest;
+}
+
+std::optional<Rival> Analysis::FindRival(int group) {
+  std::optional<Rival> best;
+  for (const int index : always_there_) {
+    const catalog::Treatment& treatment = strategy_.catalog.treatments[static_cast<size_t>(index)];
+    if (treatment.group == group || !SituationsOf(treatment).Cover(of(group).situations)) continue;
+    const std::optional<double> lowest = LowestOf(treatment, of(group).situations);
+    if (!lowest || *lowest <= of(group).highest) continue;
+    if (!best || *lowest > best->lowest) best = {index, *lowest};
+  }
+  return best;
+}
+
+}  // namespace
+
+void WarnOfHopelessGroups(const v1::Strategy& file, const Strategy& strategy,
+                          const YamlDocument& source, IssueList& issues) {
+  Analysis analysis(strategy);
+  const double min_priority = strategy.arbitration.min_priority;
+  for (int group = 0; group < file.groups_size(); ++group) {
+    const GroupBounds& bounds = analysis.of(group);
+    if (bounds.highest == -kInfinity || bounds.must_show || !bounds.has_value) continue;
+    const std::string what =
+        absl::StrCat("no treatment of the group \"", file.groups(group).name(),
+                     "\" can ever win: the highest priority that one can have is ", bounds.highest);
+    std::string why;
+    if (bounds.highest < min_priority) {
+      why = absl::StrCat(", below the min_priority of ", min_priority);
+    } else if (const std::optional<Rival> rival = analysis.FindRival(group)) {
+      const catalog::Treatment& treatment =
+          strategy.catalog.treatments[static_cast<size_t>(rival->treatment)];
+      why = absl::StrCat(", and \"", treatment.name, "\" is always there, ",
+                         treatment.must_show ? "and must be shown"
+                                             : absl::StrCat("with at least ", rival->lowest));
+    } else if (bounds.highest <= 0) {
+      why = ", so nothing of it is worth showing";
+    }
+    if (why.empty()) continue;
+    source.Warn(Element("groups", group),
+                absl::StrCat(what, why, "; look at its values, costs, levers and context weights"),
+                issues);
+  }
+}
+
+}  // namespace attune::strategy

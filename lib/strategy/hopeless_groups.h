@@ -1,0 +1,23 @@
+#ifndef ATTUNE_LIB_STRATEGY_HOPELESS_GROUPS_H_
+#define ATTUNE_LIB_STRATEGY_HOPELESS_GROUPS_H_
+
+#include "attune/strategy/v1/strategy.pb.h"
+#include "lib/base/issue.h"
+#include "lib/strategy/strategy.h"
+#include "lib/strategy/yaml_document.h"
+
+namespace attune::strategy {
+
+// Warns of groups of which no treatment can ever stand on top, by bounds of their priorities: with
+// the propensity at 1 and the weight of the best situation that they can be used in, all of them
+// stay below min_priority, or don't get above 0, or stay below a treatment of another group that is
+// always there. What always is there has no rule, contact policy, purpose or date, can be used
+// wherever the group can, and has at least the priority that a propensity of 0 makes. A group with
+// a treatment that must be shown is never warned of, nor one whose treatments all have no value: of
+// that WarnOfTheUnused warns.
+void WarnOfHopelessGroups(const v1::Strategy& file, const Strategy& strategy,
+                          const YamlDocument& source, IssueList& issues);
+
+}  // namespace attune::strategy
+
+#endif  // ATTUNE_LIB_STRATEGY_HOPELESS_GROUPS_H_
