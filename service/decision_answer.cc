@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "google/protobuf/io/coded_stream.h"
@@ -69,6 +70,24 @@ void PutDecisionId(std::string& bytes, const decision::DecisionId& id) {
 
 // What a decision adds to a ranked treatment: four doubles with their tags, which take one byte.
 constexpr size_t kRankedNumbersBytes = 4 * (1 + sizeof(double));
+
+// Where the treatment would stand without each part of its priority, as a field.
+void PutRanks(std::string& bytes, const arbitration::PriorityRanks& ranks) {
+  using Pb = pb::PriorityRanks;
+  constexpr std::pair<arbitration::Factor, int> kFields[] = {
+      {arbitration::Factor::kPropensity, Pb::kWithoutPropensityFieldNumber},
+      {arbitration::Factor::kContextWeight, Pb::kWithoutContextWeightFieldNumber},
+      {arbitration::Factor::kValue, Pb::kWithoutValueFieldNumber},
+      {arbitration::Factor::kLever, Pb::kWithoutLeverFieldNumber},
+      {arbitration::Factor::kCost, Pb::kWithoutCostFieldNumber}};
+  std::string message;
+  PutVarintField(message, Pb::kByPriorityFieldNumber, static_cast<uint64_t>(ranks.by_priority));
+  for (const auto& [factor, field] : kFields) {
+    PutVarintField(message, field,
+                   static_cast<uint64_t>(ranks.without[static_cast<size_t>(factor)]));
+  }
+  PutSizedField(bytes, pb::RankedTreatment::kRanksFieldNumber, message);
+}
 
 size_t SizeOfTexts(const std::vector<std::string>& texts) {
   size_t size = 0;
@@ -180,9 +199,15 @@ void AnswerEncoder::AppendRanked(const context::DecisionContext& context,
   const std::string& encoded = ranked_[static_cast<size_t>(context.channel) * treatments_ +
                                        static_cast<size_t>(ranked.treatment)];
   std::vector<std::string> reasons;
-  if (explain) reasons = decision::ExplainRanked(strategy_, context, decision, ranked);
+  std::string ranks;
+  if (explain) {
+    reasons = decision::ExplainRanked(strategy_, context, decision, ranked);
+    PutRanks(ranks,
+             arbitration::RanksOf(strategy_.arbitration, strategy_.catalog, decision.result.scored,
+                                  decision.result.arbitration, ranked.scored));
+  }
   PutTag(bytes, pb::DecideResponse::kTreatmentsFieldNumber, WireType::kSized);
-  PutVarint(bytes, encoded.size() + kRankedNumbersBytes + SizeOfTexts(reasons));
+  PutVarint(bytes, encoded.size() + kRankedNumbersBytes + SizeOfTexts(reasons) + ranks.size());
   bytes += encoded;
   PutNumber(bytes, Pb::kPropensityFieldNumber,
             decision.result.scored.scored[static_cast<size_t>(ranked.scored)].propensity);
@@ -192,6 +217,7 @@ void AnswerEncoder::AppendRanked(const context::DecisionContext& context,
   for (const std::string& reason : reasons) {
     PutSizedField(bytes, Pb::kReasonsFieldNumber, reason);
   }
+  bytes += ranks;
 }
 
 void AnswerEncoder::AppendCounts(const decision::RejectionCounts& counts,

@@ -240,6 +240,37 @@ double ArbitrationResult::SelectionProbabilityOf(int scored) const {
   return found == selectable.end() || found->scored != scored ? 0.0 : found->probability;
 }
 
+PriorityRanks RanksOf(const Settings& settings, const catalog::Catalog& catalog,
+                      const scoring::ScoredCandidates& candidates, const ArbitrationResult& result,
+                      int scored) {
+  PriorityRanks ranks;
+  if (result.is_fallback) return ranks;
+  const auto contender = [&](size_t i, const FactorSet& without) -> Contender {
+    const scoring::ScoredCandidate& candidate = candidates.scored[i];
+    const catalog::Treatment& treatment =
+        catalog.treatments[static_cast<size_t>(candidate.treatment)];
+    const Terms terms = TermsOf(treatment, candidate.propensity, result.group_weight);
+    return {treatment.must_show, PriorityOf(terms, without), treatment.value, treatment.name_rank,
+            static_cast<int>(i)};
+  };
+  const auto rank = [&](const FactorSet& without) {
+    const Contender self = contender(static_cast<size_t>(scored), without);
+    int before = 0;
+    for (size_t i = 0; i < candidates.scored.size(); ++i) {
+      const bool contends = !result.reason[i] || *result.reason[i] == Reason::kOutranked ||
+                            *result.reason[i] == Reason::kGroupLimitReached;
+      if (contends && RanksAfter(self, contender(i, without))) ++before;
+    }
+    return before + 1;
+  };
+  ranks.by_priority = rank(settings.without);
+  for (size_t factor = 0; factor < kFactors; ++factor) {
+    FactorSet without = settings.without;
+    ranks.without[factor] = rank(without.set(factor));
+  }
+  return ranks;
+}
+
 void Arbitrate(const Settings& settings, const catalog::Catalog& catalog,
                const context::DecisionContext& context, const scoring::ScoredCandidates& candidates,
                std::optional<double> draw, ArbitrationResult& result) {

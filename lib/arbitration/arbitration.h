@@ -133,6 +133,18 @@ struct ArbitrationResult {
   std::vector<std::optional<candidates::Reason>> reason;  // none: ranked
 };
 
+// Where a ranked treatment stands, from 1, among all that passed the thresholds: by priority, and
+// without one factor each. Exploration and places per group are left aside.
+struct PriorityRanks {
+  int by_priority = 1;
+  int without[kFactors] = {1, 1, 1, 1, 1};  // by Factor
+};
+
+// REQUIRES: `result` was made by Arbitrate from the same, and `scored` is ranked in it.
+PriorityRanks RanksOf(const Settings& settings, const catalog::Catalog& catalog,
+                      const scoring::ScoredCandidates& candidates, const ArbitrationResult& result,
+                      int scored);
+
 // Ranks those that must be shown, then the others, by priority; ties by value, then by name of the
 // treatment. Thresholds don't hold for those that must be shown. At most
 // `context.max_treatments`, at most `max_per_group` of one group. When nothing is ranked, the first

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -82,6 +83,21 @@ bool IsLevered(const v1::DecideResponse& response) {
   return any_not(1) && any_not(0);
 }
 
+// "propensity 3, value 2": without what the treatment would stand elsewhere, and where.
+std::string RanksText(const v1::PriorityRanks& ranks) {
+  const std::pair<const char*, int> without[] = {{"propensity", ranks.without_propensity()},
+                                                 {"weight", ranks.without_context_weight()},
+                                                 {"value", ranks.without_value()},
+                                                 {"lever", ranks.without_lever()},
+                                                 {"cost", ranks.without_cost()}};
+  std::string text;
+  for (const auto& [what, rank] : without) {
+    if (rank == ranks.by_priority()) continue;
+    absl::StrAppend(&text, text.empty() ? "" : ", ", what, " ", rank);
+  }
+  return text;
+}
+
 std::string ExploredText(const v1::DecideResponse& response) {
   if (response.greedy_treatment_id().empty()) return "";
   return absl::StrCat("Exploration put ", TerminalSafe(response.treatments(0).treatment_id()),
@@ -101,7 +117,10 @@ std::string RankingText(const v1::DecideResponse& response, bool explain) {
   }
   if (levered) columns.push_back({"lever", Table::Align::kRight});
   if (explored) columns.push_back({"chance", Table::Align::kRight});
-  if (explain) columns.push_back({"reasons", Table::Align::kLeft});
+  if (explain) {
+    columns.push_back({"rank without", Table::Align::kLeft});
+    columns.push_back({"reasons", Table::Align::kLeft});
+  }
   Table table(std::move(columns));
   for (const v1::RankedTreatment& treatment : response.treatments()) {
     std::vector<std::string> cells = {absl::StrCat(table.size() + 1),
@@ -114,7 +133,10 @@ std::string RankingText(const v1::DecideResponse& response, bool explain) {
                                       absl::StrFormat("%.2f", treatment.cost())};
     if (levered) cells.push_back(absl::StrFormat("%.2f", treatment.lever()));
     if (explored) cells.push_back(absl::StrFormat("%.4f", treatment.selection_probability()));
-    if (explain) cells.push_back(absl::StrJoin(treatment.reasons(), "; "));
+    if (explain) {
+      cells.push_back(RanksText(treatment.ranks()));
+      cells.push_back(absl::StrJoin(treatment.reasons(), "; "));
+    }
     table.AddRow(std::move(cells));
   }
   return table.ToString();

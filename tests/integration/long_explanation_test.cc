@@ -51,7 +51,10 @@ v1::DecideRequest Explained(const std::string& customer) {
 // The answer as it is given again when its explanation could not be kept.
 v1::DecideResponse Unexplained(v1::DecideResponse response) {
   response.clear_rejected_treatments();
-  for (v1::RankedTreatment& ranked : *response.mutable_treatments()) ranked.clear_reasons();
+  for (v1::RankedTreatment& ranked : *response.mutable_treatments()) {
+    ranked.clear_reasons();
+    ranked.clear_ranks();
+  }
   response.set_explanation_incomplete(true);
   return response;
 }

@@ -44,6 +44,22 @@ void FillRanked(const strategy::Strategy& strategy, const context::DecisionConte
   out->set_selection_probability(ranked.selection_probability);
 }
 
+void FillRanks(const strategy::Strategy& strategy, const decision::Decision& decision,
+               const arbitration::RankedTreatment& ranked, pb::PriorityRanks* out) {
+  const arbitration::PriorityRanks ranks =
+      arbitration::RanksOf(strategy.arbitration, strategy.catalog, decision.result.scored,
+                           decision.result.arbitration, ranked.scored);
+  const auto without = [&](arbitration::Factor factor) {
+    return ranks.without[static_cast<size_t>(factor)];
+  };
+  out->set_by_priority(ranks.by_priority);
+  out->set_without_propensity(without(arbitration::Factor::kPropensity));
+  out->set_without_context_weight(without(arbitration::Factor::kContextWeight));
+  out->set_without_value(without(arbitration::Factor::kValue));
+  out->set_without_lever(without(arbitration::Factor::kLever));
+  out->set_without_cost(without(arbitration::Factor::kCost));
+}
+
 void FillExplanation(decision::RejectionExplanation explanation, pb::RejectedTreatment* out) {
   out->set_detail(std::move(explanation.detail));
   if (!explanation.rule.empty()) out->set_rule(explanation.rule.data(), explanation.rule.size());
@@ -128,6 +144,7 @@ void FillResponse(const strategy::Strategy& strategy, const context::DecisionCon
     for (std::string& reason : decision::ExplainRanked(strategy, context, decision, ranked)) {
       out->add_reasons(std::move(reason));
     }
+    FillRanks(strategy, decision, ranked, out->mutable_ranks());
   }
   FillCounts(strategy, decision.result.rejected_counts, response);
   if (explain) FillRejected(strategy, context, decision, response);

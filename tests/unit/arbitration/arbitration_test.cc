@@ -327,6 +327,55 @@ TEST_F(ArbitrateTest, WhatMustBeShownOutranksWhateverItsPriority) {
   }
 }
 
+class RanksTest : public ArbitrateTest {
+ protected:
+  std::vector<int> RanksWithout(int scored) {
+    const PriorityRanks ranks = RanksOf(settings_, catalog_, scored_, result_, scored);
+    std::vector<int> all = {ranks.by_priority};
+    for (const int rank : ranks.without) all.push_back(rank);
+    return all;
+  }
+};
+
+TEST_F(RanksTest, TellWhatMadeATreatmentWin) {
+  Add(0, 0.9, 100, 10);  // 80: by its propensity
+  Add(1, 0.2, 390, 0);   // 78: by its value
+  Add(2, 0.5, 100, 0);   // 75: by its context weight
+  Add(2, 0.4, 100, 0);   // 72: by its lever, too
+  catalog_.treatments[3].lever = 1.2;
+  Weigh(2, 50);
+  context_.max_treatments = 4;
+  EXPECT_THAT(Ranking(), ElementsAre(0, 1, 2, 3));
+  // In the order of the priorities, then without propensity, context weight, value, lever and cost.
+  EXPECT_THAT(RanksWithout(0), ElementsAre(1, 4, 1, 4, 1, 1));
+  EXPECT_THAT(RanksWithout(1), ElementsAre(2, 1, 2, 3, 2, 2));
+  EXPECT_THAT(RanksWithout(2), ElementsAre(3, 3, 3, 1, 3, 3));
+  EXPECT_THAT(RanksWithout(3), ElementsAre(4, 2, 4, 2, 4, 4));
+}
+
+TEST_F(RanksTest, LeaveExplorationAndPlacesAsideAndThresholdsNot) {
+  for (int i = 0; i < 5; ++i) Add(0, 0.5, 100 - 10 * i);
+  Add(1, 0.9, 100);
+  catalog_.treatments[5].only_as_fallback = true;
+  settings_.min_priority = 35;  // the fourth reaches it
+  settings_.max_per_group = 2;
+  settings_.explorations = {{.method = Exploration::Method::kEpsilonGreedy, .epsilon = 1}};
+  settings_.exploration_of_group = {0, 0, 0};
+  draw_ = 0.99;
+  EXPECT_THAT(Ranking(), ElementsAre(3, 0));
+  EXPECT_THAT(RanksWithout(3), ElementsAre(4, 4, 4, 4, 4, 4));
+  EXPECT_THAT(RanksWithout(0), ElementsAre(1, 1, 1, 1, 1, 1));
+}
+
+TEST_F(RanksTest, OfAFallbackAreOne) {
+  Add(0, 0.5, 100);
+  Add(0, 0.5, 10);
+  settings_.min_priority = 1'000;
+  settings_.fallbacks = {{1, context::ChannelSet().set()}};
+  EXPECT_THAT(Ranking(), ElementsAre(1));
+  EXPECT_THAT(RanksWithout(1), ElementsAre(1, 1, 1, 1, 1, 1));
+}
+
 TEST_F(ArbitrateTest, AFallbackIsRankedWhenNothingElseIs) {
   Add(0, 0.1, 10);
   Add(1, 0.2, 1);

@@ -411,7 +411,7 @@ TEST_F(CtlServerTest, DecidePrintsTheRanking) {
             "      2  policy  not_suitable  solve_first\n");
   run = Run({"decide", "C1", "--channel", "web", "--explain", "--dry_run"});
   EXPECT_THAT(run.out, HasSubstr("Dry run: nothing was remembered."));
-  EXPECT_THAT(run.out, HasSubstr("0.60  a = 1 (+0.5); b = 2 (-0.1)\n"));
+  EXPECT_THAT(run.out, HasSubstr("0.60                a = 1 (+0.5); b = 2 (-0.1)\n"));
   EXPECT_THAT(run.out, HasSubstr("plan_upgrade  offer  arbitration  below_min_priority    0.0200  "
                                  "priority 0.02 is below the minimum of 0.5\n"));
 }
@@ -428,13 +428,20 @@ TEST_F(CtlServerTest, DecideSaysWhatExplorationDid) {
   EXPECT_THAT(run.out, HasSubstr("0.60  0.0300\n"));
 }
 
-TEST_F(CtlServerTest, DecideTellsLeversWhereThereAreAny) {
+TEST_F(CtlServerTest, DecideSaysWhatMadeATreatmentWin) {
   v1::DecideResponse response = Decision();
   response.mutable_treatments(0)->set_lever(1.3);
+  v1::PriorityRanks& ranks = *response.mutable_treatments(0)->mutable_ranks();
+  ranks.set_by_priority(1);
+  ranks.set_without_propensity(3);
+  ranks.set_without_context_weight(1);
+  ranks.set_without_value(2);
+  ranks.set_without_lever(1);
+  ranks.set_without_cost(1);
   server_.decisions().AnswerWith(response);
   const CtlRun run = Run({"decide", "C1", "--channel", "web", "--explain"});
-  EXPECT_THAT(run.out, HasSubstr("cost  lever  reasons\n"));
-  EXPECT_THAT(run.out, HasSubstr("0.60   1.30  a = 1 (+0.5)"));
+  EXPECT_THAT(run.out, HasSubstr("cost  lever  rank without           reasons\n"));
+  EXPECT_THAT(run.out, HasSubstr("0.60   1.30  propensity 3, value 2  a = 1 (+0.5)"));
 }
 
 TEST_F(CtlServerTest, DecideSaysWhatIsOutOfTheOrdinary) {
