@@ -1,6 +1,8 @@
 #include "lib/scoring/input_table.h"
 
 #include <algorithm>
+#include <iterator>
+#include <limits>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -97,11 +99,44 @@ std::string InputNames::NameOf(const Input& input) const {
   return "";
 }
 
-int InputTable::AddNumeric(const Input& input) {
-  for (size_t i = 0; i < numeric_.size(); ++i) {
-    if (numeric_[i] == input) return static_cast<int>(i);
+std::string InputNames::CategoryProblem(const Input& input, const std::string& category) const {
+  const auto unknown = [&](std::string_view kind, const auto& known) {
+    return absl::StrCat("unknown ", ToAbsl(kind), " ", Quoted(category),
+                        Suggestion(category, known));
+  };
+  const auto name_of = [](const auto& declared) { return std::string_view(declared.name); };
+  const auto names_of = [&](const auto& list) {
+    std::vector<std::string_view> names;
+    std::transform(list.begin(), list.end(), std::back_inserter(names), name_of);
+    return names;
+  };
+  switch (input.source) {
+    case Input::Source::kChannel:
+      if (context.channels.IndexOf(category) >= 0) return "";
+      return unknown("channel", context.channels.Names());
+    case Input::Source::kIntent:
+      // The empty one is an intent that is not known.
+      if (category.empty() || context.intents.IndexOf(category) >= 0) return "";
+      return unknown("intent", context.intents.Names());
+    case Input::Source::kTreatmentName:
+      if (catalog.Find(category) >= 0) return "";
+      return unknown("treatment", names_of(catalog.treatments));
+    case Input::Source::kTreatmentGroup: {
+      const std::vector<std::string_view> groups = names_of(catalog.groups);
+      if (std::find(groups.begin(), groups.end(), category) != groups.end()) return "";
+      return unknown("group", groups);
+    }
+    default:
+      return "";
   }
-  numeric_.push_back(input);
+}
+
+int InputTable::AddNumeric(const Input& input, WhenUnknown when_unknown) {
+  const Number number{input, when_unknown};
+  for (size_t i = 0; i < numeric_.size(); ++i) {
+    if (numeric_[i] == number) return static_cast<int>(i);
+  }
+  numeric_.push_back(number);
   return static_cast<int>(numeric_.size()) - 1;
 }
 
@@ -115,12 +150,16 @@ int InputTable::AddBuckets(const Input& input, absl::Span<const double> bounds) 
   return static_cast<int>(bucketised_.size()) - 1;
 }
 
-int InputTable::AddCategorical(const Input& input) {
+int InputTable::AddCategorical(const Input& input, WhenUnknown when_unknown) {
   auto& vocabularies = input.type == ValueType::kStringList ? multi_valued_ : categorical_;
   for (size_t i = 0; i < vocabularies.size(); ++i) {
-    if (vocabularies[i].input == input) return static_cast<int>(i);
+    if (vocabularies[i].input == input && vocabularies[i].when_unknown == when_unknown) {
+      return static_cast<int>(i);
+    }
   }
-  vocabularies.emplace_back().input = input;
+  Vocabulary& added = vocabularies.emplace_back();
+  added.input = input;
+  added.when_unknown = when_unknown;
   return static_cast<int>(vocabularies.size()) - 1;
 }
 
@@ -145,6 +184,7 @@ bool InputTable::AddCategory(const Input& input, int index, std::string_view cat
 }
 
 int32_t InputTable::Lookup(const Vocabulary& vocabulary, const ValueRef& value) {
+  if (!value.known() && vocabulary.when_unknown == WhenUnknown::kMissing) return 0;
   if (value.type() == ValueType::kBool) return vocabulary.of_bool[value.bool_value()];
   if (value.type() == ValueType::kInt) {
     const auto it = vocabulary.of_int.find(value.int_value());
@@ -170,7 +210,10 @@ void InputTable::Fill(const context::ContextSchema& schema, const context::Decis
   };
   frame.numeric.resize(numeric_.size());
   for (size_t i = 0; i < numeric_.size(); ++i) {
-    frame.numeric[i] = NumberOf(value_of(numeric_[i]), context.time_us);
+    const ValueRef value = value_of(numeric_[i].input);
+    const bool is_missing = !value.known() && numeric_[i].when_unknown == WhenUnknown::kMissing;
+    frame.numeric[i] =
+        is_missing ? std::numeric_limits<double>::quiet_NaN() : NumberOf(value, context.time_us);
   }
   frame.bucket.resize(bucketised_.size());
   for (size_t i = 0; i < bucketised_.size(); ++i) {
@@ -184,7 +227,9 @@ void InputTable::Fill(const context::ContextSchema& schema, const context::Decis
   frame.categories.resize(multi_valued_.size());
   for (size_t i = 0; i < multi_valued_.size(); ++i) {
     frame.categories[i].clear();
-    value_of(multi_valued_[i].input).ForEachElement([&](std::string_view element) {
+    const ValueRef list = value_of(multi_valued_[i].input);
+    if (!list.known() && multi_valued_[i].when_unknown == WhenUnknown::kMissing) continue;
+    list.ForEachElement([&](std::string_view element) {
       frame.categories[i].push_back(Lookup(multi_valued_[i], ValueRef::String(element)));
     });
   }

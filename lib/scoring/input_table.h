@@ -49,13 +49,16 @@ struct InputNames {
   std::optional<Input> Find(std::string_view name, std::string& problem) const;
   // The name of the input, as Find takes it.
   std::string NameOf(const Input& input) const;
+  // Why the input can't have that category, for inputs whose values are declared names: channels,
+  // intents, treatments, groups. Empty: it can.
+  std::string CategoryProblem(const Input& input, const std::string& category) const;
 };
 
 // The inputs of one decision, encoded once for all models: numbers, and categories as small
 // integers. Reused from decision to decision.
 struct InputFrame {
   // The value of each numeric input; a bool is 0 or 1, a timestamp the days from it to the moment
-  // of the decision.
+  // of the decision, a missing value NaN.
   std::vector<double> numeric;
   // The bucket of each bucketised input: how many of its bounds are at most the number.
   std::vector<int32_t> bucket;
@@ -65,19 +68,25 @@ struct InputFrame {
   std::vector<std::vector<int32_t>> categories;
 };
 
+// What a model sees of a value that is not known.
+enum class WhenUnknown : uint8_t {
+  kDefault,  // the declared default
+  kMissing,  // NaN; of a category, the one that is not listed
+};
+
 // Which inputs the models of one strategy read, and how categories are numbered. Models add what
 // they need while they are created; from then on the table is immutable and thread-safe.
 class InputTable {
  public:
   // The index in InputFrame::numeric. REQUIRES: the input is bool, int, double or timestamp and not
   // of the treatment.
-  int AddNumeric(const Input& input);
+  int AddNumeric(const Input& input, WhenUnknown when_unknown = WhenUnknown::kDefault);
   // The index in InputFrame::bucket. Models with the same bounds for an input share it. REQUIRES:
   // as AddNumeric; the bounds increase.
   int AddBuckets(const Input& input, absl::Span<const double> bounds);
   // The index in InputFrame::category, or, for a string list, in InputFrame::categories.
   // REQUIRES: the input is a string, bool, int or string list and not of the treatment.
-  int AddCategorical(const Input& input);
+  int AddCategorical(const Input& input, WhenUnknown when_unknown = WhenUnknown::kDefault);
   // The number, above 0, of a category of the input that AddCategorical returned this index for.
   // `category` is text: `true`, `12`, `fiber`; false when it can't be a value of the input's type.
   bool AddCategory(const Input& input, int index, std::string_view category, int32_t& number);
@@ -87,12 +96,18 @@ class InputTable {
             absl::Span<const ValueRef> features, InputFrame& frame) const;
 
  private:
+  struct Number {
+    Input input;
+    WhenUnknown when_unknown = WhenUnknown::kDefault;
+    friend bool operator==(const Number&, const Number&) = default;
+  };
   struct Bucketing {
     Input input;
     std::vector<double> bounds;
   };
   struct Vocabulary {
     Input input;
+    WhenUnknown when_unknown = WhenUnknown::kDefault;
     int32_t size = 1;  // 0 is "not listed"
     int32_t of_bool[2] = {0, 0};
     absl::flat_hash_map<int64_t, int32_t> of_int;
@@ -100,7 +115,7 @@ class InputTable {
   };
   static int32_t Lookup(const Vocabulary& vocabulary, const ValueRef& value);
 
-  std::vector<Input> numeric_;
+  std::vector<Number> numeric_;
   std::vector<Bucketing> bucketised_;
   std::vector<Vocabulary> categorical_;  // single-valued
   std::vector<Vocabulary> multi_valued_;

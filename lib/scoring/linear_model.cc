@@ -175,7 +175,7 @@ class LinearModel::Builder {
     absl::flat_hash_set<int32_t> numbers;
     for (const auto& [category, weight] : weights) {
       const std::string entry = EntryPath(path + ".weights", category);
-      if (const std::string problem = NameProblem(input, category); !problem.empty()) {
+      if (const std::string problem = names_.CategoryProblem(input, category); !problem.empty()) {
         Report(entry, problem);
         continue;
       }
@@ -198,22 +198,6 @@ class LinearModel::Builder {
     (list ? model.multi_hot_ : model.one_hot_).push_back(model.AddWeights(input, index, by_number));
   }
 
-  // What is wrong with a category of an input whose values are declared names; empty: nothing.
-  std::string NameProblem(const Input& input, const std::string& category) const {
-    const bool channel = input.source == Input::Source::kChannel;
-    if (!channel && input.source != Input::Source::kIntent) return "";
-    if (!channel && category.empty()) return "";  // an intent that is not known
-    const context::NameTable& table = channel ? names_.context.channels : names_.context.intents;
-    if (table.IndexOf(category) >= 0) return "";
-    return UnknownName(channel ? "channel" : "intent", category, table.Names());
-  }
-
-  template <typename Names>
-  static std::string UnknownName(std::string_view kind, const std::string& name,
-                                 const Names& known) {
-    return absl::StrCat("unknown ", ToAbsl(kind), " ", Quoted(name), Suggestion(name, known));
-  }
-
   void AddTreatmentTerm(const std::string& path, const Input& input,
                         const std::map<std::string, double>& weights, double other,
                         LinearModel& model) {
@@ -223,23 +207,12 @@ class LinearModel::Builder {
                           kMaxTreatmentTerms, " are allowed"));
       return;
     }
+    for (const auto& [category, weight] : weights) {
+      const std::string problem = names_.CategoryProblem(input, category);
+      if (!problem.empty()) Report(EntryPath(path + ".weights", category), problem);
+    }
     const catalog::Catalog& catalog = names_.catalog;
     const bool by_name = input.source == Input::Source::kTreatmentName;
-    std::vector<std::string> known;
-    if (by_name) {
-      for (const catalog::Treatment& treatment : catalog.treatments)
-        known.push_back(treatment.name);
-    } else {
-      for (const catalog::Group& group : catalog.groups) known.push_back(group.name);
-    }
-    for (const auto& [category, weight] : weights) {
-      const bool found = by_name ? catalog.Find(category) >= 0
-                                 : std::find(known.begin(), known.end(), category) != known.end();
-      if (!found) {
-        Report(EntryPath(path + ".weights", category),
-               UnknownName(by_name ? "treatment" : "group", category, known));
-      }
-    }
     TreatmentTerm compiled{input, {}};
     compiled.weights.reserve(catalog.treatments.size());
     for (const catalog::Treatment& treatment : catalog.treatments) {
@@ -294,7 +267,7 @@ double LinearModel::SharedSum(const InputFrame& frame) const {
 }
 
 void LinearModel::Predict(const InputFrame& frame, absl::Span<const int> treatments,
-                          absl::Span<double> propensity) const {
+                          absl::Span<double> propensity, ModelScratch& /*scratch*/) const {
   const double shared = SharedSum(frame);
   for (size_t i = 0; i < treatments.size(); ++i) {
     const double sum = shared + treatment_offset_[static_cast<size_t>(treatments[i])];

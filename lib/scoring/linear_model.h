@@ -23,7 +23,7 @@ class LinearModel : public Model {
                                              const ReportIssue& report);
 
   void Predict(const InputFrame& frame, absl::Span<const int> treatments,
-               absl::Span<double> propensity) const override;
+               absl::Span<double> propensity, ModelScratch& scratch) const override;
   std::vector<Contribution> Explain(const InputFrame& frame, int treatment) const override;
 
  private:

@@ -7,6 +7,7 @@
 
 #include "absl/types/span.h"
 #include "lib/scoring/input_table.h"
+#include "lib/trees/tree_ensemble.h"
 
 namespace attune::scoring {
 
@@ -16,17 +17,24 @@ struct Contribution {
   double amount = 0;  // on the scale before the link function
 };
 
+// Memory that models need to predict, reused from decision to decision.
+struct ModelScratch {
+  std::vector<double> rows;
+  std::vector<double> outputs;
+  trees::TreeEnsemble::Scratch trees;
+};
+
 // Predicts P(good outcome | treatment shown). Immutable, thread-safe.
 class Model {
  public:
   virtual ~Model() = default;
 
   // One prediction per treatment (indexes into the catalog). Whatever is written must not be relied
-  // on to be finite: the scoring stage checks. Allocates nothing.
+  // on to be finite: the scoring stage checks. Allocates nothing once `scratch` is warm.
   // REQUIRES: treatments.size() == propensity.size(); the frame was filled by the table that the
   // model was created with.
   virtual void Predict(const InputFrame& frame, absl::Span<const int> treatments,
-                       absl::Span<double> propensity) const = 0;
+                       absl::Span<double> propensity, ModelScratch& scratch) const = 0;
 
   // What moved the score of the treatment, in no particular order; inputs that moved nothing may be
   // left out.

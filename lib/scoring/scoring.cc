@@ -46,7 +46,7 @@ void Score(const ModelSet& models, const catalog::Catalog& catalog,
       const absl::Span<double> propensity(result.batch_propensity.data(),
                                           result.batch_propensity.size());
       models.models[m].model->Predict(result.frame, treatments.subspan(start, end - start),
-                                      propensity.subspan(start, end - start));
+                                      propensity.subspan(start, end - start), result.model_scratch);
     }
     start = end;
   }

@@ -28,6 +28,7 @@ struct ScoredCandidates {
   std::vector<int> batch_position;
   std::vector<int> batch_treatments;
   std::vector<double> batch_propensity;
+  ModelScratch model_scratch;
 };
 
 // Scores every candidate with the model of its treatment. A propensity outside 0 … 1 is cut to it;

@@ -10,8 +10,10 @@
 #include "attune/strategy/v1/model.pb.h"
 #include "lib/base/text.h"
 #include "lib/scoring/model_factory.h"
+#include "lib/scoring/tree_model.h"
 #include "lib/strategy/yaml_document.h"
 #include "lib/strategy/yaml_reader.h"
+#include "lib/trees/model_reader.h"
 
 namespace attune::strategy {
 namespace {
@@ -51,6 +53,10 @@ absl::StatusOr<std::string> FindModelFile(const std::string& strategy_path,
   return path.string();
 }
 
+bool IsYamlModel(std::string_view file) {
+  return file.ends_with(".yaml") || file.ends_with(".yml");
+}
+
 std::unique_ptr<const scoring::Model> ReadModel(const std::string& path, std::string text,
                                                 const scoring::InputNames* names,
                                                 scoring::InputTable& inputs, IssueList& issues) {
@@ -67,6 +73,21 @@ std::unique_ptr<const scoring::Model> ReadModel(const std::string& path, std::st
   };
   std::unique_ptr<const scoring::Model> model = scoring::CreateModel(file, *names, inputs, report);
   return issues.errors() == errors_before ? std::move(model) : nullptr;
+}
+
+std::unique_ptr<const scoring::Model> ReadTreeModel(std::string_view bytes,
+                                                    const v1::ModelReference& reference,
+                                                    const scoring::InputNames* names,
+                                                    scoring::InputTable& inputs,
+                                                    const scoring::ReportIssue& report) {
+  absl::StatusOr<trees::TreeEnsemble> ensemble = trees::ReadModel(bytes);
+  if (!ensemble.ok()) {
+    report("file", absl::StrCat("the model file ", Quoted(reference.file()), ": ",
+                                ensemble.status().message()));
+    return nullptr;
+  }
+  if (names == nullptr) return nullptr;
+  return scoring::TreeModel::Create(*std::move(ensemble), reference, *names, inputs, report);
 }
 
 }  // namespace attune::strategy

@@ -1,11 +1,14 @@
 #include "lib/strategy/strategy_loader.h"
 
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "attune/strategy/v1/strategy.pb.h"
+#include "lib/base/absl_strings.h"
 #include "lib/base/codec.h"
 #include "lib/base/hash.h"
 #include "lib/base/text.h"
@@ -16,6 +19,7 @@
 #include "lib/strategy/strategy_compiler.h"
 #include "lib/strategy/yaml_document.h"
 #include "lib/strategy/yaml_reader.h"
+#include "lib/trees/model_reader.h"
 
 namespace attune::strategy {
 namespace {
@@ -41,6 +45,7 @@ class Loader {
   // Reads every model and, unless `strategy` is nullptr, adds it there.
   void LoadModels(Strategy* strategy);
   void LoadModel(int index, Strategy* strategy, scoring::InputTable& inputs);
+  void CheckNoTreeInputs(const v1::ModelReference& reference, const std::string& field);
 
   void Report(std::string_view field, std::string message) {
     source_->Report(field, std::move(message), issues_);
@@ -87,26 +92,44 @@ std::shared_ptr<Strategy> Loader::Compile() {
 
 void Loader::LoadModel(int index, Strategy* strategy, scoring::InputTable& inputs) {
   const v1::ModelReference& reference = file_.models(index);
-  const std::string field = absl::StrCat("models[", index, "].file");
+  const std::string field = absl::StrCat("models[", index, "]");
   if (reference.file().empty()) return;  // reported
+  const bool is_yaml = IsYamlModel(reference.file());
   const absl::StatusOr<std::string> path = FindModelFile(path_, reference.file());
   absl::StatusOr<std::string> text =
-      path.ok() ? ReadFile(*path, kMaxStrategyFileBytes) : path.status();
+      path.ok() ? ReadFile(*path, is_yaml ? kMaxStrategyFileBytes : trees::kMaxModelBytes)
+                : path.status();
   if (!text.ok()) {
-    Report(field, absl::StrCat("the model file ", Quoted(reference.file()), ": ",
-                               text.status().message()));
+    Report(absl::StrCat(field, ".file"), absl::StrCat("the model file ", Quoted(reference.file()),
+                                                      ": ", text.status().message()));
     return;
   }
   PutBytes(hashed_, reference.name());
   PutBytes(hashed_, ContentHash(*text, kFullHashDigits));
   const std::string version = absl::StrCat(reference.name(), "@", ContentHash(*text));
-  if (strategy == nullptr) {
-    ReadModel(*path, *std::move(text), nullptr, inputs, issues_);
-    return;
+  std::optional<scoring::InputNames> names;
+  if (strategy != nullptr) {
+    names.emplace(scoring::InputNames{strategy->features, strategy->context, strategy->catalog});
   }
-  const scoring::InputNames names{strategy->features, strategy->context, strategy->catalog};
-  strategy->models.models.push_back(
-      {reference.name(), version, ReadModel(*path, *std::move(text), &names, inputs, issues_)});
+  const scoring::InputNames* known = names ? &*names : nullptr;
+  std::unique_ptr<const scoring::Model> model;
+  if (is_yaml) {
+    CheckNoTreeInputs(reference, field);
+    model = ReadModel(*path, *std::move(text), known, inputs, issues_);
+  } else {
+    model = ReadTreeModel(
+        *text, reference, known, inputs, [&](std::string_view in_reference, std::string message) {
+          Report(absl::StrCat(field, ".", ToAbsl(in_reference)), std::move(message));
+        });
+  }
+  if (strategy == nullptr) return;
+  strategy->models.models.push_back({reference.name(), version, std::move(model)});
+}
+
+void Loader::CheckNoTreeInputs(const v1::ModelReference& reference, const std::string& field) {
+  const std::string_view message = "is for models of trees; a YAML model names its inputs itself";
+  if (!reference.inputs().empty()) Report(field + ".inputs", std::string(message));
+  if (reference.has_output()) Report(field + ".output", std::string(message));
 }
 
 void Loader::LoadModels(Strategy* strategy) {

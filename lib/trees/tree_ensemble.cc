@@ -332,14 +332,15 @@ void TreeEnsemble::PackedChunk(const double* rows, size_t count, float* columns,
   }
 }
 
-void TreeEnsemble::PackedRows(absl::Span<const double> rows, absl::Span<double> scores) const {
+void TreeEnsemble::PackedRows(absl::Span<const double> rows, absl::Span<double> scores,
+                              std::vector<float>& scratch) const {
   // With fewer rows turning them into columns doesn't pay.
   constexpr size_t kFewRows = 6;
   const size_t count = scores.size() / raw_outputs();
   const bool is_wide = PackedForest::IsWide();
   const bool in_chunks = count >= kFewRows && is_wide;
   const size_t width = in_chunks ? PackedForest::kRows : 1;
-  std::vector<float> scratch((features() + raw_outputs()) * width);
+  scratch.resize((features() + raw_outputs()) * width);
   float* columns = scratch.data();
   float* sums = columns + features() * width;
   for (size_t first = 0; first < count;) {
@@ -364,26 +365,38 @@ void TreeEnsemble::PackedRows(absl::Span<const double> rows, absl::Span<double> 
   }
 }
 
-void TreeEnsemble::PredictRaw(absl::Span<const double> rows, absl::Span<double> scores) const {
-  if (packed_) return PackedRows(rows, scores);
+void TreeEnsemble::RawRows(absl::Span<const double> rows, absl::Span<double> scores,
+                           Scratch& scratch) const {
+  if (packed_) return PackedRows(rows, scores, scratch.numbers);
   for (size_t i = 0; i * features() < rows.size(); ++i) {
     RawRow(rows.data() + i * features(), scores.data() + i * raw_outputs());
   }
 }
 
+void TreeEnsemble::PredictRaw(absl::Span<const double> rows, absl::Span<double> scores) const {
+  Scratch scratch;
+  RawRows(rows, scores, scratch);
+}
+
 void TreeEnsemble::Predict(absl::Span<const double> rows, absl::Span<double> predictions) const {
+  Scratch scratch;
+  Predict(rows, predictions, scratch);
+}
+
+void TreeEnsemble::Predict(absl::Span<const double> rows, absl::Span<double> predictions,
+                           Scratch& scratch) const {
   if (link_ != Link::kArgmax) {
-    PredictRaw(rows, predictions);
+    RawRows(rows, predictions, scratch);
     for (size_t i = 0; i < predictions.size(); i += raw_outputs()) {
       Convert(predictions.subspan(i, raw_outputs()));
     }
     return;
   }
-  std::vector<double> scores(raw_outputs());
+  scratch.scores.resize(raw_outputs());
   for (size_t i = 0; i < predictions.size(); ++i) {
-    RawRow(rows.data() + i * features(), scores.data());
-    Convert(absl::MakeSpan(scores));
-    predictions[i] = scores[0];
+    RawRow(rows.data() + i * features(), scratch.scores.data());
+    Convert(absl::MakeSpan(scratch.scores));
+    predictions[i] = scratch.scores[0];
   }
 }
 

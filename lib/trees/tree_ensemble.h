@@ -41,8 +41,18 @@ class TreeEnsemble {
   // Whether the model splits by category on that feature.
   bool IsCategorical(size_t feature) const { return is_categorical_[feature]; }
 
-  // Predictions as the library gives them, one row after the other.
+  // Memory of a prediction, reused from call to call.
+  struct Scratch {
+    std::vector<float> numbers;
+    std::vector<double> scores;
+  };
+
+  // Predictions as the library gives them, one row after the other. Allocates nothing once
+  // `scratch` is warm.
   // REQUIRES: rows.size() == n * features(), predictions.size() == n * outputs().
+  void Predict(absl::Span<const double> rows, absl::Span<double> predictions,
+               Scratch& scratch) const;
+  // The same with memory of its own.
   void Predict(absl::Span<const double> rows, absl::Span<double> predictions) const;
 
   // The raw scores: the sums over the leaves, before the link function; as the library gives them,
@@ -102,8 +112,10 @@ class TreeEnsemble {
     return (leaf.flags & Node::kLinear) != 0 ? LinearOutput(leaf, row) : leaf.threshold;
   }
   void RawRow(const double* row, double* scores) const;
+  void RawRows(absl::Span<const double> rows, absl::Span<double> scores, Scratch& scratch) const;
   // What PredictRaw does where the trees are packed.
-  void PackedRows(absl::Span<const double> rows, absl::Span<double> scores) const;
+  void PackedRows(absl::Span<const double> rows, absl::Span<double> scores,
+                  std::vector<float>& scratch) const;
   void PackedChunk(const double* rows, size_t count, float* columns, float* sums,
                    double* scores) const;
   void AddLinear(const double* row, double* scores) const;

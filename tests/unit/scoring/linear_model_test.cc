@@ -61,7 +61,8 @@ class LinearModelTest : public ::testing::Test {
   double Predict(const Model& model, int treatment = 0) {
     inputs_.Fill(strategy_->context, context_, features_, frame_);
     double propensity = -1;
-    model.Predict(frame_, absl::MakeConstSpan(&treatment, 1), absl::MakeSpan(&propensity, 1));
+    model.Predict(frame_, absl::MakeConstSpan(&treatment, 1), absl::MakeSpan(&propensity, 1),
+                  scratch_);
     return propensity;
   }
 
@@ -79,6 +80,7 @@ class LinearModelTest : public ::testing::Test {
   context::DecisionContext context_;
   std::vector<ValueRef> features_;
   InputFrame frame_;
+  ModelScratch scratch_;
   std::vector<std::pair<std::string, std::string>> issues_;
 };
 
@@ -258,7 +260,7 @@ TEST_F(LinearModelTest, TreatmentTermsTellTreatmentsApart) {
   inputs_.Fill(strategy_->context, context_, features_, frame_);
   const int treatments[] = {3, 0, 2};
   double propensity[3];
-  model->Predict(frame_, treatments, absl::MakeSpan(propensity));
+  model->Predict(frame_, treatments, absl::MakeSpan(propensity), scratch_);
   EXPECT_DOUBLE_EQ(propensity[0], 0.51);
   EXPECT_DOUBLE_EQ(propensity[1], 0.11);
   EXPECT_DOUBLE_EQ(propensity[2], 0.7);

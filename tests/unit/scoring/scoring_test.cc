@@ -20,8 +20,8 @@ class FakeModel : public Model {
  public:
   explicit FakeModel(std::vector<double> by_treatment) : by_treatment_(std::move(by_treatment)) {}
 
-  void Predict(const InputFrame&, absl::Span<const int> treatments,
-               absl::Span<double> propensity) const override {
+  void Predict(const InputFrame&, absl::Span<const int> treatments, absl::Span<double> propensity,
+               ModelScratch&) const override {
     calls_.emplace_back(treatments.begin(), treatments.end());
     for (size_t i = 0; i < treatments.size(); ++i) {
       propensity[i] = by_treatment_[static_cast<size_t>(treatments[i])];

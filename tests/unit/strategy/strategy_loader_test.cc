@@ -14,6 +14,7 @@
 #include "absl/time/time.h"
 #include "lib/base/hash.h"
 #include "tests/unit/strategy/strategy_files.h"
+#include "tests/unit/trees/model_texts.h"
 
 namespace attune::strategy {
 namespace {
@@ -613,6 +614,64 @@ TEST(StrategyLoader, ModelFilesMayBeLinksInsideOfTheFolderOnly) {
   EXPECT_THAT(LoadFile(folder.Path("s.yaml")).Issues(),
               ElementsAre("s.yaml:15:25: error: the model file \"taste.yaml\": is a link that "
                           "leads out of the strategy's folder"));
+}
+
+// The small strategy with a model of trees, `inputs` being what stands behind its file's name.
+Loaded LoadWithTrees(const std::string& bytes, const std::string& inputs) {
+  const TemporaryFolder folder;
+  folder.Write("s.yaml", Replaced(kSmallStrategy, "{name: taste, file: taste.yaml}",
+                                  "{name: taste, file: taste.json" + inputs + "}"));
+  folder.Write("taste.json", bytes);
+  return LoadFile(folder.Path("s.yaml"));
+}
+
+TEST(StrategyLoader, TakesModelsOfTreesAsTheyWereSaved) {
+  trees::XgboostText text;
+  text.trees = {trees::XgboostStump(1, "31", true, "0.25", "0.75")};
+  const Loaded loaded = LoadWithTrees(
+      text.ToString(),
+      ", inputs: [{feature: f0, input: customer.plan, codes: {big: 1}}, {feature: f1, input: "
+      "customer.age}, {feature: f2, input: context.channel, equals: web}]");
+  ASSERT_THAT(loaded.Issues(), IsEmpty());
+  const Strategy& strategy = *loaded.strategy;
+  ASSERT_THAT(strategy.models.models, SizeIs(1));
+  EXPECT_THAT(strategy.models.models[0].version, testing::StartsWith("taste@"));
+  context::DecisionContext context;
+  context.attributes.assign(strategy.context.attributes.defaults().begin(),
+                            strategy.context.attributes.defaults().end());
+  std::vector<ValueRef> features(strategy.features.defaults().begin(),
+                                 strategy.features.defaults().end());
+  scoring::ScoredCandidates scored;
+  const auto propensity = [&](ValueRef age) {
+    features[0] = age;
+    const std::vector<int> candidates = {0, 1};
+    scoring::Score(strategy.models, strategy.catalog, strategy.context, context, features,
+                   candidates, scored);
+    return scored.scored[1].propensity;
+  };
+  EXPECT_EQ(propensity(ValueRef::Int(30)), 0.25);
+  EXPECT_EQ(propensity(ValueRef::Int(31)), 0.75);
+}
+
+TEST(StrategyLoader, ReportsWhatIsWrongWithAModelOfTreesWhereItIsNamed) {
+  const trees::XgboostText text;
+  EXPECT_THAT(LoadWithTrees(text.ToString(), "").Issues(),
+              ElementsAre(HasSubstr("s.yaml:15:25: error: the model's feature \"f0\": unknown "
+                                    "feature \"f0\"; declare it under features, or say under "
+                                    "inputs what it is"),
+                          HasSubstr("\"f1\""), HasSubstr("\"f2\"")));
+  EXPECT_THAT(
+      LoadWithTrees(text.ToString(), ", inputs: [{feature: f7, input: customer.age}]").Issues(),
+      testing::Contains("s.yaml:15:56: error: the model has no feature \"f7\"; did you "
+                        "mean \"f0\"?"));
+  EXPECT_THAT(LoadWithTrees("{\"version\": ", "").Issues(),
+              ElementsAre(HasSubstr("s.yaml:15:25: error: the model file \"taste.json\": ")));
+  EXPECT_THAT(LoadText(Replaced(kSmallStrategy, "file: taste.yaml",
+                                "file: taste.yaml, output: 1, inputs: [{feature: f, input: "
+                                "customer.age}]"))
+                  .Issues(),
+              ElementsAre(HasSubstr("is for models of trees; a YAML model names its inputs itself"),
+                          HasSubstr("is for models of trees")));
 }
 
 TEST(StrategyLoader, KeepsWhatTheListOfIssuesHeldBefore) {

@@ -1,0 +1,67 @@
+#ifndef ATTUNE_LIB_SCORING_TREE_MODEL_H_
+#define ATTUNE_LIB_SCORING_TREE_MODEL_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "attune/strategy/v1/strategy.pb.h"
+#include "lib/scoring/model.h"
+#include "lib/scoring/model_factory.h"
+#include "lib/trees/tree_ensemble.h"
+
+namespace attune::scoring {
+
+// A model of trees, with the inputs that its features are. What it predicts (of several classes,
+// the one that was chosen) is the propensity. Immutable, thread-safe.
+class TreeModel : public Model {
+ public:
+  // The model that `reference` names; paths of issues are those of ModelReference's fields. Every
+  // problem is reported, of many features the first; nullptr when there was one. The model adds its
+  // inputs to `inputs`.
+  static std::unique_ptr<const Model> Create(trees::TreeEnsemble ensemble,
+                                             const attune::strategy::v1::ModelReference& reference,
+                                             const InputNames& names, InputTable& inputs,
+                                             const ReportIssue& report);
+
+  // One row for all treatments, unless the model looks at the treatment.
+  void Predict(const InputFrame& frame, absl::Span<const int> treatments,
+               absl::Span<double> propensity, ModelScratch& scratch) const override;
+  std::vector<Contribution> Explain(const InputFrame& frame, int treatment) const override;
+
+ private:
+  class Builder;
+
+  // Where the value of one feature comes from.
+  struct Column {
+    enum class Kind : uint8_t {
+      kNumber,     // InputFrame::numeric
+      kCode,       // of InputFrame::category, by `codes`
+      kIs,         // whether InputFrame::category is `category`
+      kHas,        // whether InputFrame::categories has `category`
+      kTreatment,  // by treatment, in `codes`
+    };
+    Kind kind = Kind::kNumber;
+    Input input;
+    int index = 0;
+    int32_t category = 0;
+    // By category; beyond its end, and of category 0: missing.
+    std::vector<double> codes;
+  };
+
+  explicit TreeModel(trees::TreeEnsemble ensemble) : ensemble_(std::move(ensemble)) {}
+
+  static double ValueOf(const Column& column, const InputFrame& frame, int treatment);
+  void FillRow(const InputFrame& frame, int treatment, double* row) const;
+
+  const trees::TreeEnsemble ensemble_;
+  size_t output_ = 0;
+  std::vector<Column> columns_;       // by feature
+  std::vector<size_t> of_treatment_;  // features that depend on the treatment
+};
+
+}  // namespace attune::scoring
+
+#endif  // ATTUNE_LIB_SCORING_TREE_MODEL_H_
