@@ -101,7 +101,11 @@ absl::Status CustomerService::Get(const pb::CustomerServiceGetRequest& request,
 
 void CustomerService::FillHistory(const customer::CustomerState& state,
                                   pb::CustomerServiceGetResponse* response) const {
-  const std::vector<customer::Interaction> history = state.History();
+  std::vector<customer::Interaction> history = state.History();
+  // Earlier versions remembered decisions for which nothing qualified.
+  std::erase_if(history, [](const customer::Interaction& interaction) {
+    return interaction.kind == customer::InteractionKind::kDecided && !interaction.treatment;
+  });
   std::vector<customer::Interaction> decisions = history;
   std::erase_if(decisions, [](const customer::Interaction& interaction) {
     return interaction.kind != customer::InteractionKind::kDecided;

@@ -49,6 +49,12 @@ absl::Status Environment::AddDefinition(std::string_view path, const Type* type,
   return Add(std::move(variable));
 }
 
+void Environment::SetGiven(std::string_view path) {
+  const auto found = std::find_if(variables_.begin(), variables_.end(),
+                                  [&](const Variable& variable) { return variable.path == path; });
+  found->given = true;
+}
+
 absl::Status Environment::AddFunction(std::string_view name, std::string_view overloads,
                                       Scope scope, HostBody body, const void* data,
                                       HostCheck check) {

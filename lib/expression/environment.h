@@ -30,6 +30,8 @@ struct Variable {
   const void* data = nullptr;
   // Not negative: an expression that a RuleSetBuilder defined.
   int definition = -1;
+  // Nobody can change it to make a rule hold: where and when something happens, what is offered.
+  bool given = false;
 };
 
 // What expressions may name: variables, functions, types. Built once, then immutable and
@@ -49,6 +51,8 @@ class Environment {
   absl::Status AddLazyVariable(std::string_view path, const Type* type, Scope scope, LazyBody body,
                                const void* data);
   absl::Status AddDefinition(std::string_view path, const Type* type, Scope scope, int definition);
+  // Says that a variable is given: see Variable. REQUIRES: it was added.
+  void SetGiven(std::string_view path);
 
   // Adds forms of a function of the host; `overloads` as in BuiltinFunction: "history.(string) ->
   // int". `scope`: what its result depends on beside its arguments. `check` may be null.
@@ -60,7 +64,7 @@ class Environment {
   const Variable* FindVariable(std::string_view path) const;
   const Function* FindFunction(std::string_view name) const;
 
-  // For suggestions; in no particular order.
+  // For suggestions; in the order in which they were declared.
   std::vector<std::string_view> VariablePaths() const;
   std::vector<std::string_view> FunctionNames() const;
 

@@ -9,6 +9,12 @@ namespace {
 
 bool IsConstant(const Node& node) { return node.op == Op::kConstant && !node.constant.is_error(); }
 
+// All that it looks at is given.
+bool IsGiven(const std::vector<const Variable*>& variables) {
+  return std::all_of(variables.begin(), variables.end(),
+                     [](const Variable* variable) { return variable->given; });
+}
+
 Relation Negated(Relation relation) {
   switch (relation) {
     case Relation::kEqual:
@@ -89,25 +95,26 @@ const Node* ExplainBuilder::NodeOf(const Expr& expr) const {
   return found == planned_.end() ? nullptr : &plan_.nodes[found->second];
 }
 
+bool ExplainBuilder::IsFixed(const Expr& part) const {
+  const Node* node = NodeOf(part);
+  // Not all that is constant was computed when it was planned: loops are not.
+  return node == nullptr || node->scope == Scope::kConstant;
+}
+
 bool ExplainBuilder::IsMeasured(const Expr& left, const Expr& right) const {
-  const auto is_constant = [&](const Expr& side) {
-    const Node* node = NodeOf(side);
-    return node != nullptr && IsConstant(*node);
-  };
-  const auto is_fixed = [](const Expr& side) {
-    return side.variable != nullptr && side.variable->scope == Scope::kCandidate;
-  };
-  if (is_constant(left) || is_constant(right)) return is_constant(right);
-  return !is_fixed(left) || is_fixed(right);
+  if (IsFixed(left) || IsFixed(right)) return !IsFixed(left);
+  std::vector<const Variable*> of_left;
+  AddVariables(left, of_left);
+  std::vector<const Variable*> of_right;
+  AddVariables(right, of_right);
+  return !IsGiven(of_left) || IsGiven(of_right);
 }
 
 std::optional<SimpleComparison> ExplainBuilder::Compare(const Expr& measured, Relation relation,
                                                         const Expr& needed) const {
   const Node* measured_node = NodeOf(measured);
   const Node* needed_node = NodeOf(needed);
-  if (measured_node == nullptr || needed_node == nullptr || IsConstant(*measured_node)) {
-    return std::nullopt;
-  }
+  if (measured_node == nullptr || needed_node == nullptr || IsFixed(measured)) return std::nullopt;
   SimpleComparison comparison;
   comparison.relation = relation;
   if (measured.variable != nullptr && !measured.has) {

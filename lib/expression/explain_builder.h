@@ -26,8 +26,9 @@ class ExplainBuilder {
  private:
   // The part as a comparison of one variable, or of something computed.
   std::optional<SimpleComparison> Simple(const Expr& expr) const;
-  // Whether the left side is what somebody could change: it is no constant, and no property of the
-  // treatment when the other isn't.
+  // Does the part look at nothing that has a value of its own?
+  bool IsFixed(const Expr& part) const;
+  // Whether the left side is what somebody could change, more than the right one is.
   bool IsMeasured(const Expr& left, const Expr& right) const;
   // `measured` must be so to `needed`; nullopt when nothing was planned for one of them.
   std::optional<SimpleComparison> Compare(const Expr& measured, Relation relation,

@@ -1,11 +1,15 @@
 #include "lib/expression/explanation.h"
 
 #include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <limits>
 #include <utility>
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "lib/base/absl_strings.h"
+#include "lib/expression/cel_text.h"
 
 namespace attune::expression {
 namespace {
@@ -201,12 +205,73 @@ void AppendNeeded(const SimpleComparison& comparison, std::string& text) {
   AppendText(needed, text);
 }
 
+namespace {
+
+// Is no value of its kind smaller?
+bool IsBelowAll(const Value& value) {
+  switch (value.kind()) {
+    case Kind::kBool:
+      return !value.bool_value();
+    case Kind::kInt:
+      return value.int_value() == std::numeric_limits<int64_t>::min();
+    case Kind::kUint:
+      return value.uint_value() == 0;
+    case Kind::kDouble:
+      return value.double_value() == -std::numeric_limits<double>::infinity();
+    case Kind::kString:
+    case Kind::kBytes:
+      return value.text().empty();
+    default:
+      return false;
+  }
+}
+
+// Or larger?
+bool IsAboveAll(const Value& value) {
+  switch (value.kind()) {
+    case Kind::kBool:
+      return value.bool_value();
+    case Kind::kInt:
+      return value.int_value() == std::numeric_limits<int64_t>::max();
+    case Kind::kUint:
+      return value.uint_value() == std::numeric_limits<uint64_t>::max();
+    case Kind::kDouble:
+      return value.double_value() == std::numeric_limits<double>::infinity();
+    default:
+      return false;
+  }
+}
+
+// Could anything be so to what is needed?
+bool CanHold(const SimpleComparison& comparison) {
+  const Value& needed = comparison.needed;
+  const bool is_nan = needed.kind() == Kind::kDouble && std::isnan(needed.double_value());
+  switch (comparison.relation) {
+    case Relation::kEqual:
+    case Relation::kLessEqual:
+    case Relation::kGreaterEqual:
+    case Relation::kContains:
+      return !is_nan;
+    case Relation::kLess:
+      return !is_nan && !IsBelowAll(needed);
+    case Relation::kGreater:
+      return !is_nan && !IsAboveAll(needed);
+    case Relation::kIn:
+      return !needed.is_list() || ListSize(needed) > 0;
+    default:
+      return true;
+  }
+}
+
+}  // namespace
+
 std::string ConditionOf(const Finding& finding) {
   const SimpleComparison& comparison = *finding.comparison;
+  if (!CanHold(comparison) || !FitsCel(comparison.needed, kMaxConditionBytes)) return "";
   const absl::string_view what =
       ToAbsl(comparison.variable != nullptr ? std::string_view(comparison.variable->path)
                                             : finding.compared);
-  const std::string needed = ToString(comparison.needed);
+  const std::string needed = ToCel(comparison.needed);
   switch (comparison.relation) {
     case Relation::kPresent:
       return absl::StrCat("has(", what, ")");
@@ -248,11 +313,14 @@ void AppendDescription(const Finding& finding, bool (*hidden)(const Variable&, c
     AppendText(finding.compared_value, text);
   }
   text += ", needed ";
+  // The other side is among the values that were just told: say of what this is needed.
   if (finding.comparison->needed_node) {
-    text += ConditionOf(finding);
-  } else {
-    AppendNeeded(*finding.comparison, text);
+    text += finding.comparison->variable != nullptr
+                ? std::string_view(finding.comparison->variable->path)
+                : finding.compared;
+    text += finding.comparison->relation == Relation::kEqual ? " == " : " ";
   }
+  AppendNeeded(*finding.comparison, text);
 }
 
 }  // namespace attune::expression

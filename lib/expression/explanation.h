@@ -55,8 +55,12 @@ std::vector<Input> InputsOf(const RuleSet& rules, uint32_t node);
 // "to be known".
 void AppendNeeded(const SimpleComparison& comparison, std::string& text);
 
-// What would make the finding's comparison true, as an expression: `customer.plan in ["a", "b"]`.
-// REQUIRES: it has a comparison.
+// Longest value that a condition names, in bytes: what is longer nobody would read.
+inline constexpr size_t kMaxConditionBytes = 200;
+
+// What would make the finding's comparison true, as an expression that can be evaluated:
+// `customer.plan in ["a", "b"]`. Empty when nothing would (`customer.age < NaN`), or when it is too
+// long to be read. REQUIRES: it has a comparison.
 std::string ConditionOf(const Finding& finding);
 
 // Appends "customer.open_incidents = 2, needed 0", or the values seen: "customer.plan = "gold",

@@ -82,10 +82,11 @@ std::unique_ptr<RuleSetBuilder::Compiled> RuleSetBuilder::Compile(std::string_vi
   if (reporter.reported() > 0) return nullptr;
   const Node& root = planner_->node(compiled->node);
   const bool is_condition = options.result != nullptr && options.result->kind == TypeKind::kBool;
-  if (options.check_constants && is_condition && root.op == Op::kConstant) {
+  if (options.check_constants && is_condition && root.scope == Scope::kConstant) {
+    // Loops over constants are not computed here.
+    const std::string always = root.op == Op::kConstant ? ToString(root.constant) : "the same";
     reporter.Warn(compiled->ast->root->range.begin,
-                  absl::StrCat("always ", ToAbsl(ToString(root.constant)),
-                               ": it looks at nothing that could change"));
+                  absl::StrCat("always ", always, ", whatever the values are"));
   }
   return compiled;
 }

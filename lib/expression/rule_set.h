@@ -29,7 +29,8 @@ struct CompileOptions {
   const Type* result = nullptr;
   // Names and types are checked only when it is evaluated.
   bool lenient = false;
-  // What fails whatever the variables hold, as duration('7d') does, is an issue.
+  // What fails whatever the variables hold, as duration('7d') does, is an issue; a condition (whose
+  // result is to be bool) that always comes to the same is a doubtful one.
   bool check_constants = false;
   // It is evaluated for many candidates of a decision: what it comes to is remembered where it does
   // not depend on them.

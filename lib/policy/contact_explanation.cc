@@ -47,12 +47,6 @@ std::string WhatIsMissing(const ContactPolicy& policy, const ContactState& state
                       DurationText(policy.horizon_ms()), ", so the worst is assumed");
 }
 
-std::string NameOf(const std::optional<ContactState::Youngest>& youngest,
-                   const catalog::Catalog& catalog) {
-  if (!youngest || youngest->treatment < 0) return "another treatment";
-  return catalog.treatments[static_cast<size_t>(youngest->treatment)].name;
-}
-
 std::string WhatHappened(const ContactPolicy& policy, const ContactState& state, const Place& place,
                          const catalog::Catalog& catalog) {
   const std::optional<ContactState::Youngest> youngest = state.YoungestIn(place);
@@ -70,9 +64,12 @@ std::string WhatHappened(const ContactPolicy& policy, const ContactState& state,
     case ContactKind::kMinGap:
       return absl::StrFormat("the last was at %s, and %s must pass", last,
                              DurationText(policy.window_ms));
-    case ContactKind::kExclusion:
+    case ContactKind::kExclusion: {
+      // Only what is among its treatments blocks it.
+      const std::string& used = catalog.treatments[static_cast<size_t>(youngest->treatment)].name;
       return absl::StrFormat("keeps away for %s from %s, which was used last at %s",
-                             DurationText(policy.window_ms), NameOf(youngest, catalog), last);
+                             DurationText(policy.window_ms), used, last);
+    }
     case ContactKind::kQuietHours:
       return absl::StrFormat("quiet from %s until %s, and it is %s",
                              TimeOfDay(policy.quiet.from_minute),

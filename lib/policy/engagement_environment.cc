@@ -131,6 +131,11 @@ std::shared_ptr<Environment> MakeEnvironment(const EngagementSchema& schema,
   add("treatment.name", text, kCandidate, CandidateSlots::kName);
   add("treatment.group", text, kCandidate, CandidateSlots::kGroup);
 
+  for (const std::string_view given : {"context.channel", "context.intent", "context.time",
+                                       "context.local_time", "treatment.name", "treatment.group"}) {
+    environment->SetGiven(given);
+  }
+
   const Type* history = environment->types().Opaque("history");
   add("history.all", history, kDecision, DecisionSlots::kAllHistory);
   add("history.all.on_channel", history, kDecision, DecisionSlots::kAllHistoryOnChannel);
@@ -154,6 +159,9 @@ std::shared_ptr<Environment> MakeEnvironment(const EngagementSchema& schema,
             DecisionSlots::kFirstFeature + features);
   AddValues(*environment, "treatment", schema.treatment_attributes, kCandidate,
             CandidateSlots::kFirstAttribute);
+  for (const std::string_view attribute : schema.treatment_attributes.Names()) {
+    environment->SetGiven(absl::StrCat("treatment.", ToAbsl(attribute)));
+  }
   return environment;
 }
 

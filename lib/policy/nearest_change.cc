@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "lib/base/absl_strings.h"
+#include "lib/expression/cel_text.h"
 
 namespace attune::policy {
 namespace {
@@ -102,7 +103,8 @@ std::string NearestChange::Of(const Finding& finding) const {
     if (MeetsAny(measured, needed)) return "";  // both sides would move
   }
   const absl::Span<const Input> changed = comparison.needed_node ? measured : part->inputs;
-  if (ReachesBeyondRules(changed)) return "";
+  // Nothing could change what looks at nothing.
+  if (changed.empty() || ReachesBeyondRules(changed)) return "";
   if (IsAlone(*part, changed)) return ConditionOf(finding);
   const expression::Variable* variable = comparison.variable;
   const bool is_told = variable != nullptr && variable->definition < 0 &&
@@ -112,8 +114,9 @@ std::string NearestChange::Of(const Finding& finding) const {
                                  [&](const auto& value) { return value.variable == variable; });
   if (seen == finding.seen.end()) return "";
   for (const Value& value : ValuesThatDo(comparison, seen->value.kind())) {
+    if (!expression::FitsCel(value, expression::kMaxConditionBytes)) continue;
     if (state_.WouldHold(rejection_.treatment, variable->slot, value)) {
-      return absl::StrCat(variable->path, " == ", ToString(value));
+      return absl::StrCat(variable->path, " == ", expression::ToCel(value));
     }
   }
   return "";

@@ -318,10 +318,10 @@ void ContactChecker::CheckWeekdays(const v1::AllowedWeekdays& allowed, const Pla
 void ContactChecker::CheckEachOnce(const Place& place,
                                    const google::protobuf::RepeatedField<int>& weekdays) {
   for (int i = 1; i < weekdays.size(); ++i) {
-    if (std::find(weekdays.begin(), weekdays.begin() + i, weekdays[i]) == weekdays.begin() + i) {
-      continue;
-    }
-    Report(Element(Field(place.kind, "weekdays"), i), "the day is listed already");
+    const std::string day = Element(Field(place.kind, "weekdays"), i);
+    const bool is_new =
+        std::find(weekdays.begin(), weekdays.begin() + i, weekdays[i]) == weekdays.begin() + i;
+    if (!is_new && source_.HasUnflawed(day)) Report(day, "the day is listed already");
   }
 }
 

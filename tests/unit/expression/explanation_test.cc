@@ -67,7 +67,13 @@ TEST(ExpressionExplanationTest, FindsWhatDecided) {
        "customer.open_incidents * 2 = 4, needed customer.open_incidents * 2 >= 15\n"},
       {"in a variable", "customer.plan in customer.tags",
        "customer.plan in customer.tags: customer.plan = \"gold\" (not known), customer.tags = "
-       "[\"x\"], needed customer.plan in [\"x\"]\n"},
+       "[\"x\"], needed customer.plan one of [\"x\"]\n"},
+      {"equal to a variable", "'g' + customer.plan == customer.plan",
+       "'g' + customer.plan == customer.plan: customer.plan = \"gold\" (not known), 'g' + "
+       "customer.plan = \"ggold\", needed 'g' + customer.plan == \"gold\"\n"},
+      {"what is constant is not measured", "cel.bind(x, 5, x * 2) < customer.open_incidents",
+       "cel.bind(x, 5, x * 2) < customer.open_incidents: customer.open_incidents = 2, needed "
+       "customer.open_incidents > 10\n"},
       {"a constant in something computed", "'y' in customer.tags.map(t, t + '1')",
        "'y' in customer.tags.map(t, t + '1'): customer.tags = [\"x\"], "
        "customer.tags.map(t, t + '1') = [\"x1\"], needed to contain \"y\"\n"},

@@ -413,6 +413,10 @@ TEST(ContactExplanationTest, AnExclusionNamesWhatWasUsed) {
   EXPECT_EQ(world.Reason("plan", 0), "excluded");
   EXPECT_THAT(world.SentenceOf("plan"),
               ::testing::HasSubstr(": keeps away for 3d from gift, which was used last at "));
+  world.Happened({{"shown", "phone", -2 * kDay}, {"shown", "plan", -kDay}});
+  EXPECT_EQ(world.Reason("gift", 0), "excluded");
+  EXPECT_THAT(world.SentenceOf("gift"), ::testing::HasSubstr(" from plan, which was used last at "))
+      << "the other side, too";
 }
 
 TEST(ContactTruncationTest, WhatWasForgottenCountsUpward) {

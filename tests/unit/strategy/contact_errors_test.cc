@@ -191,6 +191,17 @@ const ErrorCase kCases[] = {
      "[monday, tuesday]",
      "[monday, tuesday, monday]",
      {"s.yaml:67:35: error: the day is listed already"}},
+    {"QuietDayTwice",
+     "[friday]",
+     "[friday, friday]",
+     {"s.yaml:64:26: error: the day is listed already"}},
+    {"UnknownWeekdays",
+     "[friday]",
+     "[fryday, sonday]",
+     {"s.yaml:64:18: error: weekdays[0] must be one of monday, tuesday, wednesday, thursday, "
+      "friday, saturday, sunday, not \"fryday\"; did you mean \"friday\"?",
+      "s.yaml:64:26: error: weekdays[1] must be one of monday, tuesday, wednesday, thursday, "
+      "friday, saturday, sunday, not \"sonday\"; did you mean \"monday\"?"}},
     {"NoWeekday",
      "[monday, tuesday]",
      "[]",

@@ -209,11 +209,13 @@ TEST(EngagementErrorsTest, AConditionThatNeverChangesIsDoubtful) {
     EXPECT_NE(loaded.strategy, nullptr);
     return loaded.Issues();
   };
-  EXPECT_THAT(issues_of("1 > 2"), ElementsAreArray({"s.yaml:37:11: warning: always false: it looks "
-                                                    "at nothing that could change"}));
+  EXPECT_THAT(issues_of("1 > 2"),
+              ElementsAreArray({"s.yaml:37:11: warning: always false, whatever the values are"}));
   EXPECT_THAT(issues_of("customer.age > 3 || true"),
-              ElementsAreArray({"s.yaml:37:11: warning: always true: it looks at nothing that "
-                                "could change"}));
+              ElementsAreArray({"s.yaml:37:11: warning: always true, whatever the values are"}));
+  EXPECT_THAT(
+      issues_of("[1, 2].exists(x, x > 1)"),
+      ElementsAreArray({"s.yaml:37:11: warning: always the same, whatever the values are"}));
   EXPECT_THAT(issues_of("customer.age > 3 || false"), IsEmpty());
 }
 
