@@ -69,8 +69,11 @@ std::string_view RelationText(Relation relation) {
 
 std::optional<SimpleComparison> ExplainBuilder::Simple(const Expr& expr) const {
   if (expr.variable != nullptr) {
-    if (expr.has) return SimpleComparison{expr.variable, Relation::kPresent, Value::Bool(true)};
-    return SimpleComparison{expr.variable, Relation::kEqual, Value::Bool(true)};
+    SimpleComparison comparison;
+    comparison.variable = expr.variable;
+    comparison.relation = expr.has ? Relation::kPresent : Relation::kEqual;
+    comparison.needed = Value::Bool(true);
+    return comparison;
   }
   if (expr.kind != Expr::Kind::kCall) return std::nullopt;
   if (expr.name == op::kNot) {
