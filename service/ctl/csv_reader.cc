@@ -68,8 +68,8 @@ absl::StatusOr<bool> CsvReader::Next() {
       if (absl::Status status = TakeFirstLine(); !status.ok()) return status;
       return true;
     }
-    const bool blank = row_.text.empty();
-    if (scan == Scan::kDone && !blank) return true;
+    const bool skipped = row_.text.empty() && !options_.keep_blank_lines;
+    if (scan == Scan::kDone && !skipped) return true;
   }
   return false;
 }

@@ -26,6 +26,8 @@ struct CsvOptions {
   size_t max_row_bytes = 1u << 20;
   // Most fields that are kept of one row; more are counted only.
   size_t max_fields = 4096;
+  // A blank line is a row of one empty field: what it must be where there is only one column.
+  bool keep_blank_lines = false;
 };
 
 enum class CsvProblem {
@@ -55,7 +57,7 @@ struct CsvRow {
 
 // Reads RFC 4180 with LF or CRLF, row by row, in memory bounded by max_row_bytes. Not thread-safe.
 //
-// A UTF-8 byte order mark is skipped, and so are blank lines. A quote inside a field that does not
+// A UTF-8 byte order mark is skipped, and so are blank lines unless they are to be kept. A quote inside a field that does not
 // begin with one is an ordinary character. What is malformed costs one line, and reading goes on
 // with the next: a quote that nobody closed must not take the good rows below it along. That is why
 // a row of several lines is given up after its first line when

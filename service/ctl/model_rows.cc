@@ -26,6 +26,7 @@ CsvOptions OptionsWith(char delimiter, size_t features) {
   options.delimiter = delimiter;
   options.max_row_bytes = kRowBytes + features * kMoreBytesPerFeature;
   options.max_fields = kMaxColumns;
+  options.keep_blank_lines = true;
   return options;
 }
 
@@ -80,8 +81,16 @@ const std::vector<size_t>* Find(const ColumnPlaces& columns, const std::string& 
 ModelRows::ModelRows(ByteSource& source, char delimiter, const std::vector<std::string>& features)
     : features_(features), reader_(source, OptionsWith(delimiter, features.size())) {}
 
+absl::StatusOr<bool> ModelRows::Next() {
+  while (true) {
+    absl::StatusOr<bool> read = reader_.Next();
+    // In a table of one column a blank line is a row whose cell is empty.
+    if (!read.ok() || !*read || columns_ == 1 || !reader_.row().text.empty()) return read;
+  }
+}
+
 absl::Status ModelRows::ReadHeader() {
-  const absl::StatusOr<bool> read = reader_.Next();
+  const absl::StatusOr<bool> read = Next();
   if (!read.ok()) return read.status();
   if (!*read)
     return absl::InvalidArgumentError("the file has no first row with the columns' names");
@@ -124,7 +133,7 @@ absl::Status ModelRows::ReadHeader() {
 absl::StatusOr<size_t> ModelRows::ReadRows(size_t max_rows, std::vector<double>& values) {
   size_t rows = 0;
   while (rows < max_rows) {
-    const absl::StatusOr<bool> read = reader_.Next();
+    const absl::StatusOr<bool> read = Next();
     if (!read.ok()) return read.status();
     if (!*read) break;
     if (absl::Status status = AppendRow(reader_.row(), values); !status.ok()) return status;

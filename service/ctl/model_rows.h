@@ -29,11 +29,13 @@ class ModelRows {
   absl::StatusOr<size_t> ReadRows(size_t max_rows, std::vector<double>& values);
 
  private:
+  // The next row into reader_.row(); false at the end.
+  absl::StatusOr<bool> Next();
   absl::Status AppendRow(const CsvRow& row, std::vector<double>& values) const;
 
   const std::vector<std::string>& features_;
   CsvReader reader_;
-  size_t columns_ = 0;
+  size_t columns_ = 0;  // 0: the first row was not read yet
   std::vector<size_t> places_;  // of the features, in a row
 };
 

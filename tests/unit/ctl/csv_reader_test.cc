@@ -99,6 +99,12 @@ CsvOptions RowBytes(size_t bytes) {
   return options;
 }
 
+CsvOptions KeepBlankLines() {
+  CsvOptions options;
+  options.keep_blank_lines = true;
+  return options;
+}
+
 std::vector<Case> Cases() {
   return {
       {"Empty", "", {}},
@@ -110,6 +116,11 @@ std::vector<Case> Cases() {
       {"EmptyFields", ",,\n", {{1, {"", "", ""}}}},
       {"LastFieldEmptyAtTheEnd", "a,", {{1, {"a", ""}}}},
       {"BlankLinesAreSkippedAndCounted", "\n\r\na\n\n\nb\n", {{3, {"a"}}, {6, {"b"}}}},
+      {"BlankLinesAreKept",
+       "\na\n\n\r\nb\n\n",
+       {{1, {""}}, {2, {"a"}}, {3, {""}}, {4, {""}}, {5, {"b"}}, {6, {""}}},
+       KeepBlankLines()},
+      {"NothingIsNoBlankLine", "", {}, KeepBlankLines()},
       {"BlanksAreNoBlankLine", " \n", {{1, {" "}}}},
       {"Quoted", "\"a\",\"b,c\"\n", {{1, {"a", "b,c"}}}},
       {"QuotedEmpty", "\"\"\n\"\",x\n", {{1, {""}}, {2, {"", "x"}}}},

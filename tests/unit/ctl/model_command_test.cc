@@ -51,6 +51,15 @@ TEST_F(ModelCommandTest, WritesNoRowsForNoRows) {
   EXPECT_EQ(Predict("a,b,c\n").out, "prediction\n");
 }
 
+TEST_F(ModelCommandTest, ABlankLineIsARowWhereThereIsOneColumn) {
+  trees::XgboostText text;
+  text.features = "1";
+  model_ = Write("model.json", text.ToString());  // 1 below 0.5 and where it is missing, else 2
+  EXPECT_EQ(Predict("\nf0\n1\n\n1\n").out, "prediction\n2\n1\n2\n");
+  EXPECT_EQ(Predict("f0\r\n1\r\n\r\n\"\"\r\n1").out, "prediction\n2\n1\n1\n2\n");
+  EXPECT_EQ(Predict("f0,g\n1,\n\n1,\n").out, "prediction\n2\n2\n") << "no row of two columns";
+}
+
 TEST_F(ModelCommandTest, WritesOneColumnPerClass) {
   LightgbmText text;
   text.classes = "2";
