@@ -30,6 +30,12 @@ std::optional<double> AsElement(const DocumentValue::Variant& value) {
 // Collects the elements of an array: as numbers as long as all of them are some. Not thread-safe.
 class ArrayBuilder {
  public:
+  // How many values more there are when `value` is added: none as long as all are numbers; the
+  // first other one makes values of those before it, too.
+  size_t ValuesOf(const DocumentValue::Variant& value) const {
+    if (is_list_) return 1;
+    return AsElement(value) ? 0 : numbers_.size() + 1;
+  }
   void Add(DocumentValue::Variant value) {
     if (!is_list_) {
       if (const std::optional<double> number = AsElement(value)) {
@@ -37,12 +43,12 @@ class ArrayBuilder {
         return;
       }
       is_list_ = true;
+      list_.reserve(numbers_.size() + 1);
       for (const double number : numbers_) list_.emplace_back(number);
-      numbers_.clear();
+      numbers_ = DocumentValue::Numbers();
     }
     list_.emplace_back(std::move(value));
   }
-  bool is_list() const { return is_list_; }
   size_t size() const { return is_list_ ? list_.size() : numbers_.size(); }
   DocumentValue::Variant Take() {
     if (is_list_) return std::move(list_);
@@ -78,9 +84,11 @@ class Reader {
   char Peek() const { return at_end() ? '\0' : text_[at_]; }
   bool FailAtEnd() { return Fail("the file ends in the middle of a value"); }
 
-  bool CountValue() {
-    if (++values_ <= kMaxDocumentValues) return true;
-    return Fail(absl::StrCat("more than ", kMaxDocumentValues, " values"));
+  // Members of objects and elements of lists are counted, each once.
+  bool CountValues(size_t count) {
+    values_ += count;
+    const size_t most = MaxDocumentValues(text_.size());
+    return values_ <= most || Fail(absl::StrCat("more than ", most, " values"));
   }
   bool Enter() {
     if (++depth_ <= kMaxDocumentDepth) return true;
@@ -149,12 +157,12 @@ class JsonReader : private Reader {
     if (at_end()) return FailAtEnd();
     switch (Peek()) {
       case '{':
-        return CountValue() && ReadObject(value);
+        return ReadObject(value);
       case '[':
-        return CountValue() && ReadArray(value);
+        return ReadArray(value);
       case '"': {
         std::string text;
-        if (!CountValue() || !ReadText(text)) return false;
+        if (!ReadText(text)) return false;
         value = std::move(text);
         return true;
       }
@@ -205,9 +213,8 @@ class JsonReader : private Reader {
     if (!Consume(']')) {
       do {
         DocumentValue::Variant element;
-        if (!ReadValue(element)) return false;
+        if (!ReadValue(element) || !CountValues(array.ValuesOf(element))) return false;
         array.Add(std::move(element));
-        if (array.is_list() && !CountValue()) return false;
       } while (Consume(','));
       if (!Consume(']')) return at_end() ? FailAtEnd() : Fail("',' or ']' is expected here");
     }
@@ -229,7 +236,7 @@ class JsonReader : private Reader {
         if (!ReadText(name)) return false;
         if (!Consume(':')) return at_end() ? FailAtEnd() : Fail("':' is expected here");
         DocumentValue::Variant member;
-        if (!CountValue() || !ReadValue(member)) return false;
+        if (!CountValues(1) || !ReadValue(member)) return false;
         object.emplace_back(std::move(name), DocumentValue(std::move(member)));
       } while (Consume(','));
       if (!Consume('}')) return at_end() ? FailAtEnd() : Fail("',' or '}' is expected here");
@@ -402,17 +409,17 @@ class UbjsonReader : private Reader {
       case 'C':
         if (at_end()) return FailAtEnd();
         value = std::string(1, text_[at_++]);
-        return CountValue();
+        return true;
       case 'S': {
         std::string text;
-        if (!CountValue() || !ReadText(text)) return false;
+        if (!ReadText(text)) return false;
         value = std::move(text);
         return true;
       }
       case '[':
-        return CountValue() && ReadArray(value);
+        return ReadArray(value);
       case '{':
-        return CountValue() && ReadObject(value);
+        return ReadObject(value);
       default:
         return Fail("there is no such type in UBJSON");
     }
@@ -456,9 +463,8 @@ class UbjsonReader : private Reader {
     while (HasNext(header, array.size(), ']', marker)) {
       DocumentValue::Variant element;
       if (marker == 0 && !ReadMarker(marker)) return false;
-      if (!ReadValue(marker, element)) return false;
+      if (!ReadValue(marker, element) || !CountValues(array.ValuesOf(element))) return false;
       array.Add(std::move(element));
-      if (array.is_list() && !CountValue()) return false;
     }
     if (failed()) return false;
     Leave();
@@ -474,7 +480,7 @@ class UbjsonReader : private Reader {
     while (HasNext(header, object.size(), '}', marker)) {
       std::string name;
       DocumentValue::Variant member;
-      if (!CountValue() || !ReadText(name)) return false;
+      if (!CountValues(1) || !ReadText(name)) return false;
       if (marker == 0 && !ReadMarker(marker)) return false;
       if (!ReadValue(marker, member)) return false;
       object.emplace_back(std::move(name), DocumentValue(std::move(member)));

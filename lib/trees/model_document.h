@@ -1,6 +1,7 @@
 #ifndef ATTUNE_LIB_TREES_MODEL_DOCUMENT_H_
 #define ATTUNE_LIB_TREES_MODEL_DOCUMENT_H_
 
+#include <algorithm>
 #include <cstddef>
 #include <string>
 #include <string_view>
@@ -14,8 +15,15 @@ namespace attune::trees {
 
 // How deep arrays and objects of a document may lie in each other.
 inline constexpr int kMaxDocumentDepth = 32;
-// Most values of a document, not counting the elements of arrays that hold only numbers.
-inline constexpr size_t kMaxDocumentValues = 4'000'000;
+// So many values every document may have, not counting the elements of arrays that hold only
+// numbers.
+inline constexpr size_t kFewDocumentValues = 4'000'000;
+// Of a larger document one for so many bytes: a model of many small trees has one for some twenty.
+inline constexpr size_t kBytesPerDocumentValue = 8;
+// Most values of a document of that size.
+constexpr size_t MaxDocumentValues(size_t bytes) {
+  return std::max(kFewDocumentValues, bytes / kBytesPerDocumentValue);
+}
 
 // A value of a JSON or UBJSON document. Arrays that hold nothing but numbers are one piece of
 // memory: they are what a model file consists of. Immutable, thread-safe.

@@ -69,12 +69,41 @@ TEST(ModelDocument, SaysWhatIsWrongAtWhichByte) {
   }
 }
 
+// The element `count` times between begin and end.
+std::string Repeated(const std::string& begin, const std::string& element, size_t count,
+                     const std::string& end) {
+  std::string text = begin;
+  text.reserve(begin.size() + count * element.size() + end.size());
+  for (size_t i = 0; i < count; ++i) text += element;
+  return text + end;
+}
+
 TEST(ModelDocument, BoundsTheNumberOfValues) {
-  std::string text = "[";
-  for (size_t i = 0; i <= kMaxDocumentValues / 2; ++i) text += "[],";
-  text += "[]]";
-  EXPECT_THAT(std::string(ParseJson(text).status().message()),
+  const std::string texts[] = {
+      Repeated("[", "[],", kFewDocumentValues, "[]]"),
+      Repeated("{", "\"\":1,", kFewDocumentValues, "\"\":1}"),
+      // Numbers, but not only numbers: then each of them is a value.
+      Repeated("[", "1,", kFewDocumentValues, "\"a\"]"),
+  };
+  for (const std::string& text : texts) {
+    EXPECT_THAT(std::string(ParseJson(text).status().message()),
+                HasSubstr("more than 4000000 values"))
+        << text.substr(0, 10);
+  }
+  const std::string bytes = Repeated("[", "U1", kFewDocumentValues, "C1]");
+  EXPECT_THAT(std::string(ParseUbjson(bytes).status().message()),
               HasSubstr("more than 4000000 values"));
+}
+
+TEST(ModelDocument, DoesNotCountNumbersAmongNumbers) {
+  EXPECT_TRUE(ParseJson(Repeated("[", "1,", kFewDocumentValues, "1]")).ok());
+  EXPECT_TRUE(ParseUbjson(Repeated("[", "U1", kFewDocumentValues, "U1]")).ok());
+}
+
+TEST(ModelDocument, LargerDocumentsMayHaveMoreValues) {
+  // 8 bytes each.
+  EXPECT_TRUE(ParseJson(Repeated("[", "[     ],", kFewDocumentValues, "[     ]]")).ok());
+  EXPECT_FALSE(ParseJson(Repeated("[", "[    ],", kFewDocumentValues, "[    ]]")).ok());
 }
 
 std::string Bytes(std::initializer_list<int> bytes) {
