@@ -4,10 +4,13 @@
 #include <cmath>
 #include <limits>
 #include <string>
+#include <string_view>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "lib/base/absl_strings.h"
+#include "lib/base/text.h"
 #include "lib/trees/link.h"
 
 namespace attune::trees {
@@ -61,6 +64,7 @@ class EnsembleBuilder {
       return absl::InvalidArgumentError(
           absl::StrCat(features, " features; at most ", kMaxFeatures, " are supported"));
     }
+    if (absl::Status status = CheckNames(); !status.ok()) return status;
     if (model_.base.empty() || model_.base.size() > kMaxOutputs) {
       return absl::InvalidArgumentError(absl::StrCat(
           model_.base.size(), " raw scores per row; 1 to ", kMaxOutputs, " are supported"));
@@ -75,6 +79,23 @@ class EnsembleBuilder {
       return absl::InvalidArgumentError(absl::StrCat(model_.weights.size(), " weights for ",
                                                      features, " features and ", model_.base.size(),
                                                      " raw scores"));
+    }
+    return absl::OkStatus();
+  }
+
+  // Inputs are found by their names.
+  absl::Status CheckNames() const {
+    absl::flat_hash_map<std::string_view, size_t> places;
+    for (size_t i = 0; i < model_.info.features.size(); ++i) {
+      const std::string& name = model_.info.features[i];
+      if (name.empty()) {
+        return absl::InvalidArgumentError(absl::StrCat("feature ", i, " has no name"));
+      }
+      const auto [place, is_new] = places.try_emplace(name, i);
+      if (!is_new) {
+        return absl::InvalidArgumentError(absl::StrCat("the features ", place->second, " and ", i,
+                                                       " are both called ", Quoted(name)));
+      }
     }
     return absl::OkStatus();
   }

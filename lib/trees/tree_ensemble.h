@@ -28,7 +28,7 @@ class TreeEnsemble {
  public:
   // Checks the model and lays it out for prediction. INVALID_ARGUMENT says what is wrong with
   // which node of which tree: children that aren't there, a node that is reached twice, an unknown
-  // feature, a threshold or an output that is NaN.
+  // feature, a threshold or an output that is NaN; or which features have no name of their own.
   static absl::StatusOr<TreeEnsemble> Create(ParsedModel model);
 
   const ModelInfo& info() const { return info_; }

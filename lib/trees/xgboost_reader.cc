@@ -228,11 +228,13 @@ void XgboostReader::ReadLearner() {
 void XgboostReader::ReadFeatures(const Field& learner) {
   std::vector<std::string>& features = model_.info.features;
   const Field names = Optional(learner, "feature_names");
-  const DocumentValue::List* list = names.value == nullptr ? nullptr : names.value->list();
-  if (list == nullptr) {
+  const Numbers* none = names.value == nullptr ? nullptr : names.value->numbers();
+  if (names.value == nullptr || (none != nullptr && none->empty())) {
     for (size_t i = 0; i < features.size(); ++i) features[i] = absl::StrCat("f", i);
     return;
   }
+  const DocumentValue::List* list = names.value->list();
+  if (list == nullptr) return Fail(names.path, "must be an array of texts");
   if (list->size() != features.size()) {
     return Fail(names.path,
                 absl::StrCat("has ", list->size(), " elements; num_feature is ", features.size()));

@@ -213,6 +213,7 @@ TEST(LightgbmReader, SaysWhatIsWrongOnWhichLine) {
       {"decision_type=10", "decision_type=11", "has no set of categories 0.5"},
       {"decision_type=10", "decision_type=77", "decision_type of 77"},
       {"num_class=1", "num_class=0", "line 3: num_class"},
+      {"names=a b c", "names=a b b", "the features 1 and 2 are both called \"b\""},
       {"max_feature_idx=2", "max_feature_idx=3", "feature_names has 3 elements; 4 are expected"},
       {"max_feature_idx=2", "max_feature_idx=9999999999", "max_feature_idx"},
       {"objective=regression", "objective=mine", "line 7: the objective \"mine\" is not supported"},

@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "gmock/gmock.h"
@@ -215,6 +216,24 @@ TEST(XgboostReader, ReadsNamesOfFeaturesOrMakesThem) {
   EXPECT_THAT(model.info().features, ElementsAre("age", "caf\u00e9", "c"));
   EXPECT_EQ(model.info().version, "3.1.0");
   EXPECT_EQ(model.info().objective, "reg:squarederror");
+  json["learner"]["feature_names"] = nlohmann::json::array();
+  EXPECT_THAT(MustRead(json.dump()).info().features, ElementsAre("f0", "f1", "f2"));
+}
+
+TEST(XgboostReader, RefusesNamesThatAreNone) {
+  const std::pair<nlohmann::json, const char*> cases[] = {
+      {"x", "learner.feature_names: must be an array of texts"},
+      {{1, 2, 3}, "learner.feature_names: must be an array of texts"},
+      {{"a", 2, "c"}, "learner.feature_names[1]: must be a text"},
+      {{"a", "b"}, "learner.feature_names: has 2 elements; num_feature is 3"},
+      {{"a", "b", "a"}, "the features 0 and 2 are both called \"a\""},
+      {{"a", "", "c"}, "feature 1 has no name"},
+  };
+  for (const auto& [names, problem] : cases) {
+    nlohmann::json json = nlohmann::json::parse(XgboostText().ToString());
+    json["learner"]["feature_names"] = names;
+    EXPECT_THAT(std::string(ReadModel(json.dump()).status().message()), HasSubstr(problem));
+  }
 }
 
 TEST(XgboostReader, ReadsUbjson) {
