@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cmath>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 #include <system_error>
@@ -206,6 +207,7 @@ class LightgbmReader {
   void ReadObjective(const Entry& entry);
   void ReadTrees();
   void CheckTreeCount(const Section& header);
+  bool HasLeavesOfLabels() const;
   ParsedTree ReadTree();
   void ReadSplits(const Section& section, ParsedTree& tree);
   void ReadSplit(int64_t decision, double threshold, ParsedNode& node);
@@ -309,7 +311,22 @@ void LightgbmReader::CheckTreeCount(const Section& header) {
   if (!Find(header, "average_output").is_there()) return;
   model_.info.booster = "rf";
   model_.averaged_over = trees / outputs;
-  if (model_.info.version == "v2") model_.link = Link::kIdentity;
+  if (model_.info.version == "v2" && HasLeavesOfLabels()) model_.link = Link::kIdentity;
+}
+
+// Up to 2.2.2 the leaves of a random forest are means of labels, and so is its prediction. 2.2.3
+// writes the same version, but its leaves are scores and the link function follows: leaves that
+// can't be means of labels tell.
+bool LightgbmReader::HasLeavesOfLabels() const {
+  constexpr double kRounding = 1e-6;
+  if (model_.link == Link::kSignedSquare) return true;  // labels may be anything
+  const double most = model_.link == Link::kExp ? std::numeric_limits<double>::infinity() : 1;
+  const auto is_label = [&](const ParsedNode& node) {
+    return !node.is_leaf() || (node.output >= -kRounding && node.output <= most + kRounding);
+  };
+  return std::all_of(model_.trees.begin(), model_.trees.end(), [&](const ParsedTree& tree) {
+    return std::all_of(tree.nodes.begin(), tree.nodes.end(), is_label);
+  });
 }
 
 // From the line "Tree=" up to the blank line behind it.

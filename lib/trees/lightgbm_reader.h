@@ -8,9 +8,13 @@
 
 namespace attune::trees {
 
-// Reads a model that LightGBM 2.1 to 4.x saved as text: gbdt, dart, rf and linear trees. What a
-// file of version 2 predicts is what LightGBM 2 predicted: the mean of a random forest's leaves is
-// the prediction there; since version 3 it goes through the link function.
+// Reads a model that LightGBM 2.1 to 4.x saved as text: gbdt, dart, rf and linear trees.
+//
+// Since LightGBM 2.2.3 the mean of a random forest's leaves goes through the link function; up to
+// 2.2.2 it is the prediction. Both write version 2; which of them did, the leaves tell: when all
+// of them can be means of labels (0 to 1 where there are classes, not negative for counts and
+// amounts) it was 2.2.2. A forest of 2.2.3 whose scores all lie there is taken for an older one,
+// and so is one of "regression sqrt", whose labels may be anything.
 // INVALID_ARGUMENT names what is wrong on which line; UNIMPLEMENTED an objective that this reader
 // doesn't know.
 absl::StatusOr<ParsedModel> ReadLightgbm(std::string_view text);

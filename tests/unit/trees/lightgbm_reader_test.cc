@@ -167,8 +167,51 @@ TEST(LightgbmReader, AveragesForestsAndKnowsWhenTheSigmoidFollows) {
   std::vector<double> score(1);
   model.PredictRaw(std::vector<double>{0, 0, 0}, absl::MakeSpan(score));
   EXPECT_THAT(score, ElementsAre(-2));
+}
+
+struct ForestCase {
+  const char* objective;
+  const char* leaves;
+  double expected;  // of the first leaf
+};
+
+// The version is the same up to 2.2.2, which predicts the mean of the leaves, and in 2.2.3.
+TEST(LightgbmReader, TheLeavesOfAnOldForestTellWhetherTheLinkFollows) {
+  const ForestCase cases[] = {
+      {"binary sigmoid:1", "0.25 1", 0.25},
+      {"binary sigmoid:1", "-1e-17 1.0000000000000002", -1e-17},
+      {"binary sigmoid:1", "-1.3 0.5", 1 / (1 + std::exp(1.3))},
+      {"binary sigmoid:1", "0.25 1.1", 1 / (1 + std::exp(-0.25))},
+      {"cross_entropy_lambda", "0.25 1", 0.25},
+      {"cross_entropy_lambda", "0.25 2", std::log1p(std::exp(0.25))},
+      {"poisson", "0.25 1000", 0.25},
+      {"tweedie", "0.25 -0.1", std::exp(0.25)},
+      {"regression", "-3 7", -3},
+      {"regression sqrt", "-3 7", -3},
+  };
+  for (const ForestCase& test : cases) {
+    LightgbmText text;
+    text.version = "v2";
+    text.more = "average_output\n";
+    text.objective = absl::StrCat("objective=", test.objective, "\n");
+    std::string tree = LightgbmStump(0, "0.5");
+    tree.replace(tree.find("-1 1\nleaf_count"), 4, test.leaves);
+    text.trees = {tree, tree};
+    EXPECT_DOUBLE_EQ(PredictOne(text, 0), test.expected) << test.objective << " " << test.leaves;
+  }
+}
+
+TEST(LightgbmReader, TheLeavesOfAnOldForestOfClassesTellWhetherTheSoftmaxFollows) {
+  LightgbmText text;
   text.version = "v2";
-  EXPECT_EQ(PredictOne(text, 0), -0.5);
+  text.more = "average_output\n";
+  text.classes = "2";
+  text.objective = "objective=multiclass num_class:2\n";
+  text.trees = {LightgbmStump(0, "0.5"), LightgbmStump(0, "-0.5")};
+  const double share = 1 / (1 + std::exp(2.0));
+  EXPECT_DOUBLE_EQ(PredictOne(text, 0), share);
+  for (std::string& tree : text.trees) tree.replace(tree.find("=-1 1\n"), 6, "=0.25 1\n");
+  EXPECT_EQ(PredictOne(text, 0), 0.25);
 }
 
 TEST(LightgbmReader, ReadsWhatTheModelIs) {
