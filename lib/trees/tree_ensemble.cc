@@ -21,12 +21,6 @@ constexpr double kZeroThreshold = 1e-35F;
 // XGBoost's OutOfRangeCat(): from here on single precision doesn't tell categories apart.
 constexpr double kXgboostCategories = 16777216;
 
-// The sum as XGBoost computes it; exact operands, so that rounding it once is what a sum of floats
-// does.
-double FloatSum(double a, double b) {
-  return static_cast<float>(static_cast<float>(a) + static_cast<float>(b));
-}
-
 }  // namespace
 
 // Checks a parsed model and lays it out. Not thread-safe; used once.
@@ -302,14 +296,17 @@ double TreeEnsemble::LinearOutput(const Node& leaf, const double* row) const {
   return output;
 }
 
+double TreeEnsemble::LinearTerm(const double* row, size_t feature, size_t output) const {
+  if (std::isnan(row[feature])) return 0;
+  return static_cast<float>(row[feature]) *
+         static_cast<float>(weights_[feature * base_.size() + output]);
+}
+
 void TreeEnsemble::AddLinear(const double* row, double* scores) const {
-  const size_t outputs = base_.size();
   for (size_t feature = 0; feature < features(); ++feature) {
     if (std::isnan(row[feature])) continue;
-    const auto value = static_cast<float>(row[feature]);
-    for (size_t output = 0; output < outputs; ++output) {
-      scores[output] = FloatSum(scores[output],
-                                value * static_cast<float>(weights_[feature * outputs + output]));
+    for (size_t output = 0; output < base_.size(); ++output) {
+      scores[output] = Plus(scores[output], LinearTerm(row, feature, output));
     }
   }
 }
@@ -319,8 +316,7 @@ void TreeEnsemble::RawRow(const double* row, double* scores) const {
   if (!weights_.empty()) AddLinear(row, scores);
   for (const Tree& tree : trees_) {
     double& score = scores[tree.output];
-    const double output = LeafOutput(nodes_[LeafOf(tree, row)], row);
-    score = arithmetic_ == Arithmetic::kFloat ? FloatSum(score, output) : score + output;
+    score = Plus(score, LeafOutput(nodes_[LeafOf(tree, row)], row));
   }
 }
 
@@ -413,18 +409,42 @@ void TreeEnsemble::Predict(absl::Span<const double> rows, absl::Span<double> pre
     }
     return;
   }
-  scratch.scores.resize(raw_outputs());
-  for (size_t i = 0; i < predictions.size(); ++i) {
-    RawRow(rows.data() + i * features(), scratch.scores.data());
-    Convert(absl::MakeSpan(scratch.scores));
-    predictions[i] = scratch.scores[0];
+  constexpr size_t kRows = PackedForest::kRows;
+  for (size_t first = 0; first < predictions.size(); first += kRows) {
+    const size_t count = std::min(kRows, predictions.size() - first);
+    scratch.scores.resize(count * raw_outputs());
+    const absl::Span<double> scores = absl::MakeSpan(scratch.scores);
+    RawRows(rows.subspan(first * features(), count * features()), scores, scratch);
+    for (size_t i = 0; i < count; ++i) {
+      Convert(scores.subspan(i * raw_outputs(), raw_outputs()));
+      predictions[first + i] = scores[i * raw_outputs()];
+    }
   }
 }
 
+void TreeEnsemble::AddTerms(const Node& leaf, const double* row, double scale,
+                            double* contributions) const {
+  const LinearLeaf& linear = linear_leaves_[leaf.left];
+  const absl::Span<const std::pair<int64_t, double>> terms =
+      absl::MakeConstSpan(linear_terms_).subspan(linear.terms_begin, linear.terms_size);
+  const bool falls_back = std::any_of(
+      terms.begin(), terms.end(), [&](const auto& term) { return std::isnan(row[term.first]); });
+  if (falls_back) return;
+  for (const auto& [feature, coefficient] : terms) {
+    contributions[feature] += scale * coefficient * row[feature];
+  }
+}
+
+// Sums up the leaves on the way, exactly as RawRow() does for this output.
 void TreeEnsemble::Contributions(absl::Span<const double> row, size_t output,
                                  absl::Span<double> contributions) const {
   std::fill(contributions.begin(), contributions.end(), 0.0);
   const double scale = averaged_over_ == 0 ? 1 : 1 / static_cast<double>(averaged_over_);
+  double score = base_[output];
+  for (size_t feature = 0; feature < features() && !weights_.empty(); ++feature) {
+    contributions[feature] = LinearTerm(row.data(), feature, output);
+    score = Plus(score, contributions[feature]);
+  }
   for (const Tree& tree : trees_) {
     if (tree.output != output) continue;
     uint32_t place = tree.root;
@@ -435,27 +455,15 @@ void TreeEnsemble::Contributions(absl::Span<const double> row, size_t output,
       place = child;
     }
     const Node& leaf = nodes_[place];
-    if ((leaf.flags & Node::kLinear) == 0) continue;
-    const LinearLeaf& linear = linear_leaves_[leaf.left];
-    const absl::Span<const std::pair<int64_t, double>> terms =
-        absl::MakeConstSpan(linear_terms_).subspan(linear.terms_begin, linear.terms_size);
-    if (std::any_of(terms.begin(), terms.end(),
-                    [&](const auto& term) { return std::isnan(row[term.first]); })) {
-      continue;
-    }
-    for (const auto& [feature, coefficient] : terms) {
-      contributions[feature] += scale * coefficient * row[feature];
+    score = Plus(score, LeafOutput(leaf, row.data()));
+    if ((leaf.flags & Node::kLinear) != 0) {
+      AddTerms(leaf, row.data(), scale, contributions.data());
     }
   }
-  for (size_t feature = 0; feature < features() && !weights_.empty(); ++feature) {
-    if (std::isnan(row[feature])) continue;
-    contributions[feature] = Seen(row[feature]) * weights_[feature * base_.size() + output];
-  }
-  std::vector<double> scores(raw_outputs());
-  RawRow(row.data(), scores.data());
+  if (averaged_over_ > 0) score /= static_cast<double>(averaged_over_);
   double sum = 0;
   for (size_t feature = 0; feature < features(); ++feature) sum += contributions[feature];
-  contributions[features()] = scale * scores[output] - sum;
+  contributions[features()] = score - sum;
 }
 
 }  // namespace attune::trees

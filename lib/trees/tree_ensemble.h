@@ -62,8 +62,11 @@ class TreeEnsemble {
 
   // How much each feature moved raw score `output` of the row: on the way to the leaf, every split
   // moves the expected score from that of its node to that of the child. The last value is the
-  // rest: what the score would be without knowing anything. All of them, summed up in their order,
-  // are the raw score (of a random forest its average), but for the rounding of the last sum.
+  // rest: what the score would be without knowing anything.
+  //
+  // It is the raw score of PredictRaw() (of a random forest its average) less the sum of the others
+  // in their order. So all of them, summed up in their order in double precision, are that score,
+  // but for two roundings: at most 2^-53 of the rest and 2^-53 of the score. Allocates nothing.
   // REQUIRES: row.size() == features(), contributions.size() == features() + 1,
   // output < raw_outputs().
   void Contributions(absl::Span<const double> row, size_t output,
@@ -111,6 +114,12 @@ class TreeEnsemble {
   double LeafOutput(const Node& leaf, const double* row) const {
     return (leaf.flags & Node::kLinear) != 0 ? LinearOutput(leaf, row) : leaf.threshold;
   }
+  // The sum as the library computes it.
+  double Plus(double score, double output) const {
+    return arithmetic_ == Arithmetic::kFloat
+               ? static_cast<double>(static_cast<float>(score) + static_cast<float>(output))
+               : score + output;
+  }
   void RawRow(const double* row, double* scores) const;
   void RawRows(absl::Span<const double> rows, absl::Span<double> scores, Scratch& scratch) const;
   // What PredictRaw does where the trees are packed.
@@ -119,6 +128,10 @@ class TreeEnsemble {
   void PackedChunk(const double* rows, size_t count, float* columns, float* sums,
                    double* scores) const;
   void AddLinear(const double* row, double* scores) const;
+  // What the weight of the feature adds to raw score `output`; 0 when its value is missing.
+  double LinearTerm(const double* row, size_t feature, size_t output) const;
+  // Adds what the terms of a linear leaf contribute to contributions[feature].
+  void AddTerms(const Node& leaf, const double* row, double scale, double* contributions) const;
   // Turns the raw scores of a row into its predictions.
   void Convert(absl::Span<double> scores) const;
   // A value as the library sees it.

@@ -4,6 +4,7 @@
 #include <numeric>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "gmock/gmock.h"
@@ -120,20 +121,79 @@ std::vector<double> RandomRow(std::mt19937_64& random) {
 TEST(TreeEnsemble, ContributionsAddUpToTheRawScore) {
   std::mt19937_64 random(20261122);
   for (const Arithmetic arithmetic : {Arithmetic::kFloat, Arithmetic::kDouble}) {
-    const auto model = TreeEnsemble::Create(RandomModel(random, arithmetic));
-    ASSERT_TRUE(model.ok()) << model.status();
-    for (int i = 0; i < 200; ++i) {
-      const std::vector<double> row = RandomRow(random);
-      std::vector<double> scores(2);
-      model->PredictRaw(row, absl::MakeSpan(scores));
-      for (size_t output = 0; output < 2; ++output) {
-        std::vector<double> contributions(5);
-        model->Contributions(row, output, absl::MakeSpan(contributions));
-        const double sum = std::accumulate(contributions.begin(), contributions.end(), 0.0);
-        EXPECT_NEAR(sum, scores[output], 1e-14 * (1 + std::abs(scores[output])));
+    for (const size_t averaged_over : {size_t{0}, size_t{20}}) {
+      ParsedModel parsed = RandomModel(random, arithmetic);
+      parsed.averaged_over = averaged_over;
+      const auto model = TreeEnsemble::Create(std::move(parsed));
+      ASSERT_TRUE(model.ok()) << model.status();
+      for (int i = 0; i < 200; ++i) {
+        const std::vector<double> row = RandomRow(random);
+        std::vector<double> scores(2);
+        model->PredictRaw(row, absl::MakeSpan(scores));
+        for (size_t output = 0; output < 2; ++output) {
+          const double score = averaged_over == 0
+                                   ? scores[output]
+                                   : scores[output] / static_cast<double>(averaged_over);
+          std::vector<double> contributions(5);
+          model->Contributions(row, output, absl::MakeSpan(contributions));
+          const double sum = std::accumulate(contributions.begin(), contributions.end(), 0.0);
+          EXPECT_NEAR(sum, score, 0x1p-53 * (std::abs(contributions[4]) + std::abs(score)));
+        }
       }
     }
   }
+}
+
+TEST(TreeEnsemble, ContributionsOfALinearBoosterAddUpToTheRawScore) {
+  std::mt19937_64 random(5);
+  std::uniform_real_distribution<double> real(-2, 2);
+  ParsedModel parsed;
+  parsed.arithmetic = Arithmetic::kFloat;
+  parsed.info.features = {"a", "b", "c", "d"};
+  parsed.base = {0.25, -0.5};
+  for (size_t i = 0; i < 8; ++i) parsed.weights.push_back(static_cast<float>(real(random)));
+  const auto model = TreeEnsemble::Create(std::move(parsed));
+  ASSERT_TRUE(model.ok()) << model.status();
+  for (int i = 0; i < 200; ++i) {
+    const std::vector<double> row = RandomRow(random);
+    std::vector<double> scores(2);
+    model->PredictRaw(row, absl::MakeSpan(scores));
+    for (size_t output = 0; output < 2; ++output) {
+      std::vector<double> contributions(5);
+      model->Contributions(row, output, absl::MakeSpan(contributions));
+      const double sum = std::accumulate(contributions.begin(), contributions.end(), 0.0);
+      EXPECT_NEAR(sum, scores[output],
+                  0x1p-53 * (std::abs(contributions[4]) + std::abs(scores[output])));
+    }
+  }
+}
+
+TEST(TreeEnsemble, PredictsTheClassOfManyRows) {
+  std::mt19937_64 random(3);
+  ParsedModel parsed = RandomModel(random, Arithmetic::kFloat);
+  parsed.link = Link::kArgmax;
+  parsed.category_bits.clear();
+  for (ParsedTree& tree : parsed.trees) {
+    for (ParsedNode& node : tree.nodes) node.is_categorical = false;
+  }
+  const auto model = TreeEnsemble::Create(std::move(parsed));
+  ASSERT_TRUE(model.ok()) << model.status();
+  constexpr size_t kRows = 200;
+  std::vector<double> rows;
+  for (size_t i = 0; i < kRows; ++i) {
+    const std::vector<double> row = RandomRow(random);
+    rows.insert(rows.end(), row.begin(), row.end());
+  }
+  std::vector<double> scores(2 * kRows);
+  model->PredictRaw(rows, absl::MakeSpan(scores));
+  std::vector<double> classes(kRows);
+  model->Predict(rows, absl::MakeSpan(classes));
+  for (size_t i = 0; i < kRows; ++i) {
+    EXPECT_EQ(classes[i], scores[2 * i + 1] > scores[2 * i] ? 1 : 0) << i;
+  }
+  const double seconds = std::accumulate(classes.begin(), classes.end(), 0.0);
+  EXPECT_GT(seconds, 0);
+  EXPECT_LT(seconds, kRows);
 }
 
 TEST(TreeEnsemble, TheRestDoesNotDependOnTheRow) {
