@@ -3,11 +3,12 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
-#include <fstream>
+#include <filesystem>
 #include <memory>
 #include <ostream>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -19,6 +20,7 @@
 #include "service/ctl/byte_source.h"
 #include "service/ctl/json.h"
 #include "service/ctl/model_rows.h"
+#include "service/ctl/output_file.h"
 #include "service/ctl/table.h"
 
 namespace attune::ctl {
@@ -155,10 +157,24 @@ absl::StatusOr<int64_t> PredictFile(const PredictFlags& flags, Console& console)
   ModelRows rows(**source, flags.delimiter[0], model->info().features);
   if (absl::Status status = rows.ReadHeader(); !status.ok()) return FileError(flags.csv, status);
   if (flags.out == "-") return PredictRows(*model, rows, flags, console.out);
-  errno = 0;
-  std::ofstream file(flags.out, std::ios::binary | std::ios::trunc);
-  if (absl::Status status = CheckWritten(file, flags.out); !status.ok()) return status;
-  return PredictRows(*model, rows, flags, file);
+  OutputFile file(flags.out);
+  if (absl::Status status = file.Open(); !status.ok()) return FileError(flags.out, status);
+  const absl::StatusOr<int64_t> total = PredictRows(*model, rows, flags, file.stream());
+  if (!total.ok()) return total;
+  if (absl::Status status = file.Commit(); !status.ok()) return FileError(flags.out, status);
+  return total;
+}
+
+// What of the other files --out is, by whatever name; empty when it is none of them.
+std::string_view OverwrittenInput(const PredictFlags& flags) {
+  const auto is_out = [&](const std::string& path) {
+    std::error_code not_there;
+    return std::filesystem::is_regular_file(flags.out, not_there) &&
+           std::filesystem::equivalent(path, flags.out, not_there);
+  };
+  if (flags.out == "-") return "";
+  if (is_out(flags.model)) return "model";
+  return is_out(flags.csv) ? "table" : "";
 }
 
 int Predict(const Invocation& invocation, const PredictFlags& flags) {
@@ -170,6 +186,11 @@ int Predict(const Invocation& invocation, const PredictFlags& flags) {
   }
   if (flags.model == "-" && flags.csv == "-") {
     ReportError(console, invocation.options, "--model and --csv can't both be standard input");
+    return kExitUsage;
+  }
+  if (const std::string_view input = OverwrittenInput(flags); !input.empty()) {
+    ReportError(console, invocation.options,
+                absl::StrCat("--out is the ", ToAbsl(input), " itself; name another file"));
     return kExitUsage;
   }
   const absl::StatusOr<int64_t> rows = PredictFile(flags, console);
@@ -251,7 +272,10 @@ void AddPredict(CLI::App& model, Commands& commands) {
                    "May be .gz.")
       ->required()
       ->type_name("FILE");
-  command->add_option("--out", flags->out, "Where to write; - for standard output.")
+  command
+      ->add_option("--out", flags->out,
+                   "Where to write; - for standard output. The file is there\nwhen it is whole; "
+                   "until then it is FILE.partial.")
       ->type_name("FILE")
       ->capture_default_str();
   command->add_option("--delimiter", flags->delimiter, "What stands between two cells.")

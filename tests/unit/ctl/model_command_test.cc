@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <string>
@@ -95,6 +96,49 @@ TEST_F(ModelCommandTest, WritesToAFile) {
   EXPECT_EQ(nlohmann::json::parse(run.out)["rows"], 1);
   EXPECT_EQ(Predict("a,b,c\n1,0,0\n", {"--json"}).status, kExitUsage);
   EXPECT_EQ(Predict("a,b,c\n", {"--out", folder_.File("none/out.csv")}).status, kExitFailure);
+}
+
+TEST_F(ModelCommandTest, AFileIsThereOnlyWhenItIsWhole) {
+  const std::string out = Write("out.csv", "of yesterday\n");
+  for (const char* csv : {"a,b\n", "a,b,c\n1,0,0\n1,x,0\n"}) {
+    EXPECT_EQ(Predict(csv, {"--out", out}).status, kExitFailure) << csv;
+    EXPECT_EQ(Read("out.csv"), "of yesterday\n") << csv;
+    EXPECT_FALSE(std::filesystem::exists(out + ".partial")) << csv;
+  }
+  EXPECT_EQ(Predict("a,b,c\n1,0,0\n", {"--out", out}).status, kExitOk);
+  EXPECT_EQ(Read("out.csv"), "prediction\n1\n");
+  EXPECT_FALSE(std::filesystem::exists(out + ".partial"));
+}
+
+TEST_F(ModelCommandTest, AFileKeepsItsLinkAndItsPermissions) {
+  const std::string out = Write("out.csv", "of yesterday\n");
+  constexpr auto kOwnerOnly =
+      std::filesystem::perms::owner_read | std::filesystem::perms::owner_write;
+  std::filesystem::permissions(out, kOwnerOnly);
+  std::filesystem::create_symlink("out.csv", folder_.File("link.csv"));
+  EXPECT_EQ(Predict("a,b,c\n1,0,0\n", {"--out", folder_.File("link.csv")}).status, kExitOk);
+  EXPECT_TRUE(std::filesystem::is_symlink(folder_.File("link.csv")));
+  EXPECT_EQ(Read("out.csv"), "prediction\n1\n");
+  EXPECT_EQ(std::filesystem::status(out).permissions(), kOwnerOnly);
+}
+
+TEST_F(ModelCommandTest, WritesToADeviceAsItIs) {
+  EXPECT_EQ(Predict("a,b,c\n1,0,0\n", {"--out", "/dev/null"}).status, kExitOk);
+  EXPECT_TRUE(std::filesystem::is_character_file("/dev/null"));
+}
+
+TEST_F(ModelCommandTest, DoesNotOverwriteWhatItReads) {
+  const std::string csv = "a,b,c\n1,0,0\n";
+  const std::string model = Read("model.txt");
+  CtlRun run = Predict(csv, {"--out", folder_.File("rows.csv")});
+  EXPECT_EQ(run.status, kExitUsage);
+  EXPECT_THAT(run.err, HasSubstr("--out is the table itself; name another file"));
+  EXPECT_EQ(Read("rows.csv"), csv);
+  std::filesystem::create_symlink("model.txt", folder_.File("link.txt"));
+  run = Predict(csv, {"--out", folder_.File("link.txt")});
+  EXPECT_EQ(run.status, kExitUsage);
+  EXPECT_THAT(run.err, HasSubstr("--out is the model itself; name another file"));
+  EXPECT_EQ(Read("model.txt"), model);
 }
 
 TEST_F(ModelCommandTest, ReadsStandardInput) {
