@@ -18,6 +18,7 @@ struct ModelInfo {
   size_t trees = 0;       // those that count
   size_t trees_in_file = 0;
   std::vector<std::string> features;  // unique names, in the order of the model's inputs
+  bool has_names = true;              // false: the file tells none, they are f0, f1 and so on
 };
 
 // How raw scores become predictions.

@@ -230,6 +230,7 @@ void XgboostReader::ReadFeatures(const Field& learner) {
   const Field names = Optional(learner, "feature_names");
   const Numbers* none = names.value == nullptr ? nullptr : names.value->numbers();
   if (names.value == nullptr || (none != nullptr && none->empty())) {
+    model_.info.has_names = false;
     for (size_t i = 0; i < features.size(); ++i) features[i] = absl::StrCat("f", i);
     return;
   }

@@ -57,10 +57,10 @@ struct CsvRow {
 
 // Reads RFC 4180 with LF or CRLF, row by row, in memory bounded by max_row_bytes. Not thread-safe.
 //
-// A UTF-8 byte order mark is skipped, and so are blank lines unless they are to be kept. A quote inside a field that does not
-// begin with one is an ordinary character. What is malformed costs one line, and reading goes on
-// with the next: a quote that nobody closed must not take the good rows below it along. That is why
-// a row of several lines is given up after its first line when
+// A UTF-8 byte order mark is skipped, and so are blank lines unless they are to be kept. A quote
+// inside a field that does not begin with one is an ordinary character. What is malformed costs one
+// line, and reading goes on with the next: a quote that nobody closed must not take the good rows
+// below it along. That is why a row of several lines is given up after its first line when
 //   - the file ends inside its quoted field;
 //   - text follows the closing quote, which is most likely the opening one of a later row;
 //   - it is longer than max_row_bytes.

@@ -33,10 +33,11 @@ constexpr size_t kMaxBatchRows = 4096;
 constexpr char kPredictFooter[] =
     R"(A model is what XGBoost saved as .json or .ubj (1.0 to 3.x: gbtree, dart, gblinear) or
 LightGBM as text (2.1 to 4.x). The first row of the table names the columns; the model's
-features are found there by name, in any order, and other columns are left out. Cells are
-numbers; an empty one is missing, a category is its code. The result has one row for each
-row of the table: one column "prediction", or one per class, "prediction_0" and so on,
-as predict() of the library gives them.
+features are found there by name, in any order, and other columns are left out; of a model
+whose file carries no names they are f0, f1 and so on. Cells are numbers, or true or false
+for 1 or 0; an empty one, NaN, NA and null are missing, a category is its code. The result
+has one row for each row of the table: one column "prediction", or one per class,
+"prediction_0" and so on, as predict() of the library gives them.
 
 Exit status: 0 it worked, 1 the model or the table is damaged, 2 wrong usage.
 
@@ -154,7 +155,7 @@ absl::StatusOr<int64_t> PredictFile(const PredictFlags& flags, Console& console)
   if (!model.ok()) return model.status();
   auto source = OpenByteSource(flags.csv, console.in);
   if (!source.ok()) return source.status();
-  ModelRows rows(**source, flags.delimiter[0], model->info().features);
+  ModelRows rows(**source, flags.delimiter[0], model->info());
   if (absl::Status status = rows.ReadHeader(); !status.ok()) return FileError(flags.csv, status);
   if (flags.out == "-") return PredictRows(*model, rows, flags, console.out);
   OutputFile file(flags.out);

@@ -49,9 +49,23 @@ std::string_view RowProblem(const CsvRow& row) {
   return "";
 }
 
+// What pandas, R and others write in place of a number.
+struct CellWord {
+  absl::string_view word;
+  double value = 0;
+};
+
+constexpr double kMissing = std::numeric_limits<double>::quiet_NaN();
+constexpr CellWord kCellWords[] = {
+    {"", kMissing}, {"NA", kMissing}, {"null", kMissing}, {"NULL", kMissing}, {"true", 1},
+    {"True", 1},    {"TRUE", 1},      {"false", 0},       {"False", 0},       {"FALSE", 0},
+};
+
 std::optional<double> CellValue(std::string_view cell) {
   const absl::string_view stripped = absl::StripAsciiWhitespace(ToAbsl(cell));
-  if (stripped.empty()) return std::numeric_limits<double>::quiet_NaN();
+  for (const CellWord& word : kCellWords) {
+    if (stripped == word.word) return word.value;
+  }
   const char* begin = stripped.data() + (stripped[0] == '+' ? 1 : 0);
   const char* end = stripped.data() + stripped.size();
   double value = 0;
@@ -78,8 +92,8 @@ const std::vector<size_t>* Find(const ColumnPlaces& columns, const std::string& 
 
 }  // namespace
 
-ModelRows::ModelRows(ByteSource& source, char delimiter, const std::vector<std::string>& features)
-    : features_(features), reader_(source, OptionsWith(delimiter, features.size())) {}
+ModelRows::ModelRows(ByteSource& source, char delimiter, const trees::ModelInfo& model)
+    : model_(model), reader_(source, OptionsWith(delimiter, model.features.size())) {}
 
 absl::StatusOr<bool> ModelRows::Next() {
   while (true) {
@@ -107,7 +121,7 @@ absl::Status ModelRows::ReadHeader() {
   }
   std::string missing;
   size_t missing_count = 0;
-  for (const std::string& feature : features_) {
+  for (const std::string& feature : model_.features) {
     const std::vector<size_t>* places = Find(exact, feature);
     if (places == nullptr) places = Find(underscored, feature);
     if (places == nullptr) {
@@ -126,6 +140,11 @@ absl::Status ModelRows::ReadHeader() {
   if (missing_count == 0) return absl::OkStatus();
   if (missing_count > kMaxListed) {
     absl::StrAppend(&missing, " and ", missing_count - kMaxListed, " more");
+  }
+  if (!model_.has_names) {
+    absl::StrAppend(&missing,
+                    "; the file of the model carries no names: its columns must be called ",
+                    model_.features.size() == 1 ? "f0" : "f0, f1, ... in their order");
   }
   return LineError(row.line, absl::StrCat("the model's features have no column: ", missing));
 }
@@ -152,8 +171,9 @@ absl::Status ModelRows::AppendRow(const CsvRow& row, std::vector<double>& values
     const std::string_view cell = row.fields[places_[i]];
     const std::optional<double> value = CellValue(cell);
     if (!value) {
-      return LineError(row.line, absl::StrCat("column ", Quoted(features_[i]), ": ", Quoted(cell),
-                                              " is no number; a category is given by its code"));
+      return LineError(row.line,
+                       absl::StrCat("column ", Quoted(model_.features[i]), ": ", Quoted(cell),
+                                    " is no number; a category is given by its code"));
     }
     values.push_back(*value);
   }

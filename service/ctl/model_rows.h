@@ -9,17 +9,18 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "lib/trees/parsed_model.h"
 #include "service/ctl/csv_reader.h"
 
 namespace attune::ctl {
 
 // Reads the inputs of a model from a CSV file, by the names in its first row, in any order; columns
-// that the model doesn't know are left out. A cell is a number; empty or NaN is a missing value.
-// Not thread-safe.
+// that the model doesn't know are left out. A cell is a number, or true or false for 1 or 0; empty,
+// NaN, NA or null is a missing value. Not thread-safe.
 class ModelRows {
  public:
-  // `source` must outlive the reader; so must `features`.
-  ModelRows(ByteSource& source, char delimiter, const std::vector<std::string>& features);
+  // `source` must outlive the reader; so must `model`.
+  ModelRows(ByteSource& source, char delimiter, const trees::ModelInfo& model);
 
   // Reads the first row. INVALID_ARGUMENT: a feature has no column or more than one.
   absl::Status ReadHeader();
@@ -33,9 +34,9 @@ class ModelRows {
   absl::StatusOr<bool> Next();
   absl::Status AppendRow(const CsvRow& row, std::vector<double>& values) const;
 
-  const std::vector<std::string>& features_;
+  const trees::ModelInfo& model_;
   CsvReader reader_;
-  size_t columns_ = 0;  // 0: the first row was not read yet
+  size_t columns_ = 0;          // 0: the first row was not read yet
   std::vector<size_t> places_;  // of the features, in a row
 };
 

@@ -160,6 +160,33 @@ TEST_F(ModelCommandTest, FindsColumnsWhoseBlanksLightgbmReplaced) {
   EXPECT_EQ(Predict("a 1,b,c\n1,0,0\n").out, "prediction\n1\n");
 }
 
+TEST_F(ModelCommandTest, ReadsWhatOtherProgramsWriteForNumbers) {
+  for (const char* missing : {"", "NA", "NaN", "nan", "null", "NULL"}) {
+    EXPECT_EQ(Predict(absl::StrCat("a,b,c\n", missing, ",0,0\n")).out, "prediction\n-1\n")
+        << missing;
+  }
+  for (const char* one : {"true", "True", "TRUE", " true ", "\"True\"", "+1"}) {
+    EXPECT_EQ(Predict(absl::StrCat("a,b,c\n", one, ",0,0\n")).out, "prediction\n1\n") << one;
+  }
+  // So that a missing value and 0 differ: it goes right.
+  LightgbmText text;
+  text.trees = {LightgbmStump(8, "0.5")};
+  model_ = Write("model.txt", text.ToString());
+  for (const char* zero : {"false", "False", "FALSE", "0"}) {
+    EXPECT_EQ(Predict(absl::StrCat("a,b,c\n", zero, ",0,0\n")).out, "prediction\n-1\n") << zero;
+  }
+  EXPECT_EQ(Predict("a,b,c\nNA,0,0\n").out, "prediction\n1\n");
+  EXPECT_EQ(Predict("a,b,c\ntrUe,0,0\n").status, kExitFailure);
+}
+
+TEST_F(ModelCommandTest, SaysHowColumnsAreCalledWhereTheModelHasNoNames) {
+  model_ = Write("model.json", trees::XgboostText().ToString());
+  EXPECT_THAT(Predict("age,income,tenure\n").err,
+              HasSubstr("no column: \"f0\", \"f1\", \"f2\"; the file of the model carries no "
+                        "names: its columns must be called f0, f1, ... in their order"));
+  EXPECT_EQ(Predict("f2,f1,f0\n0,0,1\n").out, "prediction\n2\n");
+}
+
 struct WrongTable {
   const char* csv;
   const char* problem;

@@ -23,7 +23,14 @@ TEST(ModelReader, SaysWhatAFileIsThatItCannotRead) {
       {"\x80\x04\x95", "pickle"},
       {"kind: linear\n", "neither a model of XGBoost"},
       {"{", "the file ends in the middle of a value"},
-      {"{}", "learner: is missing"},
+      {"{}", "learner: is missing; this is JSON, but no model of XGBoost"},
+      {"[1, 2]", "this is JSON, but no model of XGBoost"},
+      {R"({"name":"tree",
+        "version":"v4", "tree_info":[)",
+       "LightGBM's dump_model() gives; save the model with"},
+      {R"({ "name": "tree", "version": "v4"})", "dump_model()"},
+      {"[\n  { \"nodeid\": 0, \"depth\": 0,", "a dump of XGBoost's trees; save the model with"},
+      {"booster[0]:\n0:[f0<0.5] yes=1,no=2", "a dump of XGBoost's trees"},
       {"tree\n", "the file ends before its first tree"},
   };
   for (const auto& [bytes, problem] : cases) {
