@@ -144,6 +144,12 @@ class LightgbmReader {
     return true;
   }
 
+  // Whether line_ stands behind the last tree; a model may have none.
+  bool TreesEnd() const {
+    return line_ == "end of trees" || line_ == "parameters:" ||
+           line_.starts_with("feature_importances") || line_.starts_with("feature importances");
+  }
+
   // Splits line_ at its '='; a line without one is a name.
   std::pair<std::string_view, Entry> LineEntry() const {
     const size_t split = line_.find('=');
@@ -255,7 +261,7 @@ void LightgbmReader::ReadObjective(const Entry& entry) {
 }
 
 void LightgbmReader::ReadHeader() {
-  while (status_.ok() && !line_.starts_with("Tree=")) {
+  while (!line_.starts_with("Tree=") && !TreesEnd()) {
     if (!NextLine()) return Fail("the file ends before its first tree");
     if (!line_.empty()) header_.push_back(LineEntry());
   }
@@ -288,10 +294,7 @@ void LightgbmReader::ReadTrees() {
     }
   }
   if (!status_.ok()) return;
-  const bool has_ended = line_ == "end of trees" || line_ == "parameters:" ||
-                         line_.starts_with("feature_importances") ||
-                         line_.starts_with("feature importances");
-  if (!has_ended) return Fail("a tree or the end of the trees is expected here");
+  if (!TreesEnd()) return Fail("a tree or the end of the trees is expected here");
   CheckTreeCount(header_);
 }
 

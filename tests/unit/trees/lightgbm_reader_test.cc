@@ -103,6 +103,21 @@ TEST(LightgbmReader, TreesOfOneLeafAddAConstant) {
   EXPECT_EQ(PredictOne(text, 0), 2.5);
 }
 
+TEST(LightgbmReader, AModelWithoutTreesPredictsWhatTheScoreZeroIs) {
+  for (const char* sizes : {"", "tree_sizes=\n"}) {
+    LightgbmText text;
+    text.objective = "objective=binary sigmoid:1\n";
+    text.more = sizes;
+    text.trees = {};
+    const TreeEnsemble model = MustRead(text.ToString());
+    EXPECT_EQ(model.info().trees, 0);
+    EXPECT_EQ(PredictRow(model, {1, 2, 3})[0], 0.5);
+    std::vector<double> contributions(4);
+    model.Contributions(std::vector<double>{1, 2, 3}, 0, absl::MakeSpan(contributions));
+    EXPECT_THAT(contributions, ElementsAre(0, 0, 0, 0));
+  }
+}
+
 struct ObjectiveCase {
   const char* objective;
   double expected;  // of a row whose leaf is -1
