@@ -31,7 +31,7 @@ constexpr size_t kBatchValues = 1 << 20;
 constexpr size_t kMaxBatchRows = 4096;
 
 constexpr char kPredictFooter[] =
-    R"(A model is what XGBoost saved as .json or .ubj (1.0 to 3.x: gbtree, dart, gblinear) or
+    R"(A model is what XGBoost saved as .json or .ubj (1.4 to 3.x: gbtree, dart, gblinear) or
 LightGBM as text (2.1 to 4.x). The first row of the table names the columns; the model's
 features are found there by name, in any order, and other columns are left out; of a model
 whose file carries no names they are f0, f1 and so on. Cells are numbers, or true or false
