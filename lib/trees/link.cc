@@ -28,6 +28,18 @@ void Softmax(absl::Span<double> scores) {
   for (double& score : scores) score /= sum;
 }
 
+// XGBoost's SoftPlus().
+float Softplus(float x) { return x > 0 ? x + std::log1p(std::exp(-x)) : std::log1p(std::exp(x)); }
+
+// Only XGBoost has it.
+void Rise(absl::Span<double> scores) {
+  auto score = static_cast<float>(scores[0]);
+  for (size_t i = 1; i < scores.size(); ++i) {
+    score += kLeastRise + Softplus(static_cast<float>(scores[i]));
+    scores[i] = score;
+  }
+}
+
 double ElementOfFloats(Link link, float score) {
   switch (link) {
     case Link::kSigmoid:
@@ -68,6 +80,8 @@ void ApplyLink(Link link, Arithmetic arithmetic, double sigmoid, absl::Span<doub
     case Link::kSorted:
       std::sort(scores.begin(), scores.end());
       return;
+    case Link::kRising:
+      return Rise(scores);
     case Link::kArgmax:
       scores[0] = static_cast<double>(
           std::distance(scores.begin(), std::max_element(scores.begin(), scores.end())));

@@ -6,6 +6,9 @@
 
 namespace attune::trees {
 
+// XGBoost's kRtEps: how far two expectiles are apart at least.
+inline constexpr float kLeastRise = 1e-6F;
+
 // Turns the raw scores of a row into its predictions, in place, as the library computes it:
 // XGBoost in single precision, LightGBM in double. Of kArgmax the first value is the prediction.
 // REQUIRES: scores is not empty.

@@ -32,6 +32,7 @@ enum class Link {
   kSoftplus,      // log(1 + exp(x))
   kSignedSquare,  // of models of a square root
   kSorted,        // of several quantiles: ascending
+  kRising,        // of several expectiles: each is the one before it and a softplus
 };
 
 // In which numbers the library computes.

@@ -17,6 +17,7 @@
 #include "absl/strings/str_join.h"
 #include "lib/base/absl_strings.h"
 #include "lib/base/text.h"
+#include "lib/trees/link.h"
 #include "lib/trees/tree_ensemble.h"
 
 namespace attune::trees {
@@ -27,7 +28,7 @@ using Numbers = DocumentValue::Numbers;
 constexpr double kXgboostCategories = 16777216;  // single precision tells no more apart
 
 // How the mean of the training data became a raw score.
-enum class Intercept { kIdentity, kLogit, kLog };
+enum class Intercept { kIdentity, kLogit, kLog, kRise };
 
 struct Objective {
   std::string_view name;
@@ -42,6 +43,7 @@ constexpr Objective kObjectives[] = {
     {"reg:pseudohubererror"},
     {"reg:absoluteerror"},
     {"reg:quantileerror"},
+    {"reg:expectileerror", Link::kRising, Intercept::kRise},
     {"reg:logistic", Link::kSigmoid, Intercept::kLogit},
     {"binary:logistic", Link::kSigmoid, Intercept::kLogit},
     {"binary:logitraw"},
@@ -63,6 +65,12 @@ const Objective* FindObjective(std::string_view name) {
     if (objective.name == name) return &objective;
   }
   return nullptr;
+}
+
+// XGBoost's SoftPlusInv().
+float InverseSoftplus(float y) {
+  const float bounded = std::max(y, kLeastRise);
+  return bounded + std::log(-std::expm1(-bounded));
 }
 
 // Reads one document. After the first problem everything that is read is empty or 0. Not
@@ -165,6 +173,7 @@ class XgboostReader {
   void ReadBaseScore(const Field& base_score);
   std::vector<double> BaseScores(const Field& base_score);
   double Margin(double base_score, std::string_view path);
+  void TakeRises();
 
   void ReadBooster();
   void ReadLinear(const Field& booster);
@@ -269,6 +278,7 @@ double XgboostReader::Margin(double base_score, std::string_view path) {
   if (!std::isfinite(score)) Fail(path, "must be a finite number");
   switch (objective_->intercept) {
     case Intercept::kIdentity:
+    case Intercept::kRise:
       return score;
     case Intercept::kLogit:
       if (!(score >= 0 && score <= 1)) Fail(path, absl::StrCat(score, " must lie in 0 to 1"));
@@ -289,6 +299,16 @@ void XgboostReader::ReadBaseScore(const Field& base_score) {
   }
   for (size_t i = 0; i < model_.base.size(); ++i) {
     model_.base[i] = Margin(scores.size() == 1 ? scores[0] : scores[i], base_score.path);
+  }
+  if (objective_->intercept == Intercept::kRise) TakeRises();
+}
+
+// Of several expectiles all but the first have as their margin by how much they are above the one
+// before: what the link turns back.
+void XgboostReader::TakeRises() {
+  for (size_t i = model_.base.size() - 1; i > 0; --i) {
+    const float rise = static_cast<float>(model_.base[i]) - static_cast<float>(model_.base[i - 1]);
+    model_.base[i] = InverseSoftplus(rise - kLeastRise);
   }
 }
 

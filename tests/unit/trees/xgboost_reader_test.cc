@@ -98,6 +98,37 @@ TEST(XgboostReader, SortsQuantilesAsNewVersionsDo) {
   EXPECT_THAT(PredictRow(MustRead(text.ToString()), {0, 0, 0}), ElementsAre(1, 3));
 }
 
+TEST(XgboostReader, ExpectilesRise) {
+  XgboostText text;
+  text.objective = "reg:expectileerror";
+  text.base_score = "\"[3E-1]\"";
+  EXPECT_EQ(PredictOne(text, {0, 0, 0}), 1.0F + 0.3F) << "a single one is what it is";
+  text.version = "[3, 3, 0]";
+  text.classes = "3";
+  text.base_score = "\"[1E0,3E0,3E0]\"";
+  text.trees = {};
+  text.tree_info = "[]";
+  // What the base scores are without trees; two are 1e-6 apart at least, twice.
+  std::vector<double> predictions = PredictRow(MustRead(text.ToString()), {0, 0, 0});
+  ASSERT_EQ(predictions.size(), 3);
+  EXPECT_EQ(predictions[0], 1);
+  EXPECT_NEAR(predictions[1], 3, 1e-6);
+  EXPECT_NEAR(predictions[2], 3.000002, 1e-6);
+  // Trees add to the scores below the softplus.
+  text.base_score = "\"[1E0,3E0,7E0]\"";
+  text.trees = {XgboostStump(0, "0.5", true, "0", "1"), XgboostStump(0, "0.5", true, "0", "-1")};
+  text.tree_info = "[0, 1]";
+  const TreeEnsemble model = MustRead(text.ToString());
+  predictions = PredictRow(model, {0, 0, 0});
+  EXPECT_NEAR(predictions[1], 3, 1e-6);
+  EXPECT_NEAR(predictions[2], 7, 2e-6);
+  predictions = PredictRow(model, {1, 0, 0});
+  EXPECT_EQ(predictions[0], 2);
+  const double rise = std::log1p(std::expm1(2) * std::exp(-1));
+  EXPECT_NEAR(predictions[1], 2 + rise, 2e-6);
+  EXPECT_NEAR(predictions[2], 2 + rise + 4, 4e-6);
+}
+
 TEST(XgboostReader, ComparesInSinglePrecision) {
   XgboostText text;
   text.trees = {XgboostStump(0, "0.1", true, "1", "2")};
