@@ -2,11 +2,14 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdlib>
+#include <initializer_list>
 #include <limits>
 #include <optional>
 #include <system_error>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "lib/base/absl_strings.h"
 #include "lib/base/text.h"
@@ -50,27 +53,23 @@ std::string_view RowProblem(const CsvRow& row) {
 }
 
 // What pandas, R and others write in place of a number.
-struct CellWord {
-  absl::string_view word;
-  double value = 0;
-};
-
-constexpr double kMissing = std::numeric_limits<double>::quiet_NaN();
-constexpr CellWord kCellWords[] = {
-    {"", kMissing}, {"NA", kMissing}, {"null", kMissing}, {"NULL", kMissing}, {"true", 1},
-    {"True", 1},    {"TRUE", 1},      {"false", 0},       {"False", 0},       {"FALSE", 0},
-};
+std::optional<double> WordValue(absl::string_view word) {
+  const auto is_one_of = [word](std::initializer_list<absl::string_view> words) {
+    return std::find(words.begin(), words.end(), word) != words.end();
+  };
+  if (is_one_of({"", "NA", "null", "NULL"})) return std::numeric_limits<double>::quiet_NaN();
+  if (is_one_of({"true", "True", "TRUE"})) return 1;
+  if (is_one_of({"false", "False", "FALSE"})) return 0;
+  return std::nullopt;
+}
 
 std::optional<double> CellValue(std::string_view cell) {
   const absl::string_view stripped = absl::StripAsciiWhitespace(ToAbsl(cell));
-  for (const CellWord& word : kCellWords) {
-    if (stripped == word.word) return word.value;
-  }
-  const char* begin = stripped.data() + (stripped[0] == '+' ? 1 : 0);
+  const char* begin = stripped.data() + (absl::StartsWith(stripped, "+") ? 1 : 0);
   const char* end = stripped.data() + stripped.size();
   double value = 0;
   const auto [stop, error] = std::from_chars(begin, end, value);
-  if (stop != end || error == std::errc::invalid_argument) return std::nullopt;
+  if (stop != end || error == std::errc::invalid_argument) return WordValue(stripped);
   // Too large or too small for a double: its neighbour.
   if (error != std::errc()) value = std::strtod(std::string(begin, end).c_str(), nullptr);
   return value;

@@ -104,6 +104,7 @@ std::string RandomLightgbmModel() {
   std::mt19937 random(7);
   std::uniform_real_distribution<double> real(-1, 1);
   std::vector<std::string> names;
+  names.reserve(kFeatures);
   for (int i = 0; i < kFeatures; ++i) names.push_back(absl::StrCat("f", i));
   std::string text = absl::StrCat(
       "tree\nversion=v4\nnum_class=1\nnum_tree_per_iteration=1\nmax_feature_idx=", kFeatures - 1,
@@ -123,6 +124,7 @@ std::string RandomLightgbmModel() {
       decisions.push_back(8 + 2 * static_cast<int>(random() % 2));
       thresholds.push_back(real(random));
     }
+    leaves.reserve(kSplits + 1);
     for (int i = 0; i <= kSplits; ++i) leaves.push_back(real(random));
     const auto line = [&text](const char* name, const auto& values) {
       absl::StrAppend(&text, name, "=", absl::StrJoin(values, " "), "\n");
