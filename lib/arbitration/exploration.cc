@@ -16,10 +16,16 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 // How far from its mean, in deviations, a normal score is looked at: 1e-9 of it lies beyond on
 // either side.
 constexpr double kReach = 6;
-// How wide one cell of the quadrature is, in the smallest deviation that matters there.
+// How wide one cell of the quadrature is, in the smallest deviation that matters there, when there
+// is one arm. The best of many has a narrower density than each of them.
 constexpr double kCellWidth = 1.25;
-// The smallest deviation, as a part of the range of the quadrature: bounds the number of cells.
-constexpr double kSmallestDeviation = 1e-3;
+// The smallest deviation that is told from a certain score, as a part of the range of the
+// quadrature.
+constexpr double kSmallestDeviation = 1e-9;
+// The same in the unit of the scores: densities stay far below the largest double.
+constexpr double kTinyDeviation = 1e-200;
+// Where the best score lies below with this chance, the rest is not worth looking at.
+constexpr double kNegligible = 1e-10;
 
 // The nodes and weights of Gauss-Legendre quadrature of order 4 on [-1, 1].
 struct Node {
@@ -32,7 +38,7 @@ constexpr Node kNodes[] = {{-0.8611363115940526, 0.3478548451374538},
                            {0.8611363115940526, 0.3478548451374538}};
 
 double Deviation(const Arm& arm) {
-  return arm.deviation > 0 && std::isfinite(arm.deviation) ? arm.deviation : 0.0;
+  return arm.deviation > kTinyDeviation && std::isfinite(arm.deviation) ? arm.deviation : 0.0;
 }
 
 // Those that have a chance: of +infinity, else the finite ones, else all. Only the finite ones
@@ -91,29 +97,32 @@ void FillSquareCb(double gamma, Player& best, std::vector<Player>& players) {
   best.probability = 1 - others;
 }
 
-// How far a cell that starts at x may reach: not further than the narrowest density that matters
-// there bears.
-double CellWidth(const ExplorationScratch& scratch, double x, double upper) {
-  double width = upper - x;
+// P(a normal score is below the point that is z deviations above its mean).
+double NormalBelow(double z) { return 0.5 * std::erfc(-z * std::numbers::sqrt2 / 2); }
+
+// How far down a cell that ends at x may reach: not further than the narrowest density that matters
+// there bears. `cell` is in deviations.
+double CellWidth(const ExplorationScratch& scratch, double lower, double x, double cell) {
+  double width = x - lower;
   for (const size_t index : scratch.close) {
     const Player& player = scratch.players[index];
-    if (x >= player.score + kReach * player.deviation) continue;
-    const double until_it_matters = player.score - kReach * player.deviation - x;
-    width = std::min(width, std::max(until_it_matters, kCellWidth * player.deviation));
+    const double until_it_matters = x - (player.score + kReach * player.deviation);
+    width = std::min(width, std::max(until_it_matters, cell * player.deviation));
   }
   return width;
 }
 
 // Adds to every close player the density, times `weight`, with which it is the best and has score
-// x: product of all Phi_j(x), times its own phi / Phi.
-void AddDensities(ExplorationScratch& scratch, double x, double weight) {
+// x: product of all Phi_j(x), times its own phi / Phi. Returns the product: how likely it is that
+// the best of them is below x.
+double AddDensities(ExplorationScratch& scratch, double x, double weight) {
   double product = 1;
   for (size_t i = 0; i < scratch.close.size(); ++i) {
     const Player& player = scratch.players[scratch.close[i]];
     const double z = (x - player.score) / player.deviation;
     scratch.reverse_hazard[i] = 0;
     if (z > kReach) continue;
-    const double below = 0.5 * std::erfc(-z * std::numbers::sqrt2 / 2);
+    const double below = NormalBelow(z);
     const double density = std::exp(-z * z / 2) * std::numbers::inv_sqrtpi / std::numbers::sqrt2;
     scratch.reverse_hazard[i] = density / (below * player.deviation);
     product *= below;
@@ -121,51 +130,88 @@ void AddDensities(ExplorationScratch& scratch, double x, double weight) {
   for (size_t i = 0; i < scratch.close.size(); ++i) {
     scratch.players[scratch.close[i]].probability += weight * product * scratch.reverse_hazard[i];
   }
+  return product;
 }
 
-// The range in which the best score lies, but for what is out of reach.
-void FindRange(const std::vector<Player>& players, double& lower, double& upper) {
-  lower = upper = -kInfinity;
+// Where the best score lies, but for what is out of reach.
+struct Range {
+  double lower = -kInfinity;
+  double upper = -kInfinity;
+};
+Range FindRange(const std::vector<Player>& players) {
+  Range range;
   for (const Player& player : players) {
-    lower = std::max(lower, player.score - kReach * player.deviation);
-    upper = std::max(upper, player.score + kReach * player.deviation);
+    range.lower = std::max(range.lower, player.score - kReach * player.deviation);
+    range.upper = std::max(range.upper, player.score + kReach * player.deviation);
   }
+  return range;
 }
 
-// Leaves in `close` those that can be the best: whose reach is above the lowest that the best can
-// be. False when nothing is uncertain about which that is.
-bool FindClose(ExplorationScratch& scratch, double& lower, double& upper) {
-  FindRange(scratch.players, lower, upper);
-  for (Player& player : scratch.players) {
-    player.deviation = std::max(player.deviation, kSmallestDeviation * (upper - lower));
-  }
-  FindRange(scratch.players, lower, upper);
+// Leaves in `close` the uncertain players whose reach is above the lowest that the best can be.
+void FindClose(double lower, ExplorationScratch& scratch) {
   scratch.close.clear();
   for (size_t i = 0; i < scratch.players.size(); ++i) {
     const Player& player = scratch.players[i];
-    if (player.score + kReach * player.deviation >= lower) scratch.close.push_back(i);
+    if (player.deviation > 0 && player.score + kReach * player.deviation > lower) {
+      scratch.close.push_back(i);
+    }
   }
-  return upper > lower && std::isfinite(upper - lower);
+}
+
+// Gives the highest of the certain players, if there is one, the chance that all others are below.
+void FillCertain(ExplorationScratch& scratch) {
+  double highest = -kInfinity;
+  double equals = 0;
+  for (const Player& player : scratch.players) {
+    if (player.deviation > 0 || player.score < highest) continue;
+    equals = player.score > highest ? 1 : equals + 1;
+    highest = player.score;
+  }
+  double chance = 1;
+  for (const size_t index : scratch.close) {
+    const Player& player = scratch.players[index];
+    chance *= NormalBelow((highest - player.score) / player.deviation);
+  }
+  for (Player& player : scratch.players) {
+    if (player.deviation == 0 && player.score == highest) player.probability = chance / equals;
+  }
+}
+
+// Integrates the densities of the close players over the range, from above: where it becomes
+// unlikely that the best is still lower, most players have not mattered yet.
+void IntegrateDensities(const Range& range, ExplorationScratch& scratch) {
+  scratch.reverse_hazard.resize(scratch.close.size());
+  const auto n = static_cast<double>(scratch.close.size());
+  const double cell = kCellWidth / std::sqrt(std::max(1.0, 2 * std::log(n)));
+  for (double x = range.upper; x > range.lower;) {
+    const double half = CellWidth(scratch, range.lower, x, cell) / 2;
+    double below = 0;
+    for (const Node& node : kNodes) {
+      below = AddDensities(scratch, x - half * (1 + node.x), half * node.weight);
+    }
+    // What is left may be less than a double can tell.
+    if (below < kNegligible || x - 2 * half == x) break;
+    x -= 2 * half;
+  }
 }
 
 void FillThompson(double best_score, ExplorationScratch& scratch) {
-  // Far from zero a double could not tell one node from the next.
-  for (Player& player : scratch.players) player.score -= best_score;
-  double lower = 0;
-  double upper = 0;
-  if (!FindClose(scratch, lower, upper)) {
-    for (const size_t index : scratch.close) scratch.players[index].probability = 1;
-    return Normalise(scratch.players);
+  // Far from zero a double could not tell one node from the next. The unit matters to no chance; by
+  // this one every reach is finite.
+  constexpr double kUnit = 0x1p-40;
+  for (Player& player : scratch.players) {
+    player.score = kUnit * player.score - kUnit * best_score;
+    player.deviation *= kUnit;
   }
-  scratch.reverse_hazard.resize(scratch.close.size());
-  for (double x = lower; x < upper;) {
-    const double half = CellWidth(scratch, x, upper) / 2;
-    for (const Node& node : kNodes) {
-      AddDensities(scratch, x + half * (1 + node.x), half * node.weight);
-    }
-    if (x + 2 * half == x) break;  // what is left is less than a double can tell
-    x += 2 * half;
+  Range range = FindRange(scratch.players);
+  const double width = range.upper - range.lower;
+  for (Player& player : scratch.players) {
+    if (player.deviation <= kSmallestDeviation * width) player.deviation = 0;
   }
+  range = FindRange(scratch.players);
+  FindClose(range.lower, scratch);
+  FillCertain(scratch);
+  IntegrateDensities(range, scratch);
   Normalise(scratch.players);
 }
 

@@ -34,9 +34,10 @@ namespace attune::arbitration {
 // - A score of NaN or -infinity has p = 0 whatever the floor is, as long as there is another.
 //   Arms of +infinity, where there are any, compete alone and as equals. Where there are only NaN
 //   and -infinity they compete as equals.
-// - A deviation that is not a finite number above 0 counts as 0: the score is certain. Among
-//   kThompson's arms, deviations below 1/1000 of the range in which the best score can lie count as
-//   that. Its chances are right to 1e-4; to 1e-6 where the deviations are alike.
+// - A deviation that is not a finite number above 1e-200 counts as 0: the score is certain, and so
+//   are those of kThompson's arms that are below 1e-9 of the range in which the best score can lie.
+//   Of certain arms only the highest can be the best; those that share its score share its chance.
+// - kThompson's chances are right to 1e-5. They take some 2 µs for each arm that can be the best.
 struct Exploration {
   enum class Method { kNone, kEpsilonGreedy, kSoftmax, kSquareCb, kThompson };
 
@@ -66,7 +67,7 @@ struct ExplorationScratch {
     double probability = 0;
   };
   std::vector<Player> players;
-  std::vector<size_t> close;           // players that may be the best; of kThompson
+  std::vector<size_t> close;           // uncertain players that may be the best; of kThompson
   std::vector<double> reverse_hazard;  // phi / Phi at one point, parallel to `close`
 };
 

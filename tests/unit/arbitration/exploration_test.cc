@@ -91,10 +91,11 @@ TEST(SelectionProbabilitiesTest, SquareCbWeighsTheGapInversely) {
   EXPECT_THAT(Chances(SquareCb(0), Arms({-1.7e308, 1.7e308})), ElementsAre(0.5, 0.5));
 }
 
+double NormalBelow(double z) { return 0.5 * std::erfc(-z / std::sqrt(2.0)); }
+
 // P(a > b) of two independent normal scores.
 double ChanceOfFirst(const Arm& a, const Arm& b) {
-  return 0.5 * std::erfc(-(a.score - b.score) /
-                         std::sqrt(2 * (std::pow(a.deviation, 2) + std::pow(b.deviation, 2))));
+  return NormalBelow((a.score - b.score) / std::hypot(a.deviation, b.deviation));
 }
 
 TEST(SelectionProbabilitiesTest, ThompsonAgreesWithWhatIsKnownOfTwo) {
@@ -109,7 +110,12 @@ TEST(SelectionProbabilitiesTest, ThompsonAgreesWithWhatIsKnownOfTwo) {
       {"a factor of three", {4, 3}, {1, 1}, 1e-6},
       {"a factor of ten", {10, 10}, {12, 1}, 1e-6},
       {"a factor of a hundred", {100, 100}, {70, 1}, 1e-6},
-      {"one that is certain", {10, 0}, {9, 2}, 1e-4},
+      {"a factor of a million", {100, 100}, {70, 1e-4}, 1e-6},
+      {"a factor that counts as certain", {100, 100}, {70, 1e-9}, 1e-6},
+      {"one that is certain", {10, 0}, {9, 2}, 1e-6},
+      {"one that is certain and behind", {10, 0}, {19, 3}, 1e-6},
+      {"very uncertain", {1e307, 1e307}, {0, 1e307}, 1e-6},
+      {"very small", {1e-190, 1e-190}, {2e-190, 3e-190}, 1e-6},
       {"one that has no chance", {10, 1}, {-1000, 1}, 1e-9},
       {"far from zero", {1e9 + 1, 2}, {1e9, 2}, 1e-6},
   };
@@ -144,6 +150,65 @@ TEST(SelectionProbabilitiesTest, ThompsonIsGreedyWhereNothingIsUncertain) {
   EXPECT_THAT(Chances(Thompson(), Arms({1, 3, 2}, 0)), ElementsAre(0, 1, 0));
   EXPECT_THAT(Chances(Thompson(), Arms({1, 3, 2}, kNaN)), ElementsAre(0, 1, 0));
   EXPECT_THAT(Chances(Thompson(), Arms({3, 1, 3}, -1)), ElementsAre(0.5, 0, 0.5));
+}
+
+TEST(SelectionProbabilitiesTest, OfCertainArmsOnlyTheHighestHasAChance) {
+  const double below = NormalBelow(1);  // that the third stays below 10
+  EXPECT_THAT(Chances(Thompson(), {{10, 0}, {9.99, 0}, {0, 10}}),
+              Pointwise(DoubleNear(1e-6), std::vector<double>{below, 0, 1 - below}));
+  EXPECT_THAT(
+      Chances(Thompson(), {{9.99, 0}, {10, 0}, {0, 10}, {10, kNaN}, {-5, 0}}),
+      Pointwise(DoubleNear(1e-6), std::vector<double>{0, below / 2, 1 - below, below / 2, 0}));
+  // Where it is out of reach it has no chance either.
+  EXPECT_THAT(Chances(Thompson(), {{-100, 0}, {0, 1}, {0, 1}}),
+              Pointwise(DoubleNear(1e-9), std::vector<double>{0, 0.5, 0.5}));
+  // Nearly certain is not certain: these two differ by a deviation.
+  const std::vector<double> near = Chances(Thompson(), {{10, 1e-6}, {10 - 1e-6, 1e-6}, {0, 10}});
+  EXPECT_NEAR(near[0] / (near[0] + near[1]), NormalBelow(1 / std::sqrt(2.0)), 1e-6);
+}
+
+// The chances by the trapezoidal rule with steps so small that they are as good as exact.
+std::vector<double> FineChances(const std::vector<Arm>& arms) {
+  constexpr double kStep = 0.01;
+  std::vector<double> chances(arms.size());
+  std::vector<double> density(arms.size());
+  for (double x = -12; x < 20; x += kStep) {
+    double product = 1;
+    for (size_t i = 0; i < arms.size(); ++i) {
+      const double z = (x - arms[i].score) / arms[i].deviation;
+      const double below = NormalBelow(z);
+      density[i] = std::exp(-z * z / 2) / std::sqrt(2 * std::acos(-1.0)) / arms[i].deviation /
+                   std::max(below, 1e-300);
+      product *= below;
+    }
+    if (product == 0) continue;
+    for (size_t i = 0; i < arms.size(); ++i) chances[i] += kStep * product * density[i];
+  }
+  return chances;
+}
+
+TEST(SelectionProbabilitiesTest, ThompsonIsRightForManyThatAreAlike) {
+  for (const size_t n : {2, 10, 50, 300, 1'000}) {
+    std::vector<Arm> arms(n, Arm{0, 1});
+    arms[0] = {0.25, 1.5};
+    arms[1] = {-0.5, 0.75};
+    const std::vector<double> chances = Chances(Thompson(), arms);
+    const std::vector<double> exact = FineChances(arms);
+    EXPECT_THAT(chances, Pointwise(DoubleNear(1e-6), exact)) << n;
+    ASSERT_NEAR(Sum(exact), 1, 1e-6) << n;
+  }
+}
+
+// What is certain is not integrated: its chance is right only if the sum of the integrals is.
+TEST(SelectionProbabilitiesTest, TheIntegralsOfManyAddUpToWhatACertainOneLeaves) {
+  const std::pair<size_t, double> cases[] = {{1, 0.5},   {2, 0.6},     {50, 2.2},
+                                             {300, 2.8}, {1'000, 3.2}, {10'000, 3.8}};
+  for (const auto& [n, score] : cases) {
+    std::vector<Arm> arms(n, Arm{0, 1});
+    arms.push_back({score, 0});
+    const double below = std::pow(NormalBelow(score), static_cast<double>(n));
+    EXPECT_NEAR(Chances(Thompson(), arms).back(), below, n > 1'000 ? 1e-5 : 1e-6) << n;
+  }
 }
 
 TEST(SelectionProbabilitiesTest, OneArmIsCertain) {
@@ -262,7 +327,7 @@ TEST(SelectionProbabilitiesTest, AddUpToOneWhateverTheScores) {
     exploration.gamma = random() % 10 == 0 ? 0 : std::pow(10, 18 * uniform(random) - 6);
     exploration.floor = random() % 3 == 0 ? 0 : std::pow(uniform(random), 4);
     // Thousands of uncertain arms take their time.
-    if (arms.size() > 1'000 && exploration.method == Method::kThompson) arms.resize(300);
+    if (arms.size() > 1'000 && exploration.method == Method::kThompson) arms.resize(1'000);
     SelectionProbabilities(exploration, arms, random() % arms.size(), scratch, probability);
     ASSERT_EQ(probability.size(), arms.size());
     ASSERT_NEAR(Sum(probability), 1, 1e-9) << round;
