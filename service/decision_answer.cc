@@ -174,8 +174,13 @@ void AnswerEncoder::Append(const context::DecisionContext& context,
   PutDecisionId(bytes, decision.id);
   bytes += strategy_version_;
   PutTime(bytes, pb::DecideResponse::kTimeFieldNumber, context.time_us);
-  for (const arbitration::RankedTreatment& ranked : decision.result.arbitration.ranked) {
-    AppendRanked(context, decision, ranked, explain, bytes);
+  std::vector<arbitration::PriorityRanks> ranks;
+  if (explain) {
+    ranks = arbitration::RanksOf(strategy_.arbitration, strategy_.catalog, decision.result.scored,
+                                 decision.result.arbitration);
+  }
+  for (size_t r = 0; r < decision.result.arbitration.ranked.size(); ++r) {
+    AppendRanked(context, decision, r, explain ? &ranks[r] : nullptr, bytes);
   }
   AppendCounts(decision.result.rejected_counts, bytes);
   PutFlag(bytes, pb::DecideResponse::kDegradedFieldNumber, decision.degradation != 0);
@@ -192,19 +197,18 @@ void AnswerEncoder::Append(const context::DecisionContext& context,
 }
 
 void AnswerEncoder::AppendRanked(const context::DecisionContext& context,
-                                 const decision::Decision& decision,
-                                 const arbitration::RankedTreatment& ranked, bool explain,
+                                 const decision::Decision& decision, size_t rank,
+                                 const arbitration::PriorityRanks* explained,
                                  std::string& bytes) const {
   using Pb = pb::RankedTreatment;
+  const arbitration::RankedTreatment& ranked = decision.result.arbitration.ranked[rank];
   const std::string& encoded = ranked_[static_cast<size_t>(context.channel) * treatments_ +
                                        static_cast<size_t>(ranked.treatment)];
   std::vector<std::string> reasons;
   std::string ranks;
-  if (explain) {
+  if (explained != nullptr) {
     reasons = decision::ExplainRanked(strategy_, context, decision, ranked);
-    PutRanks(ranks,
-             arbitration::RanksOf(strategy_.arbitration, strategy_.catalog, decision.result.scored,
-                                  decision.result.arbitration, ranked.scored));
+    PutRanks(ranks, *explained);
   }
   PutTag(bytes, pb::DecideResponse::kTreatmentsFieldNumber, WireType::kSized);
   PutVarint(bytes, encoded.size() + kRankedNumbersBytes + SizeOfTexts(reasons) + ranks.size());

@@ -65,8 +65,9 @@ class AnswerEncoder {
     std::string after;
   };
 
+  // `rank` is an index into the ranking. `explained`: nullptr when no explanation is asked for.
   void AppendRanked(const context::DecisionContext& context, const decision::Decision& decision,
-                    const arbitration::RankedTreatment& ranked, bool explain,
+                    size_t rank, const arbitration::PriorityRanks* explained,
                     std::string& bytes) const;
   void AppendCounts(const decision::RejectionCounts& counts, std::string& bytes) const;
   // Each treatment that is not in the ranking, in the order of the strategy.

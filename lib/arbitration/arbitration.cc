@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 namespace attune::arbitration {
 namespace {
@@ -215,11 +216,7 @@ void Arbiter::FallBack() {
 void Arbiter::TellChances() {
   if (result_.ranked.empty()) return;
   if (result_.greedy < 0) result_.greedy = result_.ranked.front().scored;
-  if (result_.selectable.empty()) {
-    result_.selectable.push_back({result_.ranked.front().scored, 1.0});
-    result_.ranked.front().selection_probability = 1.0;
-    return;
-  }
+  if (result_.selectable.empty()) return result_.MakeCertain();
   for (RankedTreatment& ranked : result_.ranked) {
     ranked.selection_probability = result_.SelectionProbabilityOf(ranked.scored);
   }
@@ -231,6 +228,63 @@ void Arbiter::TellRejections() {
   }
 }
 
+// Ranks what contended in a decision by priorities that are not the decision's own.
+class Ranker {
+ public:
+  Ranker(const catalog::Catalog& catalog, const scoring::ScoredCandidates& candidates,
+         const ArbitrationResult& result)
+      : catalog_(catalog), scored_(candidates.scored), result_(result) {}
+
+  // The rank, from 1, of each ranked treatment, parallel to ArbitrationResult::ranked.
+  std::vector<int> RanksBy(const FactorSet& without, bool value_breaks_ties) const;
+
+ private:
+  bool Contended(size_t scored) const {
+    const std::optional<Reason>& reason = result_.reason[scored];
+    return !reason || *reason == Reason::kOutranked || *reason == Reason::kGroupLimitReached;
+  }
+  Contender ContenderOf(size_t scored, const FactorSet& without, bool value_breaks_ties) const {
+    const catalog::Treatment& treatment =
+        catalog_.treatments[static_cast<size_t>(scored_[scored].treatment)];
+    const Terms terms = TermsOf(treatment, scored_[scored].propensity, result_.group_weight);
+    return {treatment.must_show, PriorityOf(terms, without),
+            value_breaks_ties ? treatment.value : 0.0, treatment.name_rank,
+            static_cast<int>(scored)};
+  }
+
+  const catalog::Catalog& catalog_;
+  const std::vector<scoring::ScoredCandidate>& scored_;
+  const ArbitrationResult& result_;
+};
+
+std::vector<int> Ranker::RanksBy(const FactorSet& without, bool value_breaks_ties) const {
+  // The ranked ones, best first by these priorities, each with its index in the ranking.
+  std::vector<std::pair<Contender, size_t>> ranked;
+  for (size_t r = 0; r < result_.ranked.size(); ++r) {
+    const auto scored = static_cast<size_t>(result_.ranked[r].scored);
+    ranked.emplace_back(ContenderOf(scored, without, value_breaks_ties), r);
+  }
+  std::sort(ranked.begin(), ranked.end(),
+            [](const auto& a, const auto& b) { return RanksAfter(b.first, a.first); });
+  // How many contenders stand between each of them and the one above it.
+  std::vector<int> between(ranked.size() + 1);
+  for (size_t i = 0; i < scored_.size(); ++i) {
+    if (!Contended(i)) continue;
+    const Contender contender = ContenderOf(i, without, value_breaks_ties);
+    const auto below = std::partition_point(
+        ranked.begin(), ranked.end(),
+        [&](const auto& candidate) { return !RanksAfter(candidate.first, contender); });
+    ++between[static_cast<size_t>(below - ranked.begin())];
+  }
+  std::vector<int> ranks(ranked.size());
+  int above = 0;
+  for (size_t r = 0; r < ranked.size(); ++r) {
+    above += between[r];
+    ranks[ranked[r].second] = above + 1;
+  }
+  return ranks;
+}
+
 }  // namespace
 
 double ArbitrationResult::SelectionProbabilityOf(int scored) const {
@@ -240,33 +294,28 @@ double ArbitrationResult::SelectionProbabilityOf(int scored) const {
   return found == selectable.end() || found->scored != scored ? 0.0 : found->probability;
 }
 
-PriorityRanks RanksOf(const Settings& settings, const catalog::Catalog& catalog,
-                      const scoring::ScoredCandidates& candidates, const ArbitrationResult& result,
-                      int scored) {
-  PriorityRanks ranks;
+void ArbitrationResult::MakeCertain() {
+  selectable.clear();
+  if (ranked.empty()) return;
+  for (RankedTreatment& treatment : ranked) treatment.selection_probability = 0;
+  selectable.push_back({ranked.front().scored, 1.0});
+  ranked.front().selection_probability = 1.0;
+}
+
+std::vector<PriorityRanks> RanksOf(const Settings& settings, const catalog::Catalog& catalog,
+                                   const scoring::ScoredCandidates& candidates,
+                                   const ArbitrationResult& result) {
+  std::vector<PriorityRanks> ranks(result.ranked.size());
   if (result.is_fallback) return ranks;
-  const auto contender = [&](size_t i, const FactorSet& without) -> Contender {
-    const scoring::ScoredCandidate& candidate = candidates.scored[i];
-    const catalog::Treatment& treatment =
-        catalog.treatments[static_cast<size_t>(candidate.treatment)];
-    const Terms terms = TermsOf(treatment, candidate.propensity, result.group_weight);
-    return {treatment.must_show, PriorityOf(terms, without), treatment.value, treatment.name_rank,
-            static_cast<int>(i)};
-  };
-  const auto rank = [&](const FactorSet& without) {
-    const Contender self = contender(static_cast<size_t>(scored), without);
-    int before = 0;
-    for (size_t i = 0; i < candidates.scored.size(); ++i) {
-      const bool contends = !result.reason[i] || *result.reason[i] == Reason::kOutranked ||
-                            *result.reason[i] == Reason::kGroupLimitReached;
-      if (contends && RanksAfter(self, contender(i, without))) ++before;
-    }
-    return before + 1;
-  };
-  ranks.by_priority = rank(settings.without);
+  const Ranker ranker(catalog, candidates, result);
+  const std::vector<int> by_priority = ranker.RanksBy(settings.without, true);
+  for (size_t r = 0; r < ranks.size(); ++r) ranks[r].by_priority = by_priority[r];
   for (size_t factor = 0; factor < kFactors; ++factor) {
     FactorSet without = settings.without;
-    ranks.without[factor] = rank(without.set(factor));
+    // Were values to break ties, they would still tell the treatments apart.
+    const bool value_breaks_ties = factor != static_cast<size_t>(Factor::kValue);
+    const std::vector<int> others = ranker.RanksBy(without.set(factor), value_breaks_ties);
+    for (size_t r = 0; r < ranks.size(); ++r) ranks[r].without[factor] = others[r];
   }
   return ranks;
 }

@@ -110,13 +110,19 @@ struct ArbitrationResult {
   // What is on top without exploration, as an index into ScoredCandidates::scored; -1: nothing is.
   int greedy = -1;
 
+  // Why a scored candidate is not ranked, parallel to ScoredCandidates::scored; none: it is.
+  std::vector<std::optional<candidates::Reason>> reason;
+  std::vector<double> group_weight;  // the context weights, by index of the group
+
   // Did exploration put another treatment on top than the greedy choice?
   bool explored() const { return !ranked.empty() && ranked.front().scored != greedy; }
   // The chance with which this scored candidate was put on top.
   double SelectionProbabilityOf(int scored) const;
+  // Makes the chances those of a decision in which nobody could explore: what is on top is there
+  // for certain. REQUIRES: it was ranked without a draw.
+  void MakeCertain();
 
   // Scratch: kept for its capacity.
-  std::vector<double> group_weight;
   std::vector<int> group_count;
   struct Contender {
     bool must_show = false;
@@ -130,7 +136,6 @@ struct ArbitrationResult {
   std::vector<size_t> arm_contender;  // index into `heap`, parallel to `arms`
   std::vector<double> arm_probability;
   ExplorationScratch exploration;
-  std::vector<std::optional<candidates::Reason>> reason;  // none: ranked
 };
 
 // Where a ranked treatment stands, from 1, among all that passed the thresholds: by priority, and
@@ -140,10 +145,11 @@ struct PriorityRanks {
   int without[kFactors] = {1, 1, 1, 1, 1};  // by Factor
 };
 
-// REQUIRES: `result` was made by Arbitrate from the same, and `scored` is ranked in it.
-PriorityRanks RanksOf(const Settings& settings, const catalog::Catalog& catalog,
-                      const scoring::ScoredCandidates& candidates, const ArbitrationResult& result,
-                      int scored);
+// Those of every ranked treatment, parallel to ArbitrationResult::ranked. Without values ties are
+// broken by name alone. REQUIRES: `result` was made by Arbitrate from the same.
+std::vector<PriorityRanks> RanksOf(const Settings& settings, const catalog::Catalog& catalog,
+                                   const scoring::ScoredCandidates& candidates,
+                                   const ArbitrationResult& result);
 
 // Ranks those that must be shown, then the others, by priority; ties by value, then by name of the
 // treatment. Thresholds don't hold for those that must be shown. At most

@@ -44,11 +44,7 @@ void FillRanked(const strategy::Strategy& strategy, const context::DecisionConte
   out->set_selection_probability(ranked.selection_probability);
 }
 
-void FillRanks(const strategy::Strategy& strategy, const decision::Decision& decision,
-               const arbitration::RankedTreatment& ranked, pb::PriorityRanks* out) {
-  const arbitration::PriorityRanks ranks =
-      arbitration::RanksOf(strategy.arbitration, strategy.catalog, decision.result.scored,
-                           decision.result.arbitration, ranked.scored);
+void FillRanks(const arbitration::PriorityRanks& ranks, pb::PriorityRanks* out) {
   const auto without = [&](arbitration::Factor factor) {
     return ranks.without[static_cast<size_t>(factor)];
   };
@@ -137,14 +133,17 @@ void FillResponse(const strategy::Strategy& strategy, const context::DecisionCon
       {reinterpret_cast<const char*>(decision.id.data()), decision.id.size()}));
   response->set_strategy_version(strategy.version);
   ToProto(context.time_us, response->mutable_time());
-  for (const arbitration::RankedTreatment& ranked : decision.result.arbitration.ranked) {
+  const std::vector<arbitration::PriorityRanks> ranks = arbitration::RanksOf(
+      strategy.arbitration, strategy.catalog, decision.result.scored, decision.result.arbitration);
+  for (size_t r = 0; r < ranks.size(); ++r) {
+    const arbitration::RankedTreatment& ranked = decision.result.arbitration.ranked[r];
     pb::RankedTreatment* out = response->add_treatments();
     FillRanked(strategy, context, decision, ranked, out);
     if (!explain) continue;
     for (std::string& reason : decision::ExplainRanked(strategy, context, decision, ranked)) {
       out->add_reasons(std::move(reason));
     }
-    FillRanks(strategy, decision, ranked, out->mutable_ranks());
+    FillRanks(ranks[r], out->mutable_ranks());
   }
   FillCounts(strategy, decision.result.rejected_counts, response);
   if (explain) FillRejected(strategy, context, decision, response);

@@ -329,11 +329,18 @@ TEST_F(ArbitrateTest, WhatMustBeShownOutranksWhateverItsPriority) {
 
 class RanksTest : public ArbitrateTest {
  protected:
+  // Of a treatment that is ranked: in the order of the priorities, then without propensity, context
+  // weight, value, lever and cost.
   std::vector<int> RanksWithout(int scored) {
-    const PriorityRanks ranks = RanksOf(settings_, catalog_, scored_, result_, scored);
-    std::vector<int> all = {ranks.by_priority};
-    for (const int rank : ranks.without) all.push_back(rank);
-    return all;
+    const std::vector<PriorityRanks> ranks = RanksOf(settings_, catalog_, scored_, result_);
+    EXPECT_EQ(ranks.size(), result_.ranked.size());
+    for (size_t r = 0; r < ranks.size(); ++r) {
+      if (result_.ranked[r].scored != scored) continue;
+      std::vector<int> all = {ranks[r].by_priority};
+      for (const int rank : ranks[r].without) all.push_back(rank);
+      return all;
+    }
+    return {};
   }
 };
 
@@ -346,7 +353,6 @@ TEST_F(RanksTest, TellWhatMadeATreatmentWin) {
   Weigh(2, 50);
   context_.max_treatments = 4;
   EXPECT_THAT(Ranking(), ElementsAre(0, 1, 2, 3));
-  // In the order of the priorities, then without propensity, context weight, value, lever and cost.
   EXPECT_THAT(RanksWithout(0), ElementsAre(1, 4, 1, 4, 1, 1));
   EXPECT_THAT(RanksWithout(1), ElementsAre(2, 1, 2, 3, 2, 2));
   EXPECT_THAT(RanksWithout(2), ElementsAre(3, 3, 3, 1, 3, 3));
@@ -363,8 +369,63 @@ TEST_F(RanksTest, LeaveExplorationAndPlacesAsideAndThresholdsNot) {
   settings_.exploration_of_group = {0, 0, 0};
   draw_ = 0.99;
   EXPECT_THAT(Ranking(), ElementsAre(3, 0));
-  EXPECT_THAT(RanksWithout(3), ElementsAre(4, 4, 4, 4, 4, 4));
-  EXPECT_THAT(RanksWithout(0), ElementsAre(1, 1, 1, 1, 1, 1));
+  // Without their values they are equals, and the names, which go backwards, decide.
+  EXPECT_THAT(RanksWithout(3), ElementsAre(4, 4, 4, 1, 4, 4));
+  EXPECT_THAT(RanksWithout(0), ElementsAre(1, 1, 1, 4, 1, 1));
+}
+
+TEST_F(RanksTest, WithoutValuesNothingIsDecidedByThem) {
+  Add(0, 0.5, 10);
+  Add(1, 0.5, 30);
+  Add(2, 0.5, 20);
+  EXPECT_THAT(Ranking(), ElementsAre(1, 2, 0));
+  EXPECT_THAT(RanksWithout(0), ElementsAre(3, 3, 3, 3, 3, 3));
+  EXPECT_THAT(RanksWithout(1), ElementsAre(1, 1, 1, 2, 1, 1));
+  EXPECT_THAT(RanksWithout(2), ElementsAre(2, 2, 2, 1, 2, 2));
+  // Where the strategy does without them, they still break the ties of the decision.
+  settings_.without.set(static_cast<size_t>(Factor::kValue));
+  EXPECT_THAT(Ranking(), ElementsAre(1, 2, 0));
+  EXPECT_THAT(RanksWithout(1), ElementsAre(1, 1, 1, 2, 1, 1));
+}
+
+// Counted one by one for each, with ties, levers, costs and what must be shown.
+TEST_F(RanksTest, AgreeWithCountingOnRandomCases) {
+  std::mt19937_64 random(11);
+  const auto one_of = [&](int n) { return static_cast<double>(random() % static_cast<size_t>(n)); };
+  for (int round = 0; round < 200; ++round) {
+    catalog_.treatments.clear();
+    scored_.scored.clear();
+    for (int i = 0; i < 40; ++i) {
+      Add(static_cast<int>(random() % 3), one_of(4) / 4, 10 * one_of(4), one_of(3));
+      catalog_.treatments.back().lever = 0.5 * one_of(4);
+      catalog_.treatments.back().must_show = random() % 15 == 0;
+    }
+    settings_.min_priority = one_of(5);
+    settings_.max_per_group = 4;
+    Run();
+    for (const RankedTreatment& ranked : result_.ranked) {
+      const std::vector<int> ranks = RanksWithout(ranked.scored);
+      for (size_t r = 0; r < ranks.size(); ++r) {
+        FactorSet without;
+        if (r > 0) without.set(r - 1);
+        // What stands above by must_show, priority, value and name.
+        const auto key = [&](int i) {
+          const catalog::Treatment& t = catalog_.treatments[static_cast<size_t>(i)];
+          const double priority = PriorityOf(
+              {scored_.scored[static_cast<size_t>(i)].propensity, 1, t.value, t.lever, t.cost},
+              without);
+          const bool by_value = r != 1 + static_cast<size_t>(Factor::kValue);
+          return std::tuple(t.must_show, priority, by_value ? t.value : 0, -t.name_rank);
+        };
+        int above = 0;
+        for (int i = 0; i < 40; ++i) {
+          const auto reason = result_.reason[static_cast<size_t>(i)];
+          if (reason != Reason::kBelowMinPriority && key(i) > key(ranked.scored)) ++above;
+        }
+        ASSERT_EQ(ranks[r], above + 1) << round << " " << r;
+      }
+    }
+  }
 }
 
 TEST_F(RanksTest, OfAFallbackAreOne) {
@@ -458,6 +519,20 @@ TEST_F(ExplorationTest, WithoutADrawTheGreedyChoiceIsOnTopAndTheChancesAreTold) 
   EXPECT_THAT(Ranking(), ElementsAre(0, 2, 1, 3, 4));
   EXPECT_DOUBLE_EQ(result_.ranked[0].selection_probability, 0.6);
   EXPECT_DOUBLE_EQ(result_.ranked[4].selection_probability, 0.1);
+}
+
+TEST_F(ExplorationTest, WhereNobodyCouldExploreTheTopIsCertain) {
+  Run();
+  result_.MakeCertain();
+  for (const RankedTreatment& ranked : result_.ranked) {
+    EXPECT_EQ(ranked.selection_probability, ranked.scored == 0 ? 1 : 0);
+    EXPECT_EQ(result_.SelectionProbabilityOf(ranked.scored), ranked.scored == 0 ? 1 : 0);
+  }
+  EXPECT_FALSE(result_.explored());
+  settings_.min_priority = 1'000;
+  Run();
+  result_.MakeCertain();
+  EXPECT_THAT(result_.selectable, IsEmpty());
 }
 
 TEST_F(ExplorationTest, OnlyWhoPassesTheThresholdsHasAChance) {
