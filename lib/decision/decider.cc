@@ -61,6 +61,15 @@ uint64_t Fingerprint(const HashKey& seed, const strategy::Strategy& strategy,
   return KeyedHash64(seed, content);
 }
 
+// Runs the pipeline for a decision that can't be remembered. Nothing is explored: the chances would
+// be in no event, so nobody could learn from what came of it.
+void RunCertainly(const strategy::Strategy& strategy, const context::DecisionContext& context,
+                  const customer::CustomerState& state, StageTimer& timer, Decision& decision) {
+  RunPipeline(strategy, *decision.stops, context, state, decision.features, std::nullopt, timer,
+              decision.result);
+  decision.result.arbitration.MakeCertain();
+}
+
 // Where exploration's draw falls; none when it is not looked at.
 std::optional<double> DrawFor(const strategy::Strategy& strategy, const DecideOptions& options,
                               const DecisionId& id) {
@@ -142,16 +151,20 @@ absl::Status Decider::DecideOnce(const strategy::Strategy& strategy,
       decision.store_status.Update(status);
     }
   }
+  decision.id = MakeId(seed_, request.key, context.time_us, state.decision_count(), request.hash);
+  const std::optional<double> draw = DrawFor(strategy, options, decision.id);
   timer.Finish(Stage::kCustomer);
 
-  decision.id = MakeId(seed_, request.key, context.time_us, state.decision_count(), request.hash);
-  RunPipeline(strategy, *decision.stops, context, state, decision.features,
-              DrawFor(strategy, options, decision.id), timer, decision.result);
-
+  if (can_remember) {
+    RunPipeline(strategy, *decision.stops, context, state, decision.features, draw, timer,
+                decision.result);
+  } else {
+    RunCertainly(strategy, context, state, timer, decision);
+  }
   if (!decision.result.scored.rejected.empty()) decision.degradation |= kScoreNotFinite;
   if (options.dry_run) return absl::OkStatus();
   if (!can_remember) {
-    DecideUnremembered(strategy, context, state, options, timer, decision);
+    DecideUnremembered(strategy, context, state, timer, decision);
     return absl::OkStatus();
   }
   MakeEvent(strategy, context, state, options, request, encode_answer, decision);
@@ -161,20 +174,22 @@ absl::Status Decider::DecideOnce(const strategy::Strategy& strategy,
   if (!status.ok()) {
     decision.answer.clear();  // it says that the decision is remembered
     decision.store_status.Update(status);
-    DecideUnremembered(strategy, context, state, options, timer, decision);
+    DecideUnremembered(strategy, context, state, timer, decision);
   }
   return absl::OkStatus();
 }
 
 void Decider::DecideUnremembered(const strategy::Strategy& strategy,
                                  const context::DecisionContext& context,
-                                 const customer::CustomerState& state, const DecideOptions& options,
-                                 StageTimer& timer, Decision& decision) const {
+                                 const customer::CustomerState& state, StageTimer& timer,
+                                 Decision& decision) const {
   decision.degradation |= kNotRemembered;
   const bool counts = strategy.contact.counts_decided() || strategy.engagement.size() > 0;
-  if (!counts || !state.available()) return;
-  RunPipeline(strategy, *decision.stops, context, state.AsReadOnly(), decision.features,
-              DrawFor(strategy, options, decision.id), timer, decision.result);
+  if ((counts && state.available()) || decision.result.arbitration.explored()) {
+    RunCertainly(strategy, context, state.AsReadOnly(), timer, decision);
+  } else {
+    decision.result.arbitration.MakeCertain();
+  }
 }
 
 absl::Status Decider::FindEarlierAnswer(const customer::CustomerState& state,

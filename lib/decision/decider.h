@@ -25,7 +25,8 @@ using DecisionId = Hash128;
 // In what way a decision is not as good as it should be. Bits; stored: never renumber.
 enum Degradation : uint32_t {
   kCustomerUnavailable = 1,  // the record could not be read; declared defaults were used
-  // The decision could not be committed. What contact policies count at decision isn't offered.
+  // The decision could not be committed. What contact policies count at decision isn't offered, and
+  // nothing is explored.
   kNotRemembered = 2,
   kScoreNotFinite = 4,   // a model failed; its treatments were dropped
   kCustomerDamaged = 8,  // the record is there and unreadable; declared defaults were used
@@ -110,11 +111,11 @@ class Decider {
   absl::Status FindEarlierAnswer(const customer::CustomerState& state, const Request& request,
                                  Decision& decision) const;
   // Decides for a customer to whose record nothing can be written: what would have to be counted,
-  // so that no cap is exceeded, isn't offered.
+  // so that no cap is exceeded, isn't offered, and nothing is explored.
   void DecideUnremembered(const strategy::Strategy& strategy,
                           const context::DecisionContext& context,
-                          const customer::CustomerState& state, const DecideOptions& options,
-                          StageTimer& timer, Decision& decision) const;
+                          const customer::CustomerState& state, StageTimer& timer,
+                          Decision& decision) const;
   // Encodes the decision's event, with the answer if the request has an id.
   static void MakeEvent(const strategy::Strategy& strategy, const context::DecisionContext& context,
                         const customer::CustomerState& state, const DecideOptions& options,

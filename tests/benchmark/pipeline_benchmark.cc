@@ -290,7 +290,8 @@ void Exploration(benchmark::State& state) {
 }
 BENCHMARK(Exploration)->Name("pipeline/exploration")->DenseRange(1, 4);
 
-// The decision's id, the event and the new record, up to the commit: by the decider's own watch.
+// The event and the new record, up to the commit: by the decider's own watch. The decision's id is
+// part of the stage before the pipeline.
 void Remember(benchmark::State& state) {
   Fixture fixture(10);
   decision::Decision decision;

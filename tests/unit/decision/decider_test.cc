@@ -808,6 +808,36 @@ TEST_F(ExploringDeciderTest, ARetryGetsTheFirstPick) {
   EXPECT_EQ(store_.Log().size(), log);
 }
 
+// Nobody could learn from it: the chances would be in no event.
+TEST_F(ExploringDeciderTest, WhatCanNotBeRememberedIsNotExplored) {
+  struct Case {
+    const char* name;
+    testing::FakeStateStore::Faults faults;
+  };
+  const Case cases[] = {
+      {"the record can't be read", {.load = absl::UnavailableError("gone")}},
+      {"the record is damaged", {.load = absl::DataLossError("damaged")}},
+      {"the decision can't be written", {.commit = absl::ResourceExhaustedError("disk full")}},
+  };
+  for (const Case& c : cases) {
+    store_.SetFaults(c.faults);
+    for (int i = 0; i < 100; ++i) {
+      context_.time_us += 1'000;
+      Decide();
+      ASSERT_TRUE(decision_.degradation & kNotRemembered) << c.name;
+      const arbitration::ArbitrationResult& result = decision_.result.arbitration;
+      ASSERT_FALSE(result.explored()) << c.name;
+      ASSERT_FALSE(result.ranked.empty()) << c.name;
+      ASSERT_EQ(result.ranked[0].selection_probability, 1) << c.name;
+      ASSERT_EQ(result.ranked[1].selection_probability, 0) << c.name;
+      ASSERT_EQ(result.selectable.size(), 1u) << c.name;
+    }
+  }
+  EXPECT_THAT(store_.Log(), IsEmpty());
+  store_.SetFaults({});
+  DecideUntil(true);
+}
+
 TEST_F(ExploringDeciderTest, ATestOfAStrategySeesTheGreedyChoice) {
   DecideOptions greedy;
   greedy.greedy = true;
