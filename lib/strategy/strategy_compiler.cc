@@ -223,26 +223,18 @@ void Compiler::CompileTreatments(const context::ContextSchema& context, catalog:
   }
 }
 
-arbitration::FactorSet FactorOf(v1::Factor factor) {
-  arbitration::FactorSet set;
-  const auto with = [&](arbitration::Factor which) { set.set(static_cast<size_t>(which)); };
+// REQUIRES: it is a factor, as CheckStrategy has seen.
+arbitration::Factor FactorOf(v1::Factor factor) {
   switch (factor) {
-    case v1::FACTOR_PROPENSITY:
-      with(arbitration::Factor::kPropensity);
-      break;
     case v1::FACTOR_CONTEXT_WEIGHT:
-      with(arbitration::Factor::kContextWeight);
-      break;
+      return arbitration::Factor::kContextWeight;
     case v1::FACTOR_VALUE:
-      with(arbitration::Factor::kValue);
-      break;
+      return arbitration::Factor::kValue;
     case v1::FACTOR_LEVER:
-      with(arbitration::Factor::kLever);
-      break;
+      return arbitration::Factor::kLever;
     default:
-      break;
+      return arbitration::Factor::kPropensity;
   }
-  return set;
 }
 
 arbitration::Settings Compiler::CompileArbitration(const context::ContextSchema& context,
@@ -264,7 +256,7 @@ arbitration::Settings Compiler::CompileArbitration(const context::ContextSchema&
     settings.fallbacks.push_back({treatment, ChannelsOf(fallback.channels(), context)});
   }
   for (const int factor : file.without()) {
-    settings.without |= FactorOf(static_cast<v1::Factor>(factor));
+    settings.without.set(static_cast<size_t>(FactorOf(static_cast<v1::Factor>(factor))));
   }
   CompileExplorations(settings);
   return settings;
