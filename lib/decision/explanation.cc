@@ -223,12 +223,28 @@ const catalog::Treatment& TopTreatment(const strategy::Strategy& strategy,
   return strategy.catalog.treatments[top];
 }
 
+// Who of the ranked fills the places of the treatment's group, when it is not for being better.
+std::string FillersOfGroup(const strategy::Strategy& strategy, const Decision& decision,
+                           const catalog::Treatment& treatment) {
+  const int places = strategy.arbitration.max_per_group;
+  const auto& ranked = decision.result.arbitration.ranked;
+  const auto must_be_shown =
+      std::count_if(ranked.begin(), ranked.end(), [&](const arbitration::RankedTreatment& r) {
+        const catalog::Treatment& other =
+            strategy.catalog.treatments[static_cast<size_t>(r.treatment)];
+        return other.group == treatment.group && other.must_show;
+      });
+  if (treatment.must_show || must_be_shown == 0) return "better treatments of its group";
+  return must_be_shown < places ? "better treatments of its group, and those that must be shown,"
+                                : "treatments of its group that must be shown";
+}
+
 std::string NoPlaceInGroup(const strategy::Strategy& strategy, const Decision& decision,
                            const catalog::Treatment& treatment, double priority) {
   const int places = strategy.arbitration.max_per_group;
-  std::string text =
-      absl::StrCat("priority ", FourDigits(priority), "; better treatments of its group fill its ",
-                   places, places == 1 ? " place" : " places");
+  std::string text = absl::StrCat("priority ", FourDigits(priority), "; ",
+                                  FillersOfGroup(strategy, decision, treatment), " fill its ",
+                                  places, places == 1 ? " place" : " places");
   if (!decision.result.arbitration.explored()) return text;
   const catalog::Treatment& top = TopTreatment(strategy, decision);
   if (top.group != treatment.group) return text;
@@ -240,7 +256,8 @@ std::string NoPlaceInGroup(const strategy::Strategy& strategy, const Decision& d
 std::string Outranked(const strategy::Strategy& strategy, const Decision& decision,
                       double priority) {
   const auto& ranked = decision.result.arbitration.ranked;
-  if (decision.result.arbitration.explored() && ranked.size() == 1) {
+  const bool explored = decision.result.arbitration.explored();
+  if (explored && ranked.size() == 1) {
     return absl::StrCat("priority ", FourDigits(priority), "; exploration put ",
                         TopTreatment(strategy, decision).name, " in the only place, with ",
                         FourDigits(ranked.front().priority));
@@ -253,8 +270,15 @@ std::string Outranked(const strategy::Strategy& strategy, const Decision& decisi
                         "; treatments that must be shown fill the ",
                         ranked.size() == 1 ? "only place" : "places");
   }
-  return absl::StrCat("priority ", FourDigits(priority), "; the last of the ", ranked.size(),
-                      " ranked has ", FourDigits(ranked.empty() ? 0.0 : ranked.back().priority));
+  std::string text =
+      absl::StrCat("priority ", FourDigits(priority), "; the last of the ", ranked.size(),
+                   " ranked has ", FourDigits(ranked.empty() ? 0.0 : ranked.back().priority));
+  if (explored && priority >= ranked.front().priority) {
+    absl::StrAppend(&text, ", and exploration gave a place to ",
+                    TopTreatment(strategy, decision).name, ", with ",
+                    FourDigits(ranked.front().priority));
+  }
+  return text;
 }
 
 // What needs no more than a sentence.

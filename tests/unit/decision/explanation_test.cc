@@ -135,6 +135,26 @@ TEST_F(ExplanationTest, SaysThatPlacesAreTakenByWhatMustBeShown) {
               ::testing::EndsWith("; treatments that must be shown fill the only place"));
 }
 
+TEST_F(ExplanationTest, SaysThatPlacesOfAGroupAreTakenByWhatMustBeShown) {
+  Treatment("accessory").must_show = true;
+  Treatment("goodwill_credit").group = Treatment("accessory").group;
+  strategy_->arbitration.max_per_group = 1;
+  context_.intent = 2;
+  Decide();
+  EXPECT_EQ(WhyNot("upgrade"),
+            "priority 123.5; treatments of its group that must be shown fill its 1 place");
+  strategy_->arbitration.max_per_group = 2;
+  Decide();
+  EXPECT_THAT(WhyNot("goodwill_credit"),
+              ::testing::EndsWith("; better treatments of its group, and those that must be shown, "
+                                  "fill its 2 places"));
+  // What must be shown itself stands behind better ones.
+  Treatment("upgrade").must_show = true;
+  strategy_->arbitration.max_per_group = 1;
+  Decide();
+  EXPECT_EQ(WhyNot("accessory"), "priority 17.67; better treatments of its group fill its 1 place");
+}
+
 TEST_F(ExplanationTest, SaysWhatExplorationPutThere) {
   arbitration::Settings& settings = strategy_->arbitration;
   settings.explorations = {
@@ -153,6 +173,14 @@ TEST_F(ExplanationTest, SaysWhatExplorationPutThere) {
   EXPECT_EQ(DisplacedTreatment(*strategy_, decision_)->name, "upgrade");
   EXPECT_THAT(WhyNot("upgrade"),
               ::testing::EndsWith("; exploration put accessory in the only place, with 17.67"));
+  // The greedy choice has the other of two places; what is better than the top has none.
+  context_.max_treatments = 2;
+  decide_until_on_top("accessory");
+  EXPECT_EQ(WhyNot("goodwill_credit"),
+            "priority 42.85; the last of the 2 ranked has 123.5, and exploration gave a place to "
+            "accessory, with 17.67");
+  decide_until_on_top("goodwill_credit");
+  EXPECT_EQ(WhyNot("accessory"), "priority 17.67; the last of the 2 ranked has 123.5");
   context_.max_treatments = 4;
   settings.max_per_group = 1;
   decide_until_on_top("accessory");
