@@ -3,6 +3,7 @@
 
 #include "attune/strategy/v1/strategy.pb.h"
 #include "lib/base/issue.h"
+#include "lib/strategy/strategy.h"
 #include "lib/strategy/yaml_document.h"
 
 namespace attune::strategy {
@@ -16,6 +17,12 @@ inline constexpr double kMaxEvidence = 1e12;
 // Checks the explorations of the strategy and of its groups: that each has a method with what it
 // needs, in range. Every problem is added to `issues`.
 void CheckExplorations(const v1::Strategy& file, YamlDocument& source, IssueList& issues);
+
+// Warns of explorations that can't do what they are for: in which no treatment competes, whose
+// floor gives all the same chance, or which look for uncertainty where there is none. REQUIRES:
+// `strategy` was compiled from `file`.
+void WarnOfUselessExplorations(const v1::Strategy& file, const Strategy& strategy,
+                               const YamlDocument& source, IssueList& issues);
 
 }  // namespace attune::strategy
 

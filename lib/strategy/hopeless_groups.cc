@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <limits>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "lib/strategy/checker_base.h"
 
 namespace attune::strategy {
@@ -76,6 +78,7 @@ struct GroupBounds {
   double highest = -kInfinity;
   bool must_show = false;
   bool has_value = false;
+  bool explored = false;  // one of them competes by the group's exploration
 };
 
 // Something that is always there when a group's treatments are.
@@ -89,6 +92,10 @@ class Analysis {
   explicit Analysis(const Strategy& strategy);
 
   const GroupBounds& of(int group) const { return bounds_[static_cast<size_t>(group)]; }
+  // Is there something of the group that the strategist wants to be on top?
+  bool IsMeantToWin(int group) const {
+    return of(group).highest > -kInfinity && !of(group).must_show && of(group).has_value;
+  }
   // A treatment of another group that always stands above all of this group.
   std::optional<Rival> FindRival(int group);
 
@@ -105,6 +112,8 @@ class Analysis {
                                    strategy_.arbitration.without);
   }
   bool IsAlwaysThere(int index) const;
+  // Can the group be put on top by exploration when the greedy choice has this priority?
+  bool IsExploredAbove(int group, double priority) const;
   // The least priority of a treatment that is always there; nullopt when it may be dropped.
   std::optional<double> LowestOf(const catalog::Treatment& treatment, const Situations& situations);
 
@@ -130,6 +139,7 @@ Analysis::Analysis(const Strategy& strategy)
     bounds.highest = std::max(bounds.highest, PriorityOf(treatment, 1, weight.highest));
     bounds.must_show |= treatment.must_show;
     bounds.has_value |= treatment.value > 0;
+    bounds.explored |= treatment.explored && !treatment.must_show;
     if (IsAlwaysThere(static_cast<int>(t))) always_there_.push_back(static_cast<int>(t));
   }
 }
@@ -140,6 +150,25 @@ bool Analysis::IsAlwaysThere(int index) const {
   return treatment.purpose < 0 && treatment.valid_from_us == unbounded.valid_from_us &&
          treatment.valid_until_us == unbounded.valid_until_us &&
          strategy_.engagement.Holding(index).empty() && strategy_.contact.Holding(index).empty();
+}
+
+// What it competes with must be able to be the greedy choice.
+bool Analysis::IsExploredAbove(int group, double priority) const {
+  const arbitration::Settings& settings = strategy_.arbitration;
+  if (!settings.explores() || !of(group).explored) return false;
+  const auto exploration_of = [&](size_t g) { return settings.exploration_of_group[g]; };
+  const int exploration = exploration_of(static_cast<size_t>(group));
+  if (settings.explorations[static_cast<size_t>(exploration)].method ==
+      arbitration::Exploration::Method::kNone) {
+    return false;
+  }
+  for (size_t other = 0; other < bounds_.size(); ++other) {
+    if (other != static_cast<size_t>(group) && exploration_of(other) == exploration &&
+        bounds_[other].explored && bounds_[other].highest >= priority) {
+      return true;
+    }
+  }
+  return false;
 }
 
 std::optional<double> Analysis::LowestOf(const catalog::Treatment& treatment,
@@ -159,9 +188,27 @@ std::optional<Rival> Analysis::FindRival(int group) {
     if (treatment.group == group || !SituationsOf(treatment).Cover(of(group).situations)) continue;
     const std::optional<double> lowest = LowestOf(treatment, of(group).situations);
     if (!lowest || *lowest <= of(group).highest) continue;
+    if (IsExploredAbove(group, *lowest)) continue;
     if (!best || *lowest > best->lowest) best = {index, *lowest};
   }
   return best;
+}
+
+// The names of groups that stand below what must be shown, by the index of that treatment.
+using GroupsBelow = std::map<int, std::vector<std::string>>;
+
+void WarnOfWhatIsAlwaysShown(const Strategy& strategy, const GroupsBelow& groups_below,
+                             const YamlDocument& source, IssueList& issues) {
+  for (const auto& [treatment, groups] : groups_below) {
+    const std::string& name = strategy.catalog.treatments[static_cast<size_t>(treatment)].name;
+    source.Warn(
+        Element("treatments", treatment),
+        absl::StrCat("\"", name, "\" must be shown and is always there, so nothing of the ",
+                     groups.size() == 1 ? "group \"" : "groups \"", absl::StrJoin(groups, "\", \""),
+                     "\" is ever on top; they have the places below. If it need not be shown "
+                     "always, give it a rule, intents or dates"),
+        issues);
+  }
 }
 
 }  // namespace
@@ -169,30 +216,34 @@ std::optional<Rival> Analysis::FindRival(int group) {
 void WarnOfHopelessGroups(const v1::Strategy& file, const Strategy& strategy,
                           const YamlDocument& source, IssueList& issues) {
   Analysis analysis(strategy);
+  GroupsBelow groups_below;
   const double min_priority = strategy.arbitration.min_priority;
   for (int group = 0; group < file.groups_size(); ++group) {
-    const GroupBounds& bounds = analysis.of(group);
-    if (bounds.highest == -kInfinity || bounds.must_show || !bounds.has_value) continue;
-    const std::string what =
-        absl::StrCat("no treatment of the group \"", file.groups(group).name(),
-                     "\" can ever win: the highest priority that one can have is ", bounds.highest);
+    if (!analysis.IsMeantToWin(group)) continue;
+    const double highest = analysis.of(group).highest;
     std::string why;
-    if (bounds.highest < min_priority) {
+    if (highest < min_priority) {
       why = absl::StrCat(", below the min_priority of ", min_priority);
     } else if (const std::optional<Rival> rival = analysis.FindRival(group)) {
       const catalog::Treatment& treatment =
           strategy.catalog.treatments[static_cast<size_t>(rival->treatment)];
-      why = absl::StrCat(", and \"", treatment.name, "\" is always there, ",
-                         treatment.must_show ? "and must be shown"
-                                             : absl::StrCat("with at least ", rival->lowest));
-    } else if (bounds.highest <= 0) {
+      if (treatment.must_show) {
+        groups_below[rival->treatment].push_back(file.groups(group).name());
+        continue;
+      }
+      why = absl::StrCat(", and \"", treatment.name, "\" is always there, with at least ",
+                         rival->lowest);
+    } else if (highest <= 0) {
       why = ", so nothing of it is worth showing";
     }
     if (why.empty()) continue;
     source.Warn(Element("groups", group),
-                absl::StrCat(what, why, "; look at its values, costs, levers and context weights"),
+                absl::StrCat("no treatment of the group \"", file.groups(group).name(),
+                             "\" can ever win: the highest priority that one can have is ", highest,
+                             why, "; look at its values, costs, levers and context weights"),
                 issues);
   }
+  WarnOfWhatIsAlwaysShown(strategy, groups_below, source, issues);
 }
 
 }  // namespace attune::strategy

@@ -55,6 +55,7 @@ class Checker : public CheckerBase {
   void CheckAnswers();
   void CheckSituations(const v1::Treatment& treatment, const std::string& path);
   void CheckArbitration();
+  void CheckLever(double lever, const std::string& path);
   void CheckContextWeight(const v1::ContextWeight& weight, const std::string& path);
 
   const v1::Strategy& file_;
@@ -123,7 +124,7 @@ void Checker::CheckTreatment(const v1::Treatment& treatment, const std::string& 
   CheckReference(path, "treatment", "model", treatment.model(), models_);
   CheckRange(path, "value", treatment.value(), 0, kMaxMoney);
   CheckRange(path, "cost", treatment.cost(), 0, kMaxMoney);
-  CheckRange(path, "lever", treatment.lever(), kMinPercent, kMaxPercent);
+  CheckLever(treatment.lever(), path);
   if (treatment.must_show() && treatment.only_as_fallback()) {
     Report(Field(path, "must_show"),
            "a treatment that is used only_as_fallback can't be one that must be shown");
@@ -236,7 +237,7 @@ void Checker::CheckArbitration() {
   }
   CheckRange(path, "min_propensity", arbitration.min_propensity(), 0, 1);
   for (int i = 0; i < file_.groups_size(); ++i) {
-    CheckRange(Element("groups", i), "lever", file_.groups(i).lever(), kMinPercent, kMaxPercent);
+    CheckLever(file_.groups(i).lever(), Element("groups", i));
   }
   const std::string weights = Field(path, "context_weights");
   if (arbitration.context_weights_size() > arbitration::kMaxContextWeights) {
@@ -249,6 +250,23 @@ void Checker::CheckArbitration() {
   for (int i = 0; i < arbitration.context_weights_size(); ++i) {
     CheckContextWeight(arbitration.context_weights(i), Element(weights, i));
   }
+}
+
+// Answers tell the lever as a factor, so that it is easily written as one.
+void Checker::CheckLever(double lever, const std::string& path) {
+  constexpr double kLargestLikelyFactor = 5;
+  CheckRange(path, "lever", lever, kMinPercent, kMaxPercent);
+  std::string instead;
+  if (lever > 0 && lever < kLargestLikelyFactor) {
+    instead = absl::StrCat(" raises by ", lever, " %; to multiply by ", lever, " write ",
+                           (lever - 1) * 100);
+  } else if (lever < 0 && lever >= -1) {
+    instead = absl::StrCat(" lowers by ", -lever, " %; to lower by ", -lever * 100, " % write ",
+                           lever * 100);
+  }
+  if (instead.empty()) return;
+  source_.Warn(Field(path, "lever"), absl::StrCat("lever is in percent: ", lever, instead),
+               issues_);
 }
 
 void Checker::CheckContextWeight(const v1::ContextWeight& weight, const std::string& path) {

@@ -12,6 +12,7 @@
 #include "lib/base/codec.h"
 #include "lib/base/hash.h"
 #include "lib/base/text.h"
+#include "lib/strategy/exploration_checker.h"
 #include "lib/strategy/hopeless_groups.h"
 #include "lib/strategy/model_file.h"
 #include "lib/strategy/source_file.h"
@@ -149,6 +150,7 @@ std::shared_ptr<const Strategy> Loader::Load() {
   if (issues_.errors() > errors_before) return nullptr;
   WarnOfTheUnused(file_, *strategy, *source_, issues_);
   WarnOfHopelessGroups(file_, *strategy, *source_, issues_);
+  WarnOfUselessExplorations(file_, *strategy, *source_, issues_);
   strategy->version = absl::StrCat(strategy->name, "@", ContentHash(hashed_));
   return strategy;
 }

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_replace.h"
@@ -20,6 +21,8 @@ namespace attune::strategy {
 namespace {
 
 using storage::NameKind;
+using testing::AllOf;
+using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -195,9 +198,25 @@ TEST(StrategyLoader, WarnsOfAGroupThatCanNeverWin) {
         deal_everywhere,
         {"value: 20", "value: 20\n    eligibility: [{name: old, when: customer.age > 60}]"}},
        ""},
-      {"another is always there and must be shown",
-       {deal_everywhere, {"value: 20", "value: 20\n    must_show: true"}},
-       "14, and \"deal\" is always there, and must be shown"},
+      {"nor when it can be put on top by exploration",
+       {{"max_treatments: 2", "without: [propensity]\n  exploration: {softmax: {temperature: 5}}"},
+        deal_everywhere},
+       ""},
+      {"which puts nothing above what is not explored",
+       {{"max_treatments: 2", "without: [propensity]\n  exploration: {softmax: {temperature: 5}}"},
+        deal_everywhere,
+        {"value: 20", "value: 20\n    no_exploration: true"}},
+       "14, and \"deal\" is always there, with at least 20"},
+      {"nor what is not explored",
+       {{"max_treatments: 2", "without: [propensity]\n  exploration: {softmax: {temperature: 5}}"},
+        deal_everywhere,
+        {"cost: 1", "cost: 1\n    no_exploration: true"}},
+       "14, and \"deal\" is always there, with at least 20"},
+      {"nor another group with an exploration of its own",
+       {{"max_treatments: 2", "without: [propensity]"},
+        {"  - name: care", "  - {name: care, exploration: {softmax: {temperature: 5}}}"},
+        deal_everywhere},
+       "14, and \"deal\" is always there, with at least 20"},
       {"it must be shown itself",
        {{"cost: 1", "cost: 15\n    must_show: true\n    valid_from: 2026-01-01"}},
        ""},
@@ -212,6 +231,116 @@ TEST(StrategyLoader, WarnsOfAGroupThatCanNeverWin) {
       EXPECT_THAT(loaded.Issues(), IsEmpty()) << c.name;
     } else {
       EXPECT_THAT(loaded.Issues(), ElementsAre(kStart + warning + kEnd)) << c.name;
+    }
+  }
+}
+
+TEST(StrategyLoader, WarnsOnceOfWhatIsAlwaysThereAndMustBeShown) {
+  std::string text =
+      Replaced(kSmallStrategy, "web: {title: A deal}",
+               "web: {title: A deal}\n      ivr: {prompt: A deal}\n    must_show: true");
+  const char kDeal[] = "\"deal\" must be shown and is always there, so nothing of the ";
+  EXPECT_THAT(LoadText(text).Issues(),
+              ElementsAre(AllOf(HasSubstr("s.yaml:25:5: warning: "), HasSubstr(kDeal),
+                                HasSubstr("group \"care\" is ever on top"))));
+  // Exploration puts nothing above it.
+  EXPECT_THAT(LoadText(Replaced(text, "max_treatments: 2", "exploration: {square_cb: {gamma: 1}}"))
+                  .Issues(),
+              Contains(HasSubstr(kDeal)));
+  text = Replaced(text, "treatments:\n", R"(treatments:
+  - {name: tip, group: more, model: taste, value: 5, content: {web: {title: A tip}}}
+)");
+  text = Replaced(text, "  - name: care", "  - name: care\n  - name: more");
+  EXPECT_THAT(
+      LoadText(text).Issues(),
+      ElementsAre(AllOf(HasSubstr(kDeal), HasSubstr("groups \"care\", \"more\" is ever on top"))));
+  EXPECT_THAT(
+      LoadText(Replaced(text, "must_show: true", "must_show: true\n    intents: [buy]")).Issues(),
+      IsEmpty());
+}
+
+TEST(StrategyLoader, WarnsOfALeverThatLooksLikeAFactor) {
+  struct Case {
+    const char* lever;
+    const char* warning;  // "": none
+  };
+  const Case cases[] = {
+      {"1.3", "lever is in percent: 1.3 raises by 1.3 %; to multiply by 1.3 write 30"},
+      {"0.8", "lever is in percent: 0.8 raises by 0.8 %; to multiply by 0.8 write -20"},
+      {"-0.2", "lever is in percent: -0.2 lowers by 0.2 %; to lower by 20 % write -20"},
+      {"0", ""},
+      {"5", ""},
+      {"-5", ""},
+      {"30", ""},
+  };
+  for (const Case& c : cases) {
+    const std::string of_treatment =
+        Replaced(kSmallStrategy, "    cost: 1", absl::StrCat("    lever: ", c.lever));
+    const std::string of_group = Replaced(kSmallStrategy, "  - name: care",
+                                          absl::StrCat("  - {name: care, lever: ", c.lever, "}"));
+    if (*c.warning == '\0') {
+      EXPECT_THAT(LoadText(of_treatment).Issues(), IsEmpty()) << c.lever;
+      EXPECT_THAT(LoadText(of_group).Issues(), IsEmpty()) << c.lever;
+    } else {
+      EXPECT_THAT(LoadText(of_treatment).Issues(),
+                  ElementsAre(absl::StrCat("s.yaml:21:12: warning: ", c.warning)));
+      EXPECT_THAT(LoadText(of_group).Issues(),
+                  ElementsAre(absl::StrCat("s.yaml:13:25: warning: ", c.warning)));
+    }
+  }
+}
+
+TEST(StrategyLoader, WarnsOfExplorationsThatAreOfNoUse) {
+  struct Case {
+    const char* name;
+    std::vector<std::pair<const char*, const char*>> changes;
+    const char* warning;  // "": none
+  };
+  const char kNobody[] = "warning: no treatment is explored by this: each has no_exploration";
+  const char kLevelled[] =
+      "warning: where 2 treatments compete, this floor gives all of them the same chance, whatever "
+      "they are worth; it should be much less than 0.5";
+  const std::pair<const char*, const char*> floor_of_half = {
+      "max_treatments: 2", "exploration: {softmax: {temperature: 5}, floor: 0.5}"};
+  const Case cases[] = {
+      {"a floor that leaves something",
+       {{"max_treatments: 2", "exploration: {softmax: {temperature: 5}, floor: 0.49}"}},
+       ""},
+      {"a floor that leaves nothing", {floor_of_half}, kLevelled},
+      {"but they never meet",
+       {floor_of_half, {"cost: 1", "intents: [leave]\n    channels: [ivr]"}},
+       ""},
+      {"one of them does not compete", {floor_of_half, {"cost: 1", "no_exploration: true"}}, ""},
+      {"a group of one",
+       {{"  - name: care", "  - {name: care, exploration: {softmax: {temperature: 5}, floor: 1}}"}},
+       ""},
+      {"certain priorities",
+       {{"max_treatments: 2",
+         "without: [propensity]\n  exploration: {thompson_sampling: {evidence: 9}}"}},
+       "warning: without the propensity no priority is uncertain, so thompson_sampling has nothing "
+       "to explore"},
+      {"nobody in the group",
+       {{"  - name: care", "  - {name: care, exploration: {square_cb: {gamma: 5}}}"},
+        {"cost: 1", "no_exploration: true"}},
+       kNobody},
+      {"nobody is left for the strategy",
+       {{"max_treatments: 2", "exploration: {square_cb: {gamma: 5}}"},
+        {"  - name: care", "  - {name: care, exploration: {none: {}}}"},
+        {"value: 20", "value: 20\n    no_exploration: true"}},
+       kNobody},
+      {"nobody, but nothing is explored",
+       {{"max_treatments: 2", "exploration: {none: {}}"}, {"cost: 1", "no_exploration: true"}},
+       ""},
+  };
+  for (const Case& c : cases) {
+    std::string text(kSmallStrategy);
+    for (const auto& [from, to] : c.changes) text = Replaced(text, from, to);
+    const Loaded loaded = LoadText(text);
+    ASSERT_NE(loaded.strategy, nullptr) << c.name << ::testing::PrintToString(loaded.Issues());
+    if (*c.warning == '\0') {
+      EXPECT_THAT(loaded.Issues(), IsEmpty()) << c.name;
+    } else {
+      EXPECT_THAT(loaded.Issues(), ElementsAre(HasSubstr(c.warning))) << c.name;
     }
   }
 }
