@@ -73,14 +73,24 @@ bool IsExplored(const v1::DecideResponse& response) {
   return chance > 0 && chance < 1;
 }
 
-// Did the business put its thumb on the scale? A lever of 0 for all is an answer that tells none.
-bool IsLevered(const v1::DecideResponse& response) {
-  const auto& treatments = response.treatments();
-  const auto any_not = [&](double lever) {
-    return std::any_of(treatments.begin(), treatments.end(),
-                       [&](const auto& treatment) { return treatment.lever() != lever; });
-  };
-  return any_not(1) && any_not(0);
+// Which columns an answer needs beside those that are always there.
+struct Extras {
+  explicit Extras(const v1::DecideResponse& response, bool explain);
+
+  bool must_show = false;
+  bool lever = false;
+  bool chance = false;
+  bool by_priority = false;  // somebody stands elsewhere than the priority says
+};
+
+Extras::Extras(const v1::DecideResponse& response, bool explain) {
+  chance = IsExplored(response);
+  for (int i = 0; i < response.treatments_size(); ++i) {
+    const v1::RankedTreatment& treatment = response.treatments(i);
+    must_show |= treatment.must_show();
+    lever |= treatment.lever() != 1;
+    by_priority |= explain && treatment.ranks().by_priority() != i + 1;
+  }
 }
 
 // "propensity 3, value 2": without what the treatment would stand elsewhere, and where.
@@ -105,34 +115,41 @@ std::string ExploredText(const v1::DecideResponse& response) {
                       TerminalSafe(response.greedy_treatment_id()), ".\n");
 }
 
-std::string RankingText(const v1::DecideResponse& response, bool explain) {
-  if (response.treatments().empty()) return "No treatment qualified.\n";
-  const bool explored = IsExplored(response);
-  const bool levered = IsLevered(response);
-  std::vector<Table::Column> columns = {{"rank", Table::Align::kRight},
-                                        {"treatment", Table::Align::kLeft},
-                                        {"group", Table::Align::kLeft}};
+Table RankingTable(const Extras& extras, bool explain) {
+  std::vector<Table::Column> columns = {{"rank", Table::Align::kRight}};
+  if (extras.by_priority) columns.push_back({"by priority", Table::Align::kRight});
+  columns.push_back({"treatment", Table::Align::kLeft});
+  columns.push_back({"group", Table::Align::kLeft});
+  if (extras.must_show) columns.push_back({"must show", Table::Align::kLeft});
   for (const char* title : {"priority", "propensity", "weight", "value", "cost"}) {
     columns.push_back({title, Table::Align::kRight});
   }
-  if (levered) columns.push_back({"lever", Table::Align::kRight});
-  if (explored) columns.push_back({"chance", Table::Align::kRight});
+  if (extras.lever) columns.push_back({"lever", Table::Align::kRight});
+  if (extras.chance) columns.push_back({"chance", Table::Align::kRight});
   if (explain) {
     columns.push_back({"rank without", Table::Align::kLeft});
     columns.push_back({"reasons", Table::Align::kLeft});
   }
-  Table table(std::move(columns));
+  return Table(std::move(columns));
+}
+
+std::string RankingText(const v1::DecideResponse& response, bool explain) {
+  if (response.treatments().empty()) return "No treatment qualified.\n";
+  const Extras extras(response, explain);
+  Table table = RankingTable(extras, explain);
   for (const v1::RankedTreatment& treatment : response.treatments()) {
-    std::vector<std::string> cells = {absl::StrCat(table.size() + 1),
-                                      treatment.treatment_id(),
-                                      treatment.group(),
-                                      absl::StrFormat("%.4f", treatment.priority()),
-                                      absl::StrFormat("%.4f", treatment.propensity()),
-                                      absl::StrFormat("%.2f", treatment.context_weight()),
-                                      absl::StrFormat("%.2f", treatment.value()),
-                                      absl::StrFormat("%.2f", treatment.cost())};
-    if (levered) cells.push_back(absl::StrFormat("%.2f", treatment.lever()));
-    if (explored) cells.push_back(absl::StrFormat("%.4f", treatment.selection_probability()));
+    std::vector<std::string> cells = {absl::StrCat(table.size() + 1)};
+    if (extras.by_priority) cells.push_back(absl::StrCat(treatment.ranks().by_priority()));
+    cells.push_back(treatment.treatment_id());
+    cells.push_back(treatment.group());
+    if (extras.must_show) cells.push_back(treatment.must_show() ? "yes" : "");
+    cells.push_back(absl::StrFormat("%.4f", treatment.priority()));
+    cells.push_back(absl::StrFormat("%.4f", treatment.propensity()));
+    cells.push_back(absl::StrFormat("%.2f", treatment.context_weight()));
+    cells.push_back(absl::StrFormat("%.2f", treatment.value()));
+    cells.push_back(absl::StrFormat("%.2f", treatment.cost()));
+    if (extras.lever) cells.push_back(absl::StrFormat("%.2f", treatment.lever()));
+    if (extras.chance) cells.push_back(absl::StrFormat("%.4f", treatment.selection_probability()));
     if (explain) {
       cells.push_back(RanksText(treatment.ranks()));
       cells.push_back(absl::StrJoin(treatment.reasons(), "; "));
@@ -158,26 +175,37 @@ std::string CountsText(const v1::DecideResponse& response) {
 }
 
 std::string RejectedText(const v1::DecideResponse& response) {
-  if (response.rejected_treatments().empty()) return "";
-  Table table({{"treatment", Table::Align::kLeft},
-               {"group", Table::Align::kLeft},
-               {"stage", Table::Align::kLeft},
-               {"reason", Table::Align::kLeft},
-               {"priority", Table::Align::kRight},
-               {"detail", Table::Align::kLeft}});
+  const auto& all = response.rejected_treatments();
+  if (all.empty()) return "";
+  const bool has_chances = std::any_of(
+      all.begin(), all.end(), [](const auto& one) { return one.selection_probability() > 0; });
+  std::vector<Table::Column> columns = {{"treatment", Table::Align::kLeft},
+                                        {"group", Table::Align::kLeft},
+                                        {"stage", Table::Align::kLeft},
+                                        {"reason", Table::Align::kLeft},
+                                        {"priority", Table::Align::kRight}};
+  if (has_chances) columns.push_back({"chance", Table::Align::kRight});
+  columns.push_back({"detail", Table::Align::kLeft});
+  Table table(std::move(columns));
   int not_requested = 0;
-  for (const v1::RejectedTreatment& rejected : response.rejected_treatments()) {
+  for (const v1::RejectedTreatment& rejected : all) {
     // The caller knows, and there may be thousands.
     if (rejected.reason() == "not_requested") {
       ++not_requested;
       continue;
     }
-    table.AddRow(
-        {rejected.treatment_id(), rejected.group(), rejected.stage(), rejected.reason(),
-         rejected.has_priority() ? absl::StrFormat("%.4f", rejected.priority()) : "",
-         rejected.nearest_change().empty()
-             ? rejected.detail()
-             : absl::StrCat(rejected.detail(), "; would do: ", rejected.nearest_change())});
+    std::vector<std::string> cells = {
+        rejected.treatment_id(), rejected.group(), rejected.stage(), rejected.reason(),
+        rejected.has_priority() ? absl::StrFormat("%.4f", rejected.priority()) : ""};
+    if (has_chances) {
+      const double chance = rejected.selection_probability();
+      cells.push_back(chance > 0 ? absl::StrFormat("%.4f", chance) : "");
+    }
+    cells.push_back(
+        rejected.nearest_change().empty()
+            ? rejected.detail()
+            : absl::StrCat(rejected.detail(), "; would do: ", rejected.nearest_change()));
+    table.AddRow(std::move(cells));
   }
   std::string text = table.size() == 0 ? "" : absl::StrCat("\n", table.ToString());
   if (not_requested > 0) {

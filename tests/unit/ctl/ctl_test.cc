@@ -339,6 +339,7 @@ v1::DecideResponse Decision() {
   treatment->set_value(110);
   treatment->set_cost(0.6);
   treatment->set_context_weight(1.5);
+  treatment->set_lever(1);
   treatment->set_priority(88.0759);
   treatment->add_reasons("a = 1 (+0.5)");
   treatment->add_reasons("b = 2 (-0.1)");
@@ -354,6 +355,7 @@ v1::DecideResponse Decision() {
   rejected->set_reason("below_min_priority");
   rejected->set_detail("priority 0.02 is below the minimum of 0.5");
   rejected->set_priority(0.02);
+  treatment->mutable_ranks()->set_by_priority(1);
   return response;
 }
 
@@ -426,6 +428,39 @@ TEST_F(CtlServerTest, DecideSaysWhatExplorationDid) {
                                  "greedy choice is plan_upgrade.\n\n"));
   EXPECT_THAT(run.out, HasSubstr("value  cost  chance\n"));
   EXPECT_THAT(run.out, HasSubstr("0.60  0.0300\n"));
+}
+
+TEST_F(CtlServerTest, DecideShowsWhoStandsElsewhereThanThePrioritySays) {
+  v1::DecideResponse response = Decision();
+  response.mutable_treatments(0)->set_selection_probability(0.03);
+  response.mutable_treatments(0)->mutable_ranks()->set_by_priority(7);
+  response.mutable_rejected_treatments(0)->set_selection_probability(0.97);
+  server_.decisions().AnswerWith(response);
+  std::string out = Run({"decide", "C1", "--channel", "web", "--explain"}).out;
+  EXPECT_THAT(out, HasSubstr("rank  by priority  treatment   group       priority"));
+  EXPECT_THAT(out, HasSubstr("   1            7  fast_track  resolution   88.0759"));
+  EXPECT_THAT(out, HasSubstr("priority  chance  detail\n"));
+  EXPECT_THAT(out, HasSubstr("  0.0200  0.9700  priority 0.02 is below"));
+  // Without an explanation nobody has said where it would stand.
+  response.mutable_treatments(0)->clear_ranks();
+  server_.decisions().AnswerWith(response);
+  EXPECT_THAT(Run({"decide", "C1", "--channel", "web"}).out, Not(HasSubstr("by priority")));
+}
+
+TEST_F(CtlServerTest, DecideShowsWhatMustBeShownAndWhatLeversDid) {
+  v1::DecideResponse response = Decision();
+  server_.decisions().AnswerWith(response);
+  std::string out = Run({"decide", "C1", "--channel", "web"}).out;
+  EXPECT_THAT(out, Not(HasSubstr("must show")));
+  EXPECT_THAT(out, Not(HasSubstr("lever")));
+  response.mutable_treatments(0)->set_must_show(true);
+  response.mutable_treatments(0)->set_lever(0);
+  server_.decisions().AnswerWith(response);
+  out = Run({"decide", "C1", "--channel", "web"}).out;
+  EXPECT_THAT(out, HasSubstr("rank  treatment   group       must show  priority"));
+  EXPECT_THAT(out, HasSubstr("   1  fast_track  resolution  yes         88.0759"));
+  EXPECT_THAT(out, HasSubstr("cost  lever\n"));
+  EXPECT_THAT(out, HasSubstr("0.60   0.00\n"));
 }
 
 TEST_F(CtlServerTest, DecideSaysWhatMadeATreatmentWin) {
