@@ -22,6 +22,7 @@ DecisionMetrics::DecisionMetrics(telemetry::Registry& registry, const strategy::
   const auto channels = static_cast<size_t>(strategy.context.channels.size());
   const bool by_treatment = channels * treatments.size() <= kMaxTreatmentSeries;
   on_top_.resize(channels * treatments.size());
+  explored_.resize(channels * treatments.size());
   for (size_t c = 0; c < channels; ++c) {
     const std::string& channel = strategy.context.channels[static_cast<int>(c)].name;
     const auto on_top = [&](const std::string& group, const std::string& treatment) {
@@ -34,9 +35,15 @@ DecisionMetrics::DecisionMetrics(telemetry::Registry& registry, const strategy::
     empty_.push_back(on_top("none", "none"));
     for (size_t t = 0; t < treatments.size(); ++t) {
       if (!treatments[t].content[c]) continue;
-      on_top_[c * treatments.size() + t] =
-          on_top(strategy.catalog.groups[static_cast<size_t>(treatments[t].group)].name,
-                 by_treatment ? treatments[t].name : "_any");
+      const std::string& group =
+          strategy.catalog.groups[static_cast<size_t>(treatments[t].group)].name;
+      const size_t series = c * treatments.size() + t;
+      on_top_[series] = on_top(group, by_treatment ? treatments[t].name : "_any");
+      explored_[series] = registry.AddCounter(
+          "attune_explored_decisions_total",
+          "Decisions in which exploration put another treatment on top than the greedy choice, by "
+          "the group of the one on top.",
+          {{"channel", channel}, {"group", group}});
     }
   }
   const bool by_rule = strategy.engagement.size() + strategy.contact.size() <= kMaxRuleSeries;
@@ -92,9 +99,10 @@ void DecisionMetrics::Count(const context::DecisionContext& context,
   if (ranked.empty()) {
     empty_[channel]->Increment();
   } else {
-    on_top_[channel * strategy_.catalog.treatments.size() +
-            static_cast<size_t>(ranked.front().treatment)]
-        ->Increment();
+    const size_t series = channel * strategy_.catalog.treatments.size() +
+                          static_cast<size_t>(ranked.front().treatment);
+    on_top_[series]->Increment();
+    if (decision.result.arbitration.explored()) explored_[series]->Increment();
   }
   for (const decision::RejectionCounts::Entry& entry : decision.result.rejected_counts.entries()) {
     rejections_[entry.cause]->Increment(static_cast<uint64_t>(entry.count));

@@ -42,6 +42,8 @@ class DecisionMetrics {
   const strategy::Strategy& strategy_;
   // By channel x treatment; nullptr where the channel can't carry the treatment.
   std::vector<telemetry::Counter*> on_top_;
+  // The same, by group, of those that exploration put there.
+  std::vector<telemetry::Counter*> explored_;
   std::vector<telemetry::Counter*> empty_;       // by channel
   std::vector<telemetry::Counter*> rejections_;  // by number of the cause
   std::array<telemetry::Histogram*, decision::kStages> stages_{};

@@ -178,6 +178,30 @@ TEST_F(MetricsTest, CountsTheRulesOfALargeStrategyTogether) {
   EXPECT_THAT(Scrape(), ::testing::Not(HasSubstr("rule=\"rule_7\"")));
 }
 
+TEST_F(MetricsTest, CountsWhatExplorationPutOnTop) {
+  AddAll();
+  const auto series = [](const char* channel, const char* group, int count) {
+    return std::string("attune_explored_decisions_total{channel=\"") + channel + "\",group=\"" +
+           group + "\"} " + std::to_string(count) + "\n";
+  };
+  EXPECT_THAT(Scrape(), HasSubstr(series("app", "offer", 0)));
+  decision::Decision decision;
+  arbitration::ArbitrationResult& result = decision.result.arbitration;
+  result.ranked.emplace_back().treatment = strategy_->catalog.Find("upgrade");
+  result.ranked.front().scored = 2;
+  const auto count = [&](int greedy) {
+    result.greedy = greedy;
+    decision_metrics_->Count(context::DecisionContext(), decision);
+  };
+  count(2);  // the greedy choice itself
+  EXPECT_THAT(Scrape(), HasSubstr(series("app", "offer", 0)));
+  count(0);
+  count(1);
+  EXPECT_THAT(Scrape(), HasSubstr(series("app", "offer", 2)));
+  EXPECT_THAT(Scrape(), HasSubstr(series("app", "care", 0)));
+  EXPECT_THAT(Scrape(), HasSubstr(series("ivr", "care", 0)));
+}
+
 TEST_F(MetricsTest, CountsALargeStrategyByGroup) {
   auto large = std::make_shared<strategy::Strategy>();
   std::vector<context::NamedEntry> channels;
