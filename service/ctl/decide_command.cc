@@ -102,7 +102,7 @@ std::string RanksText(const v1::PriorityRanks& ranks) {
                                                  {"cost", ranks.without_cost()}};
   std::string text;
   for (const auto& [what, rank] : without) {
-    if (rank == ranks.by_priority()) continue;
+    if (rank == 0 || rank == ranks.by_priority()) continue;  // 0: not told
     absl::StrAppend(&text, text.empty() ? "" : ", ", what, " ", rank);
   }
   return text;

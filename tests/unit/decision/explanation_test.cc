@@ -177,7 +177,7 @@ TEST_F(ExplanationTest, SaysWhatExplorationPutThere) {
   context_.max_treatments = 2;
   decide_until_on_top("accessory");
   EXPECT_EQ(WhyNot("goodwill_credit"),
-            "priority 42.85; the last of the 2 ranked has 123.5, and exploration gave a place to "
+            "priority 27.35; the last of the 2 ranked has 123.5, and exploration gave a place to "
             "accessory, with 17.67");
   decide_until_on_top("goodwill_credit");
   EXPECT_EQ(WhyNot("accessory"), "priority 17.67; the last of the 2 ranked has 123.5");

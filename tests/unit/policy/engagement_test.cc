@@ -443,7 +443,7 @@ TEST(EngagementExplanationTest, NamesNoChangeThatAnotherConditionForbids) {
        R"("app" in customer.tags)"},
       {"AgainstTheTime",
        Rule("eligibility", "a", "context.time < timestamp(1000000000 + customer.age)"),
-       "timestamp(1000000000 + customer.age) > timestamp(\"2026-03-04T12:00:00Z\")"},
+       "timestamp(1000000000 + customer.age) > timestamp(\"2026-03-01T00:00:00Z\")"},
       {"OfNothing", Rule("eligibility", "a", "cel.bind(x, 5, x * 2) > 30"), ""},
       {"AgainstWhatIsConstant", Rule("eligibility", "a", "cel.bind(x, 20, x * 2) < customer.age"),
        "customer.age > 40"},
