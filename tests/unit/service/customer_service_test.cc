@@ -135,12 +135,28 @@ TEST_F(CustomerServiceTest, ATimeFromADamagedHistoryDoesNoHarm) {
   customer::RecordChange change;
   customer::Interaction decided;
   decided.time_ms = INT64_MAX;
+  decided.treatment = strategy_->catalog.treatments[0].number;
   change.interactions = absl::MakeConstSpan(&decided, 1);
   std::string bytes;
   customer::EncodeRecord(customer::CustomerState(), "a", change, bytes);
   store_.SetRecord("a", bytes);
   ASSERT_TRUE(Get("a").ok());
   EXPECT_GT(got_.recent_decisions(0).time().seconds(), 0);
+}
+
+TEST_F(CustomerServiceTest, ShowsNoDecisionForWhichNothingQualified) {
+  customer::RecordChange change;
+  const customer::Interaction decided{.kind = customer::InteractionKind::kDecided,
+                                      .time_ms = absl::ToUnixMillis(kNow),
+                                      .channel = 0,
+                                      .treatment = std::nullopt};
+  change.interactions = absl::MakeConstSpan(&decided, 1);
+  std::string bytes;
+  customer::EncodeRecord(customer::CustomerState(), "a", change, bytes);
+  store_.SetRecord("a", bytes);
+  ASSERT_TRUE(Get("a").ok());
+  EXPECT_EQ(got_.recent_decisions_size(), 0) << "records of earlier versions hold such";
+  EXPECT_EQ(got_.recent_interactions_size(), 0);
 }
 
 constexpr char kKnown[] = R"(customer {
