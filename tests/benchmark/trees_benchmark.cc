@@ -30,10 +30,10 @@ constexpr int kCategories = 16;
 // Which features a model has.
 enum class Kind {
   kNumbers,
-  kCategories,  // every second feature is a category
+  kMixed,  // every second feature is a category
 };
 
-bool IsCategorical(Kind kind, int feature) { return kind == Kind::kCategories && feature % 2 == 0; }
+bool IsCategorical(Kind kind, int feature) { return kind == Kind::kMixed && feature % 2 == 0; }
 
 // A full tree with random splits, as XGBoost writes it.
 std::string RandomTree(std::mt19937& random, Kind kind, int id) {
@@ -171,7 +171,7 @@ BENCHMARK(BM_Predict)->Arg(1)->Arg(50)->Unit(benchmark::kMicrosecond);
 
 // Not packed: these are walked node by node.
 void BM_PredictCategories(benchmark::State& state) {
-  Predict(state, RandomModel(Kind::kCategories), Kind::kCategories);
+  Predict(state, RandomModel(Kind::kMixed), Kind::kMixed);
 }
 BENCHMARK(BM_PredictCategories)->Arg(1)->Arg(50)->Unit(benchmark::kMicrosecond);
 
