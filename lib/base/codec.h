@@ -9,14 +9,16 @@
 
 namespace attune {
 
-// Little-endian building blocks of stored records. Varints are those of Protocol Buffers.
+// Little-endian building blocks of stored records. Varints are those of Protocol Buffers. `Out` is
+// a std::string or a TextBuffer.
 
 static_assert(std::endian::native == std::endian::little,
               "stored records are little-endian; this port needs byte swaps here");
 
 inline constexpr size_t kMaxVarintBytes = 10;
 
-inline void PutVarint(std::string& out, uint64_t value) {
+template <typename Out>
+void PutVarint(Out& out, uint64_t value) {
   if (value < 0x80) return out.push_back(static_cast<char>(value));  // most of them
   char buffer[kMaxVarintBytes];
   size_t size = 0;
@@ -42,14 +44,15 @@ inline int64_t UnZigZag(uint64_t value) {
   return static_cast<int64_t>(value >> 1) ^ -static_cast<int64_t>(value & 1);
 }
 
-template <typename T>
-void PutFixed(std::string& out, T value) {
+template <typename Out, typename T>
+void PutFixed(Out& out, T value) {
   char buffer[sizeof value];
   std::memcpy(buffer, &value, sizeof value);
   out.append(buffer, sizeof buffer);
 }
 
-inline void PutBytes(std::string& out, std::string_view bytes) {
+template <typename Out>
+void PutBytes(Out& out, std::string_view bytes) {
   PutVarint(out, bytes.size());
   out.append(bytes);
 }

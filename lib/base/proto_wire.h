@@ -1,6 +1,7 @@
 #ifndef ATTUNE_LIB_BASE_PROTO_WIRE_H_
 #define ATTUNE_LIB_BASE_PROTO_WIRE_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -14,27 +15,53 @@ namespace attune {
 // business.
 enum class WireType : uint32_t { kVarint = 0, kFixed64 = 1, kSized = 2 };
 
-inline void PutTag(std::string& out, int field, WireType type) {
+template <typename Out>
+void PutTag(Out& out, int field, WireType type) {
   PutVarint(out, static_cast<uint32_t>(field) << 3 | static_cast<uint32_t>(type));
 }
 
-inline void PutVarintField(std::string& out, int field, uint64_t value) {
+template <typename Out>
+void PutVarintField(Out& out, int field, uint64_t value) {
   PutTag(out, field, WireType::kVarint);
   PutVarint(out, value);
 }
 
 // double, fixed64 or sfixed64.
-template <typename T>
-void PutFixed64Field(std::string& out, int field, T value) {
+template <typename Out, typename T>
+void PutFixed64Field(Out& out, int field, T value) {
   static_assert(sizeof value == 8);
   PutTag(out, field, WireType::kFixed64);
   PutFixed(out, value);
 }
 
 // string, bytes, a message or a packed field.
-inline void PutSizedField(std::string& out, int field, std::string_view content) {
+template <typename Out>
+void PutSizedField(Out& out, int field, std::string_view content) {
   PutTag(out, field, WireType::kSized);
   PutBytes(out, content);
+}
+
+// Such a field whose size is known only when its content was written: begin it, append the content,
+// end it. `size_bytes` is what the varint of the size is expected to take.
+struct OpenField {
+  size_t begin = 0;  // of the content
+  size_t size_bytes = 1;
+};
+template <typename Out>
+OpenField BeginSizedField(Out& out, int field, size_t size_bytes = 1) {
+  PutTag(out, field, WireType::kSized);
+  for (size_t i = 0; i < size_bytes; ++i) out.push_back('\0');
+  return {out.size(), size_bytes};
+}
+template <typename Out>
+void EndSizedField(Out& out, const OpenField& open) {
+  uint64_t rest = out.size() - open.begin;
+  const size_t size_bytes = VarintSize(rest);
+  size_t at = open.begin - open.size_bytes;
+  if (size_bytes > open.size_bytes) out.insert(at, size_bytes - open.size_bytes, '\0');
+  if (size_bytes < open.size_bytes) out.erase(at, open.size_bytes - size_bytes);
+  for (; rest >= 0x80; rest >>= 7) out[at++] = static_cast<char>(rest | 0x80);
+  out[at] = static_cast<char>(rest);
 }
 
 }  // namespace attune

@@ -1,38 +1,42 @@
 #include "lib/decision/explanation.h"
 
 #include <algorithm>
-#include <array>
-#include <charconv>
 #include <cmath>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
-#include "absl/time/time.h"
 #include "lib/base/absl_strings.h"
 #include "lib/base/text.h"
-#include "lib/policy/contact_explanation.h"
+#include "lib/base/utc_text.h"
+#include "lib/decision/number_text.h"
 
 namespace attune::decision {
 namespace {
 
 using candidates::Reason;
 
+// Cuts what stands from `begin` on, as Shorten does.
+void ShortenFrom(size_t begin, size_t max_bytes, TextBuffer& text) {
+  constexpr std::string_view kCut = "...";
+  if (text.size() - begin <= max_bytes) return;
+  text.resize(begin + Prefix(text.From(begin), max_bytes - kCut.size()).size());
+  text += kCut;
+}
+
+// "2026-03-01T00:00:01+00:00"
 std::string Time(int64_t unix_us) {
-  return absl::FormatTime(absl::RFC3339_sec, absl::FromUnixMicros(unix_us), absl::UTCTimeZone());
+  constexpr int64_t kSecond = 1'000'000;
+  const int64_t second = unix_us / kSecond - (unix_us % kSecond < 0 ? 1 : 0);
+  std::string text;
+  AppendUtc(second * 1000, text);
+  text.pop_back();  // the Z
+  return text + "+00:00";
 }
 
 std::string Intent(const strategy::Strategy& strategy, const context::DecisionContext& context) {
   const std::string_view name = strategy.context.IntentName(context.intent);
   return name.empty() ? "not known" : std::string(name);
-}
-
-// As printf's %.4g, in a fraction of the time: a decision drops many treatments.
-std::string FourDigits(double number) {
-  std::array<char, 32> text;
-  const auto end =
-      std::to_chars(text.data(), text.data() + text.size(), number, std::chars_format::general, 4);
-  return {text.data(), end.ptr};
 }
 
 // The number that arbitration compared for this treatment.
@@ -62,33 +66,26 @@ bool IsProtected(const strategy::Strategy& strategy, const scoring::Input& input
          strategy.features[input.slot].is_protected;
 }
 
-// What the model adds for each input, all terms of the input together, strongest first.
-std::vector<scoring::Contribution> StrongestInputs(
-    const std::vector<scoring::Contribution>& terms) {
-  std::vector<scoring::Contribution> inputs;
+// Leaves what the model adds for each input, all terms of the input together, strongest first.
+void KeepStrongestInputs(std::vector<scoring::Contribution>& terms) {
+  auto end = terms.begin();  // of the inputs
   for (const scoring::Contribution& term : terms) {
-    const auto same = std::find_if(inputs.begin(), inputs.end(), [&](const auto& known) {
+    const auto same = std::find_if(terms.begin(), end, [&](const scoring::Contribution& known) {
       return known.input.source == term.input.source && known.input.slot == term.input.slot;
     });
-    if (same == inputs.end()) {
-      inputs.push_back(term);
+    if (same == end) {
+      *end++ = term;
     } else {
       same->amount += term.amount;
     }
   }
-  std::erase_if(inputs, [](const scoring::Contribution& c) { return c.amount == 0; });
-  std::stable_sort(inputs.begin(), inputs.end(),
+  terms.erase(end, terms.end());
+  std::erase_if(terms, [](const scoring::Contribution& c) { return c.amount == 0; });
+  std::stable_sort(terms.begin(), terms.end(),
                    [](const scoring::Contribution& a, const scoring::Contribution& b) {
                      return std::fabs(a.amount) > std::fabs(b.amount);
                    });
-  return inputs;
-}
-
-// "+0.80", and "+0.0021" or "+3.1e+20" where two decimals would say nothing.
-std::string Amount(double amount) {
-  const double size = std::fabs(amount);
-  return size >= 0.01 && size < 1e6 ? absl::StrFormat("%+.2f", amount)
-                                    : absl::StrFormat("%+.2g", amount);
+  if (terms.size() > kMaxReasons) terms.resize(kMaxReasons);
 }
 
 // The value of an input as people read it.
@@ -144,34 +141,6 @@ bool HasCalendarPolicy(const strategy::Strategy& strategy, int treatment) {
   });
 }
 
-RejectionExplanation ExplainContactPolicy(const strategy::Strategy& strategy,
-                                          const Decision& decision,
-                                          const candidates::Rejection& rejection) {
-  const bool zone_is_protected = IsTimeZoneProtected(strategy);
-  const bool tells_when = !zone_is_protected || !HasCalendarPolicy(strategy, rejection.treatment);
-  policy::ContactExplanation contact = policy::ExplainContact(
-      strategy.contact, strategy.catalog, decision.result.policy.contact, rejection, tells_when);
-  RejectionExplanation explanation;
-  if (rejection.reason == Reason::kCapReached) {
-    explanation.values.push_back({.name = "count", .value = absl::StrCat(contact.count)});
-    explanation.needed = absl::StrCat("< ", contact.limit);
-  }
-  if (zone_is_protected && strategy.contact[rejection.contact_policy].is_calendar()) {
-    explanation.detail =
-        absl::StrCat(contact.policy, ": not at this time of the customer's day or ",
-                     "week, by a time zone that is protected", contact.because.empty() ? "" : " (",
-                     contact.because, contact.because.empty() ? "" : ")");
-    explanation.rule = strategy.contact[rejection.contact_policy].name;
-    explanation.because = strategy.contact[rejection.contact_policy].because;
-    return explanation;
-  }
-  explanation.detail = std::move(contact.sentence);
-  explanation.rule = strategy.contact[rejection.contact_policy].name;
-  explanation.because = strategy.contact[rejection.contact_policy].because;
-  explanation.allowed_from_ms = contact.allowed_from_ms;
-  return explanation;
-}
-
 // Who stopped the treatment, since when and why.
 std::string Stopped(const Decision& decision, int treatment) {
   const stops::Change* stop = decision.stops->StopOf(treatment);
@@ -182,39 +151,6 @@ std::string Stopped(const Decision& decision, int treatment) {
     return absl::StrCat("is stopped by ", who);
   }
   return absl::StrCat("its group ", stop->target.name, " is stopped by ", who);
-}
-
-RejectionExplanation ExplainEngagement(const strategy::Strategy& strategy, const Decision& decision,
-                                       const candidates::Rejection& rejection) {
-  const policy::PolicyResult& result = decision.result.policy;
-  policy::RuleExplanation rule =
-      policy::ExplainRule(strategy.engagement, result.engagement, rejection);
-  // What is not eligible may be contacted too often as well.
-  if (!rule.nearest_change.empty() && strategy.contact.size() > 0 &&
-      policy::AllowedFrom(strategy.contact, result.contact, rejection.treatment) !=
-          result.contact.now_ms()) {
-    rule.nearest_change.clear();
-  }
-  RejectionExplanation explanation;
-  explanation.detail = std::move(rule.sentence);
-  explanation.rule = rule.rule;
-  explanation.because = rule.because;
-  explanation.expression = std::move(rule.expression);
-  explanation.values = std::move(rule.values);
-  explanation.needed = std::move(rule.needed);
-  explanation.nearest_change = std::move(rule.nearest_change);
-  return explanation;
-}
-
-void ShortenTexts(RejectionExplanation& explanation) {
-  Shorten(explanation.detail, kMaxDetailBytes);
-  Shorten(explanation.expression, kMaxShownBytes);
-  Shorten(explanation.needed, kMaxShownBytes);
-  Shorten(explanation.nearest_change, kMaxShownBytes);
-  if (explanation.values.size() > kMaxShownValues) explanation.values.resize(kMaxShownValues);
-  for (policy::RuleValue& value : explanation.values) {
-    value.name = Prefix(value.name, kMaxShownBytes);
-  }
 }
 
 const catalog::Treatment& TopTreatment(const strategy::Strategy& strategy,
@@ -239,55 +175,57 @@ std::string FillersOfGroup(const strategy::Strategy& strategy, const Decision& d
                                 : "treatments of its group that must be shown";
 }
 
+// After "priority 17.67": why the group has no place for it.
 std::string NoPlaceInGroup(const strategy::Strategy& strategy, const Decision& decision,
-                           const catalog::Treatment& treatment, double priority) {
+                           const catalog::Treatment& treatment) {
   const int places = strategy.arbitration.max_per_group;
-  std::string text = absl::StrCat("priority ", FourDigits(priority), "; ",
-                                  FillersOfGroup(strategy, decision, treatment), " fill its ",
-                                  places, places == 1 ? " place" : " places");
-  if (!decision.result.arbitration.explored()) return text;
-  const catalog::Treatment& top = TopTreatment(strategy, decision);
-  if (top.group != treatment.group) return text;
-  return places == 1 ? absl::StrCat("priority ", FourDigits(priority), "; exploration put ",
-                                    top.name, " on top, which fills the place of their group")
-                     : absl::StrCat(text, ", one of them put on top by exploration");
+  const catalog::Treatment* explored =
+      decision.result.arbitration.explored() ? &TopTreatment(strategy, decision) : nullptr;
+  const bool is_of_group = explored != nullptr && explored->group == treatment.group;
+  if (is_of_group && places == 1) {
+    return absl::StrCat("; exploration put ", explored->name,
+                        " on top, which fills the place of their group");
+  }
+  return absl::StrCat("; ", FillersOfGroup(strategy, decision, treatment), " fill its ", places,
+                      places == 1 ? " place" : " places",
+                      is_of_group ? ", one of them put on top by exploration" : "");
 }
 
-std::string Outranked(const strategy::Strategy& strategy, const Decision& decision,
-                      double priority) {
+// After the same: who has the places instead. It is the same of all that were outranked.
+std::string OutrankedBy(const strategy::Strategy& strategy, const Decision& decision) {
   const auto& ranked = decision.result.arbitration.ranked;
-  const bool explored = decision.result.arbitration.explored();
-  if (explored && ranked.size() == 1) {
-    return absl::StrCat("priority ", FourDigits(priority), "; exploration put ",
-                        TopTreatment(strategy, decision).name, " in the only place, with ",
-                        FourDigits(ranked.front().priority));
+  std::string text;
+  if (decision.result.arbitration.explored() && ranked.size() == 1) {
+    absl::StrAppend(&text, "; exploration put ", TopTreatment(strategy, decision).name,
+                    " in the only place, with ");
+    return text + FourDigits(ranked.front().priority);
   }
   const auto is_must_show = [&](const arbitration::RankedTreatment& r) {
     return strategy.catalog.treatments[static_cast<size_t>(r.treatment)].must_show;
   };
   if (!ranked.empty() && is_must_show(ranked.back())) {
-    return absl::StrCat("priority ", FourDigits(priority),
-                        "; treatments that must be shown fill the ",
+    return absl::StrCat("; treatments that must be shown fill the ",
                         ranked.size() == 1 ? "only place" : "places");
   }
-  std::string text =
-      absl::StrCat("priority ", FourDigits(priority), "; the last of the ", ranked.size(),
-                   " ranked has ", FourDigits(ranked.empty() ? 0.0 : ranked.back().priority));
-  if (explored && priority >= ranked.front().priority) {
-    absl::StrAppend(&text, ", and exploration gave a place to ",
-                    TopTreatment(strategy, decision).name, ", with ",
-                    FourDigits(ranked.front().priority));
-  }
-  return text;
+  absl::StrAppend(&text, "; the last of the ", ranked.size(), " ranked has ");
+  return text + FourDigits(ranked.empty() ? 0.0 : ranked.back().priority);
 }
 
-// What needs no more than a sentence.
+// Did exploration give a place to a treatment that is no better than one with this priority?
+bool ExplorationTookPlace(const strategy::Strategy& strategy, const Decision& decision,
+                          double priority) {
+  const auto& ranked = decision.result.arbitration.ranked;
+  return decision.result.arbitration.explored() && ranked.size() > 1 &&
+         priority >= ranked.front().priority &&
+         !strategy.catalog.treatments[static_cast<size_t>(ranked.back().treatment)].must_show;
+}
+
+// What needs no more than a sentence, and no number.
 std::string Detail(const strategy::Strategy& strategy, const context::DecisionContext& context,
                    const Decision& decision, const candidates::Rejection& rejection) {
   const catalog::Treatment& treatment =
       strategy.catalog.treatments[static_cast<size_t>(rejection.treatment)];
   const std::string& channel = strategy.context.channels[context.channel].name;
-  const Scores scores = ScoresOf(decision, rejection.treatment);
   switch (rejection.reason) {
     case Reason::kStopped:
       return Stopped(decision, rejection.treatment);
@@ -307,36 +245,15 @@ std::string Detail(const strategy::Strategy& strategy, const context::DecisionCo
       return absl::StrCat("does not apply when the intent is ", Intent(strategy, context));
     case Reason::kNoConsent:
       return MissingConsent(strategy, decision, treatment, channel);
-    case Reason::kCapReached:
-    case Reason::kSuppressed:
-    case Reason::kTooSoon:
-    case Reason::kQuietHours:
-    case Reason::kWeekdayNotAllowed:
-    case Reason::kExcluded:
-    case Reason::kHistoryIncomplete:
-    case Reason::kNotEligible:
-    case Reason::kNotApplicable:
-    case Reason::kNotSuitable:
-    case Reason::kRuleError:
-      return "";  // told by who said it
     case Reason::kOnlyAsFallback:
       return "is used only when nothing else can be";
     case Reason::kScoreNotFinite:
       return absl::StrCat("the model ",
                           strategy.models.models[static_cast<size_t>(treatment.model)].version,
                           " gave a score that is not finite");
-    case Reason::kBelowMinPropensity:
-      return absl::StrCat("propensity ", FourDigits(scores.propensity), " is below the minimum of ",
-                          FourDigits(strategy.arbitration.min_propensity));
-    case Reason::kBelowMinPriority:
-      return absl::StrCat("priority ", FourDigits(scores.priority), " is below the minimum of ",
-                          FourDigits(strategy.arbitration.min_priority));
-    case Reason::kGroupLimitReached:
-      return NoPlaceInGroup(strategy, decision, treatment, scores.priority);
-    case Reason::kOutranked:
-      return Outranked(strategy, decision, scores.priority);
+    default:
+      return "";  // told by who said it, or with a number
   }
-  return "";
 }
 
 }  // namespace
@@ -349,44 +266,150 @@ const catalog::Treatment* DisplacedTreatment(const strategy::Strategy& strategy,
   return &strategy.catalog.treatments[static_cast<size_t>(greedy)];
 }
 
-RejectionExplanation ExplainRejection(const strategy::Strategy& strategy,
-                                      const context::DecisionContext& context,
-                                      const Decision& decision,
-                                      const candidates::Rejection& rejection) {
-  RejectionExplanation explanation;
-  if (rejection.contact_policy >= 0) {
-    explanation = ExplainContactPolicy(strategy, decision, rejection);
-  } else if (rejection.rule >= 0) {
-    explanation = ExplainEngagement(strategy, decision, rejection);
-  } else {
-    explanation.detail = Detail(strategy, context, decision, rejection);
-  }
-  ShortenTexts(explanation);
-  return explanation;
+RejectionExplainer::RejectionExplainer(const strategy::Strategy& strategy,
+                                       const context::DecisionContext& context,
+                                       const Decision& decision)
+    : strategy_(strategy),
+      context_(context),
+      decision_(decision),
+      rule_(strategy.engagement, decision.result.policy.engagement) {}
+
+void RejectionExplainer::Explain(const candidates::Rejection& rejection) {
+  rejection_ = rejection;
+  has_nearest_change_ = false;
+  if (by_contact_policy()) return ExplainContactPolicy();
+  if (!by_rule()) return;
+  rule_.Explain(rejection);
+  const policy::ContactState& contact = decision_.result.policy.contact;
+  // What is not eligible may be contacted too often as well.
+  has_nearest_change_ =
+      rule_.has_nearest_change() &&
+      (strategy_.contact.size() == 0 ||
+       policy::AllowedFrom(strategy_.contact, contact, rejection.treatment) == contact.now_ms());
 }
 
-std::vector<std::string> ExplainRanked(const strategy::Strategy& strategy,
-                                       const context::DecisionContext& context,
-                                       const Decision& decision,
-                                       const arbitration::RankedTreatment& ranked) {
+void RejectionExplainer::ExplainContactPolicy() {
+  const bool zone_is_protected = IsTimeZoneProtected(strategy_);
+  const bool is_calendar = strategy_.contact[rejection_.contact_policy].is_calendar();
+  tells_time_ = !zone_is_protected || !is_calendar;
+  const bool tells_when = !zone_is_protected || !HasCalendarPolicy(strategy_, rejection_.treatment);
+  contact_ = policy::ExplainContact(strategy_.contact, decision_.result.policy.contact, rejection_,
+                                    tells_when);
+  if (rejection_.reason != Reason::kCapReached) return;
+  count_text_ = std::to_string(contact_.count);
+  count_.name = "count";
+  count_.text = count_text_;
+}
+
+void RejectionExplainer::AppendDetail(TextBuffer& text) {
+  const size_t begin = text.size();
+  if (by_rule()) {
+    rule_.AppendSentence(text);
+  } else if (!by_contact_policy()) {
+    AppendScoreDetail(text);
+    if (text.size() == begin) text += Detail(strategy_, context_, decision_, rejection_);
+  } else if (tells_time_) {
+    std::string sentence;
+    policy::AppendContactSentence(strategy_.contact, strategy_.catalog,
+                                  decision_.result.policy.contact, contact_, sentence);
+    text += sentence;
+  } else {
+    text += contact_.policy;
+    text += ": not at this time of the customer's day or week, by a time zone that is protected";
+    if (!contact_.because.empty()) text += absl::StrCat(" (", ToAbsl(contact_.because), ")");
+  }
+  ShortenFrom(begin, kMaxDetailBytes, text);
+}
+
+void RejectionExplainer::AppendScoreDetail(TextBuffer& text) {
+  const Reason reason = rejection_.reason;
+  if (reason < Reason::kBelowMinPropensity || reason > Reason::kOutranked) return;
+  const Scores scores = ScoresOf(decision_, rejection_.treatment);
+  if (reason == Reason::kBelowMinPropensity) {
+    text += absl::StrCat("propensity ", FourDigits(scores.propensity), " is below the minimum of ",
+                         FourDigits(strategy_.arbitration.min_propensity));
+    return;
+  }
+  text += "priority ";
+  text += FourDigits(scores.priority);
+  if (reason == Reason::kBelowMinPriority) {
+    text += " is below the minimum of ";
+    text += FourDigits(strategy_.arbitration.min_priority);
+  } else if (reason == Reason::kGroupLimitReached) {
+    text += NoPlaceInGroup(strategy_, decision_,
+                           strategy_.catalog.treatments[static_cast<size_t>(rejection_.treatment)]);
+  } else {
+    AppendOutranked(scores.priority, text);
+  }
+}
+
+void RejectionExplainer::AppendOutranked(double priority, TextBuffer& text) {
+  if (outranked_by_.empty()) outranked_by_ = OutrankedBy(strategy_, decision_);
+  text += outranked_by_;
+  if (!ExplorationTookPlace(strategy_, decision_, priority)) return;
+  text +=
+      absl::StrCat(", and exploration gave a place to ", TopTreatment(strategy_, decision_).name,
+                   ", with ", FourDigits(decision_.result.arbitration.ranked.front().priority));
+}
+
+std::string_view RejectionExplainer::rule() const {
+  return RuleNameOf(strategy_, CauseOf(strategy_, rejection_));
+}
+
+std::string_view RejectionExplainer::because() const {
+  return BecauseOf(strategy_, CauseOf(strategy_, rejection_));
+}
+
+void RejectionExplainer::AppendExpression(TextBuffer& text) const {
+  const size_t begin = text.size();
+  if (by_rule()) rule_.AppendExpression(text);
+  ShortenFrom(begin, kMaxShownBytes, text);
+}
+
+absl::Span<const policy::RuleValue> RejectionExplainer::values() const {
+  if (by_rule()) return rule_.values().subspan(0, kMaxShownValues);
+  if (!by_contact_policy() || rejection_.reason != Reason::kCapReached) return {};
+  return absl::MakeConstSpan(&count_, 1);
+}
+
+void RejectionExplainer::AppendNeeded(TextBuffer& text) const {
+  const size_t begin = text.size();
+  if (by_rule()) rule_.AppendNeeded(text);
+  if (by_contact_policy() && rejection_.reason == Reason::kCapReached) {
+    text += absl::StrCat("< ", contact_.limit);
+  }
+  ShortenFrom(begin, kMaxShownBytes, text);
+}
+
+void RejectionExplainer::AppendNearestChange(TextBuffer& text) const {
+  const size_t begin = text.size();
+  if (has_nearest_change_) rule_.AppendNearestChange(text);
+  ShortenFrom(begin, kMaxShownBytes, text);
+}
+
+std::optional<int64_t> RejectionExplainer::allowed_from_ms() const {
+  return by_contact_policy() && tells_time_ ? contact_.allowed_from_ms : std::nullopt;
+}
+
+void ExplainRanked(const strategy::Strategy& strategy, const context::DecisionContext& context,
+                   const Decision& decision, const arbitration::RankedTreatment& ranked,
+                   absl::FunctionRef<void(std::string_view)> visit) {
   const catalog::Treatment& treatment =
       strategy.catalog.treatments[static_cast<size_t>(ranked.treatment)];
   const scoring::NamedModel& model = strategy.models.models[static_cast<size_t>(treatment.model)];
   std::vector<scoring::Contribution> contributions =
-      StrongestInputs(model.model->Explain(decision.result.scored.frame, ranked.treatment));
-  if (contributions.size() > kMaxReasons) contributions.resize(kMaxReasons);
+      model.model->Explain(decision.result.scored.frame, ranked.treatment);
+  KeepStrongestInputs(contributions);
   const scoring::InputNames names{strategy.features, strategy.context, strategy.catalog};
-  std::vector<std::string> reasons;
-  reasons.reserve(contributions.size());
+  std::string reason;
   for (const scoring::Contribution& c : contributions) {
-    std::string reason = absl::StrCat(names.NameOf(c.input), " = ",
-                                      InputValue(strategy, context, decision, treatment, c.input));
+    reason = absl::StrCat(names.NameOf(c.input), " = ",
+                          InputValue(strategy, context, decision, treatment, c.input));
     // How much a protected value moves tells what it is.
     if (!IsProtected(strategy, c.input)) absl::StrAppend(&reason, " (", Amount(c.amount), ")");
-    reasons.push_back(std::move(reason));
+    visit(reason);
   }
-  if (reasons.empty()) reasons.emplace_back("nothing moves it from the model's base rate");
-  return reasons;
+  if (contributions.empty()) visit("nothing moves it from the model's base rate");
 }
 
 }  // namespace attune::decision

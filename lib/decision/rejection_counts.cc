@@ -67,6 +67,13 @@ std::string_view RuleNameOf(const strategy::Strategy& strategy, size_t cause) {
   return strategy.engagement[index - strategy.contact.size()].name;
 }
 
+std::string_view BecauseOf(const strategy::Strategy& strategy, size_t cause) {
+  if (cause < candidates::kReasonLimit) return {};
+  const auto index = static_cast<int>((cause - candidates::kReasonLimit) / 2);
+  if (index < strategy.contact.size()) return strategy.contact[index].because;
+  return strategy.engagement[index - strategy.contact.size()].because;
+}
+
 void RejectionCounts::Clear() {
   for (const Entry& entry : entries_) entry_of_cause_[entry.cause] = 0;
   entries_.clear();

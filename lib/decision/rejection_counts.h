@@ -24,6 +24,8 @@ size_t CauseCount(const strategy::Strategy& strategy);
 size_t CauseOf(const strategy::Strategy& strategy, const candidates::Rejection& rejection);
 // The name of the rule or contact policy of a cause; empty: none. Valid as long as the strategy.
 std::string_view RuleNameOf(const strategy::Strategy& strategy, size_t cause);
+// The strategist's sentence about it; may be empty. Valid as long as the strategy.
+std::string_view BecauseOf(const strategy::Strategy& strategy, size_t cause);
 
 // Calls `visit(size_t cause, const RejectionCause&)` for every cause of the strategy.
 template <typename Visitor>

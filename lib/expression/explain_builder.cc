@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "lib/expression/explanation.h"
 #include "lib/expression/operators.h"
 
 namespace attune::expression {
@@ -56,6 +57,28 @@ void AddVariables(const Expr& expr, std::vector<const Variable*>& variables) {
   for (const Expr* argument : expr.args) AddVariables(*argument, variables);
   if (expr.filter != nullptr) AddVariables(*expr.filter, variables);
   if (expr.body != nullptr) AddVariables(*expr.body, variables);
+}
+
+std::string_view TextOf(std::string_view rule, SourceRange range) {
+  return rule.substr(range.begin, range.end - range.begin);
+}
+
+void DescribeLeaf(ExplainNode& leaf, std::string_view text) {
+  leaf.text = TextOf(text, leaf.range);
+  if (!leaf.comparison) return;
+  SimpleComparison& comparison = *leaf.comparison;
+  if (comparison.variable == nullptr) comparison.compared = TextOf(text, comparison.range);
+  if (comparison.needed_node) return;
+  AppendNeeded(comparison, comparison.needed, comparison.needed_text);
+  AppendCondition(comparison, comparison.needed, comparison.condition);
+}
+
+void DescribeFrom(ExplainNode& tree, std::string_view text, uint32_t& leaves) {
+  if (tree.kind == ExplainNode::Kind::kLeaf) {
+    tree.leaf = leaves++;
+    return DescribeLeaf(tree, text);
+  }
+  for (ExplainNode& child : tree.children) DescribeFrom(child, text, leaves);
 }
 
 }  // namespace
@@ -152,6 +175,27 @@ ExplainNode ExplainBuilder::Build(const Expr& root) const {
   tree.comparison = Simple(root);
   AddVariables(root, tree.variables);
   return tree;
+}
+
+ExplainNode ExplainBuilder::BuildPositions(const Expr& root) const {
+  ExplainNode tree;
+  tree.range = {root.at, root.range.end};
+  tree.node = planned_.at(&root);
+  // What stands in a loop has no value by itself. A name that is in front of a function's is none.
+  if (root.operand != nullptr && NodeOf(*root.operand) != nullptr) {
+    tree.children.push_back(BuildPositions(*root.operand));
+  }
+  for (const Expr* argument : root.args) {
+    if (NodeOf(*argument) != nullptr) tree.children.push_back(BuildPositions(*argument));
+  }
+  const bool is_conditional = root.kind == Expr::Kind::kCall && root.name == op::kConditional;
+  if (is_conditional && tree.children.size() == 3) tree.kind = ExplainNode::Kind::kConditional;
+  return tree;
+}
+
+void DescribeLeaves(ExplainNode& tree, std::string_view text) {
+  uint32_t leaves = 0;
+  DescribeFrom(tree, text, leaves);
 }
 
 void ReplaceNodes(ExplainNode& tree, const std::vector<uint32_t>& replaced) {

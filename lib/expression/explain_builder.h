@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string_view>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -22,6 +23,9 @@ class ExplainBuilder {
       : plan_(plan), planned_(planned) {}
 
   ExplainNode Build(const Expr& root) const;
+  // Every part that has a value by itself, with what it is made of: what FailedAt looks at. Ranges
+  // begin where issues of the part point to.
+  ExplainNode BuildPositions(const Expr& root) const;
 
  private:
   // The part as a comparison of one variable, or of something computed.
@@ -39,6 +43,10 @@ class ExplainBuilder {
   const Plan& plan_;
   const absl::flat_hash_map<const Expr*, uint32_t>& planned_;
 };
+
+// Gives the leaves of a rule's tree their numbers and their texts. `text` is the rule's and must
+// outlive the tree.
+void DescribeLeaves(ExplainNode& tree, std::string_view text);
 
 // Puts other nodes in place of those of the tree: `replaced` has the new one by the old.
 void ReplaceNodes(ExplainNode& tree, const std::vector<uint32_t>& replaced);

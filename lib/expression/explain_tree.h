@@ -3,6 +3,8 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "lib/expression/environment.h"
@@ -36,7 +38,12 @@ struct SimpleComparison {
   Value needed;         // the constant, or what `needed_node` came to
   uint32_t node = 0;    // of the plan; not looked at for a variable beside a constant
   SourceRange range{};  // of what is computed
-  std::optional<uint32_t> needed_node;  // of the plan: the other side, when it is no constant
+  std::optional<uint32_t> needed_node{};  // of the plan: the other side, when it is no constant
+  // What is computed, as written; of a variable empty. Valid as long as the rule set.
+  std::string_view compared{};
+  // Made once, of a comparison with a constant: what AppendNeeded and AppendCondition append.
+  std::string needed_text{};
+  std::string condition{};
 };
 
 // What a rule is made of, as far as explaining it goes. The plan shares nodes among rules; this
@@ -47,8 +54,11 @@ struct ExplainNode {
   SourceRange range;
   uint32_t node = 0;  // of the plan
   std::vector<ExplainNode> children;
-  std::vector<const Variable*> variables;      // of a leaf: all that it may look at, each once
-  std::optional<SimpleComparison> comparison;  // of a leaf
+  // Of a leaf.
+  uint32_t leaf = 0;                       // which one of its rule, from left to right
+  std::string_view text;                   // as written; valid as long as the rule set
+  std::vector<const Variable*> variables;  // all that it may look at, each once
+  std::optional<SimpleComparison> comparison;
 };
 
 }  // namespace attune::expression

@@ -16,31 +16,30 @@ namespace {
 
 class Explainer {
  public:
-  Explainer(Evaluator& evaluator, RuleId rule) : evaluator_(evaluator), rule_(rule) {}
+  Explainer(Evaluator& evaluator, Findings& findings)
+      : evaluator_(evaluator), findings_(findings) {}
 
-  std::vector<Finding> Run(const ExplainNode& tree) {
-    Visit(tree);
-    return std::move(findings_);
+  // REQUIRES: the node came to `verdict`, which is not true.
+  void Visit(const ExplainNode& node, Verdict verdict) {
+    switch (node.kind) {
+      case ExplainNode::Kind::kLeaf:
+        return Leaf(node, verdict);
+      case ExplainNode::Kind::kAnd:
+        return And(node);
+      case ExplainNode::Kind::kOr:
+        for (const ExplainNode& child : node.children) TestAndVisit(child);
+        return;
+      case ExplainNode::Kind::kConditional:
+        return Conditional(node);
+    }
   }
 
  private:
   Verdict Test(const ExplainNode& node) { return evaluator_.machine().RunTest(node.node); }
 
-  // REQUIRES: the node is not true.
-  void Visit(const ExplainNode& node) {
-    switch (node.kind) {
-      case ExplainNode::Kind::kLeaf:
-        return Leaf(node);
-      case ExplainNode::Kind::kAnd:
-        return And(node);
-      case ExplainNode::Kind::kOr:
-        for (const ExplainNode& child : node.children) {
-          if (Test(child) != Verdict::kTrue) Visit(child);
-        }
-        return;
-      case ExplainNode::Kind::kConditional:
-        return Conditional(node);
-    }
+  void TestAndVisit(const ExplainNode& node) {
+    const Verdict verdict = Test(node);
+    if (verdict != Verdict::kTrue) Visit(node, verdict);
   }
 
   void And(const ExplainNode& node) {
@@ -56,7 +55,7 @@ class Explainer {
     const ExplainNode* decisive = first_false != nullptr ? first_false : failed;
     if (decisive == nullptr) return;
     const bool outer = std::exchange(sufficient_, sufficient_ && untrue == 1);
-    Visit(*decisive);
+    Visit(*decisive, first_false != nullptr ? Verdict::kFalse : Verdict::kError);
     sufficient_ = outer;
   }
 
@@ -64,31 +63,28 @@ class Explainer {
     const Verdict condition = Test(node.children[0]);
     if (condition == Verdict::kError) {
       const bool outer = std::exchange(sufficient_, false);
-      Visit(node.children[0]);
+      Visit(node.children[0], condition);
       sufficient_ = outer;
       return;
     }
-    const ExplainNode& chosen = node.children[condition == Verdict::kTrue ? 1 : 2];
-    if (Test(chosen) != Verdict::kTrue) Visit(chosen);
+    TestAndVisit(node.children[condition == Verdict::kTrue ? 1 : 2]);
   }
 
-  std::string_view TextOf(SourceRange range) const {
-    return evaluator_.rules().text(rule_).substr(range.begin, range.end - range.begin);
-  }
-
-  void Leaf(const ExplainNode& node) {
-    Finding& finding = findings_.emplace_back();
-    finding.range = node.range;
-    finding.node = node.node;
-    finding.text = TextOf(node.range);
+  void Leaf(const ExplainNode& node, Verdict verdict) {
+    Finding& finding = findings_.parts.emplace_back();
+    finding.part = &node;
     finding.sufficient = sufficient_;
-    const Verdict verdict = Test(node);
-    finding.result =
-        verdict == Verdict::kError ? evaluator_.error() : Value::Bool(verdict == Verdict::kTrue);
+    finding.result = Value::Bool(false);
+    if (verdict == Verdict::kError) {
+      Test(node);  // others were tested since
+      finding.result = evaluator_.error();
+    }
+    finding.first_seen = findings_.seen.size();
     for (const Variable* variable : node.variables) {
       const Value value = ValueOf(*variable);
-      if (value.kind() != Kind::kOpaque) finding.seen.push_back({variable, value});
+      if (value.kind() != Kind::kOpaque) findings_.seen.push_back({variable, value});
     }
+    finding.seen_count = findings_.seen.size() - finding.first_seen;
     if (node.comparison.has_value()) Compare(*node.comparison, verdict, finding);
   }
 
@@ -96,18 +92,16 @@ class Explainer {
     const bool is_computed = comparison.variable == nullptr || comparison.needed_node.has_value();
     // What could not be computed was not compared.
     if (is_computed && verdict == Verdict::kError) return;
-    SimpleComparison result = comparison;
+    finding.needed = comparison.needed;
     if (comparison.needed_node) {
-      result.needed = evaluator_.machine().Run(*comparison.needed_node);
-      if (!CanBeShown(result.needed)) return;
+      finding.needed = evaluator_.machine().Run(*comparison.needed_node);
+      if (!CanBeShown(finding.needed)) return;
     }
     if (comparison.variable == nullptr) {
-      const Value value = evaluator_.machine().Run(comparison.node);
-      if (!CanBeShown(value)) return;
-      finding.compared = TextOf(comparison.range);
-      finding.compared_value = value;
+      finding.compared_value = evaluator_.machine().Run(comparison.node);
+      if (!CanBeShown(finding.compared_value)) return;
     }
-    finding.comparison = result;
+    finding.comparison = &comparison;
   }
 
   static bool CanBeShown(const Value& value) {
@@ -124,9 +118,8 @@ class Explainer {
   }
 
   Evaluator& evaluator_;
-  const RuleId rule_;
+  Findings& findings_;
   bool sufficient_ = true;
-  std::vector<Finding> findings_;
 };
 
 class InputCollector {
@@ -162,14 +155,48 @@ std::vector<Input> InputsOf(const RuleSet& rules, uint32_t node) {
   return collector.Take();
 }
 
-std::vector<Finding> Explain(Evaluator& evaluator, RuleId rule) {
+void Explain(Evaluator& evaluator, RuleId rule, Findings& findings) {
+  findings.parts.clear();
+  findings.seen.clear();
   const ExplainNode* tree = evaluator.rules().explain_tree(rule);
-  if (tree == nullptr || evaluator.Test(rule) == Verdict::kTrue) return {};
-  return Explainer(evaluator, rule).Run(*tree);
+  if (tree == nullptr) return;
+  Explainer explainer(evaluator, findings);
+  // An "and" tests all its parts anyway.
+  if (tree->kind == ExplainNode::Kind::kAnd) return explainer.Visit(*tree, Verdict::kFalse);
+  const Verdict verdict = evaluator.Test(rule);
+  if (verdict != Verdict::kTrue) explainer.Visit(*tree, verdict);
 }
 
-void AppendNeeded(const SimpleComparison& comparison, std::string& text) {
-  const Value& needed = comparison.needed;
+namespace {
+
+// The child whose error is that of its parent; null when the parent itself failed.
+const ExplainNode* FailedChild(Machine& machine, const ExplainNode& part, const Value& error) {
+  const auto failed = [&](const ExplainNode& child) {
+    const Value value = machine.Run(child.node);
+    return value.is_error() && value.error_code() == error.error_code() &&
+           value.error_message() == error.error_message();
+  };
+  if (part.kind != ExplainNode::Kind::kConditional) {
+    const auto child = std::find_if(part.children.begin(), part.children.end(), failed);
+    return child == part.children.end() ? nullptr : &*child;
+  }
+  const Value condition = machine.Run(part.children[0].node);
+  const ExplainNode& decisive =
+      part.children[condition.is_error() ? 0 : (condition.is_true() ? 1 : 2)];
+  return failed(decisive) ? &decisive : nullptr;
+}
+
+}  // namespace
+
+std::optional<uint32_t> FailedAt(Evaluator& evaluator, RuleId rule) {
+  const ExplainNode* part = evaluator.rules().positions(rule);
+  const Value error = evaluator.Evaluate(rule);
+  if (part == nullptr || !error.is_error()) return std::nullopt;
+  while (const ExplainNode* child = FailedChild(evaluator.machine(), *part, error)) part = child;
+  return part->range.begin;
+}
+
+void AppendNeeded(const SimpleComparison& comparison, const Value& needed, std::string& text) {
   switch (comparison.relation) {
     case Relation::kEqual:
       break;
@@ -203,6 +230,17 @@ void AppendNeeded(const SimpleComparison& comparison, std::string& text) {
       text += ' ';
   }
   AppendText(needed, text);
+}
+
+void AppendNeeded(const Finding& finding, TextBuffer& text) {
+  const SimpleComparison& comparison = *finding.comparison;
+  if (!comparison.needed_node) {
+    text += comparison.needed_text;
+    return;
+  }
+  std::string needed;
+  AppendNeeded(comparison, finding.needed, needed);
+  text += needed;
 }
 
 namespace {
@@ -243,8 +281,7 @@ bool IsAboveAll(const Value& value) {
 }
 
 // Could anything be so to what is needed?
-bool CanHold(const SimpleComparison& comparison) {
-  const Value& needed = comparison.needed;
+bool CanHold(const SimpleComparison& comparison, const Value& needed) {
   const bool is_nan = needed.kind() == Kind::kDouble && std::isnan(needed.double_value());
   switch (comparison.relation) {
     case Relation::kEqual:
@@ -265,62 +302,57 @@ bool CanHold(const SimpleComparison& comparison) {
 
 }  // namespace
 
-std::string ConditionOf(const Finding& finding) {
-  const SimpleComparison& comparison = *finding.comparison;
-  if (!CanHold(comparison) || !FitsCel(comparison.needed, kMaxConditionBytes)) return "";
+bool HasCondition(const SimpleComparison& comparison, const Value& needed) {
+  return CanHold(comparison, needed) && FitsCel(needed, kMaxConditionBytes);
+}
+
+void AppendCondition(const SimpleComparison& comparison, const Value& needed, std::string& text) {
+  if (!HasCondition(comparison, needed)) return;
   const absl::string_view what =
       ToAbsl(comparison.variable != nullptr ? std::string_view(comparison.variable->path)
-                                            : finding.compared);
-  const std::string needed = ToCel(comparison.needed);
+                                            : comparison.compared);
+  const std::string constant = ToCel(needed);
   switch (comparison.relation) {
     case Relation::kPresent:
-      return absl::StrCat("has(", what, ")");
+      return absl::StrAppend(&text, "has(", what, ")");
     case Relation::kAbsent:
-      return absl::StrCat("!has(", what, ")");
+      return absl::StrAppend(&text, "!has(", what, ")");
     case Relation::kContains:
-      return absl::StrCat(needed, " in ", what);
+      return absl::StrAppend(&text, constant, " in ", what);
     case Relation::kNotContains:
-      return absl::StrCat("!(", needed, " in ", what, ")");
+      return absl::StrAppend(&text, "!(", constant, " in ", what, ")");
     case Relation::kNotIn:
-      return absl::StrCat("!(", what, " in ", needed, ")");
+      return absl::StrAppend(&text, "!(", what, " in ", constant, ")");
     default:
-      return absl::StrCat(what, " ", ToAbsl(RelationText(comparison.relation)), " ", needed);
+      return absl::StrAppend(&text, what, " ", ToAbsl(RelationText(comparison.relation)), " ",
+                             constant);
   }
 }
 
-void AppendDescription(const Finding& finding, bool (*hidden)(const Variable&, const void* data),
-                       const void* data, std::string& text) {
-  bool hides = false;
+void AppendDescription(const Findings& findings, const Finding& finding, bool hides,
+                       absl::FunctionRef<void(size_t, TextBuffer&)> append_seen, TextBuffer& text) {
   const char* separator = "";
-  for (const SeenValue& seen : finding.seen) {
+  for (size_t i = finding.first_seen; i < finding.first_seen + finding.seen_count; ++i) {
     text += std::exchange(separator, ", ");
-    text += seen.variable->path;
-    const bool hide = hidden != nullptr && hidden(*seen.variable, data);
-    hides |= hide;
-    if (hide) {
-      text += " is hidden";
-      continue;
-    }
-    text += " = ";
-    AppendText(seen.value, text);
-    if (!seen.value.present()) text += " (not known)";
+    text += findings.seen[i].variable->path;
+    append_seen(i, text);
   }
-  if (hides || !finding.comparison) return;
-  if (finding.comparison->variable == nullptr) {
+  if (hides || finding.comparison == nullptr) return;
+  const SimpleComparison& comparison = *finding.comparison;
+  if (comparison.variable == nullptr) {
     text += separator;
-    text += finding.compared;
+    text += comparison.compared;
     text += " = ";
-    AppendText(finding.compared_value, text);
+    text += ToString(finding.compared_value);
   }
   text += ", needed ";
   // The other side is among the values that were just told: say of what this is needed.
-  if (finding.comparison->needed_node) {
-    text += finding.comparison->variable != nullptr
-                ? std::string_view(finding.comparison->variable->path)
-                : finding.compared;
-    text += finding.comparison->relation == Relation::kEqual ? " == " : " ";
+  if (comparison.needed_node) {
+    text += comparison.variable != nullptr ? std::string_view(comparison.variable->path)
+                                           : comparison.compared;
+    text += comparison.relation == Relation::kEqual ? " == " : " ";
   }
-  AppendNeeded(*finding.comparison, text);
+  AppendNeeded(finding, text);
 }
 
 }  // namespace attune::expression

@@ -172,6 +172,10 @@ ExplainNode Planner::Explain(const Expr& root) const {
   return ExplainBuilder(*plan_, planned_).Build(root);
 }
 
+ExplainNode Planner::Positions(const Expr& root) const {
+  return ExplainBuilder(*plan_, planned_).BuildPositions(root);
+}
+
 uint32_t Planner::Define(uint32_t node) {
   definitions_.push_back(node);
   return node;

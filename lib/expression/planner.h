@@ -39,6 +39,8 @@ class Planner {
   void Repeat(uint32_t node) { repeated_.push_back(node); }
   // What a rule that was just added is made of.
   ExplainNode Explain(const Expr& root) const;
+  // And where its parts stand.
+  ExplainNode Positions(const Expr& root) const;
   const Node& node(uint32_t index) const { return plan_->nodes[index]; }
 
   // A copy of a value that lives as long as the plan.

@@ -7,6 +7,7 @@
 #include "lib/base/absl_strings.h"
 #include "lib/base/text.h"
 #include "lib/expression/checker.h"
+#include "lib/expression/explain_builder.h"
 #include "lib/expression/parser.h"
 #include "lib/expression/planner.h"
 
@@ -108,6 +109,11 @@ std::optional<RuleId> RuleSetBuilder::Add(std::string_view name, std::string_vie
   if (options.explain) {
     rule.tree = static_cast<int>(rules_->trees_.size());
     rules_->trees_.push_back(planner_->Explain(*compiled->ast->root));
+    DescribeLeaves(rules_->trees_.back(), rule.text);
+  }
+  if (options.positions) {
+    rule.positions = static_cast<int>(rules_->trees_.size());
+    rules_->trees_.push_back(planner_->Positions(*compiled->ast->root));
   }
   return static_cast<RuleId>(rules_->rules_.size() - 1);
 }

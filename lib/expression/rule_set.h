@@ -37,6 +37,8 @@ struct CompileOptions {
   bool for_many_candidates = true;
   // Keep what Explain() (lib/expression/explanation.h) needs.
   bool explain = true;
+  // Keep what FailedAt() needs, there, too: for one who wants to see where an evaluation failed.
+  bool positions = false;
 };
 
 // Many expressions compiled together: equal parts of them are computed once. Immutable and
@@ -62,9 +64,8 @@ class RuleSet {
   const Limits& limits() const { return limits_; }
   uint32_t root(RuleId rule) const { return roots_[rule]; }
   uint32_t definition(int number) const { return definitions_[static_cast<size_t>(number)]; }
-  const ExplainNode* explain_tree(RuleId rule) const {
-    return rules_[rule].tree < 0 ? nullptr : &trees_[static_cast<size_t>(rules_[rule].tree)];
-  }
+  const ExplainNode* explain_tree(RuleId rule) const { return TreeAt(rules_[rule].tree); }
+  const ExplainNode* positions(RuleId rule) const { return TreeAt(rules_[rule].positions); }
 
  private:
   friend class RuleSetBuilder;
@@ -72,8 +73,12 @@ class RuleSet {
     std::string text;
     std::string type;
     Scope scope = Scope::kConstant;
-    int tree = -1;  // in trees_
+    int tree = -1;       // in trees_
+    int positions = -1;  // there, too
   };
+  const ExplainNode* TreeAt(int index) const {
+    return index < 0 ? nullptr : &trees_[static_cast<size_t>(index)];
+  }
 
   RuleSet() = default;
 

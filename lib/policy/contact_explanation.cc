@@ -1,5 +1,6 @@
 #include "lib/policy/contact_explanation.h"
 
+#include <algorithm>
 #include <array>
 #include <string_view>
 
@@ -7,6 +8,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/time/time.h"
 #include "lib/base/absl_strings.h"
+#include "lib/base/utc_text.h"
 
 namespace attune::policy {
 namespace {
@@ -17,11 +19,6 @@ using Place = ContactPolicies::Place;
 // Days of the calendar that a search for the next allowed moment may try. Policies that together
 // allow a moment at all allow one within a few weeks of the last window.
 constexpr int kMaxSteps = 1000;
-
-std::string Time(int64_t unix_ms) {
-  return absl::FormatTime("%Y-%m-%dT%H:%M:%E*SZ", absl::FromUnixMillis(unix_ms),
-                          absl::UTCTimeZone());
-}
 
 std::string TimeOfDay(int minute) { return absl::StrFormat("%02d:%02d", minute / 60, minute % 60); }
 
@@ -35,49 +32,64 @@ Place PlaceOf(const ContactPolicies& policies, const candidates::Rejection& reje
   for (const Place& place : policies.Holding(rejection.treatment)) {
     if (place.policy == rejection.contact_policy) return place;
   }
-  return {};
+  return {.policy = rejection.contact_policy};
 }
 
-std::string WhatIsMissing(const ContactPolicy& policy, const ContactState& state,
-                          const Place& place) {
+void AppendWhatIsMissing(const ContactPolicy& policy, const ContactState& state, const Place& place,
+                         std::string& text) {
   if (state.BlockedUntil(place, state.now_ms()) == ContactState::kNever) {
-    return "the customer's history can't be read or written now, so the worst is assumed";
+    text += "the customer's history can't be read or written now, so the worst is assumed";
+    return;
   }
-  return absl::StrCat("what is remembered of the customer does not reach back ",
-                      DurationText(policy.horizon_ms()), ", so the worst is assumed");
+  absl::StrAppend(&text, "what is remembered of the customer does not reach back ",
+                  DurationText(policy.horizon_ms()), ", so the worst is assumed");
 }
 
-std::string WhatHappened(const ContactPolicy& policy, const ContactState& state, const Place& place,
-                         const catalog::Catalog& catalog) {
+void AppendLast(const std::optional<ContactState::Youngest>& youngest, std::string& text) {
+  if (youngest) {
+    AppendUtc(youngest->time_ms, text);
+  } else {
+    text += "never";
+  }
+}
+
+void AppendWhatHappened(const ContactPolicy& policy, const ContactState& state, const Place& place,
+                        const catalog::Catalog& catalog, std::string& text) {
   const std::optional<ContactState::Youngest> youngest = state.YoungestIn(place);
-  const std::string last = youngest ? Time(youngest->time_ms) : "never";
   switch (policy.kind) {
     case ContactKind::kCap:
-      return absl::StrFormat("%d of at most %d within %s", state.CountIn(place), policy.limit,
-                             DurationText(policy.window_ms));
-    case ContactKind::kSuppression: {
-      const std::string within =
-          policy.limit == 1 ? "" : absl::StrCat(" within ", DurationText(policy.window_ms));
-      return absl::StrFormat("silent for %s after %d%s, the last at %s",
-                             DurationText(policy.silence_ms), policy.limit, within, last);
-    }
+      absl::StrAppend(&text, state.CountIn(place), " of at most ", policy.limit, " within ",
+                      DurationText(policy.window_ms));
+      return;
+    case ContactKind::kSuppression:
+      absl::StrAppend(&text, "silent for ", DurationText(policy.silence_ms), " after ",
+                      policy.limit);
+      if (policy.limit != 1) absl::StrAppend(&text, " within ", DurationText(policy.window_ms));
+      text += ", the last at ";
+      AppendLast(youngest, text);
+      return;
     case ContactKind::kMinGap:
-      return absl::StrFormat("the last was at %s, and %s must pass", last,
-                             DurationText(policy.window_ms));
+      text += "the last was at ";
+      AppendLast(youngest, text);
+      absl::StrAppend(&text, ", and ", DurationText(policy.window_ms), " must pass");
+      return;
     case ContactKind::kExclusion: {
       // Only what is among its treatments blocks it.
       const std::string& used = catalog.treatments[static_cast<size_t>(youngest->treatment)].name;
-      return absl::StrFormat("keeps away for %s from %s, which was used last at %s",
-                             DurationText(policy.window_ms), used, last);
+      absl::StrAppend(&text, "keeps away for ", DurationText(policy.window_ms), " from ", used,
+                      ", which was used last at ");
+      AppendLast(youngest, text);
+      return;
     }
     case ContactKind::kQuietHours:
-      return absl::StrFormat("quiet from %s until %s, and it is %s",
-                             TimeOfDay(policy.quiet.from_minute),
-                             TimeOfDay(policy.quiet.until_minute), LocalTime(state, "%a %H:%M"));
+      absl::StrAppend(&text, "quiet from ", TimeOfDay(policy.quiet.from_minute), " until ",
+                      TimeOfDay(policy.quiet.until_minute), ", and it is ",
+                      LocalTime(state, "%a %H:%M"));
+      return;
     case ContactKind::kAllowedWeekdays:
-      return absl::StrCat("not on this day of the week, and it is ", LocalTime(state, "%A"));
+      absl::StrAppend(&text, "not on this day of the week, and it is ", LocalTime(state, "%A"));
+      return;
   }
-  return "";
 }
 
 }  // namespace
@@ -114,32 +126,41 @@ std::optional<int64_t> AllowedFrom(const ContactPolicies& policies, const Contac
   return std::nullopt;
 }
 
-ContactExplanation ExplainContact(const ContactPolicies& policies, const catalog::Catalog& catalog,
-                                  const ContactState& state, const candidates::Rejection& rejection,
-                                  bool tells_when) {
+ContactExplanation ExplainContact(const ContactPolicies& policies, const ContactState& state,
+                                  const candidates::Rejection& rejection, bool tells_when) {
   const ContactPolicy& policy = policies[rejection.contact_policy];
-  const Place place = PlaceOf(policies, rejection);
   ContactExplanation explanation;
+  explanation.place = PlaceOf(policies, rejection);
   explanation.policy = policy.name;
   explanation.because = policy.because;
+  explanation.history_incomplete = rejection.reason == Reason::kHistoryIncomplete;
   if (!policy.is_calendar()) {
-    explanation.count = state.CountIn(place);
+    explanation.count = state.CountIn(explanation.place);
     explanation.limit = policy.limit;
     explanation.window_ms = policy.window_ms;
   }
   if (tells_when) {
     explanation.allowed_from_ms = AllowedFrom(policies, state, rejection.treatment);
   }
-  const std::string what = rejection.reason == Reason::kHistoryIncomplete
-                               ? WhatIsMissing(policy, state, place)
-                               : WhatHappened(policy, state, place, catalog);
-  explanation.sentence =
-      absl::StrCat(ToAbsl(ContactKindName(policy.kind)), " ", policy.name, ": ", what,
-                   explanation.allowed_from_ms
-                       ? absl::StrCat("; allowed again from ", Time(*explanation.allowed_from_ms))
-                       : "",
-                   policy.because.empty() ? "" : absl::StrCat(" (", policy.because, ")"));
   return explanation;
+}
+
+void AppendContactSentence(const ContactPolicies& policies, const catalog::Catalog& catalog,
+                           const ContactState& state, const ContactExplanation& explanation,
+                           std::string& text) {
+  const Place& place = explanation.place;
+  const ContactPolicy& policy = policies[place.policy];
+  absl::StrAppend(&text, ToAbsl(ContactKindName(policy.kind)), " ", policy.name, ": ");
+  if (explanation.history_incomplete) {
+    AppendWhatIsMissing(policy, state, place, text);
+  } else {
+    AppendWhatHappened(policy, state, place, catalog, text);
+  }
+  if (explanation.allowed_from_ms) {
+    text += "; allowed again from ";
+    AppendUtc(*explanation.allowed_from_ms, text);
+  }
+  if (!policy.because.empty()) absl::StrAppend(&text, " (", policy.because, ")");
 }
 
 }  // namespace attune::policy

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "lib/candidates/rejection.h"
 #include "lib/catalog/catalog.h"
@@ -14,10 +15,10 @@ namespace attune::policy {
 
 // What a contact policy said, with its numbers.
 struct ContactExplanation {
-  // "cap offers_a_week: 3 of at most 3 within 7d; allowed again from 2026-03-08T10:00:00Z"
-  std::string sentence;
-  std::string policy;   // its name
-  std::string because;  // the strategist's sentence; may be empty
+  ContactPolicies::Place place;     // which policy, and where it counted
+  std::string_view policy;          // its name; valid as long as the strategy
+  std::string_view because;         // the strategist's sentence; may be empty
+  bool history_incomplete = false;  // the worst was assumed
   // How many were counted and how many would have been allowed, within what time. 0 for what the
   // policy does not count.
   int count = 0;
@@ -31,9 +32,14 @@ struct ContactExplanation {
 // Explains a rejection. Without `tells_when` it leaves out from when the treatment is allowed:
 // where a calendar is in play, that tells the customer's time zone. REQUIRES: `state` rejected it
 // and was not Reset since; rejection.contact_policy >= 0.
-ContactExplanation ExplainContact(const ContactPolicies& policies, const catalog::Catalog& catalog,
-                                  const ContactState& state, const candidates::Rejection& rejection,
-                                  bool tells_when = true);
+ContactExplanation ExplainContact(const ContactPolicies& policies, const ContactState& state,
+                                  const candidates::Rejection& rejection, bool tells_when = true);
+
+// Appends "cap offers_a_week: 3 of at most 3 within 7d; allowed again from 2026-03-08T10:00:00Z".
+// REQUIRES: ExplainContact made the explanation of the same, and `state` was not Reset since.
+void AppendContactSentence(const ContactPolicies& policies, const catalog::Catalog& catalog,
+                           const ContactState& state, const ContactExplanation& explanation,
+                           std::string& text);
 
 // See ContactExplanation::allowed_from_ms; the moment of `state` when they let it pass now.
 std::optional<int64_t> AllowedFrom(const ContactPolicies& policies, const ContactState& state,

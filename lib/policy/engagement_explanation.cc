@@ -1,134 +1,148 @@
 #include "lib/policy/engagement_explanation.h"
 
 #include <algorithm>
-#include <string_view>
-#include <utility>
 
-#include "absl/strings/str_cat.h"
-#include "lib/base/absl_strings.h"
-#include "lib/expression/explanation.h"
-#include "lib/policy/nearest_change.h"
+#include "lib/base/text.h"
 
 namespace attune::policy {
-namespace {
 
 using expression::Finding;
 using expression::SeenValue;
-using expression::Variable;
+using expression::Value;
 
-bool IsHidden(const Variable& variable, const void* rules) {
-  return static_cast<const EngagementRules*>(rules)->IsProtected(variable);
-}
-
-// What the sentence about a rule takes without the strategist's part, about.
-constexpr size_t kUsualSentenceBytes = 120;
-
-// Explains one rule that does not hold.
-class Explainer {
- public:
-  Explainer(const EngagementRules& rules, const EngagementState& state,
-            const candidates::Rejection& rejection)
-      : rules_(rules),
-        evaluator_(state.EvaluatorFor(rejection.treatment)),
-        rejection_(rejection),
-        nearest_change_(rules, state, rejection) {}
-
-  RuleExplanation Run();
-
- private:
-  void Add(const Finding& finding);
-  void AddValues(const Finding& finding);
-  void AppendWhatHappened(const Finding& finding, bool hides, std::string& text) const;
-
-  const EngagementRules& rules_;
-  expression::Evaluator& evaluator_;
-  const candidates::Rejection& rejection_;
-  const NearestChange nearest_change_;
-  RuleExplanation result_;
-};
+namespace {
 
 // What stands between two findings, each of which would have been enough.
-void Separate(std::string_view separator, std::string& text) {
-  if (!text.empty()) text += separator;
+void Separate(std::string_view separator, size_t begin, TextBuffer& text) {
+  if (text.size() > begin) text += separator;
 }
 
-RuleExplanation Explainer::Run() {
-  const EngagementRule& rule = rules_[rejection_.rule];
-  result_.rule = rule.name;
-  result_.because = rule.because;
-  std::string& sentence = result_.sentence;
-  sentence.reserve(kUsualSentenceBytes + rule.because.size());
-  absl::StrAppend(&sentence, ToAbsl(EngagementStageName(rule.stage)), " ", rule.name, ": ");
-  const std::vector<Finding> findings =
-      Explain(evaluator_, static_cast<expression::RuleId>(rejection_.rule));
-  for (const Finding& finding : findings) {
-    if (&finding != &findings.front()) sentence += "; or ";
-    Add(finding);
+}  // namespace
+
+void RuleExplanation::Explain(const candidates::Rejection& rejection) {
+  rule_ = rejection.rule;
+  seen_.clear();
+  values_.clear();
+  changes_.clear();
+  has_nearest_change_ = false;
+  texts_.Reset();
+  expression::Explain(state_.EvaluatorFor(rejection.treatment),
+                      static_cast<expression::RuleId>(rule_), findings_);
+  NearestChange nearest_change(rules_, state_, rejection);
+  for (const Finding& finding : findings_.parts) {
+    AddValues(finding);
+    const RulePart& part = PartOf(finding);
+    changes_.push_back(part.hides ? Change() : nearest_change.Of(findings_, finding, part));
+    has_nearest_change_ |= changes_.back().kind != Change::Kind::kNone;
   }
-  if (!rule.because.empty()) absl::StrAppend(&sentence, " (", rule.because, ")");
-  return std::move(result_);
 }
 
-void Explainer::Add(const Finding& finding) {
-  const bool hides =
-      std::any_of(finding.seen.begin(), finding.seen.end(),
-                  [&](const SeenValue& seen) { return rules_.IsProtected(*seen.variable); });
-  AddValues(finding);
-  AppendWhatHappened(finding, hides, result_.sentence);
-  if (hides) return;
-  Separate(" || ", result_.expression);
-  result_.expression += finding.text;
-  if (!finding.comparison) return;
-  Separate(" or ", result_.needed);
-  AppendNeeded(*finding.comparison, result_.needed);
-  const std::string change = nearest_change_.Of(finding);
-  if (change.empty()) return;
-  Separate(" || ", result_.nearest_change);
-  result_.nearest_change += change;
+std::string_view RuleExplanation::TextOf(const Value& value) {
+  scratch_.clear();
+  AppendText(value, scratch_);
+  return texts_.Copy(scratch_);
 }
 
-void Explainer::AddValues(const Finding& finding) {
-  bool hides = false;
-  for (const SeenValue& seen : finding.seen) {
-    const bool is_new =
-        std::none_of(result_.values.begin(), result_.values.end(),
-                     [&](const RuleValue& value) { return value.name == seen.variable->path; });
-    const bool is_protected = rules_.IsProtected(*seen.variable);
-    hides |= is_protected;
-    if (!is_new) continue;
-    RuleValue& value = result_.values.emplace_back();
+std::string_view RuleExplanation::TextOf(const SeenValue& seen) {
+  if (seen.variable->scope != expression::Scope::kDecision) return TextOf(seen.value);
+  for (size_t i = 0; i < told_count_; ++i) {
+    if (told_[i].variable == seen.variable) return told_[i].text;
+  }
+  if (told_count_ == kMaxTold) return TextOf(seen.value);
+  Told& told = told_[told_count_++];
+  told.variable = seen.variable;
+  AppendText(seen.value, told.text);
+  return told.text;
+}
+
+void RuleExplanation::AddValues(const Finding& finding) {
+  const bool hides = PartOf(finding).hides;
+  for (const SeenValue& seen : findings_.SeenBy(finding)) {
+    RuleValue& value = seen_.emplace_back();
     value.name = seen.variable->path;
-    value.is_protected = is_protected;
-    if (is_protected) continue;
-    value.value = ToString(seen.value);
-    value.is_default = !seen.value.present();
+    value.is_protected = hides && rules_.IsProtected(*seen.variable);
+    if (!value.is_protected) {
+      value.text = TextOf(seen);
+      value.is_default = !seen.value.present();
+    }
+    // One part names each variable once.
+    const bool is_new = finding.first_seen == 0 ||
+                        std::none_of(values_.begin(), values_.end(), [&](const RuleValue& other) {
+                          return other.name == value.name;
+                        });
+    if (is_new) values_.push_back(value);
   }
-  if (hides || finding.compared.empty()) return;
-  RuleValue& value = result_.values.emplace_back();
-  value.name = finding.compared;
-  value.value = ToString(finding.compared_value);
+  if (hides || finding.comparison == nullptr || finding.comparison->variable != nullptr) return;
+  RuleValue& computed = values_.emplace_back();
+  computed.name = Prefix(finding.comparison->compared, kMaxValueNameBytes);
+  computed.text = TextOf(finding.compared_value);
 }
 
-void Explainer::AppendWhatHappened(const Finding& finding, bool hides, std::string& text) const {
+void RuleExplanation::AppendSentence(TextBuffer& text) const {
+  text += rules_.HeadingOf(rule_);
+  for (const Finding& finding : findings_.parts) {
+    if (&finding != &findings_.parts.front()) text += "; or ";
+    AppendWhatHappened(finding, text);
+  }
+  const std::string& because = rules_[rule_].because;
+  if (because.empty()) return;
+  text += " (";
+  text += because;
+  text += ')';
+}
+
+void RuleExplanation::AppendWhatHappened(const Finding& finding, TextBuffer& text) const {
+  const bool hides = PartOf(finding).hides;
   const char* before_values = "";
   if (finding.result.is_error()) {
     // The message may quote a value.
     text += "can't be evaluated: ";
     text += hides ? ErrorCodeName(finding.result.error_code()) : finding.result.error_message();
     before_values = "; ";
-  } else if (!hides && !finding.comparison) {
-    text.append(finding.text).append(" is false");
+  } else if (!hides && finding.comparison == nullptr) {
+    text += finding.part->text;
+    text += " is false";
     before_values = " with ";
   }
-  if (!finding.seen.empty() || finding.comparison.has_value()) text += before_values;
-  AppendDescription(finding, IsHidden, &rules_, text);
+  if (finding.seen_count > 0 || finding.comparison != nullptr) text += before_values;
+  const auto append_seen = [&](size_t i, TextBuffer& out) {
+    const RuleValue& value = seen_[i];
+    if (value.is_protected) {
+      out += " is hidden";
+      return;
+    }
+    out += " = ";
+    out += value.text;
+    if (value.is_default) out += " (not known)";
+  };
+  AppendDescription(findings_, finding, hides, append_seen, text);
 }
 
-}  // namespace
+void RuleExplanation::AppendExpression(TextBuffer& text) const {
+  const size_t begin = text.size();
+  for (const Finding& finding : findings_.parts) {
+    if (PartOf(finding).hides) continue;
+    Separate(" || ", begin, text);
+    text += finding.part->text;
+  }
+}
 
-RuleExplanation ExplainRule(const EngagementRules& rules, const EngagementState& state,
-                            const candidates::Rejection& rejection) {
-  return Explainer(rules, state, rejection).Run();
+void RuleExplanation::AppendNeeded(TextBuffer& text) const {
+  const size_t begin = text.size();
+  for (const Finding& finding : findings_.parts) {
+    if (PartOf(finding).hides || finding.comparison == nullptr) continue;
+    Separate(" or ", begin, text);
+    expression::AppendNeeded(finding, text);
+  }
+}
+
+void RuleExplanation::AppendNearestChange(TextBuffer& text) const {
+  const size_t begin = text.size();
+  for (size_t i = 0; i < findings_.parts.size(); ++i) {
+    if (changes_[i].kind == Change::Kind::kNone) continue;
+    Separate(" || ", begin, text);
+    AppendChange(findings_.parts[i], changes_[i], text);
+  }
 }
 
 }  // namespace attune::policy

@@ -12,16 +12,14 @@ using candidates::Reason;
 using expression::Value;
 using Level = ContactOwner::Level;
 
-void AddParts(const expression::RuleSet& rules, const expression::ExplainNode& tree, bool decides,
-              std::vector<RulePart>& parts) {
-  if (tree.kind == expression::ExplainNode::Kind::kLeaf) {
-    parts.push_back({tree.node, decides, InputsOf(rules, tree.node)});
-    return;
-  }
-  const bool chooses = tree.kind == expression::ExplainNode::Kind::kConditional;
-  for (size_t i = 0; i < tree.children.size(); ++i) {
-    AddParts(rules, tree.children[i], decides || (chooses && i == 0), parts);
-  }
+// Notes which parts look at something protected.
+void FindHiding(const EngagementRules& rules, const expression::ExplainNode& tree,
+                std::vector<RulePart>& parts) {
+  for (const expression::ExplainNode& child : tree.children) FindHiding(rules, child, parts);
+  if (tree.kind != expression::ExplainNode::Kind::kLeaf) return;
+  parts[tree.leaf].hides =
+      std::any_of(tree.variables.begin(), tree.variables.end(),
+                  [&](const expression::Variable* v) { return rules.IsProtected(*v); });
 }
 
 }  // namespace
@@ -86,9 +84,9 @@ EngagementRules::EngagementRules(Parts parts, const catalog::Catalog& catalog,
     : parts_(std::move(parts)) {
   PlaceRules(catalog);
   PlaceValues(catalog, schema);
-  FindParts();
   FindUsed(schema);
   FindProtected(schema);
+  FindParts();
   FindLongestWindow();
 }
 
@@ -135,11 +133,18 @@ void EngagementRules::PlaceValues(const catalog::Catalog& catalog, const Engagem
 }
 
 void EngagementRules::FindParts() {
-  parts_of_.resize(parts_.rules.size());
-  for (size_t r = 0; r < parts_of_.size(); ++r) {
+  explained_.resize(parts_.rules.size());
+  for (size_t r = 0; r < explained_.size(); ++r) {
+    const EngagementRule& rule = parts_.rules[r];
+    Explained& explained = explained_[r];
+    explained.heading = absl::StrCat(ToAbsl(EngagementStageName(rule.stage)), " ", rule.name, ": ");
     const expression::ExplainNode* tree =
         parts_.rule_set->explain_tree(static_cast<expression::RuleId>(r));
-    if (tree != nullptr) AddParts(*parts_.rule_set, *tree, false, parts_of_[r]);
+    if (tree == nullptr) continue;
+    explained.parts = PartsOfRule(*parts_.rule_set, *tree);
+    FindHiding(*this, *tree, explained.parts);
+    explained.inputs = 0;
+    for (const RulePart& part : explained.parts) explained.inputs |= part.input_set;
   }
 }
 

@@ -17,11 +17,11 @@
 #include "lib/context/value.h"
 #include "lib/context/value_schema.h"
 #include "lib/expression/environment.h"
-#include "lib/expression/explanation.h"
 #include "lib/expression/rule_set.h"
 #include "lib/expression/value.h"
 #include "lib/policy/contact_policies.h"
 #include "lib/policy/history_reach.h"
+#include "lib/policy/rule_parts.h"
 
 namespace attune::policy {
 
@@ -81,13 +81,6 @@ struct EngagementSchema {
   const ValueSchema& features;
   const context::ContextSchema& context;
   const ValueSchema& treatment_attributes;
-};
-
-// A part of a rule that explanations look at as a whole.
-struct RulePart {
-  uint32_t node = 0;                      // of the rule set's plan
-  bool decides = false;                   // it chooses between two other parts
-  std::vector<expression::Input> inputs;  // what its value comes from
 };
 
 // Declares everything that expressions may name, but for derived values. `terms` must outlive it.
@@ -166,9 +159,15 @@ class EngagementRules {
                                                  first_holding_[t + 1] - first_holding_[t]);
   }
 
-  absl::Span<const RulePart> PartsOf(int rule) const {
-    return parts_of_[static_cast<size_t>(rule)];
+  // What explanations know of a rule: how they begin ("suitability no_open_incident: "), its parts
+  // by ExplainNode::leaf, and all that these look at.
+  std::string_view HeadingOf(int rule) const {
+    return explained_[static_cast<size_t>(rule)].heading;
   }
+  absl::Span<const RulePart> PartsOf(int rule) const {
+    return explained_[static_cast<size_t>(rule)].parts;
+  }
+  InputSet InputSetOf(int rule) const { return explained_[static_cast<size_t>(rule)].inputs; }
 
   // What a decision has to fill in: the features and attributes that any rule looks at, and how
   // many slots there are in all.
@@ -189,15 +188,21 @@ class EngagementRules {
  private:
   void PlaceRules(const catalog::Catalog& catalog);
   void PlaceValues(const catalog::Catalog& catalog, const EngagementSchema& schema);
-  void FindParts();
   void FindUsed(const EngagementSchema& schema);
   void FindProtected(const EngagementSchema& schema);
+  void FindParts();
   void FindLongestWindow();
+
+  struct Explained {
+    std::string heading;
+    std::vector<RulePart> parts;
+    InputSet inputs = kAnyInput;
+  };
 
   Parts parts_;
   std::vector<int> holding_;  // by treatment, one after the other, with the start of each
   std::vector<size_t> first_holding_ = {0};
-  std::vector<std::vector<RulePart>> parts_of_;  // by rule
+  std::vector<Explained> explained_;  // by rule
   std::vector<int> used_features_;
   std::vector<int> used_attributes_;
   size_t decision_slots_ = 0;

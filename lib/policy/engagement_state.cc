@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string_view>
+#include <utility>
 
 #include "absl/time/time.h"
 
@@ -30,6 +31,7 @@ void EngagementState::Reset(const EngagementInput& input, InteractionHistory& hi
     slots_[DecisionSlots::kAllHistoryOnChannel] = HistoryPart(Scope::kAll, true);
   }
   FillSlots(input);
+  other_slots_.clear();
   evaluator_->set_host(this);
   evaluator_->StartDecision(slots_.data());
 }
@@ -74,20 +76,24 @@ std::optional<candidates::Rejection> EngagementState::RejectionOf(int treatment)
   return std::nullopt;
 }
 
-bool EngagementState::WouldHold(int treatment, uint32_t slot, const Value& value) const {
+bool EngagementState::WouldHold(int treatment, InputSet inputs, uint32_t slot,
+                                const Value& value) const {
   if (other_evaluator_ == nullptr) {
     other_evaluator_ = std::make_unique<expression::Evaluator>(*rule_set_);
     other_evaluator_->set_host(evaluator_->machine().context().host());
   }
-  other_slots_ = slots_;
-  other_slots_[slot] = value;
+  if (other_slots_.empty()) other_slots_ = slots_;
+  const Value actual = std::exchange(other_slots_[slot], value);
   treatment_ = treatment;
   other_evaluator_->StartDecision(other_slots_.data());
   other_evaluator_->StartCandidate(rules_->CandidateValues(treatment));
   const absl::Span<const int> holding = rules_->Holding(treatment);
-  return std::all_of(holding.begin(), holding.end(), [&](int rule) {
-    return other_evaluator_->Test(static_cast<expression::RuleId>(rule)) == Verdict::kTrue;
+  const bool hold = std::all_of(holding.begin(), holding.end(), [&](int rule) {
+    return (rules_->InputSetOf(rule) & inputs) == 0 ||
+           other_evaluator_->Test(static_cast<expression::RuleId>(rule)) == Verdict::kTrue;
   });
+  other_slots_[slot] = actual;
+  return hold;
 }
 
 std::optional<HistoryQuery> EngagementState::QueryOf(CallContext& context, const Value* args,

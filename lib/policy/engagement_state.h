@@ -46,9 +46,11 @@ class EngagementState {
   // Makes the evaluator look at this treatment: for explanations.
   expression::Evaluator& EvaluatorFor(int treatment) const;
 
-  // Would all rules of the treatment hold if the variable with this slot, of scope kDecision, had
-  // another value? For explanations.
-  bool WouldHold(int treatment, uint32_t slot, const expression::Value& value) const;
+  // Would the rules of the treatment that look at one of these inputs hold if the variable with
+  // this slot, of scope kDecision, had another value? For explanations. REQUIRES: the variable is
+  // among the inputs.
+  bool WouldHold(int treatment, InputSet inputs, uint32_t slot,
+                 const expression::Value& value) const;
   const ContactPolicies& contact() const { return *contact_; }
 
   // A rule asked for what the history does not tell, as it does not reach back far enough or can't
@@ -87,7 +89,7 @@ class EngagementState {
   std::vector<expression::Value> slots_;
   // Of WouldHold: made when it is first asked for.
   mutable std::unique_ptr<expression::Evaluator> other_evaluator_;
-  mutable std::vector<expression::Value> other_slots_;
+  mutable std::vector<expression::Value> other_slots_;  // those of this decision, or empty
 };
 
 }  // namespace attune::policy

@@ -2,15 +2,16 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <string>
 
-#include "absl/strings/str_cat.h"
-#include "lib/base/absl_strings.h"
+#include "absl/container/inlined_vector.h"
 #include "lib/expression/cel_text.h"
 
 namespace attune::policy {
 namespace {
 
 using expression::Finding;
+using expression::Findings;
 using expression::Input;
 using expression::Kind;
 using expression::Relation;
@@ -21,18 +22,19 @@ using expression::Verdict;
 // Most values that are tried: each is a look at all rules of the treatment.
 constexpr size_t kMaxTriedValues = 16;
 
+using Values = absl::InlinedVector<Value, kMaxTriedValues>;
+
 // The whole number that lies so far from this one, if there is one.
-void AddNext(int64_t number, int64_t step, std::vector<Value>& values) {
+void AddNext(int64_t number, int64_t step, Values& values) {
   int64_t next = 0;
   if (!__builtin_add_overflow(number, step, &next)) values.push_back(Value::Int(next));
 }
 
 // Values of the variable's kind with which the comparison is just true, where there are such; of a
 // list the first ones.
-std::vector<Value> ValuesThatDo(const SimpleComparison& comparison, Kind kind) {
-  std::vector<Value> values;
-  const Value& needed = comparison.needed;
-  if (comparison.relation == Relation::kIn && needed.is_list()) {
+Values ValuesThatDo(Relation relation, const Value& needed, Kind kind) {
+  Values values;
+  if (relation == Relation::kIn && needed.is_list()) {
     expression::ListReader elements(needed);
     Value element;
     while (values.size() < kMaxTriedValues && elements.Next(&element)) {
@@ -42,7 +44,7 @@ std::vector<Value> ValuesThatDo(const SimpleComparison& comparison, Kind kind) {
   }
   if (needed.kind() != kind) return values;
   const bool is_int = kind == Kind::kInt;
-  switch (comparison.relation) {
+  switch (relation) {
     case Relation::kEqual:
     case Relation::kLessEqual:
     case Relation::kGreaterEqual:
@@ -65,61 +67,53 @@ std::vector<Value> ValuesThatDo(const SimpleComparison& comparison, Kind kind) {
   return values;
 }
 
-bool IsHistory(const Input& input) {
-  if (input.lazy != nullptr) return false;
-  if (input.scope == expression::Scope::kCandidate) {
-    return input.slot >= CandidateSlots::kTreatmentHistory &&
-           input.slot <= CandidateSlots::kGroupHistoryOnChannel;
-  }
-  return input.slot == DecisionSlots::kAllHistory ||
-         input.slot == DecisionSlots::kAllHistoryOnChannel;
-}
-
-// One interaction is in several parts of the history.
-bool IsAmong(const Input& input, absl::Span<const Input> inputs) {
-  return IsHistory(input) ? std::any_of(inputs.begin(), inputs.end(), IsHistory)
-                          : std::find(inputs.begin(), inputs.end(), input) != inputs.end();
-}
-
-bool MeetsAny(absl::Span<const Input> some, absl::Span<const Input> others) {
-  return std::any_of(some.begin(), some.end(),
-                     [&](const Input& input) { return IsAmong(input, others); });
-}
-
 }  // namespace
 
-std::string NearestChange::Of(const Finding& finding) const {
-  if (!finding.comparison || !finding.sufficient || !OtherRulesHold()) return "";
-  const absl::Span<const RulePart> parts = rules_.PartsOf(rejection_.rule);
-  const auto part = std::find_if(parts.begin(), parts.end(), [&](const RulePart& candidate) {
-    return candidate.node == finding.node;
-  });
-  if (part == parts.end()) return "";
+void AppendChange(const Finding& finding, const Change& change, TextBuffer& text) {
+  if (change.kind == Change::Kind::kNone) return;
   const SimpleComparison& comparison = *finding.comparison;
-  std::vector<Input> measured;
-  if (comparison.needed_node) {
-    measured = InputsOf(*rules_.rule_set(), comparison.node);
-    const std::vector<Input> needed = InputsOf(*rules_.rule_set(), *comparison.needed_node);
-    if (MeetsAny(measured, needed)) return "";  // both sides would move
+  if (change.kind == Change::Kind::kValue) {
+    text += comparison.variable->path;
+    text += " == ";
+    text += expression::ToCel(change.value);
+  } else if (comparison.needed_node) {
+    std::string condition;
+    AppendCondition(comparison, finding.needed, condition);
+    text += condition;
+  } else {
+    text += comparison.condition;
   }
-  const absl::Span<const Input> changed = comparison.needed_node ? measured : part->inputs;
+}
+
+Change NearestChange::Of(const Findings& findings, const Finding& finding, const RulePart& part) {
   // Nothing could change what looks at nothing.
-  if (changed.empty() || ReachesBeyondRules(changed)) return "";
-  if (IsAlone(*part, changed)) return ConditionOf(finding);
-  const expression::Variable* variable = comparison.variable;
+  if (finding.comparison == nullptr || !finding.sufficient || part.changed.empty()) return {};
+  if (!OtherRulesHold() || ReachesBeyondRules(part.changed)) return {};
+  if (!IsAlone(part)) return ValueFor(findings, finding, part);
+  const SimpleComparison& comparison = *finding.comparison;
+  const bool has_condition = comparison.needed_node ? HasCondition(comparison, finding.needed)
+                                                    : !comparison.condition.empty();
+  return {has_condition ? Change::Kind::kCondition : Change::Kind::kNone, Value()};
+}
+
+Change NearestChange::ValueFor(const Findings& findings, const Finding& finding,
+                               const RulePart& part) const {
+  const expression::Variable* variable = finding.comparison->variable;
   const bool is_told = variable != nullptr && variable->definition < 0 &&
                        variable->scope == expression::Scope::kDecision;
-  if (!is_told) return "";
-  const auto seen = std::find_if(finding.seen.begin(), finding.seen.end(),
+  if (!is_told) return {};
+  const absl::Span<const expression::SeenValue> all = findings.SeenBy(finding);
+  const auto seen = std::find_if(all.begin(), all.end(),
                                  [&](const auto& value) { return value.variable == variable; });
-  if (seen == finding.seen.end()) return "";
-  for (const Value& value : ValuesThatDo(comparison, seen->value.kind())) {
+  if (seen == all.end()) return {};
+  const Relation relation = finding.comparison->relation;
+  for (const Value& value : ValuesThatDo(relation, finding.needed, seen->value.kind())) {
     if (!expression::FitsCel(value, expression::kMaxConditionBytes)) continue;
-    if (state_.WouldHold(rejection_.treatment, variable->slot, value)) {
-      return absl::StrCat(variable->path, " == ", expression::ToCel(value));
+    if (state_.WouldHold(rejection_.treatment, part.changed_set, variable->slot, value)) {
+      return {Change::Kind::kValue, value};
     }
   }
-  return "";
+  return {};
 }
 
 bool NearestChange::ReachesBeyondRules(absl::Span<const Input> inputs) const {
@@ -143,26 +137,31 @@ bool NearestChange::CountsContacts() const {
   });
 }
 
-bool NearestChange::IsAlone(const RulePart& part, absl::Span<const Input> changed) const {
+bool NearestChange::IsAlone(const RulePart& part) const {
   const auto meets = [&](const RulePart& other) {
+    if ((other.input_set & part.changed_set) == 0) return false;
     // The same part elsewhere becomes true as well.
     if (other.node == part.node && !other.decides) return false;
-    return MeetsAny(other.inputs, changed);
+    return MeetsAny(other.inputs, part.changed);
   };
   const absl::Span<const int> holding = rules_.Holding(rejection_.treatment);
   return std::none_of(holding.begin(), holding.end(), [&](int rule) {
+    if ((rules_.InputSetOf(rule) & part.changed_set) == 0) return false;
     const absl::Span<const RulePart> parts = rules_.PartsOf(rule);
     return std::any_of(parts.begin(), parts.end(), meets);
   });
 }
 
-bool NearestChange::OtherRulesHold() const {
+bool NearestChange::OtherRulesHold() {
+  if (other_rules_hold_) return *other_rules_hold_;
   expression::Evaluator& evaluator = state_.EvaluatorFor(rejection_.treatment);
   const absl::Span<const int> holding = rules_.Holding(rejection_.treatment);
-  return std::all_of(holding.begin(), holding.end(), [&](int rule) {
-    return rule == rejection_.rule ||
-           evaluator.Test(static_cast<expression::RuleId>(rule)) == Verdict::kTrue;
-  });
+  // Those before it held: it was the first that did not.
+  const auto rule = std::find(holding.begin(), holding.end(), rejection_.rule);
+  other_rules_hold_ = std::all_of(
+      rule == holding.end() ? rule : rule + 1, holding.end(),
+      [&](int r) { return evaluator.Test(static_cast<expression::RuleId>(r)) == Verdict::kTrue; });
+  return *other_rules_hold_;
 }
 
 }  // namespace attune::policy

@@ -10,6 +10,7 @@
 #include "lib/decision/explanation.h"
 #include "service/decision_answer.h"
 #include "service/value_conversion.h"
+#include "tests/testing/rejection_text.h"
 
 namespace attune::testing {
 namespace {
@@ -56,17 +57,15 @@ void FillRanks(const arbitration::PriorityRanks& ranks, pb::PriorityRanks* out) 
   out->set_without_cost(without(arbitration::Factor::kCost));
 }
 
-void FillExplanation(decision::RejectionExplanation explanation, pb::RejectedTreatment* out) {
+void FillExplanation(RejectionText explanation, pb::RejectedTreatment* out) {
   out->set_detail(std::move(explanation.detail));
-  if (!explanation.rule.empty()) out->set_rule(explanation.rule.data(), explanation.rule.size());
   // A field that is set takes memory, also when it is empty.
-  if (!explanation.because.empty()) {
-    out->set_because(explanation.because.data(), explanation.because.size());
-  }
+  if (!explanation.rule.empty()) out->set_rule(std::move(explanation.rule));
+  if (!explanation.because.empty()) out->set_because(std::move(explanation.because));
   if (!explanation.expression.empty()) out->set_expression(std::move(explanation.expression));
-  for (policy::RuleValue& seen : explanation.values) {
+  for (RejectionText::Value& seen : explanation.values) {
     pb::SeenValue* value = out->add_values();
-    value->set_name(seen.name.data(), seen.name.size());
+    value->set_name(std::move(seen.name));
     if (!seen.value.empty()) value->set_value(std::move(seen.value));
     value->set_is_default(seen.is_default);
     value->set_is_protected(seen.is_protected);
@@ -113,7 +112,7 @@ void FillRejected(const strategy::Strategy& strategy, const context::DecisionCon
     const std::string_view reason = candidates::ReasonName(rejection.reason);
     out->set_stage(stage.data(), stage.size());
     out->set_reason(reason.data(), reason.size());
-    FillExplanation(decision::ExplainRejection(strategy, context, decision, rejection), out);
+    FillExplanation(ExplainRejection(strategy, context, decision, rejection), out);
     while (score != scored.end() && score->treatment < rejection.treatment) ++score;
     if (score != scored.end() && score->treatment == rejection.treatment) {
       out->set_propensity(score->propensity);
@@ -140,9 +139,9 @@ void FillResponse(const strategy::Strategy& strategy, const context::DecisionCon
     pb::RankedTreatment* out = response->add_treatments();
     FillRanked(strategy, context, decision, ranked, out);
     if (!explain) continue;
-    for (std::string& reason : decision::ExplainRanked(strategy, context, decision, ranked)) {
-      out->add_reasons(std::move(reason));
-    }
+    decision::ExplainRanked(strategy, context, decision, ranked, [&](std::string_view reason) {
+      out->add_reasons(reason.data(), reason.size());
+    });
     FillRanks(ranks[r], out->mutable_ranks());
   }
   FillCounts(strategy, decision.result.rejected_counts, response);

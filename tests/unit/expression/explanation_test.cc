@@ -1,5 +1,6 @@
 #include "lib/expression/explanation.h"
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <vector>
@@ -15,7 +16,7 @@ struct ExplainCase {
   std::string expected;  // "text: description" per finding
 };
 
-bool HideScore(const Variable& variable, const void*) { return variable.path == "customer.score"; }
+bool IsHidden(const SeenValue& seen) { return seen.variable->path == "customer.score"; }
 
 std::string ExplainRule(const std::string& expr) {
   auto environment = std::make_shared<Environment>();
@@ -41,10 +42,22 @@ std::string ExplainRule(const std::string& expr) {
                          Value::Bool(false), Value::EncodedList("\x01x")};
   Evaluator evaluator(*rules);
   evaluator.StartDecision(slots);
+  Findings findings;
+  Explain(evaluator, *rule, findings);
+  const auto append_seen = [&](size_t seen, TextBuffer& out) {
+    const SeenValue& value = findings.seen[seen];
+    out += IsHidden(value) ? std::string(" is hidden") : " = " + ToString(value.value);
+    if (!value.value.present()) out += " (not known)";
+  };
   std::string text;
-  for (const Finding& finding : Explain(evaluator, *rule)) {
-    text.append(finding.text).append(": ");
-    AppendDescription(finding, HideScore, nullptr, text);
+  for (const Finding& finding : findings.parts) {
+    const auto seen = findings.SeenBy(finding);
+    text.append(finding.part->text).append(": ");
+    {
+      TextBuffer buffer(text);
+      AppendDescription(findings, finding, std::any_of(seen.begin(), seen.end(), IsHidden),
+                        append_seen, buffer);
+    }
     text += "\n";
     if (finding.result.is_error()) text += ToString(finding.result) + "\n";
   }
@@ -138,7 +151,9 @@ TEST(ExpressionExplanationTest, NeedsWhatWasKept) {
   IssueList issues;
   const auto rules = CompileOne(std::make_shared<Environment>(), "r", "false", options, issues);
   Evaluator evaluator(*rules);
-  EXPECT_TRUE(Explain(evaluator, 0).empty());
+  Findings findings;
+  Explain(evaluator, 0, findings);
+  EXPECT_TRUE(findings.parts.empty());
 }
 
 }  // namespace

@@ -156,8 +156,11 @@ class ContactWorld {
   std::string SentenceOf(std::string_view treatment) const {
     const candidates::Rejection* rejection = RejectionOf(treatment);
     if (rejection == nullptr) return "";
-    return ExplainContact(strategy_->contact, strategy_->catalog, result_.contact, *rejection)
-        .sentence;
+    std::string sentence;
+    AppendContactSentence(strategy_->contact, strategy_->catalog, result_.contact,
+                          ExplainContact(strategy_->contact, result_.contact, *rejection),
+                          sentence);
+    return sentence;
   }
 
   testing::StrategyBuilder builder_;

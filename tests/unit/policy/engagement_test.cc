@@ -70,9 +70,42 @@ class World : public ContactWorld {
     if (rejection == nullptr || rejection->rule < 0) return "";
     return strategy_->engagement[rejection->rule].name;
   }
-  RuleExplanation Explain(std::string_view treatment) {
+  // Each text by itself.
+  struct Told {
+    struct Value {
+      std::string name;
+      std::string text;
+      bool is_default = false;
+      bool is_protected = false;
+    };
+    std::string sentence;
+    std::string expression;
+    std::vector<Value> values;
+    std::string needed;
+    std::string nearest_change;
+  };
+  Told Explain(std::string_view treatment) {
     Apply(0);
-    return ExplainRule(strategy_->engagement, result_.engagement, *RejectionOf(treatment));
+    RuleExplanation explanation(strategy_->engagement, result_.engagement);
+    explanation.Explain(*RejectionOf(treatment));
+    return TextsOf(explanation);
+  }
+  static Told TextsOf(const RuleExplanation& explanation) {
+    Told told;
+    const auto write = [](std::string& to, auto append) {
+      TextBuffer buffer(to);
+      append(buffer);
+    };
+    write(told.sentence, [&](TextBuffer& to) { explanation.AppendSentence(to); });
+    write(told.expression, [&](TextBuffer& to) { explanation.AppendExpression(to); });
+    for (const RuleValue& value : explanation.values()) {
+      told.values.push_back(
+          {std::string(value.name), std::string(value.text), value.is_default, value.is_protected});
+    }
+    write(told.needed, [&](TextBuffer& to) { explanation.AppendNeeded(to); });
+    write(told.nearest_change, [&](TextBuffer& to) { explanation.AppendNearestChange(to); });
+    EXPECT_EQ(explanation.has_nearest_change(), !told.nearest_change.empty());
+    return told;
   }
 };
 
@@ -337,15 +370,13 @@ TEST(EngagementExplanationTest, TellsThePartTheValueAndWhatWasNeeded) {
   World world({.strategy = Rule("suitability", "solve_first",
                                 "customer.age > 17 && customer.incidents == 0", "Solve first.")});
   world.Know("incidents", ValueRef::Int(2));
-  const RuleExplanation explanation = world.Explain("gift");
+  const World::Told explanation = world.Explain("gift");
   EXPECT_EQ(explanation.sentence,
             "suitability solve_first: customer.incidents = 2, needed 0 (Solve first.)");
-  EXPECT_EQ(explanation.rule, "solve_first");
-  EXPECT_EQ(explanation.because, "Solve first.");
   EXPECT_EQ(explanation.expression, "customer.incidents == 0");
   ASSERT_EQ(explanation.values.size(), 1u);
   EXPECT_EQ(explanation.values[0].name, "customer.incidents");
-  EXPECT_EQ(explanation.values[0].value, "2");
+  EXPECT_EQ(explanation.values[0].text, "2");
   EXPECT_FALSE(explanation.values[0].is_default);
   EXPECT_EQ(explanation.needed, "0");
   EXPECT_EQ(explanation.nearest_change, "customer.incidents == 0");
@@ -360,7 +391,7 @@ TEST(EngagementExplanationTest, NamesNoChangeWhereItWouldTakeMore) {
   EXPECT_EQ(another.Explain("gift").nearest_change, "");
   World either(
       {.strategy = Rule("eligibility", "r", "customer.age > 40 || customer.incidents > 0")});
-  const RuleExplanation explanation = either.Explain("gift");
+  const World::Told explanation = either.Explain("gift");
   EXPECT_EQ(explanation.expression, "customer.age > 40 || customer.incidents > 0");
   EXPECT_EQ(explanation.needed, "> 40 or > 0");
   EXPECT_EQ(explanation.nearest_change, "customer.age > 40 || customer.incidents > 0");
@@ -563,17 +594,17 @@ TEST(EngagementExplanationTest, NeverTellsWhatIsProtected) {
     World world({.strategy = rule});
     world.Know("income", ValueRef::Double(4711.5));
     world.Know("secret", ValueRef::String("hush4711"));
-    const RuleExplanation explanation = world.Explain("gift");
+    const World::Told explanation = world.Explain("gift");
     std::string all = explanation.sentence + explanation.expression + explanation.needed +
                       explanation.nearest_change;
-    for (const RuleValue& value : explanation.values) all += std::string(value.name) + value.value;
+    for (const World::Told::Value& value : explanation.values) all += value.name + value.text;
     EXPECT_THAT(all, Not(HasSubstr("4711"))) << rule;
     EXPECT_THAT(all, Not(HasSubstr("392"))) << rule;
     EXPECT_TRUE(std::any_of(explanation.values.begin(), explanation.values.end(),
-                            [](const RuleValue& value) { return value.is_protected; }))
+                            [](const World::Told::Value& value) { return value.is_protected; }))
         << rule;
     EXPECT_THAT(explanation.expression, IsEmpty()) << rule;
-    EXPECT_EQ(explanation.rule, "r");
+    EXPECT_THAT(explanation.sentence, ::testing::StartsWith("eligibility r: "));
   }
 }
 
