@@ -277,7 +277,8 @@ absl::Status CustomerService::ListFeatures(const pb::CustomerServiceListFeatures
     feature->set_protected_(declaration.is_protected);
   }
   if (end < schema.size()) response->set_next_page_token(absl::StrCat(end));
-  response->set_strategy_version(strategy().version);
+  response->set_strategy_version(options_.strategy_version ? options_.strategy_version()
+                                                           : strategy().version);
   return absl::OkStatus();
 }
 

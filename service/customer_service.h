@@ -2,6 +2,7 @@
 #define ATTUNE_SERVICE_CUSTOMER_SERVICE_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -34,6 +35,9 @@ class CustomerService {
     HashKey seed{};
     // Names of treatments and channels that stored histories speak of; outlives the service.
     const storage::NameDictionary* names = nullptr;
+    // The version of the strategy that decides, which changes with its models; absent: as
+    // `strategy`.
+    std::function<std::string()> strategy_version;
   };
   explicit CustomerService(const Options& options);
 

@@ -1,7 +1,7 @@
 #include "service/decision_answer.h"
 
-#include <algorithm>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -9,6 +9,7 @@
 #include "google/protobuf/io/coded_stream.h"
 #include "google/protobuf/io/zero_copy_stream_impl_lite.h"
 #include "lib/base/proto_wire.h"
+#include "lib/base/text_buffer.h"
 #include "lib/decision/explanation.h"
 #include "service/value_conversion.h"
 
@@ -33,17 +34,21 @@ void FillStaticPart(const strategy::Strategy& strategy, const catalog::Treatment
 }
 
 // Zeros and empty strings are left out, as in proto3.
-void PutText(std::string& bytes, int field, std::string_view text) {
+template <typename Out>
+void PutText(Out& bytes, int field, std::string_view text) {
   if (!text.empty()) PutSizedField(bytes, field, text);
 }
-void PutFlag(std::string& bytes, int field, bool flag) {
+template <typename Out>
+void PutFlag(Out& bytes, int field, bool flag) {
   if (flag) PutVarintField(bytes, field, 1);
 }
-void PutNumber(std::string& bytes, int field, double number) {
+template <typename Out>
+void PutNumber(Out& bytes, int field, double number) {
   PutFixed64Field(bytes, field, number);
 }
 
-void PutTime(std::string& bytes, int field, int64_t unix_us) {
+template <typename Out>
+void PutTime(Out& bytes, int field, int64_t unix_us) {
   google::protobuf::Timestamp time;
   ToProto(unix_us, &time);
   std::string encoded;  // at most 17 bytes
@@ -80,50 +85,71 @@ void PutRanks(std::string& bytes, const arbitration::PriorityRanks& ranks) {
       {arbitration::Factor::kValue, Pb::kWithoutValueFieldNumber},
       {arbitration::Factor::kLever, Pb::kWithoutLeverFieldNumber},
       {arbitration::Factor::kCost, Pb::kWithoutCostFieldNumber}};
-  std::string message;
-  PutVarintField(message, Pb::kByPriorityFieldNumber, static_cast<uint64_t>(ranks.by_priority));
+  const OpenField open = BeginSizedField(bytes, pb::RankedTreatment::kRanksFieldNumber);
+  PutVarintField(bytes, Pb::kByPriorityFieldNumber, static_cast<uint64_t>(ranks.by_priority));
   for (const auto& [factor, field] : kFields) {
-    PutVarintField(message, field,
-                   static_cast<uint64_t>(ranks.without[static_cast<size_t>(factor)]));
+    PutVarintField(bytes, field, static_cast<uint64_t>(ranks.without[static_cast<size_t>(factor)]));
   }
-  PutSizedField(bytes, pb::RankedTreatment::kRanksFieldNumber, message);
+  EndSizedField(bytes, open);
 }
 
-size_t SizeOfTexts(const std::vector<std::string>& texts) {
-  size_t size = 0;
-  for (const std::string& text : texts) size += 1 + VarintSize(text.size()) + text.size();
-  return size;
+// A field whose text is put together in its place.
+template <typename Append>
+void PutWritten(TextBuffer& bytes, int field, Append append) {
+  const size_t start = bytes.size();
+  const OpenField open = BeginSizedField(bytes, field);
+  append(bytes);
+  if (bytes.size() == open.begin) return bytes.resize(start);
+  EndSizedField(bytes, open);
 }
 
-void PutValue(std::string& bytes, const policy::RuleValue& seen, std::string& scratch) {
-  scratch.clear();
-  PutText(scratch, pb::SeenValue::kNameFieldNumber, seen.name);
-  PutText(scratch, pb::SeenValue::kValueFieldNumber, seen.value);
-  PutFlag(scratch, pb::SeenValue::kIsDefaultFieldNumber, seen.is_default);
-  PutFlag(scratch, pb::SeenValue::kIsProtectedFieldNumber, seen.is_protected);
-  PutSizedField(bytes, pb::RejectedTreatment::kValuesFieldNumber, scratch);
+void PutValue(TextBuffer& bytes, const policy::RuleValue& seen) {
+  const OpenField open = BeginSizedField(bytes, pb::RejectedTreatment::kValuesFieldNumber);
+  PutText(bytes, pb::SeenValue::kNameFieldNumber, seen.name);
+  PutText(bytes, pb::SeenValue::kValueFieldNumber, seen.text);
+  PutFlag(bytes, pb::SeenValue::kIsDefaultFieldNumber, seen.is_default);
+  PutFlag(bytes, pb::SeenValue::kIsProtectedFieldNumber, seen.is_protected);
+  EndSizedField(bytes, open);
 }
 
-void PutExplanation(std::string& bytes, const decision::RejectionExplanation& explanation,
-                    std::string& scratch) {
+// What the scores of a treatment came to, which is not ranked nevertheless.
+void PutScore(TextBuffer& bytes, const decision::PipelineResult& result, size_t scored) {
   using Pb = pb::RejectedTreatment;
-  PutText(bytes, Pb::kDetailFieldNumber, explanation.detail);
-  PutText(bytes, Pb::kRuleFieldNumber, explanation.rule);
-  PutText(bytes, Pb::kBecauseFieldNumber, explanation.because);
-  PutText(bytes, Pb::kExpressionFieldNumber, explanation.expression);
-  for (const policy::RuleValue& seen : explanation.values) PutValue(bytes, seen, scratch);
-  PutText(bytes, Pb::kNeededFieldNumber, explanation.needed);
-  PutText(bytes, Pb::kNearestChangeFieldNumber, explanation.nearest_change);
-  if (explanation.allowed_from_ms) {
-    PutTime(bytes, Pb::kAllowedFromFieldNumber, *explanation.allowed_from_ms * 1000);
+  PutNumber(bytes, Pb::kPropensityFieldNumber, result.scored.scored[scored].propensity);
+  PutNumber(bytes, Pb::kPriorityFieldNumber, result.arbitration.priority[scored]);
+  const double chance = result.arbitration.SelectionProbabilityOf(static_cast<int>(scored));
+  if (chance > 0) PutNumber(bytes, Pb::kSelectionProbabilityFieldNumber, chance);
+}
+
+// What the size of an explained treatment takes, most of the time.
+constexpr size_t kExplanationSizeBytes = 2;
+
+// `cause`: its rule and the sentence about it, as fields.
+void PutExplanation(TextBuffer& bytes, std::string_view cause,
+                    decision::RejectionExplainer& explainer) {
+  using Pb = pb::RejectedTreatment;
+  PutWritten(bytes, Pb::kDetailFieldNumber, [&](TextBuffer& to) { explainer.AppendDetail(to); });
+  if (cause.empty()) return;
+  bytes += cause;
+  PutWritten(bytes, Pb::kExpressionFieldNumber,
+             [&](TextBuffer& to) { explainer.AppendExpression(to); });
+  for (const policy::RuleValue& seen : explainer.values()) PutValue(bytes, seen);
+  PutWritten(bytes, Pb::kNeededFieldNumber, [&](TextBuffer& to) { explainer.AppendNeeded(to); });
+  PutWritten(bytes, Pb::kNearestChangeFieldNumber,
+             [&](TextBuffer& to) { explainer.AppendNearestChange(to); });
+  if (const std::optional<int64_t> from_ms = explainer.allowed_from_ms()) {
+    PutTime(bytes, Pb::kAllowedFromFieldNumber, *from_ms * 1000);
   }
+}
+
+template <typename Out>
+void PutExplanationIncomplete(Out& bytes) {
+  PutVarintField(bytes, pb::DecideResponse::kExplanationIncompleteFieldNumber, 1);
 }
 
 }  // namespace
 
-void AppendExplanationIncomplete(std::string* bytes) {
-  PutVarintField(*bytes, pb::DecideResponse::kExplanationIncompleteFieldNumber, 1);
-}
+void AppendExplanationIncomplete(std::string* bytes) { PutExplanationIncomplete(*bytes); }
 
 void SerializeStably(const google::protobuf::MessageLite& message, std::string* bytes) {
   google::protobuf::io::StringOutputStream stream(bytes);
@@ -155,9 +181,15 @@ AnswerEncoder::AnswerEncoder(const strategy::Strategy& strategy)
       SerializeStably(message, &ranked_[channel * treatments_ + t]);
     }
   }
-  rejected_.resize(decision::CauseCount(strategy));
+  for (const catalog::Treatment& treatment : strategy.catalog.treatments) {
+    std::string& encoded = rejected_.emplace_back();
+    PutText(encoded, pb::RejectedTreatment::kTreatmentIdFieldNumber, treatment.name);
+    PutText(encoded, pb::RejectedTreatment::kGroupFieldNumber,
+            strategy.catalog.groups[static_cast<size_t>(treatment.group)].name);
+  }
+  causes_.resize(decision::CauseCount(strategy));
   decision::ForEachCause(strategy, [&](size_t number, const decision::RejectionCause& cause) {
-    EncodedCount& encoded = rejected_[number];
+    EncodedCause& encoded = causes_[number];
     std::string& before = encoded.before;
     PutSizedField(before, pb::RejectedCount::kStageFieldNumber,
                   candidates::ReasonStage(cause.reason));
@@ -165,6 +197,11 @@ AnswerEncoder::AnswerEncoder(const strategy::Strategy& strategy)
                   candidates::ReasonName(cause.reason));
     PutTag(before, pb::RejectedCount::kCountFieldNumber, WireType::kVarint);
     PutText(encoded.after, pb::RejectedCount::kRuleFieldNumber, cause.rule);
+    using Pb = pb::RejectedTreatment;
+    PutText(encoded.reason, Pb::kStageFieldNumber, candidates::ReasonStage(cause.reason));
+    PutText(encoded.reason, Pb::kReasonFieldNumber, candidates::ReasonName(cause.reason));
+    PutText(encoded.rule, Pb::kRuleFieldNumber, cause.rule);
+    PutText(encoded.rule, Pb::kBecauseFieldNumber, decision::BecauseOf(strategy, number));
   });
 }
 
@@ -204,30 +241,27 @@ void AnswerEncoder::AppendRanked(const context::DecisionContext& context,
   const arbitration::RankedTreatment& ranked = decision.result.arbitration.ranked[rank];
   const std::string& encoded = ranked_[static_cast<size_t>(context.channel) * treatments_ +
                                        static_cast<size_t>(ranked.treatment)];
-  std::vector<std::string> reasons;
-  std::string ranks;
-  if (explained != nullptr) {
-    reasons = decision::ExplainRanked(strategy_, context, decision, ranked);
-    PutRanks(ranks, *explained);
-  }
-  PutTag(bytes, pb::DecideResponse::kTreatmentsFieldNumber, WireType::kSized);
-  PutVarint(bytes, encoded.size() + kRankedNumbersBytes + SizeOfTexts(reasons) + ranks.size());
+  const OpenField open = BeginSizedField(bytes, pb::DecideResponse::kTreatmentsFieldNumber,
+                                         VarintSize(encoded.size() + kRankedNumbersBytes));
   bytes += encoded;
   PutNumber(bytes, Pb::kPropensityFieldNumber,
             decision.result.scored.scored[static_cast<size_t>(ranked.scored)].propensity);
   PutNumber(bytes, Pb::kContextWeightFieldNumber, ranked.context_weight);
   PutNumber(bytes, Pb::kPriorityFieldNumber, ranked.priority);
   PutNumber(bytes, Pb::kSelectionProbabilityFieldNumber, ranked.selection_probability);
-  for (const std::string& reason : reasons) {
-    PutSizedField(bytes, Pb::kReasonsFieldNumber, reason);
+  if (explained != nullptr) {
+    decision::ExplainRanked(strategy_, context, decision, ranked, [&](std::string_view reason) {
+      PutSizedField(bytes, Pb::kReasonsFieldNumber, reason);
+    });
+    PutRanks(bytes, *explained);
   }
-  bytes += ranks;
+  EndSizedField(bytes, open);
 }
 
 void AnswerEncoder::AppendCounts(const decision::RejectionCounts& counts,
                                  std::string& bytes) const {
   for (const decision::RejectionCounts::Entry& entry : counts.entries()) {
-    const EncodedCount& encoded = rejected_[entry.cause];
+    const EncodedCause& encoded = causes_[entry.cause];
     const auto count = static_cast<uint64_t>(entry.count);
     PutTag(bytes, pb::DecideResponse::kRejectedCountsFieldNumber, WireType::kSized);
     PutVarint(bytes, encoded.before.size() + VarintSize(count) + encoded.after.size());
@@ -238,54 +272,48 @@ void AnswerEncoder::AppendCounts(const decision::RejectionCounts& counts,
 }
 
 void AnswerEncoder::AppendRejected(const context::DecisionContext& context,
-                                   const decision::Decision& decision, std::string& bytes) const {
+                                   const decision::Decision& decision, std::string& out) const {
   using Pb = pb::RejectedTreatment;
-  std::vector<candidates::Rejection> rejections;
-  rejections.reserve(treatments_);
-  decision.result.ForEachRejection(
-      [&](const candidates::Rejection& rejection) { rejections.push_back(rejection); });
-  std::sort(rejections.begin(), rejections.end(),
-            [](const auto& a, const auto& b) { return a.treatment < b.treatment; });
+  std::vector<const candidates::Rejection*> rejections(treatments_, nullptr);
+  decision.result.ForEachRejection([&](const candidates::Rejection& rejection) {
+    rejections[static_cast<size_t>(rejection.treatment)] = &rejection;
+  });
+  decision::RejectionExplainer explainer(strategy_, context, decision);
   const auto& scored = decision.result.scored.scored;
   auto score = scored.begin();
+  TextBuffer bytes(out);
   size_t explained_bytes = 0;
   bool complete = true;
-  std::string message;
-  std::string scratch;
-  for (const candidates::Rejection& rejection : rejections) {
-    const catalog::Treatment& treatment =
-        strategy_.catalog.treatments[static_cast<size_t>(rejection.treatment)];
-    message.clear();
-    PutText(message, Pb::kTreatmentIdFieldNumber, treatment.name);
-    PutText(message, Pb::kGroupFieldNumber,
-            strategy_.catalog.groups[static_cast<size_t>(treatment.group)].name);
-    PutText(message, Pb::kStageFieldNumber, candidates::ReasonStage(rejection.reason));
-    PutText(message, Pb::kReasonFieldNumber, candidates::ReasonName(rejection.reason));
-    while (score != scored.end() && score->treatment < rejection.treatment) ++score;
-    if (score != scored.end() && score->treatment == rejection.treatment) {
-      const auto i = static_cast<size_t>(score - scored.begin());
-      PutNumber(message, Pb::kPropensityFieldNumber, score->propensity);
-      PutNumber(message, Pb::kPriorityFieldNumber, decision.result.arbitration.priority[i]);
-      const double chance = decision.result.arbitration.SelectionProbabilityOf(static_cast<int>(i));
-      if (chance > 0) PutNumber(message, Pb::kSelectionProbabilityFieldNumber, chance);
+  for (const candidates::Rejection* rejection : rejections) {
+    if (rejection == nullptr) continue;
+    const EncodedCause& cause = causes_[decision::CauseOf(strategy_, *rejection)];
+    const size_t start = bytes.size();
+    const OpenField open = BeginSizedField(
+        bytes, pb::DecideResponse::kRejectedTreatmentsFieldNumber, kExplanationSizeBytes);
+    bytes += rejected_[static_cast<size_t>(rejection->treatment)];
+    bytes += cause.reason;
+    while (score != scored.end() && score->treatment < rejection->treatment) ++score;
+    if (score != scored.end() && score->treatment == rejection->treatment) {
+      PutScore(bytes, decision.result, static_cast<size_t>(score - scored.begin()));
     }
     if (explained_bytes < kMaxExplanationBytes) {
-      const size_t before = message.size();
-      PutExplanation(message, decision::ExplainRejection(strategy_, context, decision, rejection),
-                     scratch);
-      explained_bytes += message.size() - before;
+      const size_t before = bytes.size();
+      explainer.Explain(*rejection);
+      PutExplanation(bytes, cause.rule, explainer);
+      explained_bytes += bytes.size() - before;
     } else {
       complete = false;
-      PutText(message, Pb::kRuleFieldNumber,
-              decision::RuleNameOf(strategy_, decision::CauseOf(strategy_, rejection)));
+      PutText(bytes, Pb::kRuleFieldNumber,
+              decision::RuleNameOf(strategy_, decision::CauseOf(strategy_, *rejection)));
     }
-    if (bytes.size() + message.size() > kMaxAnswerBytes) {
+    if (start + bytes.size() - open.begin > kMaxAnswerBytes) {
       complete = false;
+      bytes.resize(start);
       break;
     }
-    PutSizedField(bytes, pb::DecideResponse::kRejectedTreatmentsFieldNumber, message);
+    EndSizedField(bytes, open);
   }
-  if (!complete) AppendExplanationIncomplete(&bytes);
+  if (!complete) PutExplanationIncomplete(bytes);
 }
 
 }  // namespace attune::service

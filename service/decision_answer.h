@@ -59,10 +59,14 @@ class AnswerEncoder {
               bool explain, std::string& bytes) const;
 
  private:
-  // A RejectedCount: what comes before the count, and what after it.
-  struct EncodedCount {
+  // What is the same whenever a treatment is dropped for this cause.
+  struct EncodedCause {
+    // Of a RejectedCount: what comes before the count, and what after it.
     std::string before;
     std::string after;
+    // Of a RejectedTreatment: stage and reason, and the rule with the sentence about it.
+    std::string reason;
+    std::string rule;
   };
 
   // `rank` is an index into the ranking. `explained`: nullptr when no explanation is asked for.
@@ -80,8 +84,9 @@ class AnswerEncoder {
   // By channel x treatment: what is the same in each RankedTreatment; empty where the channel can't
   // carry the treatment.
   std::vector<std::string> ranked_;
-  // By number of the cause: the message but for the count.
-  std::vector<EncodedCount> rejected_;
+  // By treatment: how each RejectedTreatment begins.
+  std::vector<std::string> rejected_;
+  std::vector<EncodedCause> causes_;  // by number of the cause
 };
 
 }  // namespace attune::service

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "lib/base/text.h"
+#include "lib/decision/warm_up.h"
 #include "spdlog/spdlog.h"
 
 namespace attune::service {
@@ -25,21 +26,54 @@ absl::Status DamagedAnswer() {
 
 }  // namespace
 
+struct DecisionService::Prepared {
+  std::shared_ptr<const Snapshot> snapshot;
+  std::vector<std::unique_ptr<Workspace>> workspaces;
+};
+
 DecisionService::DecisionService(const Options& options)
-    : options_(options),
-      decider_(options.store, options.seed),
-      answer_encoder_(*options.strategy) {}
+    : options_(options), decider_(options.store, options.seed) {
+  Publish(Prepare(options.strategy));
+}
+
+DecisionService::~DecisionService() = default;
+
+std::shared_ptr<DecisionService::Prepared> DecisionService::Prepare(
+    std::shared_ptr<const strategy::Strategy> strategy) const {
+  auto prepared = std::make_shared<Prepared>();
+  prepared->snapshot = std::make_shared<const Snapshot>(std::move(strategy));
+  const int64_t now_us = absl::ToUnixMicros(options_.clock->Now());
+  for (int i = 0; i < options_.warm_decisions; ++i) {
+    auto workspace = std::make_unique<Workspace>();
+    workspace->snapshot = prepared->snapshot;
+    decision::WarmUp(*prepared->snapshot->strategy, now_us, workspace->decision);
+    prepared->workspaces.push_back(std::move(workspace));
+  }
+  return prepared;
+}
+
+void DecisionService::Publish(const std::shared_ptr<Prepared>& prepared) {
+  MutexLock lock(mutex_);
+  // What was there before is destroyed with `prepared`, by the caller, outside of the lock.
+  snapshot_.swap(prepared->snapshot);
+  idle_.swap(prepared->workspaces);
+}
 
 std::unique_ptr<DecisionService::Workspace> DecisionService::TakeWorkspace() {
+  std::unique_ptr<Workspace> workspace;
+  std::shared_ptr<const Snapshot> snapshot;
   {
     MutexLock lock(mutex_);
     if (!idle_.empty()) {
-      std::unique_ptr<Workspace> workspace = std::move(idle_.back());
+      workspace = std::move(idle_.back());
       idle_.pop_back();
       return workspace;
     }
+    snapshot = snapshot_;
   }
-  return std::make_unique<Workspace>();
+  workspace = std::make_unique<Workspace>();
+  workspace->snapshot = std::move(snapshot);
+  return workspace;
 }
 
 void DecisionService::ReturnWorkspace(std::unique_ptr<Workspace> workspace) {
@@ -48,7 +82,10 @@ void DecisionService::ReturnWorkspace(std::unique_ptr<Workspace> workspace) {
                        decision.event_bytes.capacity();
   if (bytes > kMaxIdleBytes) return;
   MutexLock lock(mutex_);
-  if (idle_.size() < kMaxIdleWorkspaces) idle_.push_back(std::move(workspace));
+  // One of a strategy that was swapped meanwhile is destroyed, after the lock is released.
+  if (workspace->snapshot == snapshot_ && idle_.size() < kMaxIdleWorkspaces) {
+    idle_.push_back(std::move(workspace));
+  }
 }
 
 absl::Status DecisionService::Decide(const pb::DecideRequest& request, std::string* answer,
@@ -60,7 +97,7 @@ absl::Status DecisionService::Decide(const pb::DecideRequest& request, std::stri
     if (!decision.answer.empty()) {
       *answer += decision.answer;
     } else if (!decision.answered_before) {
-      answer_encoder_.Append(workspace->context, decision, request.explain(), *answer);
+      workspace->snapshot->encoder.Append(workspace->context, decision, request.explain(), *answer);
     } else if (pb::DecideResponse().ParseFromString(decision.stored_answer)) {
       *answer += decision.stored_answer;
     } else {
@@ -104,7 +141,7 @@ void DecisionService::FillRequest(const pb::DecideRequest& request, Workspace& w
 absl::Status DecisionService::DecideWith(const pb::DecideRequest& request, Workspace& workspace,
                                          Violations& violations) {
   const auto start = std::chrono::steady_clock::now();
-  const strategy::Strategy& strategy = *options_.strategy;
+  const strategy::Strategy& strategy = *workspace.snapshot->strategy;
   const context::DecisionContext& context = workspace.context;
   FillRequest(request, workspace, violations);
   const auto find_treatment = [&](std::string_view name) { return strategy.catalog.Find(name); };
@@ -135,7 +172,7 @@ absl::Status DecisionService::DecideWith(const pb::DecideRequest& request, Works
   const auto encode_answer = [&](const decision::Decision& decision, decision::AnswerForm form,
                                  std::string* bytes) {
     const bool whole = form == decision::AnswerForm::kAsAsked;
-    answer_encoder_.Append(context, decision, request.explain() && whole, *bytes);
+    workspace.snapshot->encoder.Append(context, decision, request.explain() && whole, *bytes);
     if (!whole) AppendExplanationIncomplete(bytes);
   };
   decision::Decision& decision = workspace.decision;

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -29,7 +30,9 @@ namespace attune::service {
 class DecisionService {
  public:
   struct Options {
-    std::shared_ptr<const strategy::Strategy> strategy;
+    std::shared_ptr<const strategy::Strategy> strategy;  // the first one
+    // How many decisions at the same time find warm memory after the strategy was swapped.
+    int warm_decisions = 1;
     storage::StateStore* store = nullptr;  // outlives the service
     HashKey seed{};
     const Clock* clock = nullptr;  // outlives the service
@@ -44,6 +47,16 @@ class DecisionService {
   static constexpr absl::Time kReplayStart = absl::UnixEpoch();
 
   explicit DecisionService(const Options& options);
+  ~DecisionService();
+
+  // A strategy made ready to decide. Immutable.
+  struct Prepared;
+  // Makes a strategy ready: encodes what answers repeat, and warms it up. Takes its time. REQUIRES:
+  // it is the first one with other models.
+  std::shared_ptr<Prepared> Prepare(std::shared_ptr<const strategy::Strategy> strategy) const;
+  // Decisions that begin from now on use the strategy; those that have begun finish with the one
+  // before. Waits for nobody.
+  void Publish(const std::shared_ptr<Prepared>& prepared);
 
   // See the service's comments in decision_service.proto. The answer is appended to `answer` as the
   // bytes of a DecideResponse; a repeated request gets the same bytes, but for an explanation too
@@ -53,8 +66,16 @@ class DecisionService {
                       Violations& violations);
 
  private:
+  // What decides from one swap to the next. Immutable.
+  struct Snapshot {
+    explicit Snapshot(std::shared_ptr<const strategy::Strategy> of)
+        : strategy(std::move(of)), encoder(*strategy) {}
+    const std::shared_ptr<const strategy::Strategy> strategy;
+    const AnswerEncoder encoder;
+  };
   // What one decision needs of memory; reused.
   struct Workspace {
+    std::shared_ptr<const Snapshot> snapshot;  // what it decides with
     context::DecisionRequest request;
     context::DecisionContext context;
     decision::Decision decision;
@@ -73,10 +94,11 @@ class DecisionService {
 
   const Options options_;
   const decision::Decider decider_;
-  const AnswerEncoder answer_encoder_;
   std::atomic<int64_t> next_log_us_{0};  // Unix microseconds
 
   Mutex mutex_;
+  std::shared_ptr<const Snapshot> snapshot_ ABSL_GUARDED_BY(mutex_);
+  // All of them for snapshot_.
   std::vector<std::unique_ptr<Workspace>> idle_ ABSL_GUARDED_BY(mutex_);
 };
 

@@ -206,12 +206,38 @@ void AddStopMetrics(telemetry::Registry& registry, const stops::StopList* stops)
                     [stops] { return static_cast<double>(stops->state()->set.size()); });
 }
 
-void AddInfoMetrics(telemetry::Registry& registry, const strategy::Strategy& strategy) {
-  const auto one = [] { return 1.0; };
-  registry.AddGauge("attune_build_info", "The program's version; always 1.", one,
-                    {{"version", kVersion}});
-  registry.AddGauge("attune_strategy_info", "The active strategy; always 1.", one,
-                    {{"strategy", strategy.name}, {"version", strategy.version}});
+void AddInfoMetrics(telemetry::Registry& registry,
+                    const std::function<std::shared_ptr<const strategy::Strategy>()>& strategy) {
+  registry.AddInfo("attune_build_info", "The program's version; always 1.", [] {
+    return std::vector<telemetry::Labels>{telemetry::Labels{{"version", kVersion}}};
+  });
+  registry.AddInfo("attune_strategy_info", "The active strategy; always 1.", [strategy] {
+    const auto active = strategy();
+    return std::vector<telemetry::Labels>{
+        telemetry::Labels{{"strategy", active->name}, {"version", active->version}}};
+  });
+  registry.AddInfo("attune_model_info", "The models of the active strategy; always 1.", [strategy] {
+    const auto active = strategy();
+    std::vector<telemetry::Labels> models;
+    for (const strategy::ModelOrigin& model : active->model_origins) {
+      models.push_back({{"model", model.name}, {"version", model.version}, {"kind", model.kind}});
+    }
+    return models;
+  });
+}
+
+ModelMetrics::ModelMetrics(telemetry::Registry& registry, const registry::ModelRegistry* models)
+    : swaps_(registry.AddCounter("attune_model_swaps_total",
+                                 "How often another version of a model has begun to decide.")) {
+  for (int i = 0; i < kModelRefusals; ++i) {
+    refusals_[static_cast<size_t>(i)] = registry.AddCounter(
+        "attune_model_refusals_total", "Versions of models that were refused, by cause.",
+        {{"cause", std::string(ModelRefusalName(static_cast<ModelRefusal>(i)))}});
+  }
+  registry.AddGauge("attune_model_registry_versions", "Versions of models in the registry.",
+                    [models] { return static_cast<double>(models->state()->versions.size()); });
+  registry.AddGauge("attune_model_registry_bytes", "Bytes of all models in the registry.",
+                    [models] { return static_cast<double>(models->state()->bytes()); });
 }
 
 }  // namespace attune::service

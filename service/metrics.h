@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -11,10 +13,12 @@
 #include "lib/candidates/rejection.h"
 #include "lib/context/decision_context.h"
 #include "lib/decision/decider.h"
+#include "lib/registry/model_registry.h"
 #include "lib/stops/stop_list.h"
 #include "lib/storage/state_store.h"
 #include "lib/strategy/strategy.h"
 #include "lib/telemetry/metrics.h"
+#include "service/active_strategy.h"
 
 namespace attune::service {
 
@@ -101,8 +105,25 @@ void AddStoreMetrics(telemetry::Registry& registry, const storage::StateStore* s
 // the registry's last scrape.
 void AddStopMetrics(telemetry::Registry& registry, const stops::StopList* stops);
 
-// Exports the version of the program and of the active strategy.
-void AddInfoMetrics(telemetry::Registry& registry, const strategy::Strategy& strategy);
+// Exports the version of the program, of the strategy that decides and of its models. `strategy` is
+// asked on every scrape.
+void AddInfoMetrics(telemetry::Registry& registry,
+                    const std::function<std::shared_ptr<const strategy::Strategy>()>& strategy);
+
+// What becomes of versions of models. Thread-safe; counting takes no lock.
+class ModelMetrics {
+ public:
+  // `models` must outlive the registry's last scrape.
+  ModelMetrics(telemetry::Registry& registry, const registry::ModelRegistry* models);
+
+  // The strategy decides with another version of a model.
+  void CountSwap() { swaps_->Increment(); }
+  void CountRefusal(ModelRefusal refusal) { refusals_[static_cast<size_t>(refusal)]->Increment(); }
+
+ private:
+  telemetry::Counter* swaps_;
+  std::array<telemetry::Counter*, kModelRefusals> refusals_{};
+};
 
 }  // namespace attune::service
 

@@ -58,6 +58,28 @@ using InteractionStream =
     BatchStream<pb::CustomerServiceBatchRecordInteractionsRequest,
                 pb::CustomerServiceBatchRecordInteractionsResponse, HistoryService::Batch>;
 
+// One PutModel call.
+class ModelStream : public rpc::ClientStreamOf<pb::ModelServicePutModelRequest,
+                                               pb::ModelServicePutModelResponse> {
+ public:
+  explicit ModelStream(const ModelService* models) : upload_(models) {}
+
+  RpcStatus OnMessage(CallContext&, const pb::ModelServicePutModelRequest& request) override {
+    Violations violations;
+    absl::Status status = upload_.Add(request, violations);
+    return ToRpcStatus(std::move(status), std::move(violations));
+  }
+
+  RpcStatus OnDone(CallContext&, ReplyOf<pb::ModelServicePutModelResponse> reply) override {
+    Violations violations;
+    absl::Status status = upload_.Finish(&reply.message(), violations);
+    return ToRpcStatus(std::move(status), std::move(violations));
+  }
+
+ private:
+  ModelService::Upload upload_;
+};
+
 // What one message of a DecideStream asks for.
 RpcStatus DecideOne(DecisionService& decisions, const pb::DecideStreamRequest& request,
                     ReplyOf<pb::DecideStreamResponse> reply) {
@@ -128,6 +150,7 @@ RpcServices::RpcServices(const Options& options, const Services& services)
   AddCustomerMethods(services.customers);
   AddHistoryMethods(services.histories);
   AddStrategyMethods(services.strategies);
+  AddModelMethods(services.models);
 }
 
 RpcServices::~RpcServices() = default;
@@ -211,6 +234,24 @@ void RpcServices::AddStrategyMethods(const StrategyService& strategies) {
                    pb::StrategyServiceListStopChangesResponse>(
       "/attune.v1.StrategyService/ListStopChanges",
       HandlerOf(strategies, &StrategyService::ListStopChanges));
+}
+
+void RpcServices::AddModelMethods(const ModelService& models) {
+  server_.AddClientStream<pb::ModelServicePutModelRequest, pb::ModelServicePutModelResponse>(
+      "/attune.v1.ModelService/PutModel",
+      [&models](CallContext&) { return std::make_unique<ModelStream>(&models); });
+  server_.AddUnary<pb::ModelServiceListModelsRequest, pb::ModelServiceListModelsResponse>(
+      "/attune.v1.ModelService/ListModels", HandlerOf(models, &ModelService::ListModels));
+  server_.AddBlockingUnary<pb::ModelServiceGetModelRequest, pb::ModelServiceGetModelResponse>(
+      "/attune.v1.ModelService/GetModel", HandlerOf(models, &ModelService::GetModel));
+  server_.AddBlockingUnary<pb::ModelServiceDownloadModelRequest,
+                           pb::ModelServiceDownloadModelResponse>(
+      "/attune.v1.ModelService/DownloadModel", HandlerOf(models, &ModelService::DownloadModel));
+  server_.AddBlockingUnary<pb::ModelServiceActivateModelRequest,
+                           pb::ModelServiceActivateModelResponse>(
+      "/attune.v1.ModelService/ActivateModel", HandlerOf(models, &ModelService::ActivateModel));
+  server_.AddBlockingUnary<pb::ModelServiceDeleteModelRequest, pb::ModelServiceDeleteModelResponse>(
+      "/attune.v1.ModelService/DeleteModel", HandlerOf(models, &ModelService::DeleteModel));
 }
 
 }  // namespace attune::service

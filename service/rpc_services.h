@@ -10,6 +10,7 @@
 #include "service/decision_service.h"
 #include "service/history_service.h"
 #include "service/metrics.h"
+#include "service/model_service.h"
 #include "service/options.h"
 #include "service/rpc/rpc_server.h"
 #include "service/strategy_service.h"
@@ -25,6 +26,7 @@ class RpcServices {
     const CustomerService& customers;
     const HistoryService& histories;
     const StrategyService& strategies;
+    const ModelService& models;
   };
   // Serves. The services must outlive what is returned. UNAVAILABLE: the address can't be listened
   // on.
@@ -48,6 +50,7 @@ class RpcServices {
   void AddCustomerMethods(const CustomerService& customers);
   void AddHistoryMethods(const HistoryService& histories);
   void AddStrategyMethods(const StrategyService& strategies);
+  void AddModelMethods(const ModelService& models);
 
   // In this order: the observer must outlive the server.
   std::unique_ptr<Observer> observer_;

@@ -1,6 +1,8 @@
 #include "service/server.h"
 
+#include <algorithm>
 #include <chrono>
+#include <functional>
 #include <iostream>
 #include <string>
 #include <thread>
@@ -9,15 +11,18 @@
 #include "absl/strings/str_cat.h"
 #include "lib/base/issue.h"
 #include "lib/base/mutex.h"
+#include "lib/registry/model_registry.h"
 #include "lib/stops/stop_list.h"
 #include "lib/storage/name_dictionary.h"
 #include "lib/storage/rocksdb_store.h"
 #include "lib/strategy/strategy_loader.h"
 #include "prometheus/exposer.h"
+#include "service/active_strategy.h"
 #include "service/customer_service.h"
 #include "service/decision_service.h"
 #include "service/history_service.h"
 #include "service/metrics.h"
+#include "service/model_service.h"
 #include "service/rpc_services.h"
 #include "service/strategy_service.h"
 #include "spdlog/spdlog.h"
@@ -91,20 +96,6 @@ class Housekeeping {
   std::thread thread_;           // last: it uses the others
 };
 
-absl::StatusOr<std::shared_ptr<const strategy::Strategy>> Load(const std::string& path,
-                                                               storage::NameDictionary& names) {
-  IssueList issues;
-  auto strategy = strategy::LoadStrategy(path, names, issues);
-  issues.Sort();
-  if (strategy == nullptr) {
-    return absl::FailedPreconditionError(
-        absl::StrCat("the strategy has ", issues.errors(),
-                     issues.errors() == 1 ? " error:\n" : " errors:\n", issues.ToString()));
-  }
-  if (issues.warnings() > 0) spdlog::warn("strategy:\n{}", issues.ToString());
-  return strategy;
-}
-
 absl::StatusOr<std::unique_ptr<prometheus::Exposer>> Expose(
     const std::string& address, const std::shared_ptr<telemetry::Registry>& registry) {
   std::unique_ptr<prometheus::Exposer> exposer;
@@ -132,9 +123,12 @@ class AttuneServer : public Server {
     auto names = storage::NameDictionary::Load(*store_);
     if (!names.ok()) return names.status();
     names_ = std::make_unique<storage::NameDictionary>(*std::move(names));
-    auto strategy = Load(options.strategy, *names_);
-    if (!strategy.ok()) return strategy.status();
-    strategy_ = *std::move(strategy);
+    auto models = registry::ModelRegistry::Load(store_.get());
+    if (!models.ok()) return models.status();
+    models_ = *std::move(models);
+    active_ = std::make_unique<ActiveStrategy>(options.strategy, names_.get(), models_.get());
+    if (absl::Status status = active_->Load(); !status.ok()) return status;
+    strategy_ = active_->strategy();
     if (absl::Status status = names_->Save(*store_); !status.ok()) return status;
     auto stops = stops::StopList::Load(store_.get(), &strategy_->catalog);
     if (!stops.ok()) return stops.status();
@@ -184,6 +178,9 @@ class AttuneServer : public Server {
     customers_.reset();
     histories_.reset();
     strategies_.reset();
+    model_service_.reset();
+    active_.reset();
+    models_.reset();
     stops_.reset();
     store_.reset();
     return drain_status_;
@@ -214,6 +211,7 @@ class AttuneServer : public Server {
         options_.seed ? HashKeyFromSeed(*options_.seed) : store_->KeyOf(kDecisionKeyPurpose);
     decisions_ = std::make_unique<DecisionService>(DecisionService::Options{
         .strategy = strategy_,
+        .warm_decisions = WarmDecisions(),
         .store = store_.get(),
         .seed = seed,
         .clock = clock_,
@@ -228,6 +226,7 @@ class AttuneServer : public Server {
         .clock = clock_,
         .seed = seed,
         .names = names_.get(),
+        .strategy_version = [this] { return active_->strategy()->version; },
     });
     histories_ = std::make_unique<HistoryService>(HistoryService::Options{
         .strategy = strategy_,
@@ -244,13 +243,34 @@ class AttuneServer : public Server {
         StrategyService::Options{.strategy = strategy_, .stops = stops_.get(), .clock = clock_});
     AddStoreMetrics(*registry_, store_.get());
     AddStopMetrics(*registry_, stops_.get());
-    AddInfoMetrics(*registry_, *strategy_);
+    MakeModelService();
     telemetry::AddProcessMetrics(*registry_);
   }
 
+  // As many as decide at the same time.
+  int WarmDecisions() const {
+    if (options_.threads > 0) return options_.threads;
+    return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+  }
+
+  void MakeModelService() {
+    AddInfoMetrics(*registry_, [this] { return active_->strategy(); });
+    model_metrics_ = std::make_unique<ModelMetrics>(*registry_, models_.get());
+    active_->OnSwap([this] { model_metrics_->CountSwap(); });
+    active_->OnRefusal([this](ModelRefusal refusal) { model_metrics_->CountRefusal(refusal); });
+    active_->SetPrepare([this](std::shared_ptr<const strategy::Strategy> strategy) {
+      return [this, prepared = decisions_->Prepare(std::move(strategy))] {
+        decisions_->Publish(prepared);
+      };
+    });
+    model_service_ = std::make_unique<ModelService>(
+        ModelService::Options{.active = active_.get(), .registry = models_.get(), .clock = clock_});
+  }
+
   absl::Status Listen() {
-    auto server = RpcServices::Start(options_, *registry_,
-                                     {*decisions_, *customers_, *histories_, *strategies_});
+    auto server =
+        RpcServices::Start(options_, *registry_,
+                           {*decisions_, *customers_, *histories_, *strategies_, *model_service_});
     if (!server.ok()) return server.status();
     rpc_server_ = *std::move(server);
     return absl::OkStatus();
@@ -263,13 +283,18 @@ class AttuneServer : public Server {
   std::shared_ptr<telemetry::Registry> registry_ = std::make_shared<telemetry::Registry>();
   std::unique_ptr<storage::StateStore> store_;
   std::unique_ptr<storage::NameDictionary> names_;
+  std::unique_ptr<registry::ModelRegistry> models_;
+  std::unique_ptr<ActiveStrategy> active_;
+  // As it was at the start: what is the same whatever becomes of its models.
   std::shared_ptr<const strategy::Strategy> strategy_;
   std::unique_ptr<stops::StopList> stops_;
   std::unique_ptr<DecisionMetrics> decision_metrics_;
+  std::unique_ptr<ModelMetrics> model_metrics_;
   std::unique_ptr<DecisionService> decisions_;
   std::unique_ptr<CustomerService> customers_;
   std::unique_ptr<HistoryService> histories_;
   std::unique_ptr<StrategyService> strategies_;
+  std::unique_ptr<ModelService> model_service_;
   std::unique_ptr<RpcServices> rpc_server_;
   std::unique_ptr<prometheus::Exposer> exposer_;
   std::unique_ptr<Housekeeping> housekeeping_;

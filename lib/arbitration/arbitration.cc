@@ -231,58 +231,106 @@ void Arbiter::TellRejections() {
 // Ranks what contended in a decision by priorities that are not the decision's own.
 class Ranker {
  public:
-  Ranker(const catalog::Catalog& catalog, const scoring::ScoredCandidates& candidates,
-         const ArbitrationResult& result)
-      : catalog_(catalog), scored_(candidates.scored), result_(result) {}
+  Ranker(const Settings& settings, const catalog::Catalog& catalog,
+         const scoring::ScoredCandidates& candidates, const ArbitrationResult& result);
 
-  // The rank, from 1, of each ranked treatment, parallel to ArbitrationResult::ranked.
-  std::vector<int> RanksBy(const FactorSet& without, bool value_breaks_ties) const;
+  // Would the ranks be others without this factor? It may be that of all contenders.
+  bool Matters(Factor factor) const {
+    // Also where values are no factor, they break ties.
+    return varied_[static_cast<size_t>(factor)] &&
+           (!settings_.without[static_cast<size_t>(factor)] || factor == Factor::kValue);
+  }
+
+  // Does the ranking have the best by priority, in their order? Neither exploration nor the places
+  // of a group put another one there.
+  bool is_by_priority() const { return is_by_priority_; }
+
+  // Calls `visit(size_t r, int rank)` for each of ArbitrationResult::ranked with its rank, from 1.
+  template <typename Visitor>
+  void RankBy(const FactorSet& without, bool value_breaks_ties, Visitor visit);
 
  private:
-  bool Contended(size_t scored) const {
-    const std::optional<Reason>& reason = result_.reason[scored];
-    return !reason || *reason == Reason::kOutranked || *reason == Reason::kGroupLimitReached;
+  struct Rated {
+    const catalog::Treatment* treatment = nullptr;
+    Terms terms;
+    int scored = 0;
+  };
+  static Contender ContenderOf(const Rated& rated, const FactorSet& without,
+                               bool value_breaks_ties) {
+    return {rated.treatment->must_show, PriorityOf(rated.terms, without),
+            value_breaks_ties ? rated.terms.value : 0.0, rated.treatment->name_rank, rated.scored};
   }
-  Contender ContenderOf(size_t scored, const FactorSet& without, bool value_breaks_ties) const {
+  Rated RatedOf(int scored) const {
+    const scoring::ScoredCandidate& candidate = scored_[static_cast<size_t>(scored)];
     const catalog::Treatment& treatment =
-        catalog_.treatments[static_cast<size_t>(scored_[scored].treatment)];
-    const Terms terms = TermsOf(treatment, scored_[scored].propensity, result_.group_weight);
-    return {treatment.must_show, PriorityOf(terms, without),
-            value_breaks_ties ? treatment.value : 0.0, treatment.name_rank,
-            static_cast<int>(scored)};
+        catalog_.treatments[static_cast<size_t>(candidate.treatment)];
+    return {&treatment, TermsOf(treatment, candidate.propensity, result_.group_weight), scored};
   }
+  void NoteVaried(const Terms& terms);
 
+  const Settings& settings_;
   const catalog::Catalog& catalog_;
   const std::vector<scoring::ScoredCandidate>& scored_;
   const ArbitrationResult& result_;
+  std::vector<Rated> contenders_;
+  bool is_by_priority_ = false;
+  FactorSet varied_;  // the factors that are not for all contenders such that they change nothing
+  // Scratch of RankBy.
+  std::vector<std::pair<Contender, size_t>> ranked_;
+  std::vector<int> between_;
 };
 
-std::vector<int> Ranker::RanksBy(const FactorSet& without, bool value_breaks_ties) const {
-  // The ranked ones, best first by these priorities, each with its index in the ranking.
-  std::vector<std::pair<Contender, size_t>> ranked;
-  for (size_t r = 0; r < result_.ranked.size(); ++r) {
-    const auto scored = static_cast<size_t>(result_.ranked[r].scored);
-    ranked.emplace_back(ContenderOf(scored, without, value_breaks_ties), r);
+Ranker::Ranker(const Settings& settings, const catalog::Catalog& catalog,
+               const scoring::ScoredCandidates& candidates, const ArbitrationResult& result)
+    : settings_(settings), catalog_(catalog), scored_(candidates.scored), result_(result) {
+  contenders_.reserve(scored_.size());
+  is_by_priority_ = !result_.explored();
+  for (size_t i = 0; i < scored_.size(); ++i) {
+    const std::optional<Reason>& reason = result_.reason[i];
+    const bool is_limited = reason && *reason == Reason::kGroupLimitReached;
+    if (reason && *reason != Reason::kOutranked && !is_limited) continue;
+    if (is_limited) is_by_priority_ = false;
+    contenders_.push_back(RatedOf(static_cast<int>(i)));
+    NoteVaried(contenders_.back().terms);
   }
-  std::sort(ranked.begin(), ranked.end(),
+}
+
+void Ranker::NoteVaried(const Terms& terms) {
+  const auto bit = [](Factor factor, bool varies) {
+    return static_cast<unsigned>(varies) << static_cast<unsigned>(factor);
+  };
+  varied_ |= FactorSet(bit(Factor::kPropensity, terms.propensity != 1) |
+                       bit(Factor::kContextWeight, terms.context_weight != 1) |
+                       bit(Factor::kValue, terms.value != 1) |
+                       bit(Factor::kLever, terms.lever != 1) | bit(Factor::kCost, terms.cost != 0));
+}
+
+template <typename Visitor>
+void Ranker::RankBy(const FactorSet& without, bool value_breaks_ties, Visitor visit) {
+  // The ranked ones, best first by these priorities, each with its index in the ranking.
+  ranked_.clear();
+  for (size_t r = 0; r < result_.ranked.size(); ++r) {
+    ranked_.emplace_back(ContenderOf(RatedOf(result_.ranked[r].scored), without, value_breaks_ties),
+                         r);
+  }
+  std::sort(ranked_.begin(), ranked_.end(),
             [](const auto& a, const auto& b) { return RanksAfter(b.first, a.first); });
   // How many contenders stand between each of them and the one above it.
-  std::vector<int> between(ranked.size() + 1);
-  for (size_t i = 0; i < scored_.size(); ++i) {
-    if (!Contended(i)) continue;
-    const Contender contender = ContenderOf(i, without, value_breaks_ties);
+  between_.assign(ranked_.size(), 0);
+  for (const Rated& rated : contenders_) {
+    const Contender contender = ContenderOf(rated, without, value_breaks_ties);
+    // Most stand below all that are ranked.
+    if (RanksAfter(contender, ranked_.back().first)) continue;
     const auto below = std::partition_point(
-        ranked.begin(), ranked.end(),
+        ranked_.begin(), ranked_.end(),
         [&](const auto& candidate) { return !RanksAfter(candidate.first, contender); });
-    ++between[static_cast<size_t>(below - ranked.begin())];
+    if (below != ranked_.end()) ++between_[static_cast<size_t>(below - ranked_.begin())];
   }
-  std::vector<int> ranks(ranked.size());
   int above = 0;
-  for (size_t r = 0; r < ranked.size(); ++r) {
-    above += between[r];
-    ranks[ranked[r].second] = above + 1;
+  for (size_t r = 0; r < ranked_.size(); ++r) {
+    above += between_[r];
+    visit(ranked_[r].second, above + 1);
   }
-  return ranks;
 }
 
 }  // namespace
@@ -306,16 +354,24 @@ std::vector<PriorityRanks> RanksOf(const Settings& settings, const catalog::Cata
                                    const scoring::ScoredCandidates& candidates,
                                    const ArbitrationResult& result) {
   std::vector<PriorityRanks> ranks(result.ranked.size());
-  if (result.is_fallback) return ranks;
-  const Ranker ranker(catalog, candidates, result);
-  const std::vector<int> by_priority = ranker.RanksBy(settings.without, true);
-  for (size_t r = 0; r < ranks.size(); ++r) ranks[r].by_priority = by_priority[r];
+  if (result.is_fallback || ranks.empty()) return ranks;
+  Ranker ranker(settings, catalog, candidates, result);
+  const auto set_all = [&](size_t r, int rank) {
+    ranks[r].by_priority = rank;
+    std::fill_n(ranks[r].without, kFactors, rank);
+  };
+  if (ranker.is_by_priority()) {
+    for (size_t r = 0; r < ranks.size(); ++r) set_all(r, static_cast<int>(r) + 1);
+  } else {
+    ranker.RankBy(settings.without, /*value_breaks_ties=*/true, set_all);
+  }
   for (size_t factor = 0; factor < kFactors; ++factor) {
+    if (!ranker.Matters(static_cast<Factor>(factor))) continue;
     FactorSet without = settings.without;
     // Were values to break ties, they would still tell the treatments apart.
     const bool value_breaks_ties = factor != static_cast<size_t>(Factor::kValue);
-    const std::vector<int> others = ranker.RanksBy(without.set(factor), value_breaks_ties);
-    for (size_t r = 0; r < ranks.size(); ++r) ranks[r].without[factor] = others[r];
+    ranker.RankBy(without.set(factor), value_breaks_ties,
+                  [&](size_t r, int rank) { ranks[r].without[factor] = rank; });
   }
   return ranks;
 }

@@ -88,11 +88,14 @@ Standing Comparison::StandingOf(int treatment) const {
   decision_.result.ForEachRejection([&](const candidates::Rejection& rejection) {
     if (rejection.treatment != treatment) return;
     standing.reason = rejection.reason;
-    decision::RejectionExplanation why =
-        decision::ExplainRejection(strategy_, context_, decision_, rejection);
-    standing.detail = std::move(why.detail);
-    standing.rule = why.rule;
-    standing.allowed_from_ms = why.allowed_from_ms;
+    decision::RejectionExplainer why(strategy_, context_, decision_);
+    why.Explain(rejection);
+    {
+      TextBuffer detail(standing.detail);
+      why.AppendDetail(detail);
+    }
+    standing.rule = why.rule();
+    standing.allowed_from_ms = why.allowed_from_ms();
   });
   return standing;
 }

@@ -486,8 +486,9 @@ std::optional<candidates::Reason> Compiler::CompileReason(const std::string& nam
 // Loads one file. Not thread-safe.
 class Loader {
  public:
-  Loader(const std::string& path, storage::NameDictionary& dictionary, IssueList& issues)
-      : path_(path), dictionary_(dictionary), issues_(issues) {}
+  Loader(const std::string& path, strategy::StrategySources& sources,
+         storage::NameDictionary& dictionary, IssueList& issues)
+      : path_(path), sources_(sources), dictionary_(dictionary), issues_(issues) {}
 
   std::optional<ScenarioFile> Load();
 
@@ -496,6 +497,7 @@ class Loader {
   std::shared_ptr<const Strategy> ReadStrategy();
 
   const std::string& path_;
+  strategy::StrategySources& sources_;
   storage::NameDictionary& dictionary_;
   IssueList& issues_;
   std::unique_ptr<strategy::YamlDocument> source_;
@@ -538,7 +540,7 @@ std::shared_ptr<const Strategy> Loader::ReadStrategy() {
   }
   IssueList found;
   std::shared_ptr<const Strategy> strategy =
-      strategy::LoadStrategy(path.lexically_normal().string(), dictionary_, found);
+      strategy::LoadStrategy(path.lexically_normal().string(), sources_, dictionary_, found);
   if (strategy != nullptr) return strategy;
   source_->Report("strategy", "the strategy has errors", issues_);
   for (const Issue& issue : found.issues()) issues_.Add(issue);
@@ -561,11 +563,19 @@ std::optional<ScenarioFile> Loader::Load() {
 }  // namespace
 
 std::optional<ScenarioFile> LoadScenarioFile(const std::string& path,
+                                             strategy::StrategySources& sources,
                                              storage::NameDictionary& dictionary,
                                              IssueList& issues) {
-  auto file = Loader(path, dictionary, issues).Load();
+  auto file = Loader(path, sources, dictionary, issues).Load();
   issues.Sort();
   return file;
+}
+
+std::optional<ScenarioFile> LoadScenarioFile(const std::string& path,
+                                             storage::NameDictionary& dictionary,
+                                             IssueList& issues) {
+  strategy::StrategySources sources;
+  return LoadScenarioFile(path, sources, dictionary, issues);
 }
 
 }  // namespace attune::scenario

@@ -36,7 +36,7 @@ class TreeModel::Builder {
           const ReportIssue& report)
       : reference_(reference), names_(names), inputs_(inputs), report_(report) {}
 
-  std::unique_ptr<const Model> Build(trees::TreeEnsemble ensemble) {
+  std::unique_ptr<const Model> Build(std::shared_ptr<const trees::TreeEnsemble> ensemble) {
     auto model = std::unique_ptr<TreeModel>(new TreeModel(std::move(ensemble)));
     CheckOutput(*model);
     model->columns_.resize(model->ensemble_.features());
@@ -47,7 +47,12 @@ class TreeModel::Builder {
       AddDeclared(absl::StrCat("inputs[", i, "]"), reference_.inputs(i), *model);
     }
     for (size_t i = 0; i < features.size(); ++i) {
-      if (!found_[i]) AddByName(features[i], model->columns_[i]);
+      if (found_[i]) continue;
+      if (model->ensemble_.IsUsed(i)) {
+        AddByName(features[i], model->columns_[i]);
+      } else {
+        model->columns_[i].kind = Column::Kind::kUnused;
+      }
     }
     if (missing_ > kMaxReportedFeatures) {
       Report("file", absl::StrCat(missing_ - kMaxReportedFeatures,
@@ -243,6 +248,14 @@ std::unique_ptr<const Model> TreeModel::Create(trees::TreeEnsemble ensemble,
                                                const pb::ModelReference& reference,
                                                const InputNames& names, InputTable& inputs,
                                                const ReportIssue& report) {
+  return Create(std::make_shared<const trees::TreeEnsemble>(std::move(ensemble)), reference, names,
+                inputs, report);
+}
+
+std::unique_ptr<const Model> TreeModel::Create(std::shared_ptr<const trees::TreeEnsemble> ensemble,
+                                               const pb::ModelReference& reference,
+                                               const InputNames& names, InputTable& inputs,
+                                               const ReportIssue& report) {
   return Builder(reference, names, inputs, report).Build(std::move(ensemble));
 }
 
@@ -263,6 +276,8 @@ double TreeModel::ValueOf(const Column& column, const InputFrame& frame, int tre
     }
     case Column::Kind::kTreatment:
       return column.codes[static_cast<size_t>(treatment)];
+    case Column::Kind::kUnused:
+      return kMissing;
   }
   return kMissing;
 }

@@ -26,6 +26,12 @@ class TreeModel : public Model {
                                              const InputNames& names, InputTable& inputs,
                                              const ReportIssue& report);
 
+  // The same with trees that others share.
+  static std::unique_ptr<const Model> Create(std::shared_ptr<const trees::TreeEnsemble> ensemble,
+                                             const attune::strategy::v1::ModelReference& reference,
+                                             const InputNames& names, InputTable& inputs,
+                                             const ReportIssue& report);
+
   // One row for all treatments, unless the model looks at the treatment.
   void Predict(const InputFrame& frame, absl::Span<const int> treatments,
                absl::Span<double> propensity, ModelScratch& scratch) const override;
@@ -42,6 +48,7 @@ class TreeModel : public Model {
       kIs,         // whether InputFrame::category is `category`
       kHas,        // whether InputFrame::categories has `category`
       kTreatment,  // by treatment, in `codes`
+      kUnused,     // no prediction depends on it: always missing
     };
     Kind kind = Kind::kNumber;
     Input input;
@@ -51,12 +58,14 @@ class TreeModel : public Model {
     std::vector<double> codes;
   };
 
-  explicit TreeModel(trees::TreeEnsemble ensemble) : ensemble_(std::move(ensemble)) {}
+  explicit TreeModel(std::shared_ptr<const trees::TreeEnsemble> ensemble)
+      : shared_(std::move(ensemble)), ensemble_(*shared_) {}
 
   static double ValueOf(const Column& column, const InputFrame& frame, int treatment);
   void FillRow(const InputFrame& frame, int treatment, double* row) const;
 
-  const trees::TreeEnsemble ensemble_;
+  const std::shared_ptr<const trees::TreeEnsemble> shared_;
+  const trees::TreeEnsemble& ensemble_;
   size_t output_ = 0;
   std::vector<Column> columns_;       // by feature
   std::vector<size_t> of_treatment_;  // features that depend on the treatment

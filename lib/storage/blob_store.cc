@@ -107,6 +107,33 @@ absl::StatusOr<std::optional<std::string>> BlobStore::Get(std::string_view name)
   return blob;
 }
 
+absl::StatusOr<std::optional<std::string>> BlobStore::GetPart(std::string_view name,
+                                                              uint64_t offset,
+                                                              size_t max_bytes) const {
+  const Snapshot snapshot(db_);
+  absl::StatusOr<std::optional<Header>> header = ReadHeader(snapshot.options(), name);
+  if (!header.ok()) return header.status();
+  if (!header->has_value()) return std::nullopt;
+  std::string part;
+  if (offset >= (*header)->bytes) return part;
+  const uint64_t end = offset + std::min<uint64_t>(max_bytes, (*header)->bytes - offset);
+  rocksdb::PinnableSlice chunk;
+  while (offset < end) {
+    chunk.Reset();
+    const auto index = static_cast<uint32_t>(offset / kChunkBytes);
+    const rocksdb::Status status = db_->Get(snapshot.options(), families_.blobs,
+                                            ChunkKey((*header)->generation, index), &chunk);
+    if (status.IsNotFound()) return DamagedBlob(name);
+    if (!status.ok()) return ToAbslStatus(status, kReading);
+    const std::string_view bytes = ToView(chunk);
+    const size_t skipped = offset % kChunkBytes;
+    if (skipped >= bytes.size()) return DamagedBlob(name);
+    part += bytes.substr(skipped, end - offset);
+    offset += std::min<uint64_t>(bytes.size() - skipped, end - offset);
+  }
+  return part;
+}
+
 absl::Status BlobStore::Put(std::string_view name, std::string_view bytes) {
   if (name.empty() || name.size() > kMaxNameBytes) {
     return absl::InvalidArgumentError(absl::StrCat("the name of a blob has ", name.size(),
@@ -152,6 +179,21 @@ absl::Status BlobStore::WriteHeader(std::string_view name, const Header& header)
   if (status.ok() && earlier->has_value()) {
     status = batch.DeleteRange(families_.blobs, GenerationPrefix((*earlier)->generation),
                                GenerationPrefix((*earlier)->generation + 1));
+  }
+  if (status.ok()) status = db_->Write(Durably(), &batch);
+  return ToAbslStatus(status, kWriting);
+}
+
+absl::Status BlobStore::Delete(std::string_view name) {
+  absl::MutexLock lock(&mutex_);
+  absl::StatusOr<std::optional<Header>> header = ReadHeader(rocksdb::ReadOptions(), name);
+  if (!header.ok()) return header.status();
+  if (!header->has_value()) return absl::OkStatus();
+  rocksdb::WriteBatch batch;
+  rocksdb::Status status = batch.Delete(families_.blobs, HeaderKey(name));
+  if (status.ok()) {
+    status = batch.DeleteRange(families_.blobs, GenerationPrefix((*header)->generation),
+                               GenerationPrefix((*header)->generation + 1));
   }
   if (status.ok()) status = db_->Write(Durably(), &batch);
   return ToAbslStatus(status, kWriting);

@@ -34,6 +34,9 @@ class BlobStore {
   // See StateStore.
   absl::StatusOr<std::optional<std::string>> Get(std::string_view name) const;
   absl::Status Put(std::string_view name, std::string_view bytes);
+  absl::StatusOr<std::optional<std::string>> GetPart(std::string_view name, uint64_t offset,
+                                                     size_t max_bytes) const;
+  absl::Status Delete(std::string_view name);
 
  private:
   struct Header {

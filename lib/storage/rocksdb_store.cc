@@ -132,6 +132,11 @@ class RocksDbStore : public StateStore {
     return blobs_.Get(name);
   }
   absl::Status PutBlob(std::string_view name, std::string_view bytes) override;
+  absl::StatusOr<std::optional<std::string>> GetBlobPart(std::string_view name, uint64_t offset,
+                                                         size_t max_bytes) const override {
+    return blobs_.GetPart(name, offset, max_bytes);
+  }
+  absl::Status DeleteBlob(std::string_view name) override { return blobs_.Delete(name); }
   StoreStats Stats() const override;
 
  private:

@@ -183,6 +183,14 @@ class StateStore {
   // loss when they return. Names are at most 256 bytes, blobs at most 256 MiB.
   virtual absl::StatusOr<std::optional<std::string>> GetBlob(std::string_view name) const = 0;
   virtual absl::Status PutBlob(std::string_view name, std::string_view bytes) = 0;
+  // At most `max_bytes` of the blob from `offset` on, fewer at its end; nullopt when there is none
+  // of that name. For blobs that are too large for one message; one that is written in between may
+  // give parts that don't belong together.
+  virtual absl::StatusOr<std::optional<std::string>> GetBlobPart(std::string_view name,
+                                                                 uint64_t offset,
+                                                                 size_t max_bytes) const = 0;
+  // Removes the blob, if it is there; survives power loss when it returns.
+  virtual absl::Status DeleteBlob(std::string_view name) = 0;
 
   virtual StoreStats Stats() const = 0;
 };

@@ -6,14 +6,11 @@
 #include <system_error>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "attune/strategy/v1/model.pb.h"
 #include "lib/base/text.h"
 #include "lib/scoring/model_factory.h"
-#include "lib/scoring/tree_model.h"
 #include "lib/strategy/yaml_document.h"
 #include "lib/strategy/yaml_reader.h"
-#include "lib/trees/model_reader.h"
 
 namespace attune::strategy {
 namespace {
@@ -57,6 +54,13 @@ bool IsYamlModel(std::string_view file) {
   return file.ends_with(".yaml") || file.ends_with(".yml");
 }
 
+std::vector<std::string_view> SourcesOf(const v1::ModelReference& reference) {
+  std::vector<std::string_view> sources;
+  if (!reference.file().empty()) sources.emplace_back("file");
+  if (!reference.stored().empty()) sources.emplace_back("stored");
+  return sources;
+}
+
 std::unique_ptr<const scoring::Model> ReadModel(const std::string& path, std::string text,
                                                 const scoring::InputNames* names,
                                                 scoring::InputTable& inputs, IssueList& issues) {
@@ -73,21 +77,6 @@ std::unique_ptr<const scoring::Model> ReadModel(const std::string& path, std::st
   };
   std::unique_ptr<const scoring::Model> model = scoring::CreateModel(file, *names, inputs, report);
   return issues.errors() == errors_before ? std::move(model) : nullptr;
-}
-
-std::unique_ptr<const scoring::Model> ReadTreeModel(std::string_view bytes,
-                                                    const v1::ModelReference& reference,
-                                                    const scoring::InputNames* names,
-                                                    scoring::InputTable& inputs,
-                                                    const scoring::ReportIssue& report) {
-  absl::StatusOr<trees::TreeEnsemble> ensemble = trees::ReadModel(bytes);
-  if (!ensemble.ok()) {
-    report("file", absl::StrCat("the model file ", Quoted(reference.file()), ": ",
-                                ensemble.status().message()));
-    return nullptr;
-  }
-  if (names == nullptr) return nullptr;
-  return scoring::TreeModel::Create(*std::move(ensemble), reference, *names, inputs, report);
 }
 
 }  // namespace attune::strategy

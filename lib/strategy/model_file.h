@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "attune/strategy/v1/strategy.pb.h"
@@ -22,6 +23,10 @@ absl::StatusOr<std::string> FindModelFile(const std::string& strategy_path,
 // Whether a model file of that name holds a Model in YAML; any other holds a model of trees.
 bool IsYamlModel(std::string_view file);
 
+// How the model is given: the fields of the reference that say so ("file", "stored"), of which
+// there must be exactly one.
+std::vector<std::string_view> SourcesOf(const v1::ModelReference& reference);
+
 // Makes the model of a YAML file's text; `path` is how messages call the file. The model adds its
 // inputs to `inputs`. Problems are added to `issues`; nullptr when there was an error. Without
 // `names`, when the strategy itself is in no state to be checked against, the file is only read,
@@ -29,14 +34,6 @@ bool IsYamlModel(std::string_view file);
 std::unique_ptr<const scoring::Model> ReadModel(const std::string& path, std::string text,
                                                 const scoring::InputNames* names,
                                                 scoring::InputTable& inputs, IssueList& issues);
-
-// Makes the model of a file that XGBoost or LightGBM saved. Problems are reported with the field of
-// the reference that they are about; nullptr when there was one, or without `names`.
-std::unique_ptr<const scoring::Model> ReadTreeModel(std::string_view bytes,
-                                                    const v1::ModelReference& reference,
-                                                    const scoring::InputNames* names,
-                                                    scoring::InputTable& inputs,
-                                                    const scoring::ReportIssue& report);
 
 }  // namespace attune::strategy
 

@@ -17,11 +17,20 @@
 
 namespace attune::strategy {
 
+// Where a model of a strategy comes from.
+struct ModelOrigin {
+  std::string name;     // of the model in the strategy
+  std::string version;  // as in scoring::NamedModel
+  std::string kind;     // "trees", "linear", ...
+  std::string hash;     // of its content, all digits
+  std::string stored;   // what the strategy calls it in the registry; empty: it is a file
+};
+
 // Everything a strategist wrote, checked and compiled. One version of it never changes; decisions
 // hold a reference while they run. Immutable, thread-safe.
 struct Strategy {
   std::string name;
-  // name@hash, the hash being that of the strategy file and of every model file.
+  // name@hash, the hash being that of the strategy file and of the content of every model.
   std::string version;
   std::string currency;
   ValueSchema features;
@@ -35,6 +44,7 @@ struct Strategy {
   policy::ContactPolicies contact;
   customer::HistoryBounds history;
   scoring::ModelSet models;
+  std::vector<ModelOrigin> model_origins;  // of those that have content, in their order
   arbitration::Settings arbitration;
 
   // Whether the outcome with this index, or -1, may be reported without a treatment.

@@ -21,6 +21,7 @@
 #include "lib/strategy/engagement_checker.h"
 #include "lib/strategy/exploration_checker.h"
 #include "lib/strategy/literal.h"
+#include "lib/strategy/model_file.h"
 
 namespace attune::strategy {
 namespace {
@@ -48,6 +49,7 @@ class Checker : public CheckerBase {
   void CheckDeclarations(const RepeatedPtrField<v1::Declaration>& declarations,
                          std::string_view list, std::string_view noun);
   void CheckModels();
+  void CheckSource(const v1::ModelReference& model, const std::string& path);
   void CheckTreatment(const v1::Treatment& treatment, const std::string& path);
   void CheckValidity(const v1::Treatment& treatment, const std::string& path);
   void CheckContent(const v1::Treatment& treatment, const std::string& path);
@@ -115,7 +117,19 @@ void Checker::CheckDeclarations(const RepeatedPtrField<v1::Declaration>& declara
 
 void Checker::CheckModels() {
   for (int i = 0; i < file_.models_size(); ++i) {
-    if (file_.models(i).file().empty()) IsUsable(Element("models", i), "model", "file");
+    CheckSource(file_.models(i), Element("models", i));
+  }
+}
+
+void Checker::CheckSource(const v1::ModelReference& model, const std::string& path) {
+  const std::vector<std::string_view> sources = SourcesOf(model);
+  if (sources.size() > 1) {
+    Report(Field(path, sources[1]),
+           absl::StrCat("a model has either ", ToAbsl(sources[0]), " or ", ToAbsl(sources[1])));
+  } else if (sources.empty() &&
+             (!source_.Has(Field(path, "stored")) || IsUsable(path, "model", "stored"))) {
+    // An empty text is as good as none.
+    if (IsUsable(path, "model", "file")) Report(path, "a model needs a file, or what is stored");
   }
 }
 

@@ -12,27 +12,29 @@
 #include "lib/base/codec.h"
 #include "lib/base/hash.h"
 #include "lib/base/text.h"
+#include "lib/scoring/tree_model.h"
 #include "lib/strategy/exploration_checker.h"
 #include "lib/strategy/hopeless_groups.h"
 #include "lib/strategy/model_file.h"
-#include "lib/strategy/source_file.h"
 #include "lib/strategy/strategy_checker.h"
 #include "lib/strategy/strategy_compiler.h"
 #include "lib/strategy/yaml_document.h"
 #include "lib/strategy/yaml_reader.h"
-#include "lib/trees/model_reader.h"
 
 namespace attune::strategy {
 namespace {
 
 constexpr int kFullHashDigits = 64;
+// As many as versions show.
+constexpr size_t kShownHashDigits = 12;
 
 // Loads one strategy. Not thread-safe.
 class Loader {
  public:
   // The dictionary is copied: a strategy that is refused leaves no names behind.
-  Loader(const std::string& path, const storage::NameDictionary& dictionary, IssueList& issues)
-      : path_(path), dictionary_(dictionary), issues_(issues) {}
+  Loader(const std::string& path, StrategySources& sources,
+         const storage::NameDictionary& dictionary, IssueList& issues)
+      : path_(path), sources_(sources), dictionary_(dictionary), issues_(issues) {}
 
   // nullptr when there was an error.
   std::shared_ptr<const Strategy> Load();
@@ -46,6 +48,10 @@ class Loader {
   // Reads every model and, unless `strategy` is nullptr, adds it there.
   void LoadModels(Strategy* strategy);
   void LoadModel(int index, Strategy* strategy, scoring::InputTable& inputs);
+  // What the reference names: the content with the model's version.
+  absl::StatusOr<StoredModel> FindContent(const v1::ModelReference& reference);
+  // Notes what the model is made of.
+  void AddToVersion(const v1::ModelReference& reference, const StoredModel& model);
   void CheckNoTreeInputs(const v1::ModelReference& reference, const std::string& field);
 
   void Report(std::string_view field, std::string message) {
@@ -53,6 +59,7 @@ class Loader {
   }
 
   const std::string& path_;
+  StrategySources& sources_;
   storage::NameDictionary dictionary_;
   IssueList& issues_;
   std::unique_ptr<YamlDocument> source_;
@@ -61,7 +68,7 @@ class Loader {
 };
 
 bool Loader::ReadStrategy() {
-  absl::StatusOr<std::string> text = ReadFile(path_, kMaxStrategyFileBytes);
+  absl::StatusOr<std::string> text = sources_.ReadStrategy(path_);
   if (!text.ok()) {
     issues_.Add({Issue::Severity::kError,
                  {path_, 0, 0},
@@ -91,40 +98,62 @@ std::shared_ptr<Strategy> Loader::Compile() {
   return CompileStrategy(file_, number_of, report);
 }
 
+absl::StatusOr<StoredModel> Loader::FindContent(const v1::ModelReference& reference) {
+  if (!reference.stored().empty()) return sources_.Stored(reference.stored());
+  const absl::StatusOr<std::string> path = FindModelFile(path_, reference.file());
+  if (!path.ok()) return path.status();
+  absl::StatusOr<std::shared_ptr<const ModelContent>> content = sources_.ReadModel(*path);
+  if (!content.ok()) return content.status();
+  const std::string hash = (*content)->hash.substr(0, kShownHashDigits);
+  return StoredModel{absl::StrCat(reference.name(), "@", hash), *std::move(content)};
+}
+
+void Loader::AddToVersion(const v1::ModelReference& reference, const StoredModel& model) {
+  PutBytes(hashed_, reference.name());
+  PutBytes(hashed_, model.content->hash);
+}
+
 void Loader::LoadModel(int index, Strategy* strategy, scoring::InputTable& inputs) {
   const v1::ModelReference& reference = file_.models(index);
+  if (SourcesOf(reference).size() != 1) return;  // reported
+  const std::string source(SourcesOf(reference).front());
   const std::string field = absl::StrCat("models[", index, "]");
-  if (reference.file().empty()) return;  // reported
-  const bool is_yaml = IsYamlModel(reference.file());
-  const absl::StatusOr<std::string> path = FindModelFile(path_, reference.file());
-  absl::StatusOr<std::string> text =
-      path.ok() ? ReadFile(*path, is_yaml ? kMaxStrategyFileBytes : trees::kMaxModelBytes)
-                : path.status();
-  if (!text.ok()) {
-    Report(absl::StrCat(field, ".file"), absl::StrCat("the model file ", Quoted(reference.file()),
-                                                      ": ", text.status().message()));
+  const absl::StatusOr<StoredModel> found = FindContent(reference);
+  if (!found.ok()) {
+    Report(absl::StrCat(field, ".", source),
+           absl::StrCat(reference.stored().empty() ? "the model file " : "the stored model ",
+                        Quoted(reference.stored().empty() ? reference.file() : reference.stored()),
+                        ": ", found.status().message()));
     return;
   }
-  PutBytes(hashed_, reference.name());
-  PutBytes(hashed_, ContentHash(*text, kFullHashDigits));
-  const std::string version = absl::StrCat(reference.name(), "@", ContentHash(*text));
+  const ModelContent& content = *found->content;
+  AddToVersion(reference, *found);
   std::optional<scoring::InputNames> names;
   if (strategy != nullptr) {
     names.emplace(scoring::InputNames{strategy->features, strategy->context, strategy->catalog});
   }
   const scoring::InputNames* known = names ? &*names : nullptr;
   std::unique_ptr<const scoring::Model> model;
-  if (is_yaml) {
+  if (content.trees == nullptr) {
     CheckNoTreeInputs(reference, field);
-    model = ReadModel(*path, *std::move(text), known, inputs, issues_);
-  } else {
-    model = ReadTreeModel(
-        *text, reference, known, inputs, [&](std::string_view in_reference, std::string message) {
-          Report(absl::StrCat(field, ".", ToAbsl(in_reference)), std::move(message));
+    model = ReadModel(content.file, content.yaml, known, inputs, issues_);
+  } else if (known != nullptr) {
+    model = scoring::TreeModel::Create(
+        content.trees, reference, *known, inputs,
+        [&](std::string_view in_reference, std::string message) {
+          // What is wrong with the model as a whole stands where the strategy names it.
+          const std::string place = in_reference == "file" ? source : std::string(in_reference);
+          Report(absl::StrCat(field, ".", place), std::move(message));
         });
   }
   if (strategy == nullptr) return;
-  strategy->models.models.push_back({reference.name(), version, std::move(model)});
+  IssueList known_issues;
+  strategy->model_origins.push_back({.name = reference.name(),
+                                     .version = found->version,
+                                     .kind = KindOf(content, known_issues),
+                                     .hash = content.hash,
+                                     .stored = reference.stored()});
+  strategy->models.models.push_back({reference.name(), found->version, std::move(model)});
 }
 
 void Loader::CheckNoTreeInputs(const v1::ModelReference& reference, const std::string& field) {
@@ -157,14 +186,21 @@ std::shared_ptr<const Strategy> Loader::Load() {
 
 }  // namespace
 
-std::shared_ptr<const Strategy> LoadStrategy(const std::string& path,
+std::shared_ptr<const Strategy> LoadStrategy(const std::string& path, StrategySources& sources,
                                              storage::NameDictionary& dictionary,
                                              IssueList& issues) {
-  Loader loader(path, dictionary, issues);
+  Loader loader(path, sources, dictionary, issues);
   std::shared_ptr<const Strategy> strategy = loader.Load();
   if (strategy != nullptr) dictionary = std::move(loader.dictionary());
   issues.Sort();
   return strategy;
+}
+
+std::shared_ptr<const Strategy> LoadStrategy(const std::string& path,
+                                             storage::NameDictionary& dictionary,
+                                             IssueList& issues) {
+  StrategySources sources;
+  return LoadStrategy(path, sources, dictionary, issues);
 }
 
 }  // namespace attune::strategy

@@ -7,15 +7,17 @@
 #include "lib/base/issue.h"
 #include "lib/storage/name_dictionary.h"
 #include "lib/strategy/strategy.h"
+#include "lib/strategy/strategy_sources.h"
 
 namespace attune::strategy {
-
-// Largest strategy or model file, in bytes.
-inline constexpr size_t kMaxStrategyFileBytes = 16u << 20;
 
 // Reads, checks and compiles the strategy file and its model files. Every problem of every file is
 // added to `issues`; returns nullptr when one of them is an error. Names get their numbers from
 // `dictionary`, which the caller saves before data are written with them.
+std::shared_ptr<const Strategy> LoadStrategy(const std::string& path, StrategySources& sources,
+                                             storage::NameDictionary& dictionary,
+                                             IssueList& issues);
+// The same without a registry of models.
 std::shared_ptr<const Strategy> LoadStrategy(const std::string& path,
                                              storage::NameDictionary& dictionary,
                                              IssueList& issues);

@@ -59,8 +59,8 @@ prometheus::ClientMetric Histogram::Collect() const {
   return metric;
 }
 
-Registry::Metric& Registry::Find(const std::string& name, const std::string& help,
-                                 prometheus::MetricType type, const Labels& labels) {
+Registry::Family& Registry::FindFamily(const std::string& name, const std::string& help,
+                                       prometheus::MetricType type) {
   auto family = std::find_if(families_.begin(), families_.end(),
                              [&](const Family& f) { return f.name == name; });
   if (family == families_.end()) {
@@ -69,9 +69,15 @@ Registry::Metric& Registry::Find(const std::string& name, const std::string& hel
     family->help = help;
     family->type = type;
   }
-  Metric*& metric = family->by_labels[Joined(labels)];
+  return *family;
+}
+
+Registry::Metric& Registry::Find(const std::string& name, const std::string& help,
+                                 prometheus::MetricType type, const Labels& labels) {
+  Family& family = FindFamily(name, help, type);
+  Metric*& metric = family.by_labels[Joined(labels)];
   if (metric == nullptr) {
-    metric = &family->metrics.emplace_back();
+    metric = &family.metrics.emplace_back();
     metric->labels = labels;
   }
   return *metric;
@@ -99,6 +105,12 @@ void Registry::AddGauge(const std::string& name, const std::string& help,
   Find(name, help, prometheus::MetricType::Gauge, labels).read = std::move(read);
 }
 
+void Registry::AddInfo(const std::string& name, const std::string& help,
+                       std::function<std::vector<Labels>()> read) {
+  MutexLock lock(mutex_);
+  FindFamily(name, help, prometheus::MetricType::Gauge).read_labels = std::move(read);
+}
+
 void Registry::AddCounterFunction(const std::string& name, const std::string& help,
                                   std::function<double()> read, const Labels& labels) {
   MutexLock lock(mutex_);
@@ -120,6 +132,13 @@ std::vector<prometheus::MetricFamily> Registry::Collect() const {
     out.name = family.name;
     out.help = family.help;
     out.type = family.type;
+    if (family.read_labels) {
+      for (const Labels& labels : family.read_labels()) {
+        prometheus::ClientMetric& info = out.metric.emplace_back();
+        info.label = ToPrometheus(labels);
+        info.gauge.value = 1;
+      }
+    }
     for (const Metric& metric : family.metrics) {
       prometheus::ClientMetric value =
           metric.histogram ? metric.histogram->Collect() : prometheus::ClientMetric();

@@ -62,6 +62,10 @@ class Registry : public prometheus::Collectable {
   // The functions are called on every scrape, from the scraping thread.
   void AddGauge(const std::string& name, const std::string& help, std::function<double()> read,
                 const Labels& labels = {});
+  // A gauge that says something by its labels: on every scrape there is one series with the value 1
+  // for each of those that the function returns.
+  void AddInfo(const std::string& name, const std::string& help,
+               std::function<std::vector<Labels>()> read);
   void AddCounterFunction(const std::string& name, const std::string& help,
                           std::function<double()> read, const Labels& labels = {});
   // Called once per scrape before anything is read, so that several gauges can share one snapshot.
@@ -81,9 +85,12 @@ class Registry : public prometheus::Collectable {
     std::string help;
     prometheus::MetricType type = prometheus::MetricType::Untyped;
     std::deque<Metric> metrics;
-    StringMap<Metric*> by_labels;  // keys are the labels, joined
+    StringMap<Metric*> by_labels;                      // keys are the labels, joined
+    std::function<std::vector<Labels>()> read_labels;  // of AddInfo
   };
 
+  Family& FindFamily(const std::string& name, const std::string& help, prometheus::MetricType type)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Metric& Find(const std::string& name, const std::string& help, prometheus::MetricType type,
                const Labels& labels) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 

@@ -31,9 +31,13 @@ class EnsembleBuilder {
   absl::StatusOr<TreeEnsemble> Build() {
     if (absl::Status status = CheckShape(); !status.ok()) return status;
     ensemble_.is_categorical_.resize(model_.info.features.size());
+    ensemble_.is_used_.resize(model_.info.features.size());
     ensemble_.trees_.reserve(model_.trees.size());
     for (size_t i = 0; i < model_.trees.size(); ++i) {
       if (absl::Status status = AddTree(i); !status.ok()) return status;
+    }
+    for (size_t i = 0; i < model_.weights.size(); ++i) {
+      if (model_.weights[i] != 0) ensemble_.is_used_[i / model_.base.size()] = true;
     }
     ensemble_.info_ = std::move(model_.info);
     ensemble_.arithmetic_ = model_.arithmetic;
@@ -178,11 +182,16 @@ class EnsembleBuilder {
         result.flags |= Node::kLinear;
         result.left = static_cast<uint32_t>(ensemble_.linear_leaves_.size());
         ensemble_.linear_leaves_.push_back({node.constant, node.terms_begin, node.terms_size});
+        for (size_t i = 0; i < node.terms_size; ++i) {
+          const int64_t feature = model_.linear_terms[node.terms_begin + i].first;
+          ensemble_.is_used_[static_cast<size_t>(feature)] = true;
+        }
       }
       return result;
     }
     result.threshold = node.threshold;
     result.feature = static_cast<uint32_t>(node.feature) & 0xFFFFFF;
+    ensemble_.is_used_[static_cast<size_t>(node.feature)] = true;
     result.left = static_cast<uint32_t>(left);
     if (node.missing_left) result.flags |= Node::kMissingLeft;
     if (node.zero_is_missing) result.flags |= Node::kZeroIsMissing;

@@ -40,6 +40,9 @@ class TreeEnsemble {
   size_t outputs() const { return link_ == Link::kArgmax ? 1 : base_.size(); }
   // Whether the model splits by category on that feature.
   bool IsCategorical(size_t feature) const { return is_categorical_[feature]; }
+  // Whether a prediction ever looks at that feature: models keep the names of all that they were
+  // trained with.
+  bool IsUsed(size_t feature) const { return is_used_[feature]; }
 
   // Memory of a prediction, reused from call to call.
   struct Scratch {
@@ -155,6 +158,7 @@ class TreeEnsemble {
   std::vector<std::pair<int64_t, double>> linear_terms_;
   std::vector<double> weights_;
   std::vector<bool> is_categorical_;
+  std::vector<bool> is_used_;
   // The same trees, for speed, where they allow it: in single precision, of little depth, without
   // categories.
   std::optional<PackedForest> packed_;

@@ -24,7 +24,7 @@ namespace {
 constexpr char kDescription[] =
     "attunectl asks and feeds attuned, which decides how to treat a customer now.";
 
-constexpr char kFooter[] =
+constexpr char kProgramFooter[] =
     R"(Every command has a --help with examples. Options may stand before or behind the command.
 
 Results go to standard output, everything else to standard error. With --json the
@@ -44,6 +44,7 @@ Examples:
   attunectl strategy test deploy/example
   attunectl expr '[1, 2, 3].exists(n, n > limit)' --var limit=2
   attunectl model predict --model churn.json --csv customers.csv
+  attunectl model put churn churn.json --comment "trained on October"
   attunectl generate customers --count 10000 --seed 7 --out customers.csv
 )";
 
@@ -133,7 +134,7 @@ int RunCtl(const std::vector<std::string>& arguments, Console& console) {
   program.require_subcommand(1);
   program.fallthrough();
   program.get_formatter()->column_width(28);
-  program.footer(kFooter);
+  program.footer(kProgramFooter);
   GlobalOptions options;
   AddGlobalOptions(program, options);
   Commands commands;

@@ -20,7 +20,7 @@ namespace {
 
 using google::protobuf::util::TimeUtil;
 
-constexpr char kFooter[] =
+constexpr char kDecideFooter[] =
     R"(The type of an attribute's value is taken from how it is written: true and false are a
 bool, 34 an int, 5.5 a double, 2026-03-01T10:00:00Z a timestamp, [a,b] a string_list,
 anything else a string. In double quotes it is a string in any case: --attribute
@@ -317,7 +317,7 @@ void AddDecideCommand(CLI::App& program, Commands& commands) {
   CLI::App* decide = program.add_subcommand("decide", "Decide how to treat a customer now.");
   auto flags = std::make_shared<DecideFlags>();
   AddOptions(*decide, flags);
-  decide->footer(absl::StrCat(kFooter, kGlobalOptionsNote));
+  decide->footer(absl::StrCat(kDecideFooter, kGlobalOptionsNote));
   commands.Add(decide,
                [flags](const Invocation& invocation) { return Decide(invocation, *flags); });
 }

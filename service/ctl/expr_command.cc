@@ -21,8 +21,10 @@
 #include "lib/base/text.h"
 #include "lib/expression/cel_text.h"
 #include "lib/expression/evaluator.h"
+#include "lib/expression/explanation.h"
 #include "lib/expression/number_text.h"
 #include "lib/expression/rule_set.h"
+#include "lib/expression/source.h"
 #include "lib/policy/engagement_rules.h"
 #include "lib/storage/name_dictionary.h"
 #include "lib/strategy/engagement_compiler.h"
@@ -30,6 +32,7 @@
 #include "lib/strategy/yaml_reader.h"
 #include "service/ctl/issue_json.h"
 #include "service/ctl/json.h"
+#include "service/ctl/stored_files.h"
 #include "service/ctl/table.h"
 
 namespace attune::ctl {
@@ -43,7 +46,7 @@ using expression::Value;
 // A result that is longer as text is not printed.
 constexpr size_t kMaxPrintedBytes = 1 << 20;
 
-constexpr char kFooter[] =
+constexpr char kExprFooter[] =
     R"(EXPR is an expression in CEL, the language of a strategy's rules; lib/expression/README.md
 says what of it there is. The result is printed as an expression that yields it.
 
@@ -72,6 +75,7 @@ struct ExprFlags {
   std::vector<std::string> variables;
   bool check = false;
   std::string strategy;
+  std::vector<std::string> stored;
 };
 
 // "customer.age": names with dots between them.
@@ -173,6 +177,7 @@ class Expr {
   bool DeclareStrategy();
   int Compile();
   int Evaluate(const expression::RuleSet& rules);
+  int ReportFailed(expression::Evaluator& evaluator, const Value& error) const;
   int ReportWrong(const IssueList& issues, const char* code, int status) const;
 
   const Invocation& invocation_;
@@ -193,7 +198,8 @@ int Expr::Run() {
 bool Expr::DeclareStrategy() {
   storage::NameDictionary dictionary;
   IssueList issues;
-  strategy_ = strategy::LoadStrategy(flags_.strategy, dictionary, issues);
+  strategy::StrategySources sources = SourcesWith(flags_.stored);
+  strategy_ = strategy::LoadStrategy(flags_.strategy, sources, dictionary, issues);
   if (strategy_ == nullptr) {
     ReportWrong(issues, "WRONG_STRATEGY", kExitFailure);
     return false;
@@ -284,6 +290,7 @@ int Expr::Compile() {
   IssueList issues;
   expression::CompileOptions options;
   options.check_constants = flags_.check;
+  options.positions = true;
   const auto rules =
       expression::CompileOne(environment_, "expression", flags_.text, options, issues, limits_);
   issues.Sort();
@@ -305,18 +312,20 @@ int Expr::Compile() {
   return kExitOk;
 }
 
+int Expr::ReportFailed(expression::Evaluator& evaluator, const Value& error) const {
+  IssueList issues;
+  expression::IssueReporter reporter("expression", flags_.text, issues);
+  reporter.Report(expression::FailedAt(evaluator, 0).value_or(0),
+                  TerminalSafe(std::string(error.error_message())));
+  return ReportWrong(issues, "EVALUATION_FAILED", kExitFailure);
+}
+
 int Expr::Evaluate(const expression::RuleSet& rules) {
   expression::Evaluator evaluator(rules);
   evaluator.StartDecision(values_.data());
   const Value value = evaluator.Evaluate(0);
   if (value.is_error()) {
-    const std::string message(value.error_message());
-    invocation_.console.err << "evaluation failed: " << TerminalSafe(message) << "\n";
-    if (invocation_.options.json) {
-      WriteJson(invocation_.console.out,
-                Json{{"error", {{"code", "EVALUATION_FAILED"}, {"message", message}}}});
-    }
-    return kExitFailure;
+    return ReportFailed(evaluator, value);
   }
   if (!expression::FitsCel(value, kMaxPrintedBytes)) {
     return ReportError(invocation_.console, invocation_.options,
@@ -348,7 +357,8 @@ void AddExprCommand(CLI::App& program, Commands& commands) {
       ->type_name("FILE")
       ->needs(check)
       ->excludes(variable);
-  expr->footer(absl::StrCat(kFooter, kGlobalOptionsNote));
+  AddStoredOption(*expr, flags->stored);
+  expr->footer(absl::StrCat(kExprFooter, kGlobalOptionsNote));
   commands.Add(expr,
                [flags](const Invocation& invocation) { return Expr(invocation, *flags).Run(); });
 }

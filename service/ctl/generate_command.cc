@@ -4,6 +4,7 @@
 #include <fstream>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -16,6 +17,7 @@
 #include "service/ctl/customer_generator.h"
 #include "service/ctl/json.h"
 #include "service/ctl/progress.h"
+#include "service/ctl/stored_files.h"
 #include "service/ctl/table.h"
 
 namespace attune::ctl {
@@ -23,7 +25,7 @@ namespace {
 
 constexpr size_t kChunkBytes = 256u << 10;
 
-constexpr char kFooter[] =
+constexpr char kGenerateFooter[] =
     R"(The same options give the same customers on every machine, and customer C0000042 is the
 same one whatever --count is. Without --strategy they are customers of the telecom
 operator of deploy/example/telecom.yaml, with what belongs together drawn together:
@@ -49,6 +51,7 @@ struct GenerateFlags {
   std::string as_of;
   std::string out = "-";
   std::string strategy;
+  std::vector<std::string> stored;
 };
 
 // Writes header and rows. INTERNAL or another error with what is wrong: they can't be written.
@@ -83,7 +86,8 @@ int Generate(const Invocation& invocation, const GenerateFlags& flags) {
   std::shared_ptr<const strategy::Strategy> strategy;
   if (!flags.strategy.empty()) {
     storage::NameDictionary dictionary;
-    strategy = strategy::LoadStrategy(flags.strategy, dictionary, issues);
+    strategy::StrategySources sources = SourcesWith(flags.stored);
+    strategy = strategy::LoadStrategy(flags.strategy, sources, dictionary, issues);
     if (strategy == nullptr) {
       return ReportError(console, invocation.options,
                          absl::StrCat("the strategy has errors:\n", issues.ToString()));
@@ -158,7 +162,8 @@ void AddGenerateCommand(CLI::App& program, Commands& commands) {
                    "Draw the features that this strategy declares, by type.\nDefault: customers of "
                    "the telecom example.")
       ->type_name("FILE");
-  customers->footer(absl::StrCat(kFooter, kGlobalOptionsNote));
+  AddStoredOption(*customers, flags->stored);
+  customers->footer(absl::StrCat(kGenerateFooter, kGlobalOptionsNote));
   commands.Add(customers,
                [flags](const Invocation& invocation) { return Generate(invocation, *flags); });
 }

@@ -5,6 +5,7 @@
 #include <charconv>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <ostream>
 #include <string>
 #include <string_view>
@@ -13,18 +14,24 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "absl/types/span.h"
+#include "google/protobuf/util/time_util.h"
 #include "lib/base/absl_strings.h"
 #include "lib/base/text.h"
 #include "lib/trees/model_reader.h"
 #include "service/ctl/byte_source.h"
 #include "service/ctl/json.h"
 #include "service/ctl/model_rows.h"
+#include "service/ctl/model_source.h"
 #include "service/ctl/output_file.h"
+#include "service/ctl/registry_command.h"
 #include "service/ctl/table.h"
 
 namespace attune::ctl {
 namespace {
+
+using google::protobuf::util::TimeUtil;
 
 // Numbers that are predicted at once, at most.
 constexpr size_t kBatchValues = 1 << 20;
@@ -44,6 +51,7 @@ Exit status: 0 it worked, 1 the model or the table is damaged, 2 wrong usage.
 Examples:
   attunectl model predict --model churn.json --csv customers.csv > churn.csv
   attunectl model predict --model acceptance.txt --csv customers.csv.gz --raw --out scores.csv
+  attunectl model predict --model churn@0123456789ab --csv customers.csv --out churn.csv
 
 )";
 
@@ -53,6 +61,7 @@ constexpr char kInspectFooter[] =
 Examples:
   attunectl model inspect churn.json
   attunectl model inspect acceptance.txt --json
+  attunectl model inspect churn
 
 )";
 
@@ -64,34 +73,10 @@ struct PredictFlags {
   bool raw = false;
 };
 
-// "FILE: what is wrong with it".
-absl::Status FileError(const std::string& path, const absl::Status& status) {
-  return absl::Status(status.code(), absl::StrCat(Quoted(path, 200), ": ", status.message()));
-}
-
-// The whole file, but not more than a model may have.
-absl::StatusOr<std::string> ReadBytes(const std::string& path, std::istream& standard_input) {
-  constexpr size_t kPieceBytes = 1 << 20;
-  auto source = OpenByteSource(path, standard_input);
-  if (!source.ok()) return source.status();
-  std::string bytes;
-  while (bytes.size() <= trees::kMaxModelBytes) {
-    const size_t size = bytes.size();
-    bytes.resize(size + kPieceBytes);
-    const absl::StatusOr<size_t> read = (*source)->Read(bytes.data() + size, kPieceBytes);
-    if (!read.ok()) return read.status();
-    bytes.resize(size + *read);
-    if (*read == 0) break;
-  }
-  return bytes;
-}
-
-absl::StatusOr<trees::TreeEnsemble> LoadModel(const std::string& path, Console& console) {
-  const absl::StatusOr<std::string> bytes = ReadBytes(path, console.in);
-  if (!bytes.ok()) return bytes.status();
-  absl::StatusOr<trees::TreeEnsemble> model = trees::ReadModel(*bytes);
-  if (!model.ok()) return FileError(path, model.status());
-  return model;
+absl::StatusOr<trees::TreeEnsemble> ParseTrees(const ModelBytes& model) {
+  absl::StatusOr<trees::TreeEnsemble> trees = trees::ReadModel(model.bytes);
+  if (!trees.ok()) return FileError(model.file, trees.status());
+  return trees;
 }
 
 std::string PredictionHeader(size_t columns) {
@@ -150,8 +135,9 @@ absl::StatusOr<int64_t> PredictRows(const trees::TreeEnsemble& model, ModelRows&
   return total;
 }
 
-absl::StatusOr<int64_t> PredictFile(const PredictFlags& flags, Console& console) {
-  const absl::StatusOr<trees::TreeEnsemble> model = LoadModel(flags.model, console);
+absl::StatusOr<int64_t> PredictFile(const ModelBytes& found, const PredictFlags& flags,
+                                    Console& console) {
+  const absl::StatusOr<trees::TreeEnsemble> model = ParseTrees(found);
   if (!model.ok()) return model.status();
   auto source = OpenByteSource(flags.csv, console.in);
   if (!source.ok()) return source.status();
@@ -194,7 +180,9 @@ int Predict(const Invocation& invocation, const PredictFlags& flags) {
                 absl::StrCat("--out is the ", ToAbsl(input), " itself; name another file"));
     return kExitUsage;
   }
-  const absl::StatusOr<int64_t> rows = PredictFile(flags, console);
+  const std::optional<ModelBytes> model = FindModel(invocation, flags.model);
+  if (!model) return kExitFailure;
+  const absl::StatusOr<int64_t> rows = PredictFile(*model, flags, console);
   if (!rows.ok()) {
     return ReportError(console, invocation.options, std::string(rows.status().message()));
   }
@@ -247,15 +235,52 @@ std::string InspectText(const trees::TreeEnsemble& model) {
   return absl::StrCat(table.ToString(), "\n", WrappedList("Features: ", names));
 }
 
-int Inspect(const Invocation& invocation, const std::string& path) {
-  const absl::StatusOr<trees::TreeEnsemble> model = LoadModel(path, invocation.console);
+Json StoredJson(const v1::ModelVersion& version) {
+  return {{"name", version.name()},
+          {"version", version.version()},
+          {"hash", version.hash()},
+          {"file", version.file()},
+          {"size_bytes", version.size_bytes()},
+          {"time", TimeUtil::ToString(version.time())},
+          {"by", version.by()},
+          {"comment", version.comment()},
+          {"active", version.active()},
+          {"in_use", version.in_use()}};
+}
+
+// A model in YAML tells by itself what is in it.
+void InspectYaml(const Invocation& invocation, const ModelBytes& model) {
+  if (invocation.options.json) {
+    WriteJson(invocation.console.out, Json{{"kind", model.stored->kind()},
+                                           {"yaml", model.bytes},
+                                           {"stored", StoredJson(*model.stored)}});
+    return;
+  }
+  invocation.console.out << VersionText(*model.stored) << "\n";
+  const std::vector<std::string> lines = absl::StrSplit(model.bytes, '\n');
+  for (const std::string& line : lines) {
+    invocation.console.out << TerminalSafe(line) << "\n";
+  }
+}
+
+int Inspect(const Invocation& invocation, const std::string& text) {
+  const std::optional<ModelBytes> found = FindModel(invocation, text);
+  if (!found) return kExitFailure;
+  if (found->stored && found->stored->kind() != "trees") {
+    InspectYaml(invocation, *found);
+    return kExitOk;
+  }
+  const absl::StatusOr<trees::TreeEnsemble> model = ParseTrees(*found);
   if (!model.ok()) {
     return ReportError(invocation.console, invocation.options,
                        std::string(model.status().message()));
   }
   if (invocation.options.json) {
-    WriteJson(invocation.console.out, InspectJson(*model));
+    Json json = InspectJson(*model);
+    if (found->stored) json["stored"] = StoredJson(*found->stored);
+    WriteJson(invocation.console.out, json);
   } else {
+    if (found->stored) invocation.console.out << VersionText(*found->stored);
     invocation.console.out << InspectText(*model);
   }
   return kExitOk;
@@ -264,9 +289,11 @@ int Inspect(const Invocation& invocation, const std::string& path) {
 void AddPredict(CLI::App& model, Commands& commands) {
   CLI::App* command = model.add_subcommand("predict", "Predict every row of a table.");
   auto flags = std::make_shared<PredictFlags>();
-  command->add_option("--model", flags->model, "The model; - for standard input.")
+  command
+      ->add_option("--model", flags->model,
+                   "The model: a file, - for standard input, or NAME or\nNAME@HASH of the server.")
       ->required()
-      ->type_name("FILE");
+      ->type_name("FILE|NAME");
   command
       ->add_option("--csv", flags->csv,
                    "The table, with the columns' names in its first row;\n- for standard input. "
@@ -296,13 +323,17 @@ void AddPredict(CLI::App& model, Commands& commands) {
 }  // namespace
 
 void AddModelCommand(CLI::App& program, Commands& commands) {
-  CLI::App* model = program.add_subcommand("model", "Look at models of trees and try them.");
+  CLI::App* model = program.add_subcommand("model", "Store models, look at them and try them.");
   model->require_subcommand(1);
   model->footer(kGroupFooter);
+  AddRegistryCommands(*model, commands);
   AddPredict(*model, commands);
   CLI::App* inspect = model->add_subcommand("inspect", "Show what a model is.");
   auto path = std::make_shared<std::string>();
-  inspect->add_option("FILE", *path, "The model; - for standard input.")->required();
+  inspect
+      ->add_option("MODEL", *path,
+                   "The model: a file, - for standard input, or NAME or\nNAME@HASH of the server.")
+      ->required();
   inspect->footer(absl::StrCat(kInspectFooter, kGlobalOptionsNote));
   commands.Add(inspect,
                [path](const Invocation& invocation) { return Inspect(invocation, *path); });

@@ -5,7 +5,7 @@
 
 namespace attune::ctl {
 
-// Adds `model predict` and `model inspect`.
+// Adds `model predict`, `model inspect` and the commands of the registry.
 void AddModelCommand(CLI::App& program, Commands& commands);
 
 }  // namespace attune::ctl

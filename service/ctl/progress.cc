@@ -27,14 +27,16 @@ std::string FormatTimeLeft(double seconds) {
 }  // namespace
 
 std::string FormatProgress(const ProgressState& state) {
-  std::string text = absl::StrCat(Grouped(state.rows), " rows");
+  // A file that has no rows is told by its bytes alone.
+  const bool has_rows = state.rows > 0 || state.bytes == 0;
+  std::string text = has_rows ? absl::StrCat(Grouped(state.rows), " rows") : "";
   const double seconds = absl::ToDoubleSeconds(state.elapsed);
   const bool has_rate = state.elapsed >= kFirstRate;
-  if (has_rate) {
+  if (has_rate && has_rows) {
     const auto rate = static_cast<int64_t>(static_cast<double>(state.rows) / seconds);
     absl::StrAppend(&text, "  ", Grouped(rate), " rows/s");
   }
-  if (state.bytes > 0) absl::StrAppend(&text, "  ", Megabytes(state.bytes));
+  if (state.bytes > 0) absl::StrAppend(&text, has_rows ? "  " : "", Megabytes(state.bytes));
   double done = 0;
   if (state.total_bytes.value_or(0) > 0) {
     absl::StrAppend(&text, " of ", Megabytes(*state.total_bytes));

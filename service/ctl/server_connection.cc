@@ -40,8 +40,11 @@ std::string Advice(const grpc::Status& status, const GlobalOptions& options) {
     case grpc::StatusCode::ALREADY_EXISTS:
       return "Use another --request_id for another request.";
     case grpc::StatusCode::ABORTED:
-    case grpc::StatusCode::RESOURCE_EXHAUSTED:
       return "Try again in a moment.";
+    case grpc::StatusCode::RESOURCE_EXHAUSTED:
+      return "Make room as it says, or try again in a moment.";
+    case grpc::StatusCode::FAILED_PRECONDITION:
+      return "Do first what it says.";
     case grpc::StatusCode::DEADLINE_EXCEEDED:
       return "Try again, or allow more time with --timeout.";
     case grpc::StatusCode::UNAVAILABLE:
@@ -98,6 +101,7 @@ ServerConnection::ServerConnection(const GlobalOptions& options) : timeout_(opti
       grpc::CreateCustomChannel(options.server, grpc::InsecureChannelCredentials(), arguments);
   customers_ = v1::CustomerService::NewStub(channel);
   decisions_ = v1::DecisionService::NewStub(channel);
+  models_ = v1::ModelService::NewStub(channel);
   strategies_ = v1::StrategyService::NewStub(channel);
   generic_ = std::make_unique<grpc::GenericStub>(channel);
 }

@@ -9,6 +9,7 @@
 #include "absl/time/time.h"
 #include "attune/v1/customer_service.grpc.pb.h"
 #include "attune/v1/decision_service.grpc.pb.h"
+#include "attune/v1/model_service.grpc.pb.h"
 #include "attune/v1/strategy_service.grpc.pb.h"
 #include "grpcpp/generic/generic_stub.h"
 #include "grpcpp/grpcpp.h"
@@ -36,6 +37,7 @@ class ServerConnection {
 
   v1::CustomerService::Stub& customers() { return *customers_; }
   v1::DecisionService::Stub& decisions() { return *decisions_; }
+  v1::ModelService::Stub& models() { return *models_; }
   v1::StrategyService::Stub& strategies() { return *strategies_; }
   // For messages that are serialised already.
   grpc::GenericStub& generic() { return *generic_; }
@@ -50,6 +52,7 @@ class ServerConnection {
   const std::optional<absl::Duration> timeout_;
   std::unique_ptr<v1::CustomerService::Stub> customers_;
   std::unique_ptr<v1::DecisionService::Stub> decisions_;
+  std::unique_ptr<v1::ModelService::Stub> models_;
   std::unique_ptr<v1::StrategyService::Stub> strategies_;
   std::unique_ptr<grpc::GenericStub> generic_;
 };

@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "lib/base/issue.h"
@@ -9,13 +10,14 @@
 #include "lib/strategy/strategy_loader.h"
 #include "service/ctl/issue_json.h"
 #include "service/ctl/json.h"
+#include "service/ctl/stored_files.h"
 #include "service/ctl/strategy_test_command.h"
 #include "service/ctl/table.h"
 
 namespace attune::ctl {
 namespace {
 
-constexpr char kFooter[] =
+constexpr char kStrategyFooter[] =
     R"(Every problem of the strategy and of its model files is reported at once, as
 file:line:column with what is wrong and what would be right. No server is needed.
 
@@ -25,6 +27,7 @@ Exit status: 0 the strategy can be used (there may be warnings), 1 it has errors
 Examples:
   attunectl strategy check deploy/example/telecom.yaml
   attunectl strategy check telecom.yaml --json
+  attunectl strategy check telecom.yaml --stored churn=models/churn.json
 
 )";
 
@@ -63,12 +66,14 @@ std::string SummaryText(const strategy::Strategy& strategy) {
   return absl::StrCat(TerminalSafe(strategy.version), " is good:\n", table.ToString());
 }
 
-int Check(const Invocation& invocation, const std::string& path) {
+int Check(const Invocation& invocation, const std::string& path,
+          const std::vector<std::string>& stored) {
   Console& console = invocation.console;
   storage::NameDictionary dictionary;
   IssueList issues;
+  strategy::StrategySources sources = SourcesWith(stored);
   const std::shared_ptr<const strategy::Strategy> strategy =
-      strategy::LoadStrategy(path, dictionary, issues);
+      strategy::LoadStrategy(path, sources, dictionary, issues);
   issues.Sort();
   if (invocation.options.json) {
     WriteJson(console.out, SummaryJson(issues, strategy.get()));
@@ -91,8 +96,12 @@ void AddStrategyCommand(CLI::App& program, Commands& commands) {
   CLI::App* check = strategy->add_subcommand("check", "Check a strategy file and its models.");
   auto path = std::make_shared<std::string>();
   check->add_option("FILE", *path, "The strategy, YAML.")->required();
-  check->footer(absl::StrCat(kFooter, kGlobalOptionsNote));
-  commands.Add(check, [path](const Invocation& invocation) { return Check(invocation, *path); });
+  auto stored = std::make_shared<std::vector<std::string>>();
+  AddStoredOption(*check, *stored);
+  check->footer(absl::StrCat(kStrategyFooter, kGlobalOptionsNote));
+  commands.Add(check, [path, stored](const Invocation& invocation) {
+    return Check(invocation, *path, *stored);
+  });
   AddStrategyTestCommand(*strategy, commands);
 }
 

@@ -20,6 +20,7 @@
 #include "lib/storage/name_dictionary.h"
 #include "service/ctl/issue_json.h"
 #include "service/ctl/json.h"
+#include "service/ctl/stored_files.h"
 #include "service/ctl/table.h"
 
 namespace attune::ctl {
@@ -32,7 +33,7 @@ using scenario::StepFailure;
 
 constexpr char kSuffix[] = ".cases.yaml";
 
-constexpr char kFooter[] =
+constexpr char kTestFooter[] =
     R"(A case is a customer, what happened before, a situation, and the ranking and the
 rejections with their reasons that are expected then; a file holds cases about one
 strategy. Decisions are made as the server makes them, with a clock that the cases set;
@@ -69,7 +70,8 @@ struct FileResult {
 // A run over files. Not thread-safe.
 class TestRun {
  public:
-  explicit TestRun(const Invocation& invocation) : invocation_(invocation) {}
+  TestRun(const Invocation& invocation, const std::vector<std::string>& stored)
+      : invocation_(invocation), sources_(SourcesWith(stored)) {}
 
   int Run(const std::vector<std::string>& paths);
 
@@ -81,6 +83,7 @@ class TestRun {
   void PrintJson() const;
 
   const Invocation& invocation_;
+  strategy::StrategySources sources_;
   IssueList issues_;
   size_t wrong_files_ = 0;
   std::vector<FileResult> files_;
@@ -112,7 +115,7 @@ absl::StatusOr<std::vector<std::string>> TestRun::FilesOf(const std::string& pat
 absl::Status TestRun::RunFile(const std::string& path) {
   storage::NameDictionary dictionary;
   const size_t errors_before = issues_.errors();
-  const auto file = scenario::LoadScenarioFile(path, dictionary, issues_);
+  const auto file = scenario::LoadScenarioFile(path, sources_, dictionary, issues_);
   if (!file) {
     if (issues_.errors() > errors_before) ++wrong_files_;
     return absl::OkStatus();
@@ -225,9 +228,12 @@ void AddStrategyTestCommand(CLI::App& strategy, Commands& commands) {
   test->add_option("PATH", *paths, "Files of cases, and folders with such files.")
       ->required()
       ->type_name("PATH");
-  test->footer(absl::StrCat(kFooter, kGlobalOptionsNote));
-  commands.Add(test,
-               [paths](const Invocation& invocation) { return TestRun(invocation).Run(*paths); });
+  auto stored = std::make_shared<std::vector<std::string>>();
+  AddStoredOption(*test, *stored);
+  test->footer(absl::StrCat(kTestFooter, kGlobalOptionsNote));
+  commands.Add(test, [paths, stored](const Invocation& invocation) {
+    return TestRun(invocation, *stored).Run(*paths);
+  });
 }
 
 }  // namespace attune::ctl

@@ -8,6 +8,8 @@
 
 #include "gtest/gtest.h"
 #include "lib/decision/decision_pipeline.h"
+#include "lib/decision/explanation.h"
+#include "lib/decision/warm_up.h"
 #include "tests/testing/allocation_counter.h"
 #include "tests/testing/large_strategy.h"
 
@@ -54,6 +56,33 @@ TEST_P(PipelineAllocationTest, AllocatesNothingOnceItIsWarm) {
     }
   }
   EXPECT_EQ(testing::AllocationsOfThisThread(), warm);
+}
+
+// A strategy that was swapped in: what its first decisions need was allocated beforehand.
+TEST_P(PipelineAllocationTest, AllocatesNothingInTheFirstDecisionAfterWarmUp) {
+  testing::StrategyBuilder builder;
+  const std::shared_ptr<strategy::Strategy> strategy =
+      testing::BuildLargeStrategy(builder, GetParam());
+  constexpr int64_t kTimeUs = 1'772'323'200'000'000;
+  Decision decision;
+  WarmUp(*strategy, kTimeUs, decision);
+  context::DecisionContext context;
+  context.attributes.assign(strategy->context.attributes.defaults().begin(),
+                            strategy->context.attributes.defaults().end());
+  context.time_us = kTimeUs;
+  context.max_treatments = 3;
+  StageTimer timer(decision.times);
+  const std::vector<ValueRef> features(strategy->features.defaults().begin(),
+                                       strategy->features.defaults().end());
+  const uint64_t warm = testing::AllocationsOfThisThread();
+  for (int intent = 0; intent <= testing::kLargeIntents; ++intent) {
+    context.intent = intent;
+    context.channel = intent % testing::kLargeChannels;
+    RunPipeline(*strategy, stops::StopSet(), context, customer::CustomerState(), features, 0.99,
+                timer, decision.result);
+  }
+  EXPECT_EQ(testing::AllocationsOfThisThread(), warm);
+  EXPECT_EQ(decision.result.arbitration.ranked.size(), 3u);
 }
 
 // With each method of exploration, and a floor.
@@ -178,6 +207,52 @@ TEST(PolicyAllocationTest, CountingAHistoryAllocatesNothingOnceItIsWarm) {
 
 TEST(PolicyAllocationTest, EvaluatingRulesAllocatesNothingOnceItIsWarm) {
   ExpectNoAllocations(kRules);
+}
+
+TEST(ExplanationAllocationTest, ExplainingARejectionByARuleAllocatesNothingOnceItIsWarm) {
+  testing::StrategyBuilder builder;
+  const std::shared_ptr<strategy::Strategy> strategy = builder.BuildFromText(
+      std::string(testing::kSmallStrategy) + R"pb(
+        eligibility {
+          name: "loyal"
+          when: "customer.tenure_months > 100 || customer.monthly_charges > 5000.5"
+          because: "For those who have been with us for years."
+        }
+      )pb",
+      {testing::kSolveModel, testing::kSellModel});
+  context::DecisionContext context;
+  context.attributes.assign(strategy->context.attributes.defaults().begin(),
+                            strategy->context.attributes.defaults().end());
+  Decision decision;
+  decision.features.assign(strategy->features.defaults().begin(),
+                           strategy->features.defaults().end());
+  StageTimer timer(decision.times);
+  RunPipeline(*strategy, stops::StopSet(), context, customer::CustomerState(), decision.features,
+              std::nullopt, timer, decision.result);
+  ASSERT_EQ(decision.result.policy.rejected.size(), 4u);
+  RejectionExplainer explainer(*strategy, context, decision);
+  std::string text;
+  text.reserve(1 << 16);
+  const auto explain_all = [&] {
+    text.clear();
+    TextBuffer buffer(text);
+    for (const candidates::Rejection& rejection : decision.result.policy.rejected) {
+      if (rejection.reason != candidates::Reason::kNotEligible) continue;
+      explainer.Explain(rejection);
+      explainer.AppendDetail(buffer);
+      explainer.AppendExpression(buffer);
+      for (const policy::RuleValue& value : explainer.values()) buffer += value.text;
+      explainer.AppendNeeded(buffer);
+      explainer.AppendNearestChange(buffer);
+    }
+  };
+  explain_all();
+  const std::string first = text;
+  const uint64_t warm = testing::AllocationsOfThisThread();
+  explain_all();
+  EXPECT_EQ(testing::AllocationsOfThisThread(), warm);
+  EXPECT_EQ(text, first);
+  EXPECT_GT(text.size(), 600u);
 }
 
 INSTANTIATE_TEST_SUITE_P(Models, PipelineAllocationTest, ::testing::Values(1, 10, 50));

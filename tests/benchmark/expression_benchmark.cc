@@ -165,9 +165,11 @@ void BM_ExplainOneRejection(benchmark::State& state) {
   IssueList issues;
   const auto rules = CompileOne(MakeEnvironment(), "rule", kThreeComparisons, {}, issues);
   Evaluator evaluator(*rules);
+  Findings findings;
   for (auto _ : state) {
     evaluator.StartDecision(slots[0].data());
-    benchmark::DoNotOptimize(Explain(evaluator, 0));
+    Explain(evaluator, 0, findings);
+    benchmark::DoNotOptimize(findings.parts.data());
   }
 }
 BENCHMARK(BM_ExplainOneRejection);

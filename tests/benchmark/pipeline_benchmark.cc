@@ -83,6 +83,11 @@ class NoStore : public storage::StateStore {
     return std::nullopt;
   }
   absl::Status PutBlob(std::string_view, std::string_view) override { return absl::OkStatus(); }
+  absl::StatusOr<std::optional<std::string>> GetBlobPart(std::string_view, uint64_t,
+                                                         size_t) const override {
+    return std::nullopt;
+  }
+  absl::Status DeleteBlob(std::string_view) override { return absl::OkStatus(); }
   storage::StoreStats Stats() const override { return {}; }
 
  private:

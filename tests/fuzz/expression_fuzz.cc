@@ -80,8 +80,19 @@ void RunOne(std::string_view text, bool lenient) {
   evaluator.StartDecision(world.slots.data());
   const Value got = evaluator.Evaluate(0);
   std::string described;
-  for (const Finding& finding : Explain(evaluator, 0)) {
-    AppendDescription(finding, nullptr, nullptr, described);
+  Findings findings;
+  Explain(evaluator, 0, findings);
+  const auto append_seen = [&](size_t seen, TextBuffer& out) {
+    out += ToString(findings.seen[seen].value);
+  };
+  for (const Finding& finding : findings.parts) {
+    {
+      TextBuffer buffer(described);
+      AppendDescription(findings, finding, /*hides=*/false, append_seen, buffer);
+    }
+    if (finding.comparison != nullptr) {
+      AppendCondition(*finding.comparison, finding.needed, described);
+    }
   }
 
   IssueReporter reporter("fuzz", text, issues);

@@ -58,6 +58,7 @@ Client::Client(int port)
     : channel_(NewChannel(port)),
       decisions_(v1::DecisionService::NewStub(channel_)),
       customers_(v1::CustomerService::NewStub(channel_)),
+      models_(v1::ModelService::NewStub(channel_)),
       strategies_(v1::StrategyService::NewStub(channel_)) {}
 
 Answer<v1::DecideResponse> Client::Decide(const v1::DecideRequest& request) const {
@@ -120,6 +121,36 @@ Answer<v1::CustomerServiceBatchUpsertResponse> Client::BatchUpsert(
   SetDeadline(context);
   SendAll(*customers_->BatchUpsert(&context, &answer.response), messages, answer);
   return answer;
+}
+
+Answer<v1::ModelServicePutModelResponse> Client::PutModel(v1::ModelHeader header,
+                                                          const std::string& content,
+                                                          size_t piece_bytes) const {
+  header.set_size_bytes(std::ssize(content));
+  std::vector<v1::ModelServicePutModelRequest> messages(1);
+  *messages[0].mutable_header() = std::move(header);
+  for (size_t i = 0; i < content.size(); i += piece_bytes) {
+    messages.emplace_back().set_content(content.substr(i, piece_bytes));
+  }
+  Answer<v1::ModelServicePutModelResponse> answer;
+  grpc::ClientContext context;
+  SetDeadline(context);
+  SendAll(*models_->PutModel(&context, &answer.response), messages, answer);
+  return answer;
+}
+
+Answer<v1::ModelServiceListModelsResponse> Client::ListModels(const std::string& name) const {
+  v1::ModelServiceListModelsRequest request;
+  request.set_name(name);
+  return Call(*models_, &v1::ModelService::Stub::ListModels, request);
+}
+
+Answer<v1::ModelServiceActivateModelResponse> Client::ActivateModel(const std::string& name,
+                                                                    const std::string& hash) const {
+  v1::ModelServiceActivateModelRequest request;
+  request.set_name(name);
+  request.set_hash(hash);
+  return Call(*models_, &v1::ModelService::Stub::ActivateModel, request);
 }
 
 grpc::Status Client::DecideStream(

@@ -9,6 +9,7 @@
 #include "absl/time/time.h"
 #include "attune/v1/customer_service.grpc.pb.h"
 #include "attune/v1/decision_service.grpc.pb.h"
+#include "attune/v1/model_service.grpc.pb.h"
 #include "attune/v1/strategy_service.grpc.pb.h"
 #include "google/protobuf/message.h"
 #include "grpcpp/grpcpp.h"
@@ -61,6 +62,14 @@ class Client {
   Answer<v1::CustomerServiceBatchUpsertResponse> BatchUpsert(
       const std::vector<v1::CustomerServiceBatchUpsertRequest>& messages) const;
 
+  // One PutModel stream: the header with the size filled in, then the content in pieces.
+  Answer<v1::ModelServicePutModelResponse> PutModel(v1::ModelHeader header,
+                                                    const std::string& content,
+                                                    size_t piece_bytes = 1 << 20) const;
+  Answer<v1::ModelServiceListModelsResponse> ListModels(const std::string& name = "") const;
+  Answer<v1::ModelServiceActivateModelResponse> ActivateModel(const std::string& name,
+                                                              const std::string& hash) const;
+
   // One DecideStream: `next` fills requests until it returns false, on a thread of its own, after
   // which the stream is half-closed; `visit` gets the answers as they arrive.
   grpc::Status DecideStream(
@@ -77,6 +86,7 @@ class Client {
 
   v1::DecisionService::Stub& decisions() const { return *decisions_; }
   v1::CustomerService::Stub& customers() const { return *customers_; }
+  v1::ModelService::Stub& models() const { return *models_; }
   v1::StrategyService::Stub& strategies() const { return *strategies_; }
   const std::shared_ptr<grpc::Channel>& channel() const { return channel_; }
 
@@ -84,6 +94,7 @@ class Client {
   const std::shared_ptr<grpc::Channel> channel_;
   const std::unique_ptr<v1::DecisionService::Stub> decisions_;
   const std::unique_ptr<v1::CustomerService::Stub> customers_;
+  const std::unique_ptr<v1::ModelService::Stub> models_;
   const std::unique_ptr<v1::StrategyService::Stub> strategies_;
 };
 

@@ -121,7 +121,7 @@ TEST(StreamCodecTest, SpeaksProtocolBuffers) {
   EXPECT_EQ(response.decide().decision_id(), "y");
 }
 
-class LoadTest : public testing::Test {
+class LoadTest : public ::testing::Test {
  protected:
   LoadTest() {
     answer_.set_decision_id("0123456789abcdef0123456789abcdef");

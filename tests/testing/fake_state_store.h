@@ -29,6 +29,10 @@ class FakeStateStore : public storage::StateStore {
     absl::Status commit = absl::OkStatus();
     absl::Status read_log = absl::OkStatus();
     absl::Status sync = absl::OkStatus();
+    absl::Status read_blob = absl::OkStatus();
+    // So many further blobs are written or removed, then all fail as if the process had been
+    // killed; absent: none fails.
+    std::optional<int> blob_writes = std::nullopt;
     // So many further commits are refused with ABORTED, as if somebody else had been faster.
     int conflicts = 0;
   };
@@ -74,6 +78,19 @@ class FakeStateStore : public storage::StateStore {
   storage::Durability last_durability() const {
     MutexLock lock(mutex_);
     return last_durability_;
+  }
+
+  // The names of all blobs.
+  std::vector<std::string> BlobNames() const {
+    MutexLock lock(mutex_);
+    std::vector<std::string> names;
+    for (const auto& [name, bytes] : blobs_) names.push_back(name);
+    return names;
+  }
+  // The bytes of a blob, to be damaged.
+  void ChangeBlob(std::string_view name, const std::function<void(std::string&)>& change) {
+    MutexLock lock(mutex_);
+    change(blobs_.find(name)->second);
   }
 
   storage::CustomerKey KeyOf(std::string_view customer_id) const override {
@@ -160,13 +177,28 @@ class FakeStateStore : public storage::StateStore {
 
   absl::StatusOr<std::optional<std::string>> GetBlob(std::string_view name) const override {
     MutexLock lock(mutex_);
+    if (!faults_.read_blob.ok()) return faults_.read_blob;
     const auto blob = blobs_.find(name);
     if (blob == blobs_.end()) return std::nullopt;
     return blob->second;
   }
   absl::Status PutBlob(std::string_view name, std::string_view bytes) override {
     MutexLock lock(mutex_);
+    if (absl::Status status = BlobWrite(); !status.ok()) return status;
     blobs_.insert_or_assign(std::string(name), std::string(bytes));
+    return absl::OkStatus();
+  }
+  absl::StatusOr<std::optional<std::string>> GetBlobPart(std::string_view name, uint64_t offset,
+                                                         size_t max_bytes) const override {
+    absl::StatusOr<std::optional<std::string>> blob = GetBlob(name);
+    if (!blob.ok() || !blob->has_value()) return blob;
+    if (offset >= (*blob)->size()) return std::string();
+    return (*blob)->substr(offset, max_bytes);
+  }
+  absl::Status DeleteBlob(std::string_view name) override {
+    MutexLock lock(mutex_);
+    if (absl::Status status = BlobWrite(); !status.ok()) return status;
+    if (const auto blob = blobs_.find(name); blob != blobs_.end()) blobs_.erase(blob);
     return absl::OkStatus();
   }
 
@@ -184,6 +216,13 @@ class FakeStateStore : public storage::StateStore {
     std::optional<std::string> bytes;
     uint64_t version = 0;
   };
+
+  absl::Status BlobWrite() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    if (!faults_.blob_writes) return absl::OkStatus();
+    if (*faults_.blob_writes == 0) return absl::UnavailableError("killed");
+    --*faults_.blob_writes;
+    return absl::OkStatus();
+  }
 
   storage::Record Read(const storage::CustomerKey& key) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {

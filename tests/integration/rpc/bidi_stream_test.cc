@@ -23,7 +23,7 @@ RpcStatus EchoIds(CallContext&, const DecideStreamRequest& request,
   return {};
 }
 
-class BidiStreamTest : public testing::Test {
+class BidiStreamTest : public ::testing::Test {
  protected:
   void StartWith(RpcServerOptions options,
                  MessageHandlerOf<DecideStreamRequest, DecideStreamResponse> handler) {

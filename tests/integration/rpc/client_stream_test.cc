@@ -64,7 +64,7 @@ class CountingStream final : public ClientStreamOf<Request, Response> {
   int64_t rows_ = 0;
 };
 
-class ClientStreamTest : public testing::Test {
+class ClientStreamTest : public ::testing::Test {
  protected:
   void StartWith(RpcServerOptions options) {
     test_server_ = std::make_unique<TestServer>(std::move(options));

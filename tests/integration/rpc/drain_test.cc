@@ -15,7 +15,7 @@ using v1::DecideResponse;
 using v1::DecideStreamRequest;
 using v1::DecideStreamResponse;
 
-class DrainTest : public testing::Test {
+class DrainTest : public ::testing::Test {
  protected:
   // `upsert` runs on the executor.
   void StartWith(std::function<RpcStatus(CallContext&)> upsert = nullptr) {

@@ -68,7 +68,7 @@ class RawStream {
   std::unique_ptr<grpc::GenericClientAsyncReaderWriter> call_;
 };
 
-class HealthReflectionTest : public testing::Test {
+class HealthReflectionTest : public ::testing::Test {
  protected:
   void SetUp() override {
     test_server_.server().AddUnary<DecideRequest, DecideResponse>(

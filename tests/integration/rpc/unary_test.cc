@@ -21,7 +21,7 @@ RpcStatus EchoId(CallContext&, const DecideRequest& request, ReplyOf<DecideRespo
   return {};
 }
 
-class UnaryTest : public testing::Test {
+class UnaryTest : public ::testing::Test {
  protected:
   void StartWith(MessageHandlerOf<DecideRequest, DecideResponse> handler) {
     test_server_.server().AddUnary<DecideRequest, DecideResponse>(kDecide, std::move(handler));
@@ -257,7 +257,7 @@ TEST_F(UnaryTest, ListsItsMethods) {
                 "attune.v1.DecisionService/Decide unary"}));
 }
 
-class BlockingUnaryTest : public testing::Test {
+class BlockingUnaryTest : public ::testing::Test {
  protected:
   using Handler = MessageHandlerOf<CustomerServiceUpsertRequest, CustomerServiceUpsertResponse>;
 

@@ -396,8 +396,10 @@ TEST_F(RanksTest, AgreeWithCountingOnRandomCases) {
     catalog_.treatments.clear();
     scored_.scored.clear();
     for (int i = 0; i < 40; ++i) {
-      Add(static_cast<int>(random() % 3), one_of(4) / 4, 10 * one_of(4), one_of(3));
-      catalog_.treatments.back().lever = 0.5 * one_of(4);
+      // Some rounds are without costs, some without levers, as most strategies are.
+      Add(static_cast<int>(random() % 3), one_of(4) / 4, round % 5 == 0 ? 1 : 10 * one_of(4),
+          round % 2 == 0 ? 0 : one_of(3));
+      catalog_.treatments.back().lever = round % 3 == 0 ? 1 : 0.5 * one_of(4);
       catalog_.treatments.back().must_show = random() % 15 == 0;
     }
     settings_.min_priority = one_of(5);

@@ -103,10 +103,51 @@ TEST(ExprCommand, TellsEverythingThatIsWrongWithAnExpression) {
 TEST(ExprCommand, TellsWhatCannotBeEvaluatedFromWhatIsWrong) {
   CtlRun run = RunAttunectl({"expr", "1 / n", "--var", "n=0"});
   EXPECT_EQ(run.status, kExitFailure);
-  EXPECT_EQ(run.err, "evaluation failed: division by zero\n");
+  EXPECT_EQ(run.err,
+            "expression:1:3: error: division by zero\n"
+            "    1 / n\n"
+            "      ^\n");
   run = RunAttunectl({"expr", "1 / 0", "--json"});
   EXPECT_EQ(run.status, kExitFailure);
-  EXPECT_EQ(nlohmann::json::parse(run.out)["error"]["code"], "EVALUATION_FAILED");
+  const nlohmann::json json = nlohmann::json::parse(run.out);
+  EXPECT_EQ(json["error"]["code"], "EVALUATION_FAILED");
+  EXPECT_EQ(json["error"]["message"], "division by zero");
+  EXPECT_EQ(json["issues"][0]["column"], 3);
+}
+
+TEST(ExprCommand, PointsToWhatFailed) {
+  struct {
+    const char* name;
+    const char* text;
+    int line;
+    int column;
+  } const cases[] = {
+      {"deep within", "[1, 2 + (3 * (4 / n))]", 1, 17},
+      {"the first of two", "n > 1 / n && n / n > 1", 1, 7},
+      {"the branch that was taken", "n == 0 ? 1 + 2 / n : 3 / n", 1, 16},
+      {"the condition", "1 / n > 0 ? 3 / n : 4", 1, 3},
+      {"an index", "size(list) + list[5]", 1, 18},
+      {"a field", "1 + {'a': 1}.b", 1, 14},
+      {"an argument", "math.abs(int('x')) + 1", 1, 10},
+      {"a loop, not what it goes over", "1 + list.map(e, e / n)[0]", 1, 10},
+      {"another line", "n == 1 ||\n  list[7] == 2", 2, 7},
+  };
+  for (const auto& c : cases) {
+    const CtlRun run =
+        RunAttunectl({"expr", c.text, "--var", "n=0", "--var", "list=[1, 2]", "--json"});
+    EXPECT_EQ(run.status, kExitFailure) << c.name;
+    const nlohmann::json issue = nlohmann::json::parse(run.out)["issues"][0];
+    EXPECT_EQ(issue["line"], c.line) << c.name << run.err;
+    EXPECT_EQ(issue["column"], c.column) << c.name << run.err;
+  }
+}
+
+TEST(ExprCommand, HasAsksForDottedVariables) {
+  EXPECT_EQ(RunAttunectl({"expr", "has(customer.x)", "--var", "customer.x=1"}).out, "true\n");
+  EXPECT_EQ(RunAttunectl({"expr", "has(a.b.c) && a.b.c == 1", "--var", "a.b.c=1"}).out, "true\n");
+  // Nothing says what a sibling that nobody declared would be.
+  EXPECT_THAT(RunAttunectl({"expr", "has(customer.y)", "--var", "customer.x=1"}).err,
+              HasSubstr("unknown name \"customer.y\"; did you mean \"customer.x\"?"));
 }
 
 TEST(ExprCommand, ChecksWithoutEvaluating) {

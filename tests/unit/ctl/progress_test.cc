@@ -26,6 +26,7 @@ TEST(FormatProgress, LeavesOutWhatIsNotKnown) {
        {1'234'000, 312'400'000, 745'000'000, {}, absl::Seconds(12)},
        "1,234,000 rows  102,833 rows/s  312.4 of 745.0 MB  41%  17s left"},
       {"Pipe", {1000, 2'500'000, {}, {}, absl::Seconds(2)}, "1,000 rows  500 rows/s  2.5 MB"},
+      {"BytesAlone", {0, 2'500'000, 5'000'000, {}, absl::ZeroDuration()}, "2.5 of 5.0 MB  50%"},
       {"KnownRows", {250, 0, {}, 1000, absl::Seconds(1)}, "250 rows  250 rows/s  25%  3s left"},
       {"RowsOfAFile",
        {250, 1'000'000, {}, 1000, absl::Seconds(1)},

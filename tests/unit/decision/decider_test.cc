@@ -17,6 +17,7 @@
 #include "lib/context/value_codec.h"
 #include "lib/decision/explanation.h"
 #include "tests/testing/fake_state_store.h"
+#include "tests/testing/rejection_text.h"
 #include "tests/testing/strategy_builder.h"
 
 namespace attune::decision {
@@ -688,8 +689,8 @@ TEST_F(DeciderTest, AnAnswerTooLongForTheStoreIsKeptWithoutItsExplanation) {
 TEST_F(CappedDeciderTest, ExplainsTheCapAndFromWhenItAllowsAgain) {
   for (int i = 0; i < 4; ++i) Decide();
   ASSERT_EQ(decision_.result.policy.rejected.size(), 4u);
-  const RejectionExplanation explanation =
-      ExplainRejection(*strategy_, context_, decision_, decision_.result.policy.rejected[0]);
+  const testing::RejectionText explanation = testing::ExplainRejection(
+      *strategy_, context_, decision_, decision_.result.policy.rejected[0]);
   EXPECT_EQ(explanation.rule, "three_a_day");
   EXPECT_EQ(explanation.values[0].value, "3");
   EXPECT_EQ(explanation.needed, "< 3");

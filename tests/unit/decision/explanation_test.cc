@@ -10,6 +10,7 @@
 #include "gtest/gtest.h"
 #include "lib/context/value_codec.h"
 #include "tests/testing/fake_state_store.h"
+#include "tests/testing/rejection_text.h"
 #include "tests/testing/strategy_builder.h"
 
 namespace attune::decision {
@@ -62,7 +63,7 @@ class ExplanationTest : public ::testing::Test {
     std::string sentence;
     decision_.result.ForEachRejection([&](const candidates::Rejection& rejection) {
       if (rejection.treatment == strategy_->catalog.Find(name)) {
-        sentence = ExplainRejection(*strategy_, context_, decision_, rejection).detail;
+        sentence = testing::ExplainRejection(*strategy_, context_, decision_, rejection).detail;
       }
     });
     return sentence;
@@ -70,7 +71,10 @@ class ExplanationTest : public ::testing::Test {
   std::vector<std::string> Why(std::string_view name) {
     for (const auto& ranked : decision_.result.arbitration.ranked) {
       if (ranked.treatment == strategy_->catalog.Find(name)) {
-        return ExplainRanked(*strategy_, context_, decision_, ranked);
+        std::vector<std::string> reasons;
+        ExplainRanked(*strategy_, context_, decision_, ranked,
+                      [&](std::string_view reason) { reasons.emplace_back(reason); });
+        return reasons;
       }
     }
     return {"not ranked"};
@@ -293,9 +297,9 @@ Said ExplainInSydney(const std::string& contact, bool decided_before) {
   RunPipeline(*strategy, stops::StopSet(), context,
               customer::CustomerState::Parse(record, context.customer_id).value(),
               decision.features, std::nullopt, timer, decision.result);
-  const RejectionExplanation explanation =
-      ExplainRejection(*strategy, context, decision, decision.result.policy.rejected.at(0));
-  return {std::string(explanation.rule), explanation.detail, explanation.allowed_from_ms};
+  const testing::RejectionText explanation = testing::ExplainRejection(
+      *strategy, context, decision, decision.result.policy.rejected.at(0));
+  return {explanation.rule, explanation.detail, explanation.allowed_from_ms};
 }
 
 TEST(ProtectedTimeZoneTest, IsNotToldByAQuietHour) {
@@ -326,7 +330,7 @@ TEST_F(ExplanationTest, EveryRejectionHasASentence) {
   Decide();
   for (const candidates::Reason reason : candidates::kAllReasons) {
     if (NamesARule(reason)) continue;
-    EXPECT_THAT(ExplainRejection(*strategy_, context_, decision_, {0, reason}).detail,
+    EXPECT_THAT(testing::ExplainRejection(*strategy_, context_, decision_, {0, reason}).detail,
                 Not(IsEmpty()));
   }
 }

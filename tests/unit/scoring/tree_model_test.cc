@@ -112,6 +112,15 @@ TEST_F(TreeModelTest, FindsInputsByTheNamesOfTheFeatures) {
   EXPECT_EQ(Predict(*model), 3);
 }
 
+TEST_F(TreeModelTest, AFeatureThatNoTreeLooksAtNeedsNoInput) {
+  const auto model = Create(Ensemble("shoe_size tenure_months plan", {Stump(1, "24.5")}), "");
+  ASSERT_NE(model, nullptr) << issues_.size();
+  Feature("tenure_months") = ValueRef::Int(24);
+  EXPECT_EQ(Predict(*model), -1);
+  Feature("tenure_months") = ValueRef::Int(25);
+  EXPECT_EQ(Predict(*model), 1);
+}
+
 TEST_F(TreeModelTest, WhatIsNotKnownIsMissing) {
   const auto model = Of("input: 'customer.tenure_months'", "24.5");
   Feature("tenure_months") = ValueRef::Int(12);

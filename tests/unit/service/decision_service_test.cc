@@ -84,6 +84,39 @@ class DecisionServiceTest : public ::testing::Test {
   Violations violations_;
 };
 
+TEST_F(DecisionServiceTest, DecidesWithTheStrategyThatWasPublishedLast) {
+  const std::shared_ptr<strategy::Strategy> other = testing::BuildSmallStrategy(builder_);
+  other->version = "small@ffffffffffff";
+  for (scoring::NamedModel& model : other->models.models) model.version = model.name + "@new";
+  EXPECT_EQ(Decide().strategy_version(), "small@0123456789ab");
+  const auto prepared = service_.Prepare(other);
+  EXPECT_EQ(Decide().strategy_version(), "small@0123456789ab") << "not yet";
+  service_.Publish(prepared);
+  for (int i = 0; i < 3; ++i) {
+    const pb::DecideResponse response = Decide();
+    EXPECT_EQ(response.strategy_version(), "small@ffffffffffff");
+    for (const pb::RankedTreatment& treatment : response.treatments()) {
+      EXPECT_THAT(treatment.model_version(), ::testing::EndsWith("@new"));
+    }
+  }
+  service_.Publish(service_.Prepare(strategy_));
+  EXPECT_EQ(Decide().strategy_version(), "small@0123456789ab");
+}
+
+TEST_F(DecisionServiceTest, KeepsNoStrategyThatWasSwapped) {
+  Decide();
+  std::weak_ptr<const strategy::Strategy> gone;
+  {
+    const std::shared_ptr<strategy::Strategy> other = testing::BuildSmallStrategy(builder_);
+    gone = other;
+    service_.Publish(service_.Prepare(other));
+    Decide();
+  }
+  EXPECT_FALSE(gone.expired());
+  service_.Publish(service_.Prepare(strategy_));
+  EXPECT_TRUE(gone.expired()) << "neither the pool of workspaces nor the service holds on to it";
+}
+
 TEST_F(DecisionServiceTest, AnswersWithTheRanking) {
   request_.set_intent("report_outage");
   const pb::DecideResponse response = Decide();

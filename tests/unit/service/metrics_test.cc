@@ -50,7 +50,14 @@ class MetricsTest : public ::testing::Test {
     AddStoreMetrics(registry_, &store_);
     stops_ = stops::StopList::Load(&store_, &strategy_->catalog).value();
     AddStopMetrics(registry_, stops_.get());
-    AddInfoMetrics(registry_, *strategy_);
+    strategy_->model_origins.push_back({.name = "solve",
+                                        .version = "solve@ba9876543210",
+                                        .kind = "linear",
+                                        .hash = "ba9876543210",
+                                        .stored = ""});
+    AddInfoMetrics(registry_, [this] { return strategy_; });
+    models_ = registry::ModelRegistry::Load(&store_).value();
+    model_metrics_ = std::make_unique<ModelMetrics>(registry_, models_.get());
     telemetry::AddProcessMetrics(registry_);
   }
   std::string Scrape() const { return prometheus::TextSerializer().Serialize(registry_.Collect()); }
@@ -59,6 +66,8 @@ class MetricsTest : public ::testing::Test {
   const std::shared_ptr<strategy::Strategy> strategy_;
   testing::FakeStateStore store_;
   std::unique_ptr<stops::StopList> stops_;
+  std::unique_ptr<registry::ModelRegistry> models_;
+  std::unique_ptr<ModelMetrics> model_metrics_;
   telemetry::Registry registry_;
   std::unique_ptr<DecisionMetrics> decision_metrics_;
   std::unique_ptr<RpcMetrics> rpc_metrics_;
@@ -270,6 +279,36 @@ TEST_F(MetricsTest, ShowsWhatTheStoreSays) {
   EXPECT_THAT(Scrape(), HasSubstr("attune_store_customers 1\n"));
   store_.SetRecord("b", "record");
   EXPECT_THAT(Scrape(), HasSubstr("attune_store_customers 2\n"));
+}
+
+TEST_F(MetricsTest, CountsWhatBecomesOfModels) {
+  AddAll();
+  model_metrics_->CountSwap();
+  model_metrics_->CountRefusal(ModelRefusal::kUnfit);
+  registry::ModelVersion version;
+  version.name = "churn";
+  version.hash = std::string(64, 'a');
+  version.bytes = 7;
+  ASSERT_TRUE(models_->Put(version, "content", {}).ok());
+  const std::string scrape = Scrape();
+  EXPECT_THAT(scrape, HasSubstr("attune_model_swaps_total 1\n"));
+  EXPECT_THAT(scrape, HasSubstr("attune_model_refusals_total{cause=\"unfit\"} 1\n"));
+  EXPECT_THAT(scrape, HasSubstr("attune_model_refusals_total{cause=\"invalid\"} 0\n"));
+  EXPECT_THAT(scrape, HasSubstr("attune_model_registry_versions 1\n"));
+  EXPECT_THAT(scrape, HasSubstr("attune_model_registry_bytes 7\n"));
+  EXPECT_THAT(scrape, HasSubstr("attune_model_info{model=\"solve\",version=\"solve@ba9876543210\","
+                                "kind=\"linear\"} 1\n"));
+}
+
+TEST_F(MetricsTest, FollowsTheStrategyThatDecides) {
+  auto current = strategy_;
+  AddInfoMetrics(registry_, [&] { return current; });
+  EXPECT_THAT(Scrape(), HasSubstr("version=\"small@0123456789ab\"} 1\n"));
+  current = testing::BuildSmallStrategy(builder_);
+  current->version = "small@ffffffffffff";
+  const std::string scrape = Scrape();
+  EXPECT_THAT(scrape, HasSubstr("version=\"small@ffffffffffff\"} 1\n"));
+  EXPECT_THAT(scrape, ::testing::Not(HasSubstr("small@0123456789ab")));
 }
 
 TEST_F(MetricsTest, NamesTheVersionsThatRun) {

@@ -45,6 +45,34 @@ TEST_F(BlobStoreTest, KeepsEmptyAndLargeBlobs) {
   EXPECT_EQ(*store_->GetBlob("large"), "small");
 }
 
+TEST_F(BlobStoreTest, ReadsParts) {
+  std::string large(400'000, 'x');
+  for (size_t i = 0; i < large.size(); ++i) large[i] = static_cast<char>(i * 31 / 7);
+  ASSERT_TRUE(store_->PutBlob("large", large).ok());
+  for (const size_t size : {size_t{1}, size_t{100'000}, size_t{131'072}, size_t{1'000'000}}) {
+    for (const size_t offset : {size_t{0}, size_t{131'071}, size_t{131'072}, size_t{399'999}}) {
+      EXPECT_EQ(*store_->GetBlobPart("large", offset, size), large.substr(offset, size))
+          << offset << " " << size;
+    }
+  }
+  EXPECT_EQ(*store_->GetBlobPart("large", large.size(), 10), "");
+  EXPECT_EQ(*store_->GetBlobPart("large", ~uint64_t{0}, 10), "");
+  EXPECT_FALSE(store_->GetBlobPart("other", 0, 10)->has_value());
+}
+
+TEST_F(BlobStoreTest, RemovesBlobsForGood) {
+  ASSERT_TRUE(store_->PutBlob("model", std::string(300'000, 'a')).ok());
+  ASSERT_TRUE(store_->PutBlob("other", "x").ok());
+  ASSERT_TRUE(store_->DeleteBlob("model").ok());
+  EXPECT_TRUE(store_->DeleteBlob("model").ok()) << "it is gone already";
+  EXPECT_FALSE(store_->GetBlob("model")->has_value());
+  Reopen();
+  EXPECT_FALSE(store_->GetBlob("model")->has_value());
+  EXPECT_EQ(*store_->GetBlob("other"), "x");
+  ASSERT_TRUE(store_->PutBlob("model", "anew").ok());
+  EXPECT_EQ(*store_->GetBlob("model"), "anew");
+}
+
 TEST_F(BlobStoreTest, RefusesNamesAndBlobsThatAreTooLarge) {
   EXPECT_TRUE(absl::IsInvalidArgument(store_->PutBlob("", "x")));
   EXPECT_TRUE(absl::IsInvalidArgument(store_->PutBlob(std::string(257, 'n'), "x")));

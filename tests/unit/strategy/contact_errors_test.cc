@@ -12,8 +12,8 @@
 namespace attune::strategy {
 namespace {
 
-using testing::ElementsAreArray;
-using testing::IsEmpty;
+using ::testing::ElementsAreArray;
+using ::testing::IsEmpty;
 
 // After the small strategy, from line 35 on.
 constexpr std::string_view kContact = R"(outcomes: [{name: shown}, {name: refused}]
@@ -78,7 +78,7 @@ TEST(ContactLoading, EverythingIsReadAndCompiled) {
   EXPECT_EQ(contact[2].quiet.days, 1 << 4);
   EXPECT_EQ(contact[3].days, 0b11);
   EXPECT_EQ(contact[4].scope, policy::Scope::kTreatment);
-  EXPECT_THAT(contact[5].others, testing::ElementsAre(0));
+  EXPECT_THAT(contact[5].others, ::testing::ElementsAre(0));
   EXPECT_EQ(contact.clock().default_zone.name(), "Europe/Berlin");
   EXPECT_EQ(contact.clock().feature, 1);
   EXPECT_EQ(loaded.strategy->catalog.treatments[1].purpose, 0);
@@ -97,7 +97,7 @@ struct ErrorCase {
 
 void PrintTo(const ErrorCase& c, std::ostream* out) { *out << c.name; }
 
-class ContactError : public testing::TestWithParam<ErrorCase> {};
+class ContactError : public ::testing::TestWithParam<ErrorCase> {};
 
 TEST_P(ContactError, IsReportedWhereItIsWritten) {
   const ErrorCase& c = GetParam();
@@ -289,7 +289,7 @@ const ErrorCase kCases[] = {
      {"s.yaml:31:5: error: the treatment is not listed under fallbacks; it would never be used"}},
 };
 
-INSTANTIATE_TEST_SUITE_P(All, ContactError, testing::ValuesIn(kCases),
+INSTANTIATE_TEST_SUITE_P(All, ContactError, ::testing::ValuesIn(kCases),
                          [](const auto& info) { return info.param.name; });
 
 }  // namespace

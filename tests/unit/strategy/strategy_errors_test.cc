@@ -11,7 +11,7 @@
 namespace attune::strategy {
 namespace {
 
-using testing::ElementsAreArray;
+using ::testing::ElementsAreArray;
 
 struct ErrorCase {
   std::string name;
@@ -22,7 +22,7 @@ struct ErrorCase {
 
 void PrintTo(const ErrorCase& c, std::ostream* out) { *out << c.name; }
 
-class StrategyError : public testing::TestWithParam<ErrorCase> {};
+class StrategyError : public ::testing::TestWithParam<ErrorCase> {};
 
 TEST_P(StrategyError, IsReportedWhereItIsWritten) {
   const ErrorCase& c = GetParam();
@@ -529,14 +529,14 @@ const ErrorCase kSyntaxCases[] = {
     {"NotUtf8", "A gift", "\xE9t\xE9", {"s.yaml:23:20: error: the file is not UTF-8 text"}},
 };
 
-std::string NameOf(const testing::TestParamInfo<ErrorCase>& info) { return info.param.name; }
+std::string NameOf(const ::testing::TestParamInfo<ErrorCase>& info) { return info.param.name; }
 
-INSTANTIATE_TEST_SUITE_P(Reading, StrategyError, testing::ValuesIn(kReaderCases), NameOf);
-INSTANTIATE_TEST_SUITE_P(Names, StrategyError, testing::ValuesIn(kNameCases), NameOf);
-INSTANTIATE_TEST_SUITE_P(Meaning, StrategyError, testing::ValuesIn(kMeaningCases), NameOf);
-INSTANTIATE_TEST_SUITE_P(ModelReferences, StrategyError, testing::ValuesIn(kModelReferenceCases),
+INSTANTIATE_TEST_SUITE_P(Reading, StrategyError, ::testing::ValuesIn(kReaderCases), NameOf);
+INSTANTIATE_TEST_SUITE_P(Names, StrategyError, ::testing::ValuesIn(kNameCases), NameOf);
+INSTANTIATE_TEST_SUITE_P(Meaning, StrategyError, ::testing::ValuesIn(kMeaningCases), NameOf);
+INSTANTIATE_TEST_SUITE_P(ModelReferences, StrategyError, ::testing::ValuesIn(kModelReferenceCases),
                          NameOf);
-INSTANTIATE_TEST_SUITE_P(Syntax, StrategyError, testing::ValuesIn(kSyntaxCases), NameOf);
+INSTANTIATE_TEST_SUITE_P(Syntax, StrategyError, ::testing::ValuesIn(kSyntaxCases), NameOf);
 
 }  // namespace
 }  // namespace attune::strategy

@@ -21,13 +21,13 @@ namespace attune::strategy {
 namespace {
 
 using storage::NameKind;
-using testing::AllOf;
-using testing::Contains;
-using testing::ElementsAre;
-using testing::HasSubstr;
-using testing::IsEmpty;
-using testing::Pair;
-using testing::SizeIs;
+using ::testing::AllOf;
+using ::testing::Contains;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Pair;
+using ::testing::SizeIs;
 
 int64_t Micros(int year, int month, int day, int hour = 0) {
   return absl::ToUnixMicros(
@@ -497,7 +497,7 @@ TEST(StrategyLoader, TheVersionFollowsTheFiles) {
   const Loaded loaded = LoadText(kSmallStrategy);
   ASSERT_NE(loaded.strategy, nullptr);
   const std::string version = loaded.strategy->version;
-  EXPECT_THAT(version, testing::MatchesRegex("small@[0-9a-f]+"));
+  EXPECT_THAT(version, ::testing::MatchesRegex("small@[0-9a-f]+"));
   EXPECT_THAT(version, SizeIs(std::string("small@").size() + 12));
   EXPECT_EQ(loaded.strategy->models.models[0].name, "taste");
   EXPECT_EQ(loaded.strategy->models.models[0].version, "taste@" + ContentHash(kSmallModel));
@@ -560,7 +560,7 @@ std::string Repeated(int count, const std::function<std::string(int)>& text) {
   return all;
 }
 
-class StrategyLimit : public testing::TestWithParam<LimitCase> {};
+class StrategyLimit : public ::testing::TestWithParam<LimitCase> {};
 
 TEST_P(StrategyLimit, IsEnforced) {
   const LimitCase& c = GetParam();
@@ -641,7 +641,7 @@ const LimitCase kLimitCases[] = {
          "bytes"},
 };
 
-INSTANTIATE_TEST_SUITE_P(Counts, StrategyLimit, testing::ValuesIn(kLimitCases),
+INSTANTIATE_TEST_SUITE_P(Counts, StrategyLimit, ::testing::ValuesIn(kLimitCases),
                          [](const auto& info) { return info.param.name; });
 
 std::string ManyTreatments(int count) {
@@ -764,7 +764,7 @@ TEST(StrategyLoader, TakesModelsOfTreesAsTheyWereSaved) {
   ASSERT_THAT(loaded.Issues(), IsEmpty());
   const Strategy& strategy = *loaded.strategy;
   ASSERT_THAT(strategy.models.models, SizeIs(1));
-  EXPECT_THAT(strategy.models.models[0].version, testing::StartsWith("taste@"));
+  EXPECT_THAT(strategy.models.models[0].version, ::testing::StartsWith("taste@"));
   context::DecisionContext context;
   context.attributes.assign(strategy.context.attributes.defaults().begin(),
                             strategy.context.attributes.defaults().end());
@@ -783,7 +783,11 @@ TEST(StrategyLoader, TakesModelsOfTreesAsTheyWereSaved) {
 }
 
 TEST(StrategyLoader, ReportsWhatIsWrongWithAModelOfTreesWhereItIsNamed) {
-  const trees::XgboostText text;
+  trees::XgboostText text;
+  for (int feature = 1; feature < 3; ++feature) {
+    text.trees.push_back(trees::XgboostStump(feature, "0.5", true, "1", "2"));
+  }
+  text.tree_info = "[0, 0, 0]";
   EXPECT_THAT(LoadWithTrees(text.ToString(), "").Issues(),
               ElementsAre(HasSubstr("s.yaml:15:25: error: the model's feature \"f0\": unknown "
                                     "feature \"f0\"; declare it under features, or say under "
@@ -791,8 +795,8 @@ TEST(StrategyLoader, ReportsWhatIsWrongWithAModelOfTreesWhereItIsNamed) {
                           HasSubstr("\"f1\""), HasSubstr("\"f2\"")));
   EXPECT_THAT(
       LoadWithTrees(text.ToString(), ", inputs: [{feature: f7, input: customer.age}]").Issues(),
-      testing::Contains("s.yaml:15:56: error: the model has no feature \"f7\"; did you "
-                        "mean \"f0\"?"));
+      ::testing::Contains("s.yaml:15:56: error: the model has no feature \"f7\"; did you "
+                          "mean \"f0\"?"));
   EXPECT_THAT(LoadWithTrees("{\"version\": ", "").Issues(),
               ElementsAre(HasSubstr("s.yaml:15:25: error: the model file \"taste.json\": ")));
   EXPECT_THAT(LoadText(Replaced(kSmallStrategy, "file: taste.yaml",

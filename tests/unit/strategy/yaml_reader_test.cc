@@ -18,9 +18,9 @@
 namespace attune::strategy {
 namespace {
 
-using testing::ElementsAre;
-using testing::HasSubstr;
-using testing::IsEmpty;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 
 // "line:column: message" of each issue.
 std::vector<std::string> Lines(const IssueList& issues) {
@@ -87,7 +87,7 @@ struct LiteralCase {
 
 void PrintTo(const LiteralCase& c, std::ostream* out) { *out << c.name; }
 
-class YamlLiteral : public testing::TestWithParam<LiteralCase> {};
+class YamlLiteral : public ::testing::TestWithParam<LiteralCase> {};
 
 TEST_P(YamlLiteral, IsReadByTheWayItIsWritten) {
   v1::Declaration declaration;
@@ -117,7 +117,7 @@ const LiteralCase kLiteralCases[] = {
     {"EmptyList", "[]", "list_value { }"},
 };
 
-INSTANTIATE_TEST_SUITE_P(Literals, YamlLiteral, testing::ValuesIn(kLiteralCases),
+INSTANTIATE_TEST_SUITE_P(Literals, YamlLiteral, ::testing::ValuesIn(kLiteralCases),
                          [](const auto& info) { return info.param.name; });
 
 struct MomentCase {
@@ -230,7 +230,7 @@ TEST(YamlReader, StopsWhereAliasesGrowTooLarge) {
   }
   v1::Model model;
   // Nothing of it is in the schema: nobody goes there.
-  EXPECT_THAT(Read(yaml, model), testing::SizeIs(10));
+  EXPECT_THAT(Read(yaml, model), ::testing::SizeIs(10));
 
   // Within the schema: 2,500 terms of 2,500 numbers each in a file of 100 kB.
   std::string terms = "description: &w [";
@@ -239,8 +239,8 @@ TEST(YamlReader, StopsWhereAliasesGrowTooLarge) {
   for (int i = 0; i < 2'500; ++i) terms += "    - {buckets: {bounds: *w}}\n";
   v1::Model large;
   const std::vector<std::string> issues = Read(terms, large);
-  EXPECT_THAT(issues, testing::Contains(HasSubstr("aliases make the document too large")));
-  EXPECT_THAT(issues, testing::SizeIs(2));  // the other one: description must be text
+  EXPECT_THAT(issues, ::testing::Contains(HasSubstr("aliases make the document too large")));
+  EXPECT_THAT(issues, ::testing::SizeIs(2));  // the other one: description must be text
 }
 
 TEST(YamlReader, BoundsTheBytesThatAliasesMultiply) {
@@ -249,7 +249,7 @@ TEST(YamlReader, BoundsTheBytesThatAliasesMultiply) {
   for (int i = 0; i < 1'000; ++i) yaml += "  - {description: *t}\n";
   v1::Strategy strategy;
   EXPECT_THAT(Read(yaml, strategy),
-              testing::Contains(HasSubstr("aliases make the document too large")));
+              ::testing::Contains(HasSubstr("aliases make the document too large")));
   EXPECT_LT(strategy.ByteSizeLong(), 70u << 20);
 }
 
@@ -282,7 +282,7 @@ TEST(YamlReader, CutsLongSourceLines) {
   ASSERT_NE(document, nullptr);
   v1::Treatment treatment;
   ReadMessage(*document, treatment, issues);
-  ASSERT_THAT(issues.issues(), testing::SizeIs(2));
+  ASSERT_THAT(issues.issues(), ::testing::SizeIs(2));
   EXPECT_EQ(issues.issues()[0].source_line, "{nmae: " + filler.substr(0, 233) + "...");
   EXPECT_EQ(issues.issues()[1].location.column, 310);
   EXPECT_EQ(issues.issues()[1].source_line, "");

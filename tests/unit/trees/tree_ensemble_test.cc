@@ -42,6 +42,26 @@ TEST(TreeEnsemble, AFeatureContributesWhatItsSplitsMovedTheExpectedScore) {
   EXPECT_THAT(contributions, ElementsAre(0.5, 0, 0, 0.5));
 }
 
+TEST(TreeEnsemble, KnowsWhichFeaturesItLooksAt) {
+  const auto used = [](const TreeEnsemble& model) {
+    std::vector<bool> result;
+    for (size_t i = 0; i < model.features(); ++i) result.push_back(model.IsUsed(i));
+    return result;
+  };
+  LightgbmText text;
+  text.trees = {LightgbmStump(0, "0.5")};
+  EXPECT_THAT(used(MustRead(text.ToString())), ElementsAre(true, false, false));
+  text.trees = {LightgbmStump(8, "0.5",
+                              "is_linear=1\nleaf_const=10 20\nnum_features=1 0\n"
+                              "leaf_features=2  \nleaf_coeff=0  \n")};
+  EXPECT_THAT(used(MustRead(text.ToString())), ElementsAre(true, false, true));
+  XgboostText linear;
+  linear.name = "gblinear";
+  linear.features = "2";
+  EXPECT_THAT(used(MustRead(linear.WithBooster(R"("model": {"weights": [0, 3, 10]})"))),
+              ElementsAre(false, true));
+}
+
 TEST(TreeEnsemble, TermsOfLinearLeavesContribute) {
   LightgbmText text;
   text.trees = {LightgbmStump(8, "0.5",

@@ -1,0 +1,50 @@
+#include "lib/decision/warm_up.h"
+
+#include <algorithm>
+#include <numeric>
+#include <vector>
+
+#include "lib/context/decision_context.h"
+#include "lib/customer/customer_record.h"
+#include "lib/decision/decision_pipeline.h"
+#include "lib/scoring/scoring.h"
+#include "lib/stops/stop_set.h"
+
+namespace attune::decision {
+namespace {
+
+constexpr int kMaxSituations = 256;
+// So that exploration works, where there is any.
+constexpr double kDraw = 0.5;
+// How often every model scores every treatment.
+constexpr int kRounds = 2;
+
+}  // namespace
+
+void WarmUp(const strategy::Strategy& strategy, int64_t time_us, Decision& decision) {
+  const auto& features = strategy.features.defaults();
+  decision.features.assign(features.begin(), features.end());
+  context::DecisionContext context;
+  const auto& attributes = strategy.context.attributes.defaults();
+  context.attributes.assign(attributes.begin(), attributes.end());
+  context.time_us = time_us;
+  context.max_treatments = strategy.arbitration.max_treatments;
+  std::vector<int> all(strategy.catalog.treatments.size());
+  std::iota(all.begin(), all.end(), 0);
+  StageTimer timer(decision.times);
+  for (int round = 0; round < kRounds; ++round) {
+    scoring::Score(strategy.models, strategy.catalog, strategy.context, context, decision.features,
+                   all, decision.result.scored);
+  }
+  // Unknown intents first: every channel is tried.
+  const int channels = strategy.context.channels.size();
+  const int situations = channels * (strategy.context.intents.size() + 1);
+  for (int i = 0; i < std::min(situations, kMaxSituations); ++i) {
+    context.channel = i % channels;
+    context.intent = static_cast<context::IntentIndex>(i / channels);
+    RunPipeline(strategy, stops::StopSet(), context, customer::CustomerState(), decision.features,
+                kDraw, timer, decision.result);
+  }
+}
+
+}  // namespace attune::decision
