@@ -393,16 +393,15 @@ BENCHMARK(WholeWithoutStore)
 class LoadedStore {
  public:
   static storage::StateStore* Get(const Fixture& fixture) {
-    static LoadedStore* const store = new LoadedStore(fixture);
-    return store->store_.get();
+    // Closed at exit: RocksDB's threads must not outlive what they use.
+    static const LoadedStore store(fixture);
+    return store.store_.get();
   }
 
  private:
   explicit LoadedStore(const Fixture& fixture) {
-    static const testing::TempDir* const dir = new testing::TempDir;  // removed by Remove
-    std::atexit([] { delete dir; });
     storage::RocksDbOptions options;
-    options.path = dir->File("store");
+    options.path = dir_.File("store");
     auto opened = storage::OpenRocksDbStore(options);
     if (!opened.ok()) std::abort();
     store_ = *std::move(opened);
@@ -431,6 +430,7 @@ class LoadedStore {
     if (!store_->Sync().ok()) std::abort();
   }
 
+  const testing::TempDir dir_;
   std::unique_ptr<storage::StateStore> store_;
 };
 
