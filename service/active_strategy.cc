@@ -1,12 +1,14 @@
 #include "service/active_strategy.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <set>
 
 #include "absl/strings/str_cat.h"
 #include "lib/base/absl_strings.h"
 #include "lib/base/hash.h"
 #include "lib/base/text.h"
+#include "lib/strategy/source_file.h"
 #include "lib/strategy/strategy_loader.h"
 #include "spdlog/spdlog.h"
 
@@ -19,6 +21,8 @@ using strategy::ModelContent;
 using strategy::StoredModel;
 
 constexpr int kFullHashDigits = 64;
+// Who put a model that came with the start.
+constexpr char kPutAtStart[] = "attuned --stored";
 
 // Every error as a violation of the place where it is.
 void AddErrors(const IssueList& issues, Violations& violations) {
@@ -87,6 +91,39 @@ registry::VersionHashes ActiveStrategy::VersionsToRestore() {
     }
   }
   return restored;
+}
+
+absl::Status ActiveStrategy::PutIfAbsent(const StoredFile& file, absl::Time now) {
+  const auto failed = [&](const absl::Status& status) {
+    return absl::Status(status.code(), absl::StrCat("--stored ", file.name, "=", file.path, ": ",
+                                                    status.message()));
+  };
+  if (registry_.state()->active.contains(file.name)) {
+    spdlog::info("the registry has a model {} already; {} is not looked at", file.name, file.path);
+    return absl::OkStatus();
+  }
+  const std::string base = std::filesystem::path(file.path).filename();
+  const auto bytes = strategy::ReadFile(file.path, strategy::MaxModelFileBytes(base));
+  if (!bytes.ok()) return failed(bytes.status());
+  const auto content = strategy::ReadContent(base, *bytes);
+  if (!content.ok()) return failed(content.status());
+  IssueList issues;
+  ModelVersion version;
+  version.name = file.name;
+  version.file = base;
+  version.kind = strategy::KindOf(**content, issues);
+  version.hash = (*content)->hash;
+  version.bytes = (*content)->bytes;
+  version.time_us = absl::ToUnixMicros(now);
+  version.by = kPutAtStart;
+  if (issues.has_errors()) return failed(absl::InvalidArgumentError(issues.ToString()));
+  const std::string name = version.version();
+  registry::ModelRegistry::Use use;
+  use.activate = true;
+  const auto changed = registry_.Put(std::move(version), *bytes, use);
+  if (!changed.ok()) return failed(changed.status());
+  spdlog::info("model {} is in the registry, from {}", name, file.path);
+  return absl::OkStatus();
 }
 
 absl::Status ActiveStrategy::Load() {
@@ -179,6 +216,14 @@ absl::StatusOr<ActiveStrategy::Swap> ActiveStrategy::PrepareSwap(const Candidate
   return swap;
 }
 
+void ActiveStrategy::ForgetUnused() {
+  std::set<std::string> used;
+  for (const strategy::ModelOrigin& origin : strategy()->model_origins) {
+    if (!origin.stored.empty()) used.insert(origin.version);
+  }
+  std::erase_if(contents_, [&](const auto& content) { return !used.contains(content.first); });
+}
+
 void ActiveStrategy::Publish(const Swap& swap, const Candidate& candidate) {
   if (swap.strategy == nullptr) return;
   if (swap.publish) swap.publish();
@@ -187,13 +232,11 @@ void ActiveStrategy::Publish(const Swap& swap, const Candidate& candidate) {
     MutexLock lock(mutex_);
     strategy_ = swap.strategy;
   }
-  std::set<std::string> used;
   for (const strategy::ModelOrigin& origin : swap.strategy->model_origins) {
-    if (origin.stored.empty()) continue;
-    used.insert(origin.version);
-    if (origin.hash == candidate.content->hash) contents_[origin.version] = candidate.content;
+    const bool is_candidate = !origin.stored.empty() && origin.hash == candidate.content->hash;
+    if (is_candidate) contents_[origin.version] = candidate.content;
   }
-  std::erase_if(contents_, [&](const auto& content) { return !used.contains(content.first); });
+  ForgetUnused();
   if (swapped_) swapped_();
   spdlog::info("model {} ({} bytes) decides from now on: strategy {} in place of {}",
                registry::VersionName(candidate.name, candidate.content->hash),
@@ -267,10 +310,14 @@ absl::StatusOr<ActiveStrategy::Change> ActiveStrategy::Activate(std::string_view
   if (!content.ok()) return Refused(ModelRefusal::kStore, name, content.status());
   const Candidate candidate{std::string(name), *content};
   const absl::StatusOr<Swap> swap = PrepareSwap(candidate, violations);
+  absl::StatusOr<bool> changed = false;
+  if (swap.ok()) {
+    changed = registry_.Activate({{std::string(name), (*version)->hash}}, swap->run);
+    if (changed.ok()) Publish(*swap, candidate);
+  }
+  ForgetUnused();  // the candidate, unless it decides now
   if (!swap.ok()) return swap.status();
-  const auto changed = registry_.Activate({{std::string(name), (*version)->hash}}, swap->run);
   if (!changed.ok()) return Refused(ModelRefusal::kStore, name, changed.status());
-  Publish(*swap, candidate);
   return Done(name, (*version)->hash, *changed, swap->strategy != nullptr);
 }
 

@@ -12,6 +12,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "lib/base/issue.h"
 #include "lib/base/mutex.h"
 #include "lib/base/violations.h"
@@ -19,6 +20,7 @@
 #include "lib/storage/name_dictionary.h"
 #include "lib/strategy/strategy.h"
 #include "lib/strategy/strategy_sources.h"
+#include "service/stored_files.h"
 
 namespace attune::service {
 
@@ -47,6 +49,11 @@ class ActiveStrategy {
   // Both outlive the object. The dictionary is changed by Load only.
   ActiveStrategy(std::string path, storage::NameDictionary* names,
                  registry::ModelRegistry* registry);
+
+  // Puts a file into the registry, and makes it the active version, unless a model of that name is
+  // there already: before Load, so that a strategy that follows the model can be started at all.
+  // INVALID_ARGUMENT: the file is damaged or not supported. Others as ModelRegistry::Put.
+  absl::Status PutIfAbsent(const StoredFile& file, absl::Time now);
 
   // Loads the strategy file: once, before the other methods. FAILED_PRECONDITION: it has errors,
   // which the message lists.
@@ -117,6 +124,8 @@ class ActiveStrategy {
   // Compiles with the candidate and makes the strategy ready, if it follows the model.
   absl::StatusOr<Swap> PrepareSwap(const Candidate& candidate, Violations& violations)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(changing_);
+  // Forgets contents that the strategy is not made of.
+  void ForgetUnused() ABSL_EXCLUSIVE_LOCKS_REQUIRED(changing_) ABSL_LOCKS_EXCLUDED(mutex_);
   void Publish(const Swap& swap, const Candidate& candidate)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(changing_) ABSL_LOCKS_EXCLUDED(mutex_);
   registry::Run RunOf(const strategy::Strategy& strategy) const

@@ -84,7 +84,7 @@ int main(int argc, char** argv) {
     return health.ok() ? 0 : kExitFailure;
   }
   if (options.validate_only) {
-    return attune::service::ValidateStrategy(options.strategy) ? 0 : kExitFailure;
+    return attune::service::ValidateStrategy(options) ? 0 : kExitFailure;
   }
   return Serve(options);
 }

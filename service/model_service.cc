@@ -89,11 +89,6 @@ void ToProto(const trees::TreeEnsemble& trees, pb::TreeModelDetails* out) {
   }
 }
 
-int64_t MaxBytes(const std::string& file) {
-  return static_cast<int64_t>(strategy::IsYamlModel(file) ? strategy::kMaxStrategyFileBytes
-                                                          : trees::kMaxModelBytes);
-}
-
 }  // namespace
 
 absl::Status ModelService::ListModels(const pb::ModelServiceListModelsRequest& request,
@@ -187,11 +182,12 @@ absl::Status ModelService::Upload::Begin(const pb::ModelHeader& header, Violatio
   if (const auto problem = IdProblem(header.file(), registry::kMaxFileBytes)) {
     violations.Add("file", *problem);
   }
+  const auto max_bytes = static_cast<int64_t>(strategy::MaxModelFileBytes(header.file()));
   if (header.size_bytes() <= 0) {
     violations.Add("size_bytes", "is required, and more than 0: how many bytes will follow");
-  } else if (header.size_bytes() > MaxBytes(header.file())) {
-    violations.Add("size_bytes", absl::StrCat("is ", header.size_bytes(), "; at most ",
-                                              MaxBytes(header.file()), " are allowed"));
+  } else if (header.size_bytes() > max_bytes) {
+    violations.Add("size_bytes", absl::StrCat("is ", header.size_bytes(), "; at most ", max_bytes,
+                                              " are allowed"));
   }
   if (!header.hash().empty() && (header.hash().size() != kFullHashDigits ||
                                  !registry::ParseModelName("m@" + header.hash()).ok())) {

@@ -64,6 +64,12 @@ CLI::Option* AddAddress(CLI::App& app, const std::string& flag, std::string& val
 
 void AddFlags(CLI::App& app, Options& options) {
   app.add_option("--strategy", options.strategy, "The strategy file (YAML)")->type_name("FILE");
+  AddStoredOption(
+      app,
+      "Put this file into the registry as the model NAME, unless it has\none of that name "
+      "already. For the first start of a strategy that\nnames it; with --validate_only "
+      "it is looked at only. May be given\nmore than once",
+      options.stored);
   app.add_option("--data_dir", options.data_dir,
                  "Folder of the state store; created when absent. One process at a time")
       ->type_name("DIR");

@@ -4,8 +4,10 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/time/time.h"
+#include "service/stored_files.h"
 
 namespace attune::service {
 
@@ -13,6 +15,8 @@ namespace attune::service {
 struct Options {
   // The strategy file. Required, but for health_check.
   std::string strategy;
+  // Models for the registry, as far as it has none of that name yet.
+  std::vector<StoredFile> stored;
   // Folder of the state store; created when absent. Required to serve.
   std::string data_dir;
   // Address of the gRPC server; port 0: any free one.

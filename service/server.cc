@@ -127,13 +127,19 @@ class AttuneServer : public Server {
     if (!models.ok()) return models.status();
     models_ = *std::move(models);
     active_ = std::make_unique<ActiveStrategy>(options.strategy, names_.get(), models_.get());
+    SetClock(clock);
+    for (const StoredFile& file : options.stored) {
+      if (absl::Status status = active_->PutIfAbsent(file, clock_->Now()); !status.ok()) {
+        return status;
+      }
+    }
     if (absl::Status status = active_->Load(); !status.ok()) return status;
     strategy_ = active_->strategy();
     if (absl::Status status = names_->Save(*store_); !status.ok()) return status;
     auto stops = stops::StopList::Load(store_.get(), &strategy_->catalog);
     if (!stops.ok()) return stops.status();
     stops_ = *std::move(stops);
-    MakeServices(clock);
+    MakeServices();
     auto exposer = Expose(options.metrics_listen, registry_);
     if (!exposer.ok()) return exposer.status();
     exposer_ = *std::move(exposer);
@@ -200,12 +206,15 @@ class AttuneServer : public Server {
     return absl::OkStatus();
   }
 
-  void MakeServices(const Clock* clock) {
+  void SetClock(const Clock* clock) {
     if (options_.replay_clock) {
       clock_ = &replay_clock_;
     } else {
       clock_ = clock == nullptr ? &system_clock_ : clock;
     }
+  }
+
+  void MakeServices() {
     decision_metrics_ = std::make_unique<DecisionMetrics>(*registry_, *strategy_);
     const HashKey seed =
         options_.seed ? HashKeyFromSeed(*options_.seed) : store_->KeyOf(kDecisionKeyPurpose);
@@ -312,10 +321,11 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options, co
   return server;
 }
 
-bool ValidateStrategy(const std::string& path) {
+bool ValidateStrategy(const Options& options) {
   storage::NameDictionary names;
   IssueList issues;
-  const auto strategy = strategy::LoadStrategy(path, names, issues);
+  strategy::StrategySources sources = SourcesWith(options.stored);
+  const auto strategy = strategy::LoadStrategy(options.strategy, sources, names, issues);
   issues.Sort();
   std::cerr << issues.ToString();
   if (strategy == nullptr) {

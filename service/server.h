@@ -33,7 +33,7 @@ class Server {
 };
 
 // Loads the strategy as Start does, without a store. Prints what is wrong to stderr.
-bool ValidateStrategy(const std::string& path);
+bool ValidateStrategy(const Options& options);
 
 }  // namespace attune::service
 

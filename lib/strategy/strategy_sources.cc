@@ -18,17 +18,17 @@ namespace {
 
 constexpr int kFullHashDigits = 64;
 
-size_t MaxBytes(std::string_view file) {
+}  // namespace
+
+size_t MaxModelFileBytes(std::string_view file) {
   return IsYamlModel(file) ? kMaxStrategyFileBytes : trees::kMaxModelBytes;
 }
 
-}  // namespace
-
 absl::StatusOr<std::shared_ptr<const ModelContent>> ReadContent(std::string file,
                                                                 std::string_view bytes) {
-  if (bytes.size() > MaxBytes(file)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("it has ", bytes.size(), " bytes; at most ", MaxBytes(file), " are allowed"));
+  if (bytes.size() > MaxModelFileBytes(file)) {
+    return absl::InvalidArgumentError(absl::StrCat("it has ", bytes.size(), " bytes; at most ",
+                                                   MaxModelFileBytes(file), " are allowed"));
   }
   auto content = std::make_shared<ModelContent>();
   content->hash = ContentHash(bytes, kFullHashDigits);
@@ -78,7 +78,7 @@ absl::StatusOr<std::shared_ptr<const ModelContent>> StrategySources::ReadModel(
     const std::string& path) {
   const auto known = models_.find(path);
   if (known != models_.end()) return known->second;
-  const absl::StatusOr<std::string> bytes = ReadFile(path, MaxBytes(path));
+  const absl::StatusOr<std::string> bytes = ReadFile(path, MaxModelFileBytes(path));
   if (!bytes.ok()) return bytes.status();
   auto content = ReadContent(path, *bytes);
   if (content.ok()) models_.emplace(path, *content);

@@ -29,6 +29,9 @@ struct ModelContent {
   std::shared_ptr<const trees::TreeEnsemble> trees;  // nullptr: it is YAML
 };
 
+// Largest file of a model with that name, in bytes.
+size_t MaxModelFileBytes(std::string_view file);
+
 // Reads the bytes of a model's file; its name tells what it is (IsYamlModel). The text of YAML is
 // not looked at. INVALID_ARGUMENT, UNIMPLEMENTED: it is damaged, too large or not supported; the
 // message completes "the model file …: ".

@@ -50,6 +50,10 @@ inline constexpr char kGroupFooter[] =
     "Each of these commands has a --help with examples.\n"
     "Options for every command (--server, --timeout, --json): see attunectl --help.";
 
+// Of --stored, see service/stored_files.h.
+inline constexpr char kStoredHelp[] =
+    "Take this file for a model of the server's registry. May be given\nmore than once.";
+
 // What is wrong with `text` as "name=value"; empty when it is one. A check for CLI options.
 inline std::string NameValueProblem(const std::string& text) {
   return text.find('=') == std::string::npos || text[0] == '=' ? "must be NAME=VALUE" : "";

@@ -32,8 +32,8 @@
 #include "lib/strategy/yaml_reader.h"
 #include "service/ctl/issue_json.h"
 #include "service/ctl/json.h"
-#include "service/ctl/stored_files.h"
 #include "service/ctl/table.h"
+#include "service/stored_files.h"
 
 namespace attune::ctl {
 namespace {
@@ -75,7 +75,7 @@ struct ExprFlags {
   std::vector<std::string> variables;
   bool check = false;
   std::string strategy;
-  std::vector<std::string> stored;
+  std::vector<service::StoredFile> stored;
 };
 
 // "customer.age": names with dots between them.
@@ -198,7 +198,7 @@ int Expr::Run() {
 bool Expr::DeclareStrategy() {
   storage::NameDictionary dictionary;
   IssueList issues;
-  strategy::StrategySources sources = SourcesWith(flags_.stored);
+  strategy::StrategySources sources = service::SourcesWith(flags_.stored);
   strategy_ = strategy::LoadStrategy(flags_.strategy, sources, dictionary, issues);
   if (strategy_ == nullptr) {
     ReportWrong(issues, "WRONG_STRATEGY", kExitFailure);
@@ -357,7 +357,7 @@ void AddExprCommand(CLI::App& program, Commands& commands) {
       ->type_name("FILE")
       ->needs(check)
       ->excludes(variable);
-  AddStoredOption(*expr, flags->stored);
+  service::AddStoredOption(*expr, kStoredHelp, flags->stored);
   expr->footer(absl::StrCat(kExprFooter, kGlobalOptionsNote));
   commands.Add(expr,
                [flags](const Invocation& invocation) { return Expr(invocation, *flags).Run(); });

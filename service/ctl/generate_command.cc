@@ -17,8 +17,8 @@
 #include "service/ctl/customer_generator.h"
 #include "service/ctl/json.h"
 #include "service/ctl/progress.h"
-#include "service/ctl/stored_files.h"
 #include "service/ctl/table.h"
+#include "service/stored_files.h"
 
 namespace attune::ctl {
 namespace {
@@ -51,7 +51,7 @@ struct GenerateFlags {
   std::string as_of;
   std::string out = "-";
   std::string strategy;
-  std::vector<std::string> stored;
+  std::vector<service::StoredFile> stored;
 };
 
 // Writes header and rows. INTERNAL or another error with what is wrong: they can't be written.
@@ -86,7 +86,7 @@ int Generate(const Invocation& invocation, const GenerateFlags& flags) {
   std::shared_ptr<const strategy::Strategy> strategy;
   if (!flags.strategy.empty()) {
     storage::NameDictionary dictionary;
-    strategy::StrategySources sources = SourcesWith(flags.stored);
+    strategy::StrategySources sources = service::SourcesWith(flags.stored);
     strategy = strategy::LoadStrategy(flags.strategy, sources, dictionary, issues);
     if (strategy == nullptr) {
       return ReportError(console, invocation.options,
@@ -162,7 +162,7 @@ void AddGenerateCommand(CLI::App& program, Commands& commands) {
                    "Draw the features that this strategy declares, by type.\nDefault: customers of "
                    "the telecom example.")
       ->type_name("FILE");
-  AddStoredOption(*customers, flags->stored);
+  service::AddStoredOption(*customers, kStoredHelp, flags->stored);
   customers->footer(absl::StrCat(kGenerateFooter, kGlobalOptionsNote));
   commands.Add(customers,
                [flags](const Invocation& invocation) { return Generate(invocation, *flags); });

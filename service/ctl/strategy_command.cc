@@ -10,9 +10,9 @@
 #include "lib/strategy/strategy_loader.h"
 #include "service/ctl/issue_json.h"
 #include "service/ctl/json.h"
-#include "service/ctl/stored_files.h"
 #include "service/ctl/strategy_test_command.h"
 #include "service/ctl/table.h"
+#include "service/stored_files.h"
 
 namespace attune::ctl {
 namespace {
@@ -67,11 +67,11 @@ std::string SummaryText(const strategy::Strategy& strategy) {
 }
 
 int Check(const Invocation& invocation, const std::string& path,
-          const std::vector<std::string>& stored) {
+          const std::vector<service::StoredFile>& stored) {
   Console& console = invocation.console;
   storage::NameDictionary dictionary;
   IssueList issues;
-  strategy::StrategySources sources = SourcesWith(stored);
+  strategy::StrategySources sources = service::SourcesWith(stored);
   const std::shared_ptr<const strategy::Strategy> strategy =
       strategy::LoadStrategy(path, sources, dictionary, issues);
   issues.Sort();
@@ -96,8 +96,8 @@ void AddStrategyCommand(CLI::App& program, Commands& commands) {
   CLI::App* check = strategy->add_subcommand("check", "Check a strategy file and its models.");
   auto path = std::make_shared<std::string>();
   check->add_option("FILE", *path, "The strategy, YAML.")->required();
-  auto stored = std::make_shared<std::vector<std::string>>();
-  AddStoredOption(*check, *stored);
+  auto stored = std::make_shared<std::vector<service::StoredFile>>();
+  service::AddStoredOption(*check, kStoredHelp, *stored);
   check->footer(absl::StrCat(kStrategyFooter, kGlobalOptionsNote));
   commands.Add(check, [path, stored](const Invocation& invocation) {
     return Check(invocation, *path, *stored);

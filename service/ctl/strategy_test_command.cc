@@ -20,8 +20,8 @@
 #include "lib/storage/name_dictionary.h"
 #include "service/ctl/issue_json.h"
 #include "service/ctl/json.h"
-#include "service/ctl/stored_files.h"
 #include "service/ctl/table.h"
+#include "service/stored_files.h"
 
 namespace attune::ctl {
 namespace {
@@ -70,8 +70,8 @@ struct FileResult {
 // A run over files. Not thread-safe.
 class TestRun {
  public:
-  TestRun(const Invocation& invocation, const std::vector<std::string>& stored)
-      : invocation_(invocation), sources_(SourcesWith(stored)) {}
+  TestRun(const Invocation& invocation, const std::vector<service::StoredFile>& stored)
+      : invocation_(invocation), sources_(service::SourcesWith(stored)) {}
 
   int Run(const std::vector<std::string>& paths);
 
@@ -228,8 +228,8 @@ void AddStrategyTestCommand(CLI::App& strategy, Commands& commands) {
   test->add_option("PATH", *paths, "Files of cases, and folders with such files.")
       ->required()
       ->type_name("PATH");
-  auto stored = std::make_shared<std::vector<std::string>>();
-  AddStoredOption(*test, *stored);
+  auto stored = std::make_shared<std::vector<service::StoredFile>>();
+  service::AddStoredOption(*test, kStoredHelp, *stored);
   test->footer(absl::StrCat(kTestFooter, kGlobalOptionsNote));
   commands.Add(test, [paths, stored](const Invocation& invocation) {
     return TestRun(invocation, *stored).Run(*paths);

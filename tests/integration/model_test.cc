@@ -299,6 +299,54 @@ TEST_F(ServerModelTest, AttunectlStoresShowsAndRollsBack) {
                                     HasSubstr("There is no file \"seling\" either")));
 }
 
+// A strategy that follows a model can be started with a registry in which it is not yet.
+class ServerFirstModelTest : public ServerModelTest {
+ protected:
+  ServerFirstModelTest() {
+    Stop();
+    options_.data_dir = dir_.File("new_store");
+    options_.stored = {{"selling", dir_.File("first.yaml")}};
+    WriteFile(dir_.File("first.yaml"), Always(0.5));
+  }
+};
+
+TEST_F(ServerFirstModelTest, ComesWithTheStart) {
+  Start();
+  EXPECT_EQ(Decided(), std::pair(VersionOf(Always(0.5)), 0.5));
+  EXPECT_THAT(Listed(), ElementsAre(VersionOf(Always(0.5)) + " active in_use"));
+  Put(Always(0.75));
+  Restart();
+  EXPECT_EQ(Decided().second, 0.75) << "the flag may stay: what was put since is not undone";
+}
+
+TEST_F(ServerFirstModelTest, MustBeAModel) {
+  const auto complaint = [&](const std::string& content) {
+    WriteFile(dir_.File("first.yaml"), content);
+    const auto server = Server::Start(options_, &clock_);
+    EXPECT_FALSE(server.ok());
+    return std::string(server.status().message());
+  };
+  EXPECT_THAT(complaint("linear: {lnik: identity}\n"),
+              AllOf(HasSubstr("--stored selling="), HasSubstr("first.yaml:1:10: "),
+                    HasSubstr("did you mean \"link\"?")));
+  options_.stored[0].path = dir_.File("none.yaml");
+  EXPECT_THAT(complaint(""), HasSubstr("none.yaml: "));
+}
+
+TEST_F(ServerFirstModelTest, IsCheckedWithoutAServer) {
+  const auto validate = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> arguments = {OwnProgram("attuned"), "--validate_only", "--strategy",
+                                          options_.strategy};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return Run(arguments);
+  };
+  const RunResult without = validate({});
+  EXPECT_EQ(without.status, 1);
+  EXPECT_THAT(without.output, HasSubstr("--stored selling=FILE"));
+  const RunResult with = validate({"--stored", "selling=" + dir_.File("first.yaml")});
+  EXPECT_EQ(with.status, 0) << with.output;
+}
+
 // A process that is killed while models are put starts again with the last one that was
 // acknowledged, or with the one that the kill cut off.
 TEST_F(ServerModelTest, AKilledProcessKeepsTheModelThatDecided) {

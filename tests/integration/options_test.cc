@@ -32,7 +32,7 @@ TEST(OptionsTest, TakesWhatIsRight) {
   Options options;
   std::string errors;
   EXPECT_EQ(Parse({"--listen", "[::1]:7070", "--metrics_listen", "", "--seed", "7",
-                   "--max_clock_skew", "90s"},
+                   "--max_clock_skew", "90s", "--stored", "a=a.json", "--stored", "b=b=c.txt"},
                   options, errors),
             std::nullopt)
       << errors;
@@ -40,6 +40,11 @@ TEST(OptionsTest, TakesWhatIsRight) {
   EXPECT_EQ(options.metrics_listen, "");
   EXPECT_EQ(options.seed, 7u);
   EXPECT_EQ(options.max_clock_skew, absl::Seconds(90));
+  ASSERT_EQ(options.stored.size(), 2u);
+  EXPECT_EQ(options.stored[0].name, "a");
+  EXPECT_EQ(options.stored[0].path, "a.json");
+  EXPECT_EQ(options.stored[1].name, "b");
+  EXPECT_EQ(options.stored[1].path, "b=c.txt");
 }
 
 struct WrongFlag {
@@ -64,6 +69,8 @@ TEST(OptionsTest, RefusesWhatIsWrongAndSaysWhatWouldBeRight) {
       {"--max_clock_skew", "-5s", "must be a duration"},
       {"--cache_mb", "1", "--cache_mb"},
       {"--log_level", "loud", "--log_level"},
+      {"--stored", "churn.json", "must be NAME=FILE, for example churn=churn.json"},
+      {"--stored", "Churn=churn.json", "must be NAME=FILE"},
       {"--no_such_flag", "1", "--no_such_flag"},
   };
   for (const WrongFlag& c : cases) {

@@ -1,4 +1,4 @@
-#include "service/ctl/stored_files.h"
+#include "service/stored_files.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

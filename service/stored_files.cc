@@ -1,4 +1,4 @@
-#include "service/ctl/stored_files.h"
+#include "service/stored_files.h"
 
 #include <map>
 #include <memory>
@@ -8,7 +8,7 @@
 #include "lib/base/text.h"
 #include "lib/registry/model_registry.h"
 
-namespace attune::ctl {
+namespace attune::service {
 namespace {
 
 using Files = std::map<std::string, std::string>;  // by name
@@ -37,11 +37,16 @@ absl::StatusOr<strategy::StoredModel> Find(const Files& files, const std::string
 
 }  // namespace
 
-void AddStoredOption(CLI::App& command, std::vector<std::string>& stored) {
-  command
-      .add_option("--stored", stored,
-                  "Take this file for a model of the server's registry. May be given\nmore than "
-                  "once.")
+void AddStoredOption(CLI::App& app, const std::string& help, std::vector<StoredFile>& stored) {
+  app.add_option_function<std::vector<std::string>>(
+         "--stored",
+         [&stored](const std::vector<std::string>& texts) {
+           for (const std::string& text : texts) {
+             const size_t equals = text.find('=');
+             stored.push_back({text.substr(0, equals), text.substr(equals + 1)});
+           }
+         },
+         help)
       ->type_name("NAME=FILE")
       ->allow_extra_args(false)
       ->check([](const std::string& text) {
@@ -52,13 +57,10 @@ void AddStoredOption(CLI::App& command, std::vector<std::string>& stored) {
       });
 }
 
-strategy::StrategySources SourcesWith(const std::vector<std::string>& stored) {
+strategy::StrategySources SourcesWith(const std::vector<StoredFile>& stored) {
   auto files = std::make_shared<Files>();
-  for (const std::string& text : stored) {
-    const size_t equals = text.find('=');
-    (*files)[text.substr(0, equals)] = text.substr(equals + 1);
-  }
+  for (const StoredFile& file : stored) (*files)[file.name] = file.path;
   return strategy::StrategySources([files](const std::string& name) { return Find(*files, name); });
 }
 
-}  // namespace attune::ctl
+}  // namespace attune::service
