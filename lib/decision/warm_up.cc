@@ -4,6 +4,7 @@
 #include <numeric>
 #include <vector>
 
+#include "lib/arbitration/arbitration.h"
 #include "lib/context/decision_context.h"
 #include "lib/customer/customer_record.h"
 #include "lib/decision/decision_pipeline.h"
@@ -35,6 +36,9 @@ void WarmUp(const strategy::Strategy& strategy, int64_t time_us, Decision& decis
   for (int round = 0; round < kRounds; ++round) {
     scoring::Score(strategy.models, strategy.catalog, strategy.context, context, decision.features,
                    all, decision.result.scored);
+    // Who needs a yes of the customer would else not be ranked here.
+    arbitration::Arbitrate(strategy.arbitration, strategy.catalog, context, decision.result.scored,
+                           kDraw, decision.result.arbitration);
   }
   // Unknown intents first: every channel is tried.
   const int channels = strategy.context.channels.size();

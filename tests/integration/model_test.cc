@@ -338,7 +338,7 @@ TEST_F(ServerFirstModelTest, IsCheckedWithoutAServer) {
     std::vector<std::string> arguments = {OwnProgram("attuned"), "--validate_only", "--strategy",
                                           options_.strategy};
     arguments.insert(arguments.end(), more.begin(), more.end());
-    return Run(arguments);
+    return RunProgram(arguments);
   };
   const RunResult without = validate({});
   EXPECT_EQ(without.status, 1);
