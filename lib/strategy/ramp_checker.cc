@@ -57,10 +57,11 @@ void RampChecker::CheckRamp(const v1::Ramp& ramp, const std::string& path) {
     return;
   }
   if (ramp.has_from()) CheckRange(path, "from", ramp.from(), 0, 1);
-  if (ramp.has_full_at()) {
-    CheckRange(path, "full_at", static_cast<double>(ramp.full_at()), 1, kMaxRampEvidence);
-  } else {
+  if (!ramp.has_full_at()) {
     IsUsable(path, "ramp", "full_at");
+  } else if (ramp.full_at() < 1 || ramp.full_at() > kMaxRampEvidence) {
+    Report(Field(path, "full_at"), absl::StrCat("full_at must be between 1 and ", kMaxRampEvidence,
+                                                ", not ", ramp.full_at()));
   }
   const std::string outcomes = Field(path, "outcomes");
   if (ramp.outcomes().empty() && IsUsable(path, "ramp", "outcomes")) {

@@ -1,6 +1,8 @@
 #ifndef ATTUNE_LIB_STRATEGY_RAMP_CHECKER_H_
 #define ATTUNE_LIB_STRATEGY_RAMP_CHECKER_H_
 
+#include <cstdint>
+
 #include "attune/strategy/v1/strategy.pb.h"
 #include "lib/base/issue.h"
 #include "lib/strategy/strategy.h"
@@ -11,7 +13,7 @@ namespace attune::strategy {
 // The share that a ramp begins with unless it says otherwise, and the most evidence that it may
 // want (strategy.proto).
 inline constexpr double kDefaultRampFrom = 0.02;
-inline constexpr double kMaxRampEvidence = 1e12;
+inline constexpr int64_t kMaxRampEvidence = 1'000'000'000'000;
 
 // Checks the ramps of the arbitration and of treatments: that each has what it needs, in range,
 // that what it counts is declared, and that it stands on nothing that must reach everybody. Every
