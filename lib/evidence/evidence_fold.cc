@@ -40,9 +40,11 @@ absl::StatusOr<std::unique_ptr<EvidenceFold>> EvidenceFold::Load(storage::StateS
     MutexLock lock(fold->mutex_);
     fold->shares_ = std::make_shared<const RampShares>(*catalog, EvidenceOf(*catalog, counts));
   }
-  MutexLock stepping(fold->stepping_);
-  fold->saved_position_ = counts.next_position();
-  fold->counts_ = std::move(counts);
+  {
+    MutexLock stepping(fold->stepping_);
+    fold->saved_position_ = counts.next_position();
+    fold->counts_ = std::move(counts);
+  }
   return fold;
 }
 

@@ -74,7 +74,7 @@ TEST(RampError, IsReportedWhereItIsWritten) {
       {"the arbitration's",
        {{"max_treatments: 2", "ramp: {full_at: -1, outcomes: [accepted, bought]}"}},
        {"s.yaml:32:19: error: full_at must be between 1 and 1000000000000, not -1",
-        "s.yaml:32:44: error: unknown outcome \"bought\""}},
+        "s.yaml:32:44: error: unknown outcome \"bought\"; known are: accepted, decided, shown"}},
   };
   for (const RampCase& c : cases) {
     const Loaded loaded = LoadText(WithRamps(c.changes));
