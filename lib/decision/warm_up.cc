@@ -36,6 +36,8 @@ void WarmUp(const strategy::Strategy& strategy, int64_t time_us, Decision& decis
     scoring::Score(strategy.models, strategy.catalog, strategy.context, context, decision.features,
                    all, decision.result.scored);
   }
+  // Ramps may keep any of them from a customer.
+  decision.result.candidates.rejected.reserve(all.size());
   // Unknown intents first: every channel is tried.
   const int channels = strategy.context.channels.size();
   const int situations = channels * (strategy.context.intents.size() + 1);

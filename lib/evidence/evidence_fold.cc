@@ -55,12 +55,14 @@ std::shared_ptr<const RampShares> EvidenceFold::shares() const {
 
 absl::StatusOr<bool> EvidenceFold::Step() {
   MutexLock stepping(stepping_);
+  const uint64_t before = counts_.next_position();
   absl::StatusOr<bool> more = ReadOn(counts_.next_position(), counts_);
   if (absl::IsOutOfRange(more.status())) {
     gaps_.fetch_add(1, std::memory_order_relaxed);
     more = ReadOn(kStartOfLog, counts_);
   }
-  Publish(counts_);  // what came before an error counts
+  // What came before an error counts, too.
+  if (counts_.next_position() != before) Publish(counts_);
   return more;
 }
 
