@@ -166,6 +166,7 @@ absl::Status DecisionService::DecideWith(const pb::DecideRequest& request, Works
   decision::DecideOptions decide;
   decide.dry_run = request.dry_run();
   if (options_.stops != nullptr) decide.stops = &workspace.stops.Read(*options_.stops);
+  decide.ramps = ReadRamps(workspace);
   decide.request_id = workspace.request.request_id;
   decide.time_given = request.has_time();
   decide.explain = request.explain();
@@ -191,6 +192,15 @@ absl::Status DecisionService::DecideWith(const pb::DecideRequest& request, Works
     options_.metrics->Count(context, decision);
   }
   return absl::OkStatus();
+}
+
+const evidence::RampShares* DecisionService::ReadRamps(Workspace& workspace) {
+  if (options_.evidence == nullptr) return nullptr;
+  if (options_.replay_clock != nullptr) {
+    const absl::Status status = evidence::CountAll(*options_.evidence);
+    if (!status.ok()) LogStoreStatus(status);
+  }
+  return &workspace.ramps.Read(*options_.evidence);
 }
 
 void DecisionService::LogStoreStatus(const absl::Status& status) {

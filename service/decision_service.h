@@ -18,6 +18,7 @@
 #include "lib/context/decision_context.h"
 #include "lib/context/decision_request.h"
 #include "lib/decision/decider.h"
+#include "lib/evidence/evidence_fold.h"
 #include "lib/stops/stop_list.h"
 #include "lib/strategy/strategy.h"
 #include "service/decision_answer.h"
@@ -41,7 +42,10 @@ class DecisionService {
     ManualClock* replay_clock = nullptr;
     absl::Duration max_clock_skew = absl::Minutes(5);
     const stops::StopList* stops = nullptr;  // outlives the service; nullptr: nothing is stopped
-    DecisionMetrics* metrics = nullptr;      // outlives the service
+    // Outlives the service; nullptr: every treatment reaches everybody. In a replay each decision
+    // counts first what has happened before it, so that it does not depend on when it is made.
+    evidence::EvidenceFold* evidence = nullptr;
+    DecisionMetrics* metrics = nullptr;  // outlives the service
   };
   // The time of a replay clock that no request has set yet.
   static constexpr absl::Time kReplayStart = absl::UnixEpoch();
@@ -80,6 +84,7 @@ class DecisionService {
     context::DecisionContext context;
     decision::Decision decision;
     stops::StopReader stops;
+    evidence::RampReader ramps;
     ListBuffers lists;
   };
   std::unique_ptr<Workspace> TakeWorkspace();
@@ -87,6 +92,8 @@ class DecisionService {
 
   absl::Status DecideWith(const attune::v1::DecideRequest& request, Workspace& workspace,
                           Violations& violations);
+  // How far the ramps have come; nullptr when there are none.
+  const evidence::RampShares* ReadRamps(Workspace& workspace);
   // Logs what the store did to a decision; at most one line a second.
   void LogStoreStatus(const absl::Status& status);
   void FillRequest(const attune::v1::DecideRequest& request, Workspace& workspace,

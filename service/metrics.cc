@@ -206,6 +206,38 @@ void AddStopMetrics(telemetry::Registry& registry, const stops::StopList* stops)
                     [stops] { return static_cast<double>(stops->state()->set.size()); });
 }
 
+void AddRampMetrics(telemetry::Registry& registry, const catalog::Catalog& catalog,
+                    const evidence::EvidenceFold* evidence) {
+  // Scrapes are serialised by the registry, so the reference needs no lock of its own.
+  auto shares = std::make_shared<std::shared_ptr<const evidence::RampShares>>(evidence->shares());
+  registry.BeforeScrape([evidence, shares] { *shares = evidence->shares(); });
+  for (size_t i = 0; i < catalog.ramps.size(); ++i) {
+    const auto ramp = static_cast<int>(i);
+    const auto treatment = static_cast<size_t>(catalog.ramps[i].treatment);
+    const telemetry::Labels labels = {{"treatment", catalog.treatments[treatment].name}};
+    registry.AddGauge(
+        "attune_treatment_ramp_share",
+        "Share of the customers that a treatment reaches by its ramp.",
+        [shares, ramp] { return (*shares)->share(ramp); }, labels);
+    registry.AddGauge(
+        "attune_treatment_ramp_evidence", "What a treatment's ramp has counted as evidence.",
+        [shares, ramp] { return static_cast<double>((*shares)->evidence(ramp)); }, labels);
+  }
+  const auto counter = [&](const char* name, const char* help, auto read) {
+    registry.AddCounterFunction(name, help,
+                                [evidence, read] { return static_cast<double>(read(*evidence)); });
+  };
+  using Fold = evidence::EvidenceFold;
+  counter("attune_evidence_events_total", "Events of the log that were read for evidence.",
+          [](const Fold& fold) { return fold.events(); });
+  counter("attune_evidence_uncounted_events_total",
+          "Events that could not be counted: damaged, or of too many treatments and outcomes.",
+          [](const Fold& fold) { return fold.uncounted(); });
+  counter("attune_evidence_gaps_total",
+          "How often events had left the log before they were counted.",
+          [](const Fold& fold) { return fold.gaps(); });
+}
+
 void AddInfoMetrics(telemetry::Registry& registry,
                     const std::function<std::shared_ptr<const strategy::Strategy>()>& strategy) {
   registry.AddInfo("attune_build_info", "The program's version; always 1.", [] {

@@ -13,6 +13,7 @@
 #include "lib/candidates/rejection.h"
 #include "lib/context/decision_context.h"
 #include "lib/decision/decider.h"
+#include "lib/evidence/evidence_fold.h"
 #include "lib/registry/model_registry.h"
 #include "lib/stops/stop_list.h"
 #include "lib/storage/state_store.h"
@@ -104,6 +105,11 @@ void AddStoreMetrics(telemetry::Registry& registry, const storage::StateStore* s
 // Exports how many treatments and groups of the active strategy are stopped. `stops` must outlive
 // the registry's last scrape.
 void AddStopMetrics(telemetry::Registry& registry, const stops::StopList* stops);
+
+// Exports how far the ramps of the catalog have come, and what became of the events that they are
+// counted from. Both must outlive the registry's last scrape.
+void AddRampMetrics(telemetry::Registry& registry, const catalog::Catalog& catalog,
+                    const evidence::EvidenceFold* evidence);
 
 // Exports the version of the program, of the strategy that decides and of its models. `strategy` is
 // asked on every scrape.

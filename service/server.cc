@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "lib/base/issue.h"
 #include "lib/base/mutex.h"
+#include "lib/evidence/evidence_fold.h"
 #include "lib/registry/model_registry.h"
 #include "lib/stops/stop_list.h"
 #include "lib/storage/name_dictionary.h"
@@ -41,11 +42,15 @@ constexpr std::string_view kDecisionKeyPurpose = "attune: key of decision ids an
 constexpr uint64_t kIdKeySeedOffset = 1;
 
 // Writes what was committed to disk once a second, so that power loss takes at most the last second
-// of decisions, and keeps the log within its size.
+// of decisions, counts the evidence that came with it, and keeps the log within its size.
 class Housekeeping {
  public:
-  Housekeeping(storage::StateStore* store, uint64_t log_max_bytes)
-      : store_(*store), log_max_bytes_(log_max_bytes), thread_([this] { Run(); }) {}
+  // `evidence`: nullptr when there are no ramps.
+  Housekeeping(storage::StateStore* store, evidence::EvidenceFold* evidence, uint64_t log_max_bytes)
+      : store_(*store),
+        evidence_(evidence),
+        log_max_bytes_(log_max_bytes),
+        thread_([this] { Run(); }) {}
 
   ~Housekeeping() {
     {
@@ -65,8 +70,17 @@ class Housekeeping {
         if (stopping_) return;
       }
       sync_.Report(store_.Sync());
-      if (round % kTrimEverySyncs == 0) trim_.Report(store_.TrimLog(log_max_bytes_));
+      const bool trims = round % kTrimEverySyncs == 0;
+      CountEvidence(trims);  // before the log loses any of it
+      if (trims) trim_.Report(store_.TrimLog(log_max_bytes_));
     }
+  }
+
+  // At most one step, so that it leaves the cores to decisions; what is more waits for the next.
+  void CountEvidence(bool save) {
+    if (evidence_ == nullptr) return;
+    evidence_chore_.Report(evidence_->Step().status());
+    if (save) evidence_save_.Report(evidence_->Save());
   }
 
   // Logs the first of a series of failures and the return to normal, not every second the same.
@@ -87,13 +101,16 @@ class Housekeeping {
   };
 
   storage::StateStore& store_;
+  evidence::EvidenceFold* const evidence_;
   const uint64_t log_max_bytes_;
   Mutex mutex_;
   CondVar changed_;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
-  Chore sync_{"sync"};           // of the thread
-  Chore trim_{"log retention"};  // of the thread
-  std::thread thread_;           // last: it uses the others
+  Chore sync_{"sync"};                         // of the thread
+  Chore trim_{"log retention"};                // of the thread
+  Chore evidence_chore_{"counting evidence"};  // of the thread
+  Chore evidence_save_{"saving evidence"};     // of the thread
+  std::thread thread_;                         // last: it uses the others
 };
 
 absl::StatusOr<std::unique_ptr<prometheus::Exposer>> Expose(
@@ -139,12 +156,14 @@ class AttuneServer : public Server {
     auto stops = stops::StopList::Load(store_.get(), &strategy_->catalog);
     if (!stops.ok()) return stops.status();
     stops_ = *std::move(stops);
+    if (absl::Status status = LoadEvidence(); !status.ok()) return status;
     MakeServices();
     auto exposer = Expose(options.metrics_listen, registry_);
     if (!exposer.ok()) return exposer.status();
     exposer_ = *std::move(exposer);
     if (absl::Status status = Listen(); !status.ok()) return status;
-    housekeeping_ = std::make_unique<Housekeeping>(store_.get(), options.log_max_mb << 20);
+    housekeeping_ =
+        std::make_unique<Housekeeping>(store_.get(), evidence_.get(), options.log_max_mb << 20);
     spdlog::info("strategy {}: {} treatments, {} features, {} models", strategy_->version,
                  strategy_->catalog.treatments.size(), strategy_->features.size(),
                  strategy_->models.models.size());
@@ -169,6 +188,10 @@ class AttuneServer : public Server {
   }
   const telemetry::Registry& metrics() const override { return *registry_; }
 
+  absl::Status CountEvidence() override {
+    return evidence_ == nullptr ? absl::OkStatus() : evidence::CountAll(*evidence_);
+  }
+
   absl::Status Drain() override {
     MutexLock lock(drain_mutex_);
     if (drained_) return drain_status_;
@@ -177,6 +200,7 @@ class AttuneServer : public Server {
     housekeeping_.reset();
     // First: the metrics endpoint takes its time to end, and a supervisor may lose its patience.
     if (store_ != nullptr) drain_status_ = store_->Sync();
+    if (evidence_ != nullptr) drain_status_.Update(evidence_->Save());
     exposer_.reset();
     // The services speak to the store until the last call has ended.
     rpc_server_.reset();
@@ -188,6 +212,7 @@ class AttuneServer : public Server {
     active_.reset();
     models_.reset();
     stops_.reset();
+    evidence_.reset();
     store_.reset();
     return drain_status_;
   }
@@ -203,6 +228,24 @@ class AttuneServer : public Server {
     auto store = storage::OpenRocksDbStore(store_options);
     if (!store.ok()) return store.status();
     store_ = *std::move(store);
+    return absl::OkStatus();
+  }
+
+  // Without ramps in the strategy nothing is counted.
+  absl::Status LoadEvidence() {
+    if (strategy_->catalog.ramps.empty()) return absl::OkStatus();
+    auto evidence = evidence::EvidenceFold::Load(store_.get(), &strategy_->catalog);
+    if (!evidence.ok()) return evidence.status();
+    evidence_ = *std::move(evidence);
+    if (evidence_->was_damaged()) {
+      spdlog::error(
+          "the stored evidence of treatments is damaged: it is counted anew from what the "
+          "log still has, so ramps may have come less far");
+    }
+    // What can't be counted keeps nobody from deciding; housekeeping tries again.
+    if (const absl::Status status = evidence_->Step().status(); !status.ok()) {
+      spdlog::error("store, counting evidence: {}", std::string(status.message()));
+    }
     return absl::OkStatus();
   }
 
@@ -227,6 +270,7 @@ class AttuneServer : public Server {
         .replay_clock = options_.replay_clock ? &replay_clock_ : nullptr,
         .max_clock_skew = options_.max_clock_skew,
         .stops = stops_.get(),
+        .evidence = evidence_.get(),
         .metrics = decision_metrics_.get(),
     });
     customers_ = std::make_unique<CustomerService>(CustomerService::Options{
@@ -252,6 +296,7 @@ class AttuneServer : public Server {
         StrategyService::Options{.strategy = strategy_, .stops = stops_.get(), .clock = clock_});
     AddStoreMetrics(*registry_, store_.get());
     AddStopMetrics(*registry_, stops_.get());
+    if (evidence_ != nullptr) AddRampMetrics(*registry_, strategy_->catalog, evidence_.get());
     MakeModelService();
     telemetry::AddProcessMetrics(*registry_);
   }
@@ -297,6 +342,7 @@ class AttuneServer : public Server {
   // As it was at the start: what is the same whatever becomes of its models.
   std::shared_ptr<const strategy::Strategy> strategy_;
   std::unique_ptr<stops::StopList> stops_;
+  std::unique_ptr<evidence::EvidenceFold> evidence_;  // nullptr: the strategy has no ramps
   std::unique_ptr<DecisionMetrics> decision_metrics_;
   std::unique_ptr<ModelMetrics> model_metrics_;
   std::unique_ptr<DecisionService> decisions_;

@@ -26,9 +26,14 @@ class Server {
   virtual int metrics_port() const = 0;
   virtual const telemetry::Registry& metrics() const = 0;
 
+  // Counts the evidence of treatments up to what has happened now, which housekeeping else does
+  // once a second. For tests, which don't wait.
+  virtual absl::Status CountEvidence() = 0;
+
   // Stops in this order: health says NOT_SERVING; drain_delay passes; no more calls are accepted
-  // and those in flight finish, at most drain_timeout; housekeeping stops; the store is synced and
-  // closed. OK when all of it went well. Once; later calls return the same.
+  // and those in flight finish, at most drain_timeout; housekeeping stops; evidence is
+  // stored, the store is synced and closed. OK when all of it went well. Once; later calls return
+  // the same.
   virtual absl::Status Drain() = 0;
 };
 

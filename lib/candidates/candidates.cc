@@ -6,19 +6,22 @@ namespace attune::candidates {
 namespace {
 
 std::optional<Reason> RejectionOf(const catalog::Treatment& treatment,
-                                  const context::DecisionContext& context) {
+                                  const context::DecisionContext& context,
+                                  const evidence::RampReach& reach) {
   if (!treatment.content[static_cast<size_t>(context.channel)]) {
     return Reason::kNoContentForChannel;
   }
   if (context.time_us < treatment.valid_from_us) return Reason::kNotYetValid;
   if (context.time_us >= treatment.valid_until_us) return Reason::kNoLongerValid;
+  if (!reach.Reaches(treatment)) return Reason::kNotReachedYet;
   return std::nullopt;
 }
 
 }  // namespace
 
 void SelectCandidates(const catalog::Catalog& catalog, const stops::StopSet& stops,
-                      const context::DecisionContext& context, CandidateSet& result) {
+                      const context::DecisionContext& context, CandidateSet& result,
+                      const evidence::RampReach& reach) {
   result.kept.clear();
   result.rejected.clear();
   auto requested = context.restricted_to.begin();
@@ -35,7 +38,7 @@ void SelectCandidates(const catalog::Catalog& catalog, const stops::StopSet& sto
       continue;
     }
     const std::optional<Reason> reason =
-        RejectionOf(catalog.treatments[static_cast<size_t>(i)], context);
+        RejectionOf(catalog.treatments[static_cast<size_t>(i)], context, reach);
     if (reason) {
       result.rejected.push_back({i, *reason});
     } else {

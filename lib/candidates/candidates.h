@@ -6,6 +6,7 @@
 #include "lib/candidates/rejection.h"
 #include "lib/catalog/catalog.h"
 #include "lib/context/decision_context.h"
+#include "lib/evidence/ramp_shares.h"
 #include "lib/stops/stop_set.h"
 
 namespace attune::candidates {
@@ -16,11 +17,12 @@ struct CandidateSet {
   std::vector<Rejection> rejected;
 };
 
-// Keeps the treatments that the request asks for, that nobody stopped, that the channel can carry
-// and that are valid at the moment of the decision. `result` is overwritten; its capacity is
-// reused. REQUIRES: `stops` were made for the catalog.
+// Keeps the treatments that the request asks for, that nobody stopped, that the channel can carry,
+// that are valid at the moment of the decision and whose ramps reach the customer. `result` is
+// overwritten; its capacity is reused. REQUIRES: `stops` and `reach` were made for the catalog.
 void SelectCandidates(const catalog::Catalog& catalog, const stops::StopSet& stops,
-                      const context::DecisionContext& context, CandidateSet& result);
+                      const context::DecisionContext& context, CandidateSet& result,
+                      const evidence::RampReach& reach = {});
 
 }  // namespace attune::candidates
 

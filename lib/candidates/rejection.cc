@@ -8,6 +8,8 @@ std::string_view ReasonName(Reason reason) {
       return "not_requested";
     case Reason::kStopped:
       return "stopped";
+    case Reason::kNotReachedYet:
+      return "not_reached_yet";
     case Reason::kNoContentForChannel:
       return "no_content_for_channel";
     case Reason::kNotYetValid:
@@ -62,6 +64,7 @@ std::string_view ReasonStage(Reason reason) {
   switch (reason) {
     case Reason::kNotRequested:
     case Reason::kStopped:
+    case Reason::kNotReachedYet:
     case Reason::kNoContentForChannel:
     case Reason::kNotYetValid:
     case Reason::kNoLongerValid:

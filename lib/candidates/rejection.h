@@ -14,7 +14,8 @@ enum class Reason : uint8_t {
   kNoContentForChannel = 2,  // the channel can't carry it
   kNotYetValid = 3,
   kNoLongerValid = 4,
-  kStopped = 5,  // by people, at once: it or its group
+  kStopped = 5,        // by people, at once: it or its group
+  kNotReachedYet = 6,  // its ramp has not come to this customer
   // policy
   kChannelNotApplicable = 10,
   kIntentNotApplicable = 11,
@@ -48,6 +49,7 @@ inline constexpr Reason kAllReasons[] = {
     Reason::kNotYetValid,
     Reason::kNoLongerValid,
     Reason::kStopped,
+    Reason::kNotReachedYet,
     Reason::kChannelNotApplicable,
     Reason::kIntentNotApplicable,
     Reason::kNoConsent,

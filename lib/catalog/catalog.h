@@ -33,6 +33,17 @@ struct Purpose {
   bool opt_out = false;  // holds until the customer says no; else only once the customer says yes
 };
 
+// How a treatment reaches more and more customers, compiled (strategy.proto has the formula).
+struct Ramp {
+  int treatment = 0;    // index into Catalog::treatments
+  double from = 0;      // the share of the customers without evidence, 0 … 1
+  int64_t full_at = 1;  // how much evidence makes the share 1; at least 1
+  // What is evidence: outcomes by their numbers in the store's NameDictionary, and decisions.
+  std::vector<uint32_t> outcomes;
+  bool counts_decided = false;
+  std::string counted;  // the same for people: "accepted, decided"
+};
+
 // One way to treat a customer, compiled.
 struct Treatment {
   std::string name;
@@ -59,6 +70,8 @@ struct Treatment {
   bool must_show = false;
   // May be put on top by exploration, and may make way for another.
   bool explored = true;
+  // Index into Catalog::ramps; -1: reaches every customer.
+  int ramp = -1;
   // By index of the channel; absent: the channel can't carry the treatment.
   std::vector<std::optional<Content>> content;
 };
@@ -68,6 +81,7 @@ struct Catalog {
   std::vector<Group> groups;
   std::vector<Purpose> purposes;
   std::vector<Treatment> treatments;  // in the order of the strategy
+  std::vector<Ramp> ramps;            // in the order of their treatments
 
   // By name of the treatment: its index in `treatments`.
   StringMap<int> index;

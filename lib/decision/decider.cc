@@ -66,7 +66,7 @@ uint64_t Fingerprint(const HashKey& seed, const strategy::Strategy& strategy,
 void RunCertainly(const strategy::Strategy& strategy, const context::DecisionContext& context,
                   const customer::CustomerState& state, StageTimer& timer, Decision& decision) {
   RunPipeline(strategy, *decision.stops, context, state, decision.features, std::nullopt, timer,
-              decision.result);
+              decision.result, decision.reach);
   decision.result.arbitration.MakeCertain();
 }
 
@@ -96,6 +96,7 @@ absl::Status Decider::Decide(const strategy::Strategy& strategy,
   StageTimer timer(decision.times);
   Request request;
   request.key = store_.KeyOf(context.customer_id);
+  decision.reach = evidence::RampReach(options.ramps, seed_, request.key, options.ramp_place);
   if (!options.request_id.empty() && !options.dry_run) {
     request.has_id = true;
     request.hash = KeyedHash64(seed_, options.request_id);
@@ -157,7 +158,7 @@ absl::Status Decider::DecideOnce(const strategy::Strategy& strategy,
 
   if (can_remember) {
     RunPipeline(strategy, *decision.stops, context, state, decision.features, draw, timer,
-                decision.result);
+                decision.result, decision.reach);
   } else {
     RunCertainly(strategy, context, state, timer, decision);
   }

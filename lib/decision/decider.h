@@ -2,6 +2,7 @@
 #define ATTUNE_LIB_DECISION_DECIDER_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,6 +13,7 @@
 #include "lib/context/decision_context.h"
 #include "lib/customer/customer_record.h"
 #include "lib/decision/decision_pipeline.h"
+#include "lib/evidence/ramp_shares.h"
 #include "lib/storage/state_store.h"
 #include "lib/strategy/strategy.h"
 
@@ -36,6 +38,12 @@ struct DecideOptions {
   bool dry_run = false;
   // What of the strategy is stopped; nullptr: nothing. Must outlive the use of the decision.
   const stops::StopSet* stops = nullptr;
+  // How far the strategy's ramps have come; nullptr: every treatment reaches everybody. Must
+  // outlive the use of the decision.
+  const evidence::RampShares* ramps = nullptr;
+  // Puts the customer there in every ramp, on [0, 1), whatever the hash says. For tests of
+  // strategies.
+  std::optional<double> ramp_place;
   // Empty: none.
   std::string_view request_id;
   // Whether the request named its time itself and wants an explanation: part of what makes two
@@ -54,6 +62,7 @@ struct Decision {
   uint32_t degradation = 0;  // bits of Degradation
   bool unknown_customer = false;
   const stops::StopSet* stops = nullptr;  // what was stopped
+  evidence::RampReach reach;              // which ramps had come to the customer
   PipelineResult result;
   std::vector<ValueRef> features;  // as served, one per declared feature; point into `record`
   StageTimes times;

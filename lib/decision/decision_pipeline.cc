@@ -33,8 +33,8 @@ int64_t StageTimer::Now() {
 void RunPipeline(const strategy::Strategy& strategy, const stops::StopSet& stops,
                  const context::DecisionContext& context, const customer::CustomerState& customer,
                  absl::Span<const ValueRef> features, std::optional<double> draw, StageTimer& timer,
-                 PipelineResult& result) {
-  candidates::SelectCandidates(strategy.catalog, stops, context, result.candidates);
+                 PipelineResult& result, const evidence::RampReach& reach) {
+  candidates::SelectCandidates(strategy.catalog, stops, context, result.candidates, reach);
   timer.Finish(Stage::kCandidates);
   policy::ApplyPolicies({strategy.catalog, strategy.engagement, strategy.contact, strategy.context,
                          context, customer, features},

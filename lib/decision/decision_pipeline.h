@@ -14,6 +14,7 @@
 #include "lib/context/value.h"
 #include "lib/customer/customer_record.h"
 #include "lib/decision/rejection_counts.h"
+#include "lib/evidence/ramp_shares.h"
 #include "lib/policy/policy.h"
 #include "lib/scoring/scoring.h"
 #include "lib/stops/stop_set.h"
@@ -73,14 +74,15 @@ struct PipelineResult {
 };
 
 // Decides: a pure function of the strategy, what of it is stopped, the context, the customer's
-// state and features, and where on [0, 1) exploration's draw falls; without a draw nothing is
-// explored. `result` is overwritten; its capacity is reused, so that a decision allocates nothing.
-// REQUIRES: `context` was normalised against this strategy; `stops` were made for its catalog;
-// `features` has one value per declared feature; the strategy outlives the use of `result`.
+// state and features, where on [0, 1) exploration's draw falls (without a draw nothing is
+// explored), and which ramps reach the customer (by default all). `result` is overwritten; its
+// capacity is reused, so that a decision allocates nothing. REQUIRES: `context` was normalised
+// against this strategy; `stops` and `reach` were made for its catalog; `features` has one value
+// per declared feature; the strategy outlives the use of `result`.
 void RunPipeline(const strategy::Strategy& strategy, const stops::StopSet& stops,
                  const context::DecisionContext& context, const customer::CustomerState& customer,
                  absl::Span<const ValueRef> features, std::optional<double> draw, StageTimer& timer,
-                 PipelineResult& result);
+                 PipelineResult& result, const evidence::RampReach& reach = {});
 
 }  // namespace attune::decision
 

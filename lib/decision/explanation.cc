@@ -153,6 +153,18 @@ std::string Stopped(const Decision& decision, int treatment) {
   return absl::StrCat("its group ", stop->target.name, " is stopped by ", who);
 }
 
+// How far the treatment's ramp has come, and what makes it reach everybody.
+std::string NotReachedYet(const strategy::Strategy& strategy, const Decision& decision,
+                          const catalog::Treatment& treatment) {
+  const evidence::RampShares* shares = decision.reach.shares();
+  if (treatment.ramp < 0 || shares == nullptr) return "does not reach this customer yet";
+  const catalog::Ramp& ramp = strategy.catalog.ramps[static_cast<size_t>(treatment.ramp)];
+  return absl::StrCat("reaches ", FourDigits(100 * shares->share(treatment.ramp)),
+                      " % of the customers by now and not this one: has ",
+                      shares->evidence(treatment.ramp), " of the ", ramp.full_at, " (",
+                      ramp.counted, ") that make it reach everybody");
+}
+
 const catalog::Treatment& TopTreatment(const strategy::Strategy& strategy,
                                        const Decision& decision) {
   const auto top = static_cast<size_t>(decision.result.arbitration.ranked.front().treatment);
@@ -229,6 +241,8 @@ std::string Detail(const strategy::Strategy& strategy, const context::DecisionCo
   switch (rejection.reason) {
     case Reason::kStopped:
       return Stopped(decision, rejection.treatment);
+    case Reason::kNotReachedYet:
+      return NotReachedYet(strategy, decision, treatment);
     case Reason::kNotRequested:
       return "the request asks for other treatments only";
     case Reason::kNoContentForChannel:

@@ -40,6 +40,8 @@ void WarmUp(const strategy::Strategy& strategy, int64_t time_us, Decision& decis
     arbitration::Arbitrate(strategy.arbitration, strategy.catalog, context, decision.result.scored,
                            kDraw, decision.result.arbitration);
   }
+  // Ramps may keep any of them from a customer.
+  decision.result.candidates.rejected.reserve(all.size());
   // Unknown intents first: every channel is tried.
   const int channels = strategy.context.channels.size();
   const int situations = channels * (strategy.context.intents.size() + 1);

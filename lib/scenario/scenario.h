@@ -55,6 +55,12 @@ struct SaidConsent {
   int64_t time_us = 0;  // Unix time
 };
 
+// How far the ramps have come, and where the customer stands in them.
+struct RampState {
+  std::vector<int64_t> evidence;  // of each of Catalog::ramps; empty: of none
+  double place = 0;               // on [0, 1)
+};
+
 // A situation as an interaction tells it.
 struct Situation {
   std::string channel;
@@ -73,6 +79,7 @@ struct Step {
   std::vector<SaidConsent> consents;
   std::vector<customer::Interaction> history;
   std::vector<stops::Change> stops;
+  RampState ramps;
   Situation situation;
   // Absent: nothing is decided.
   std::optional<Expectation> expect;

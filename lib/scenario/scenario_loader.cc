@@ -44,6 +44,7 @@ v1::ScenarioStep FirstStep(const v1::ScenarioCase& source) {
   *step.mutable_consents() = source.consents();
   *step.mutable_history() = source.history();
   *step.mutable_stops() = source.stops();
+  if (source.has_ramps()) *step.mutable_ramps() = source.ramps();
   if (source.has_at()) *step.mutable_at() = source.at();
   step.set_channel(source.channel());
   if (source.has_intent()) step.set_intent(source.intent());
@@ -69,6 +70,7 @@ class Compiler : public strategy::CheckerBase {
     bool is_step = false;
     std::optional<absl::Time> at;  // always set when it is a step
     Situation situation;
+    RampState ramps;
   };
 
   void CheckFile();
@@ -84,6 +86,8 @@ class Compiler : public strategy::CheckerBase {
   void AddConsent(const v1::ScenarioConsent& source, const std::string& path, Step& step);
   void AddInteraction(const v1::ScenarioInteraction& source, const std::string& path, Step& step);
   void AddStop(const v1::ScenarioStop& source, const std::string& path, Step& step);
+  RampState CompileRamps(const v1::ScenarioRamps& source, const std::string& path,
+                         const RampState& before);
   Expectation CompileExpectation(const v1::Expectation& source, const std::string& path);
   void AddChances(const v1::Expectation& source, const std::string& path, Expectation& expect);
   ExpectedRejection CompileRejection(const v1::ExpectedRejection& source, const std::string& path);
@@ -175,7 +179,7 @@ Case Compiler::CompileCase(const v1::ScenarioCase& source, const std::string& pa
   }
   for (int i = 0; i < std::min(source.then_size(), kMaxSteps); ++i) {
     const Step& last = result.steps.back();
-    before = {true, last.at, last.situation};
+    before = {true, last.at, last.situation, last.ramps};
     result.steps.push_back(CompileStep(source.then(i), Element(then, i), before));
   }
   const bool decides = std::any_of(result.steps.begin(), result.steps.end(),
@@ -203,6 +207,7 @@ Step Compiler::CompileStep(const v1::ScenarioStep& source, const std::string& pa
   for (int i = 0; i < source.stops_size(); ++i) {
     AddStop(source.stops(i), Element(Field(path, "stops"), i), step);
   }
+  step.ramps = CompileRamps(source.ramps(), Field(path, "ramps"), before.ramps);
   if (source.has_expect()) {
     step.expect = CompileExpectation(source.expect(), Field(path, "expect"));
   }
@@ -392,6 +397,36 @@ void Compiler::AddStop(const v1::ScenarioStop& source, const std::string& path, 
       Report(path, "a stop needs one of the keys treatment, group");
   }
   step.stops.push_back(std::move(stop));
+}
+
+RampState Compiler::CompileRamps(const v1::ScenarioRamps& source, const std::string& path,
+                                 const RampState& before) {
+  RampState ramps = before;
+  ramps.evidence.resize(strategy_.catalog.ramps.size());
+  for (const auto& [name, evidence] : source.evidence()) {
+    const std::string entry = EntryPath(Field(path, "evidence"), name);
+    if (evidence < 0) {
+      Report(entry, absl::StrCat("evidence must be 0 or more, not ", evidence));
+    }
+    const auto treatment = TreatmentOf(name, entry);
+    if (!treatment) continue;
+    const int ramp = strategy_.catalog.treatments[static_cast<size_t>(*treatment)].ramp;
+    if (ramp >= 0) {
+      ramps.evidence[static_cast<size_t>(ramp)] = evidence;
+    } else {
+      source_.ReportKey(entry,
+                        absl::StrCat("the treatment ", Quoted(name),
+                                     " has no ramp; it reaches everybody without evidence"),
+                        issues_);
+    }
+  }
+  if (!source.has_place()) return ramps;
+  ramps.place = source.place();
+  if (!(ramps.place >= 0 && ramps.place < 1)) {
+    Report(Field(path, "place"),
+           absl::StrCat("place must be at least 0 and less than 1, not ", ramps.place));
+  }
+  return ramps;
 }
 
 Expectation Compiler::CompileExpectation(const v1::Expectation& source, const std::string& path) {

@@ -5,6 +5,7 @@
 #include "absl/status/status.h"
 #include "lib/base/hash.h"
 #include "lib/base/violations.h"
+#include "lib/evidence/ramp_shares.h"
 #include "lib/scenario/situation.h"
 
 namespace attune::scenario {
@@ -101,6 +102,9 @@ absl::StatusOr<std::vector<Difference>> ScenarioRunner::Decide(const strategy::S
   const auto no_answer = [](const decision::Decision&, decision::AnswerForm, std::string*) {};
   decision::DecideOptions options;
   options.stops = &stops_;
+  const evidence::RampShares ramps(strategy.catalog, step.ramps.evidence);
+  options.ramps = &ramps;
+  options.ramp_place = step.ramps.place;
   options.greedy = true;  // a case must not depend on the seed of its store
   const absl::Status status = decider_.Decide(strategy, context, options, no_answer, decision_);
   if (!status.ok()) return status;

@@ -147,7 +147,8 @@ Analysis::Analysis(const Strategy& strategy)
 bool Analysis::IsAlwaysThere(int index) const {
   const catalog::Treatment& treatment = strategy_.catalog.treatments[static_cast<size_t>(index)];
   const catalog::Treatment unbounded;
-  return treatment.purpose < 0 && treatment.valid_from_us == unbounded.valid_from_us &&
+  return treatment.purpose < 0 && treatment.ramp < 0 &&
+         treatment.valid_from_us == unbounded.valid_from_us &&
          treatment.valid_until_us == unbounded.valid_until_us &&
          strategy_.engagement.Holding(index).empty() && strategy_.contact.Holding(index).empty();
 }

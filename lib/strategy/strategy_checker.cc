@@ -22,6 +22,7 @@
 #include "lib/strategy/exploration_checker.h"
 #include "lib/strategy/literal.h"
 #include "lib/strategy/model_file.h"
+#include "lib/strategy/ramp_checker.h"
 
 namespace attune::strategy {
 namespace {
@@ -87,6 +88,7 @@ bool Checker::Check() {
   CheckAnswers();
   CheckArbitration();
   CheckExplorations(file_, source_, issues_);
+  CheckRamps(file_, source_, issues_);
   CheckDeclarations(file_.treatment_attributes(), "treatment_attributes", "treatment attribute");
   StringMap<std::string> path_of_policy;
   if (!CheckContact(file_, {groups_, treatments, channels_}, source_, issues_, path_of_policy)) {

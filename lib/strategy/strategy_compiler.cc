@@ -13,6 +13,7 @@
 #include "lib/base/absl_strings.h"
 #include "lib/strategy/contact_compiler.h"
 #include "lib/strategy/literal.h"
+#include "lib/strategy/ramp_compiler.h"
 
 namespace attune::strategy {
 namespace {
@@ -85,6 +86,7 @@ std::shared_ptr<Strategy> Compiler::Compile() {
   CompileGroups(strategy->catalog);
   CompileTreatments(strategy->context, strategy->catalog);
   strategy->arbitration = CompileArbitration(strategy->context, strategy->catalog);
+  CompileRamps(file_, *strategy);
   strategy->contact = CompileContact(file_, *strategy);
   strategy->treatment_attributes = CompileDeclarations(file_.treatment_attributes(), std::nullopt);
   strategy->engagement = CompileEngagement(file_, *strategy, report_);

@@ -16,6 +16,7 @@
 #include "lib/strategy/exploration_checker.h"
 #include "lib/strategy/hopeless_groups.h"
 #include "lib/strategy/model_file.h"
+#include "lib/strategy/ramp_checker.h"
 #include "lib/strategy/strategy_checker.h"
 #include "lib/strategy/strategy_compiler.h"
 #include "lib/strategy/yaml_document.h"
@@ -180,6 +181,7 @@ std::shared_ptr<const Strategy> Loader::Load() {
   WarnOfTheUnused(file_, *strategy, *source_, issues_);
   WarnOfHopelessGroups(file_, *strategy, *source_, issues_);
   WarnOfUselessExplorations(file_, *strategy, *source_, issues_);
+  WarnOfUselessRamps(file_, *strategy, *source_, issues_);
   strategy->version = absl::StrCat(strategy->name, "@", ContentHash(hashed_));
   return strategy;
 }

@@ -85,6 +85,47 @@ TEST_P(PipelineAllocationTest, AllocatesNothingInTheFirstDecisionAfterWarmUp) {
   EXPECT_EQ(decision.result.arbitration.ranked.size(), 3u);
 }
 
+// Every treatment has a ramp, and each customer is reached by others.
+TEST(RampAllocationTest, AllocatesNothingOnceItIsWarm) {
+  testing::StrategyBuilder builder;
+  const std::shared_ptr<strategy::Strategy> strategy = testing::BuildLargeStrategy(builder, 3);
+  catalog::Catalog& catalog = strategy->catalog;
+  for (size_t t = 0; t < catalog.treatments.size(); ++t) {
+    catalog.treatments[t].ramp = static_cast<int>(t);
+    catalog::Ramp& ramp = catalog.ramps.emplace_back();
+    ramp.treatment = static_cast<int>(t);
+    ramp.full_at = 100;
+  }
+  const evidence::RampShares shares(catalog, std::vector<int64_t>(catalog.ramps.size(), 50));
+  const std::vector<ValueRef> features(strategy->features.defaults().begin(),
+                                       strategy->features.defaults().end());
+  context::DecisionContext context;
+  context.attributes.assign(strategy->context.attributes.defaults().begin(),
+                            strategy->context.attributes.defaults().end());
+  context.time_us = 1'772'323'200'000'000;
+  context.max_treatments = 3;
+  PipelineResult result;
+  StageTimes times;
+  StageTimer timer(times);
+  size_t kept = 0;
+  uint64_t warm = 0;
+  for (int round = 0; round < 2; ++round) {
+    if (round == 1) warm = testing::AllocationsOfThisThread();
+    kept = 0;
+    for (int i = 0; i < 100; ++i) {
+      storage::CustomerKey customer{};
+      customer[0] = static_cast<uint8_t>(i);
+      const evidence::RampReach reach(&shares, HashKey{}, customer);
+      RunPipeline(*strategy, stops::StopSet(), context, customer::CustomerState(), features,
+                  std::nullopt, timer, result, reach);
+      kept += result.candidates.kept.size();
+    }
+  }
+  EXPECT_EQ(testing::AllocationsOfThisThread(), warm);
+  const auto treatments = static_cast<double>(catalog.treatments.size());
+  EXPECT_NEAR(static_cast<double>(kept), 50 * treatments, 10 * treatments);
+}
+
 // With each method of exploration, and a floor.
 class ExplorationAllocationTest
     : public ::testing::TestWithParam<arbitration::Exploration::Method> {};

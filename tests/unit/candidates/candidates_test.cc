@@ -24,7 +24,7 @@ class SelectCandidatesTest : public ::testing::Test {
   }
   // "kept: 0 2; rejected: 1 not_yet_valid"
   std::string Selected() {
-    SelectCandidates(catalog_, stops_, context_, result_);
+    SelectCandidates(catalog_, stops_, context_, result_, reach_);
     std::string text = "kept:";
     for (const int kept : result_.kept) text += " " + std::to_string(kept);
     text += "; rejected:";
@@ -37,6 +37,7 @@ class SelectCandidatesTest : public ::testing::Test {
 
   catalog::Catalog catalog_;
   stops::StopSet stops_;
+  evidence::RampReach reach_;
   context::DecisionContext context_;
   CandidateSet result_;
 };
@@ -123,7 +124,7 @@ TEST(RejectionTest, EveryReasonHasAUniqueNameAndAStage) {
 TEST(RejectionTest, StoredNumbersStay) {
   std::vector<int> numbers;
   for (const Reason reason : kAllReasons) numbers.push_back(static_cast<int>(reason));
-  EXPECT_THAT(numbers, ElementsAre(1, 2, 3, 4, 5, 10, 11, 12, 40, 41, 42, 43, 13, 14, 15, 16, 17,
+  EXPECT_THAT(numbers, ElementsAre(1, 2, 3, 4, 5, 6, 10, 11, 12, 40, 41, 42, 43, 13, 14, 15, 16, 17,
                                    18, 19, 20, 30, 31, 32, 33, 34));
 }
 
@@ -149,6 +150,23 @@ TEST_F(SelectCandidatesTest, DropsWhatIsStopped) {
   context_.restricted_to = {3};
   EXPECT_EQ(Selected(),
             "kept:; rejected: 0 not_requested 1 not_requested 2 not_requested 3 stopped");
+}
+
+TEST_F(SelectCandidatesTest, DropsWhatHasNotReachedTheCustomer) {
+  Add();
+  Add().ramp = 0;
+  Add().ramp = 1;
+  Add().ramp = 1;
+  catalog_.treatments[3].content[0].reset();
+  catalog_.ramps.resize(2);
+  for (catalog::Ramp& ramp : catalog_.ramps) ramp.full_at = 100;
+  EXPECT_EQ(Selected(), "kept: 0 1 2; rejected: 3 no_content_for_channel") << "not looked at";
+  const evidence::RampShares shares(catalog_, {50, 30});
+  reach_ = evidence::RampReach(&shares, HashKey{}, {}, 0.4);
+  EXPECT_EQ(Selected(), "kept: 0 1; rejected: 2 not_reached_yet 3 no_content_for_channel");
+  reach_ = evidence::RampReach(&shares, HashKey{}, {}, 0.5);
+  EXPECT_EQ(Selected(),
+            "kept: 0; rejected: 1 not_reached_yet 2 not_reached_yet 3 no_content_for_channel");
 }
 
 }  // namespace

@@ -715,6 +715,46 @@ TEST_F(CappedDeciderTest, WhatCanNotBeCountedIsNotOffered) {
   EXPECT_THAT(Ranking(), IsEmpty());
 }
 
+TEST_F(DeciderTest, ARampReachesTheSameCustomersInEveryDecision) {
+  const int accessory = strategy_->catalog.Find("accessory");
+  catalog::Ramp& ramp = strategy_->catalog.ramps.emplace_back();
+  ramp.treatment = accessory;
+  ramp.full_at = 100;
+  strategy_->catalog.treatments[static_cast<size_t>(accessory)].ramp = 0;
+  const evidence::RampShares half(strategy_->catalog, {50});
+  const evidence::RampShares all(strategy_->catalog, {100});
+  DecideOptions options;
+  const auto is_reached = [&] {
+    Decide(options);
+    bool reached = true;
+    for (const candidates::Rejection& rejection : decision_.result.candidates.rejected) {
+      if (rejection.reason != candidates::Reason::kNotReachedYet) continue;
+      EXPECT_EQ(rejection.treatment, accessory);
+      reached = false;
+    }
+    return reached;
+  };
+  int reached = 0;
+  for (int i = 0; i < 200; ++i) {
+    const std::string id = "customer " + std::to_string(i);
+    context_.customer_id = id;
+    options.ramps = &half;
+    const bool is_in = is_reached();
+    reached += is_in;
+    context_.time_us += 1'000;
+    context_.channel = 1 - context_.channel;
+    ASSERT_EQ(is_reached(), is_in) << "later, on the other channel";
+    store_.SetFaults({.load = absl::UnavailableError("not now")});
+    ASSERT_EQ(is_reached(), is_in) << "nothing of the customer can be read";
+    store_.SetFaults({});
+    options.ramps = &all;
+    ASSERT_TRUE(is_reached());
+    options.ramps = nullptr;
+    ASSERT_TRUE(is_reached());
+  }
+  EXPECT_NEAR(reached, 100, 36) << "five standard deviations";
+}
+
 TEST_F(DeciderTest, MeasuresItsStages) {
   Decide();
   for (const Stage stage : {Stage::kCustomer, Stage::kDecision}) {

@@ -134,6 +134,9 @@ std::shared_ptr<strategy::Strategy> RandomStrategy(std::mt19937_64& random) {
   if (below(2)) arbitration->set_max_per_group(1 + below(3));
   if (below(3) == 0) arbitration->set_min_propensity(0.5);
   if (below(3) == 0) arbitration->set_min_priority(20);
+  arbitration->mutable_ramp()->set_from(0.5);
+  arbitration->mutable_ramp()->set_full_at(100);
+  arbitration->mutable_ramp()->add_outcomes("decided");
   testing::StrategyBuilder builder;
   return builder.Build(file, models);
 }
@@ -191,9 +194,14 @@ TEST(RunPipelineTest, EveryTreatmentIsRankedOrRejectedExactlyOnce) {
       const size_t treatment = random() % treatments;
       stopped.emplace_back().target.name = strategy->catalog.treatments[treatment].name;
     }
+    // Some customers are reached by half of what has a ramp, the others by everything.
+    const evidence::RampShares shares(strategy->catalog, {});
+    storage::CustomerKey key{};
+    key[0] = static_cast<uint8_t>(round);
+    const evidence::RampReach reach(round % 4 == 0 ? &shares : nullptr, HashKey{}, key);
     RunPipeline(*strategy, stops::StopSet(stopped, strategy->catalog), context,
                 customer::CustomerState::Parse(record, "c").value(), features, std::nullopt, timer,
-                result);
+                result, reach);
 
     std::vector<int> times_seen(treatments);
     for (const auto& ranked : result.arbitration.ranked) {

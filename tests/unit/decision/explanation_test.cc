@@ -48,6 +48,8 @@ class ExplanationTest : public ::testing::Test {
     DecideOptions dry_run;
     dry_run.dry_run = true;
     dry_run.stops = &stops_;
+    dry_run.ramps = ramps_;
+    dry_run.ramp_place = 0.5;
     ASSERT_TRUE(Decider(&store_, HashKeyFromSeed(1))
                     .Decide(
                         *strategy_, context_, dry_run,
@@ -84,6 +86,7 @@ class ExplanationTest : public ::testing::Test {
   const std::shared_ptr<strategy::Strategy> strategy_;
   testing::FakeStateStore store_;
   stops::StopSet stops_;
+  const evidence::RampShares* ramps_ = nullptr;
   context::DecisionContext context_;
   Decision decision_;
 };
@@ -119,6 +122,25 @@ TEST_F(ExplanationTest, SaysWhoStoppedATreatmentAndWhy) {
   EXPECT_EQ(WhyNot("accessory"),
             "its group offer is stopped by bob since 2026-03-01T00:00:00+00:00: The price is "
             "wrong.");
+}
+
+TEST_F(ExplanationTest, SaysHowFarARampHasCome) {
+  catalog::Ramp& ramp = strategy_->catalog.ramps.emplace_back();
+  ramp.treatment = strategy_->catalog.Find("accessory");
+  ramp.from = 0.02;
+  ramp.full_at = 1000;
+  ramp.counted = "shown, decided";
+  Treatment("accessory").ramp = 0;
+  const evidence::RampShares begun(strategy_->catalog, {100});
+  ramps_ = &begun;
+  Decide();
+  EXPECT_EQ(WhyNot("accessory"),
+            "reaches 11.8 % of the customers by now and not this one: has 100 of the 1000 (shown, "
+            "decided) that make it reach everybody");
+  const evidence::RampShares further(strategy_->catalog, {600});
+  ramps_ = &further;
+  Decide();
+  EXPECT_EQ(WhyNot("accessory"), "");
 }
 
 TEST_F(ExplanationTest, SaysWhyATreatmentDoesNotApply) {

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "attune/storage/v1/event.pb.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "prometheus/text_serializer.h"
@@ -50,6 +51,13 @@ class MetricsTest : public ::testing::Test {
     AddStoreMetrics(registry_, &store_);
     stops_ = stops::StopList::Load(&store_, &strategy_->catalog).value();
     AddStopMetrics(registry_, stops_.get());
+    catalog::Ramp& ramp = strategy_->catalog.ramps.emplace_back();
+    ramp.treatment = strategy_->catalog.Find("upgrade");
+    ramp.from = 0.5;
+    ramp.full_at = 4;
+    ramp.counts_decided = true;
+    evidence_ = evidence::EvidenceFold::Load(&store_, &strategy_->catalog).value();
+    AddRampMetrics(registry_, strategy_->catalog, evidence_.get());
     strategy_->model_origins.push_back({.name = "solve",
                                         .version = "solve@ba9876543210",
                                         .kind = "linear",
@@ -66,6 +74,7 @@ class MetricsTest : public ::testing::Test {
   const std::shared_ptr<strategy::Strategy> strategy_;
   testing::FakeStateStore store_;
   std::unique_ptr<stops::StopList> stops_;
+  std::unique_ptr<evidence::EvidenceFold> evidence_;
   std::unique_ptr<registry::ModelRegistry> models_;
   std::unique_ptr<ModelMetrics> model_metrics_;
   telemetry::Registry registry_;
@@ -279,6 +288,29 @@ TEST_F(MetricsTest, ShowsWhatTheStoreSays) {
   EXPECT_THAT(Scrape(), HasSubstr("attune_store_customers 1\n"));
   store_.SetRecord("b", "record");
   EXPECT_THAT(Scrape(), HasSubstr("attune_store_customers 2\n"));
+}
+
+TEST_F(MetricsTest, ShowsHowFarRampsHaveCome) {
+  AddAll();
+  EXPECT_THAT(Scrape(), HasSubstr("attune_treatment_ramp_share{treatment=\"upgrade\"} 0.5\n"));
+  storage::v1::DecisionEvent decided;
+  decided.add_scored(strategy_->catalog.treatments[2].number);
+  decided.add_ranking(0);
+  const std::string payload = decided.SerializeAsString();
+  const std::vector<storage::Event> events = {{storage::EventType::kDecision, payload},
+                                              {storage::EventType::kDecision, "\xff"}};
+  storage::CustomerCommit commit;
+  commit.key = store_.KeyOf("ann");
+  commit.bytes = "record";
+  commit.events = events;
+  ASSERT_TRUE(store_.Commit(commit, storage::Durability::kPower).ok());
+  ASSERT_TRUE(evidence_->Step().ok());
+  const std::string scrape = Scrape();
+  EXPECT_THAT(scrape, HasSubstr("attune_treatment_ramp_share{treatment=\"upgrade\"} 0.625\n"));
+  EXPECT_THAT(scrape, HasSubstr("attune_treatment_ramp_evidence{treatment=\"upgrade\"} 1\n"));
+  EXPECT_THAT(scrape, HasSubstr("attune_evidence_events_total 2\n"));
+  EXPECT_THAT(scrape, HasSubstr("attune_evidence_uncounted_events_total 1\n"));
+  EXPECT_THAT(scrape, HasSubstr("attune_evidence_gaps_total 0\n"));
 }
 
 TEST_F(MetricsTest, CountsWhatBecomesOfModels) {

@@ -1,0 +1,205 @@
+// Treatments that reach more and more customers, by what is reported of them.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "tests/integration/server_fixture.h"
+
+namespace attune::service {
+namespace {
+
+using ::testing::Contains;
+using ::testing::ElementsAreArray;
+using ::testing::HasSubstr;
+using ::testing::IsSupersetOf;
+using ::testing::SizeIs;
+
+// The small strategy with outcomes, and a ramp on the accessory.
+std::string RampedStrategy() {
+  return Replaced(Replaced(kSmallStrategy, "  - name: accessory\n",
+                           "  - name: accessory\n"
+                           "    ramp: {from: 0.1, full_at: 20, outcomes: [accepted, rejected]}\n"),
+                  "groups:\n",
+                  "outcomes: [{name: shown}, {name: accepted}, {name: rejected}]\ngroups:\n");
+}
+
+class ServerRampTest : public ServerTest {
+ protected:
+  static constexpr int kCustomers = 300;
+
+  ServerRampTest() {
+    options_.seed = 7;  // the same customers in every run
+    WriteStrategy(dir_.path(), RampedStrategy());
+    Start();
+  }
+
+  static std::string Customer(int i) { return absl::StrCat("customer ", i); }
+
+  // Reports an outcome of the accessory for so many customers, and counts it.
+  void Report(int from, int to, const std::string& outcome) {
+    for (int i = from; i < to; ++i) {
+      v1::CustomerServiceRecordInteractionsRequest request;
+      request.set_customer_id(Customer(i));
+      v1::Interaction& interaction = *request.add_interactions();
+      interaction.set_channel("ivr");
+      interaction.set_treatment_id("accessory");
+      interaction.set_outcome(outcome);
+      *interaction.mutable_time() = ToProtoTime(Noon());
+      const auto answer = client().RecordInteractions(request);
+      ASSERT_TRUE(answer.ok()) << answer.status.error_message();
+    }
+    ASSERT_TRUE(server().CountEvidence().ok());
+  }
+  // Why the accessory is not for the customer, as explained; "" when it is.
+  std::string WhyNot(const std::string& customer_id) const {
+    v1::DecideRequest request = DecideFor(customer_id, "app");
+    request.set_explain(true);
+    request.set_dry_run(true);
+    request.add_treatment_ids("accessory");
+    const v1::DecideResponse answer = Decide(request);
+    for (const v1::RejectedTreatment& rejected : answer.rejected_treatments()) {
+      if (rejected.treatment_id() != "accessory") continue;
+      EXPECT_EQ(rejected.stage(), "candidates");
+      EXPECT_EQ(rejected.reason(), "not_reached_yet");
+      return rejected.detail();
+    }
+    return "";
+  }
+  // The customers that it has come to.
+  std::vector<int> Reached() const {
+    std::vector<int> reached;
+    for (int i = 0; i < kCustomers; ++i) {
+      if (WhyNot(Customer(i)).empty()) reached.push_back(i);
+    }
+    return reached;
+  }
+  // One that it hasn't come to.
+  std::string Waiting() const {
+    for (int i = 0; i < kCustomers; ++i) {
+      if (!WhyNot(Customer(i)).empty()) return Customer(i);
+    }
+    return "";
+  }
+};
+
+TEST_F(ServerRampTest, TheShareGrowsWithWhatIsReportedUntilItReachesEverybody) {
+  const std::vector<int> first = Reached();
+  EXPECT_NEAR(static_cast<double>(first.size()), 30, 26) << "five standard deviations";
+  EXPECT_EQ(WhyNot(Waiting()),
+            "reaches 10 % of the customers by now and not this one: has 0 of the 20 (accepted, "
+            "rejected) that make it reach everybody");
+  Report(0, 10, "accepted");
+  const std::vector<int> second = Reached();
+  EXPECT_NEAR(static_cast<double>(second.size()), 165, 43);
+  EXPECT_THAT(second, IsSupersetOf(first));
+  EXPECT_THAT(WhyNot(Waiting()), HasSubstr("reaches 55 % of the customers"));
+  EXPECT_THAT(WhyNot(Waiting()), HasSubstr("has 10 of the 20"));
+  Report(10, 19, "rejected");
+  EXPECT_THAT(Reached(), IsSupersetOf(second));
+  Report(19, 20, "rejected");
+  EXPECT_THAT(Reached(), SizeIs(kCustomers));
+}
+
+TEST_F(ServerRampTest, OnlyWhatTheRampCountsIsEvidence) {
+  Report(0, 10, "shown");
+  EXPECT_THAT(WhyNot(Waiting()), HasSubstr("has 0 of the 20"));
+  Report(0, 3, "accepted");
+  Report(0, 3, "accepted");  // the same again: recorded once
+  EXPECT_THAT(WhyNot(Waiting()), HasSubstr("has 3 of the 20"));
+}
+
+TEST_F(ServerRampTest, EvidenceOutlivesARestartAndIsCountedOnce) {
+  Report(0, 8, "accepted");
+  const std::vector<int> before = Reached();
+  for (int i = 0; i < 3; ++i) {
+    Restart();
+    EXPECT_THAT(Reached(), ElementsAreArray(before));
+    ASSERT_TRUE(server().CountEvidence().ok());
+    EXPECT_THAT(WhyNot(Waiting()), HasSubstr("has 8 of the 20"));
+  }
+  Report(8, 9, "accepted");
+  EXPECT_THAT(WhyNot(Waiting()), HasSubstr("has 9 of the 20"));
+}
+
+TEST_F(ServerRampTest, EvidenceOutlivesTheCustomersThatItCameFrom) {
+  Report(0, 5, "accepted");
+  for (int i = 0; i < 5; ++i) ASSERT_TRUE(client().Erase(Customer(i)).ok());
+  Restart();
+  EXPECT_THAT(WhyNot(Waiting()), HasSubstr("has 5 of the 20"));
+}
+
+TEST_F(ServerRampTest, AStrategyThatBeginsToRampFindsWhatTheLogKnows) {
+  RestartWith(Replaced(RampedStrategy(),
+                       "    ramp: {from: 0.1, full_at: 20, outcomes: [accepted, "
+                       "rejected]}\n",
+                       ""));
+  Report(0, 6, "rejected");
+  EXPECT_THAT(Reached(), SizeIs(kCustomers)) << "without a ramp";
+  RestartWith(RampedStrategy());
+  EXPECT_THAT(WhyNot(Waiting()), HasSubstr("has 6 of the 20"));
+}
+
+TEST_F(ServerRampTest, CountsDecisionsWhereTheRampSaysSo) {
+  // So slow that what is counted meanwhile changes nothing.
+  RestartWith(Replaced(RampedStrategy(), "full_at: 20, outcomes: [accepted, rejected]}",
+                       "full_at: 100000, outcomes: [decided]}"));
+  int decided = 0;
+  for (int i = 0; i < 60; ++i) {
+    v1::DecideRequest request = DecideFor(Customer(i), "app");
+    request.add_treatment_ids("accessory");
+    decided += Decide(request).treatments_size();
+  }
+  ASSERT_GT(decided, 0);
+  ASSERT_LT(decided, 20) << "about a tenth of them";
+  ASSERT_TRUE(server().CountEvidence().ok());
+  EXPECT_THAT(WhyNot(Waiting()), HasSubstr(absl::StrCat("has ", decided, " of the 100000")));
+}
+
+TEST_F(ServerRampTest, RejectionsAreCounted) {
+  v1::DecideRequest request = DecideFor(Waiting(), "app");
+  request.add_treatment_ids("accessory");
+  EXPECT_THAT(Counts(Decide(request)), Contains("candidates/not_reached_yet=1"));
+}
+
+// Housekeeping counts at times of its own; a replay must not depend on them.
+TEST_F(ServerRampTest, AReplayCountsBeforeEachDecision) {
+  options_.replay_clock = true;
+  Restart();
+  const auto decide = [&](const std::string& customer, int second) {
+    v1::DecideRequest request = DecideFor(customer, "app");
+    *request.mutable_time() = ToProtoTime(Noon() + absl::Seconds(second));
+    request.set_explain(true);
+    request.add_treatment_ids("accessory");
+    return Decide(request);
+  };
+  const std::string waiting = [&] {
+    for (int i = 0;; ++i) {
+      if (decide(Customer(i), 0).treatments_size() == 0) return Customer(i);
+    }
+  }();
+  for (int i = 1; i < 20; ++i) {
+    v1::CustomerServiceRecordInteractionsRequest report;
+    report.set_customer_id(Customer(i));
+    v1::Interaction& interaction = *report.add_interactions();
+    interaction.set_channel("ivr");
+    interaction.set_treatment_id("accessory");
+    interaction.set_outcome("accepted");
+    *interaction.mutable_time() = ToProtoTime(Noon());
+    ASSERT_TRUE(client().RecordInteractions(report).ok());
+    const v1::DecideResponse answer = decide(waiting, i);
+    if (answer.treatments_size() > 0) return;  // its turn has come
+    for (const v1::RejectedTreatment& rejected : answer.rejected_treatments()) {
+      if (rejected.treatment_id() != "accessory") continue;
+      EXPECT_TRUE(absl::StrContains(rejected.detail(), absl::StrCat("has ", i, " of the 20")))
+          << rejected.detail();
+    }
+  }
+}
+
+}  // namespace
+}  // namespace attune::service
