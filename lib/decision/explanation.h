@@ -101,7 +101,7 @@ class RejectionExplainer {
 // link function, all terms on one input together. Values of protected features are not printed, nor
 // is how much they move. At most kMaxReasons, and at least one: when nothing moved it, that is the
 // reason.
-void ExplainRanked(const strategy::Strategy& strategy, const context::DecisionContext& context,
+void ExplainRanked(const strategy::Strategy& strategy, const context::DecisionContext& asked,
                    const Decision& decision, const arbitration::RankedTreatment& ranked,
                    absl::FunctionRef<void(std::string_view)> visit);
 
