@@ -85,6 +85,8 @@ class Arbiter {
                ? settings_.exploration_of_group[static_cast<size_t>(treatment.group)]
                : -1;
   }
+  // Computes the context weights for the channels of all slots.
+  void WeighChannels();
   // The standard deviation of the priority when the propensity was learned from that much evidence.
   double DeviationOf(size_t scored, double evidence) const;
   // Lays out the contenders that have this exploration.
@@ -100,6 +102,15 @@ class Arbiter {
   Places places_;
 };
 
+void Arbiter::WeighChannels() {
+  const size_t groups = catalog_.groups.size();
+  result_.group_weight.resize(context_.slots() * groups);
+  for (size_t slot = 0; slot < context_.slots(); ++slot) {
+    WeighGroups(settings_, context_.ChannelOf(static_cast<int>(slot)), context_.intent,
+                absl::MakeSpan(result_.group_weight).subspan(slot * groups, groups));
+  }
+}
+
 void Arbiter::FindContenders() {
   result_.ranked.clear();
   result_.rejected.clear();
@@ -109,12 +120,7 @@ void Arbiter::FindContenders() {
   result_.reason.assign(scored_.size(), Reason::kOutranked);
   result_.heap.clear();
   result_.group_count.assign(catalog_.groups.size(), 0);
-  const size_t groups = catalog_.groups.size();
-  result_.group_weight.resize(context_.slots() * groups);
-  for (size_t slot = 0; slot < context_.slots(); ++slot) {
-    WeighGroups(settings_, context_.ChannelOf(static_cast<int>(slot)), context_.intent,
-                absl::MakeSpan(result_.group_weight).subspan(slot * groups, groups));
-  }
+  WeighChannels();
   for (size_t i = 0; i < scored_.size(); ++i) {
     const catalog::Treatment& treatment = TreatmentOf(i);
     const double propensity = scored_[i].propensity;
@@ -231,9 +237,9 @@ void Arbiter::TellChances() {
 void Arbiter::TellRejections() {
   for (size_t i = 0; i < scored_.size(); ++i) {
     if (!result_.reason[i]) continue;
-    candidates::Rejection& rejection = result_.rejected.emplace_back(
-        candidates::Rejection{scored_[i].treatment, *result_.reason[i]});
+    candidates::Rejection rejection{scored_[i].treatment, *result_.reason[i]};
     rejection.slot = scored_[i].slot;
+    result_.rejected.push_back(rejection);
   }
 }
 
