@@ -210,7 +210,8 @@ void Arbiter::RankTheBest() {
   // A heap, because only the few best of possibly thousands are wanted in order.
   std::vector<Contender>& heap = result_.heap;
   std::make_heap(heap.begin(), heap.end(), RanksAfter);
-  while (!heap.empty() && result_.ranked.size() < static_cast<size_t>(context_.max_treatments)) {
+  while (!heap.empty() && !places_.full() &&
+         result_.ranked.size() < static_cast<size_t>(context_.max_treatments)) {
     std::pop_heap(heap.begin(), heap.end(), RanksAfter);
     const auto scored = static_cast<size_t>(heap.back().scored);
     heap.pop_back();

@@ -19,10 +19,15 @@ class Places {
   Places(const Settings& settings, const context::DecisionContext& context, std::vector<int>& taken)
       : settings_(settings), context_(context), taken_(taken) {
     taken_.assign(context.placements.size(), 0);
+    for (size_t place = 0; place < taken_.size(); ++place) {
+      left_ += PlacementAt(place).max_treatments;
+    }
   }
 
   // Does the request ask for places at all? If not, everything has a place.
   bool any() const { return !taken_.empty(); }
+  // It does, and there is no room left in any of them.
+  bool full() const { return any() && left_ == 0; }
 
   // Takes room for the treatment in the first place that has some and takes it: an index into
   // DecisionContext::placements. nullopt: there is none. REQUIRES: any().
@@ -31,6 +36,7 @@ class Places {
       if (taken_[place] == PlacementAt(place).max_treatments) continue;
       if (!PlacementAt(place).Takes(treatment.group, context_.ChannelOf(slot))) continue;
       ++taken_[place];
+      --left_;
       return static_cast<int>(place);
     }
     return std::nullopt;
@@ -44,6 +50,7 @@ class Places {
   const Settings& settings_;
   const context::DecisionContext& context_;
   std::vector<int>& taken_;  // by index into DecisionContext::placements
+  int left_ = 0;             // for so many there is room
 };
 
 // Would one of the places of the request, were there room, take the treatment on the channel of

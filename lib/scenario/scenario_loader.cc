@@ -264,7 +264,10 @@ void Compiler::CheckSituation(const Step& step, const std::string& path) {
     // What was taken over from the file or from an earlier step is reported there.
     const bool is_inherited = !source_.Has(field) && source_.HasFlawed(name);
     if (is_inherited || source_.HasFlawed(field)) continue;
-    Report(field, absl::StrCat(name, " ", violation.description));
+    const bool has_no_channel = name == "channel" && step.situation.channel.empty();
+    Report(field, absl::StrCat(name, " ",
+                               has_no_channel ? "is required: one of the strategy, or \"*\" for any"
+                                              : violation.description));
   }
 }
 
