@@ -116,6 +116,26 @@ TEST_F(OpenChannelTest, TheEventSaysWhichChannelsWereOpenAndWhichWereChosen) {
   EXPECT_THAT(LastEvent().scored_channel(), IsEmpty());
 }
 
+TEST_F(OpenChannelTest, ExplorationDrawsAmongTreatmentsEachOnItsChannel) {
+  UseWithOffersOnTheIvr();
+  strategy_->arbitration.explorations = {
+      {.method = arbitration::Exploration::Method::kEpsilonGreedy, .epsilon = 1}};
+  strategy_->arbitration.exploration_of_group = {0, 0, 0};
+  for (int i = 0; i < 20; ++i) {
+    ASSERT_TRUE(Decide().ok());
+    // Six pairs of a treatment and a channel are allowed; three treatments compete.
+    ASSERT_THAT(decision_.result.arbitration.selectable, SizeIs(3));
+    for (const auto& selectable : decision_.result.arbitration.selectable) {
+      EXPECT_NEAR(selectable.probability, 1.0 / 3, 1e-9);
+    }
+    const std::string top = Ranking().front();
+    EXPECT_TRUE(top == "accessory on ivr" || top == "fast_callback on app" ||
+                top == "goodwill_credit on app")
+        << top;
+    EXPECT_EQ(LastEvent().channel(), NumberOf(top == "accessory on ivr" ? kIvr : kApp));
+  }
+}
+
 TEST_F(OpenChannelTest, ARetryHasTheSameChannelsAndPlaces) {
   Use("placements { name: 'hero' } placements { name: 'strip' }");
   ASSERT_TRUE(Decide("r").ok());
