@@ -31,6 +31,7 @@ void FillStaticPart(const strategy::Strategy& strategy, const catalog::Treatment
   out->set_model_version(strategy.models.models[static_cast<size_t>(treatment.model)].version);
   out->set_lever(treatment.lever);
   out->set_must_show(treatment.must_show);
+  out->set_channel(strategy.context.channels[static_cast<int>(channel)].name);
 }
 
 // Zeros and empty strings are left out, as in proto3.
@@ -231,6 +232,37 @@ void AnswerEncoder::Append(const context::DecisionContext& context,
   if (const catalog::Treatment* greedy = decision::DisplacedTreatment(strategy_, decision)) {
     PutText(bytes, pb::DecideResponse::kGreedyTreatmentIdFieldNumber, greedy->name);
   }
+  if (!context.placements.empty()) AppendPlacements(context, decision, bytes);
+  if (decision.result.earliest) AppendEarliest(context, *decision.result.earliest, bytes);
+}
+
+void AnswerEncoder::AppendPlacements(const context::DecisionContext& context,
+                                     const decision::Decision& decision, std::string& bytes) const {
+  using Pb = pb::PlacementRanking;
+  for (size_t place = 0; place < context.placements.size(); ++place) {
+    const OpenField open = BeginSizedField(bytes, pb::DecideResponse::kPlacementsFieldNumber);
+    PutText(bytes, Pb::kPlacementFieldNumber,
+            strategy_.context.placements[context.placements[place]].name);
+    for (const arbitration::RankedTreatment& ranked : decision.result.arbitration.ranked) {
+      if (ranked.place != static_cast<int>(place)) continue;
+      PutSizedField(bytes, Pb::kTreatmentIdsFieldNumber,
+                    strategy_.catalog.treatments[static_cast<size_t>(ranked.treatment)].name);
+    }
+    EndSizedField(bytes, open);
+  }
+}
+
+void AnswerEncoder::AppendEarliest(const context::DecisionContext& context,
+                                   const decision::Opportunity& earliest,
+                                   std::string& bytes) const {
+  using Pb = pb::NextOpportunity;
+  const OpenField open = BeginSizedField(bytes, pb::DecideResponse::kEarliestFieldNumber);
+  PutText(bytes, Pb::kTreatmentIdFieldNumber,
+          strategy_.catalog.treatments[static_cast<size_t>(earliest.treatment)].name);
+  PutText(bytes, Pb::kChannelFieldNumber,
+          strategy_.context.channels[context.ChannelOf(earliest.slot)].name);
+  PutTime(bytes, Pb::kTimeFieldNumber, earliest.time_ms * 1000);
+  EndSizedField(bytes, open);
 }
 
 void AnswerEncoder::AppendRanked(const context::DecisionContext& context,
@@ -239,8 +271,9 @@ void AnswerEncoder::AppendRanked(const context::DecisionContext& context,
                                  std::string& bytes) const {
   using Pb = pb::RankedTreatment;
   const arbitration::RankedTreatment& ranked = decision.result.arbitration.ranked[rank];
-  const std::string& encoded = ranked_[static_cast<size_t>(context.channel) * treatments_ +
-                                       static_cast<size_t>(ranked.treatment)];
+  const int channel = context.ChannelOf(decision.result.SlotOf(ranked));
+  const std::string& encoded =
+      ranked_[static_cast<size_t>(channel) * treatments_ + static_cast<size_t>(ranked.treatment)];
   const OpenField open = BeginSizedField(bytes, pb::DecideResponse::kTreatmentsFieldNumber,
                                          VarintSize(encoded.size() + kRankedNumbersBytes));
   bytes += encoded;
@@ -292,6 +325,10 @@ void AnswerEncoder::AppendRejected(const context::DecisionContext& context,
         bytes, pb::DecideResponse::kRejectedTreatmentsFieldNumber, kExplanationSizeBytes);
     bytes += rejected_[static_cast<size_t>(rejection->treatment)];
     bytes += cause.reason;
+    if (context.is_channel_open()) {
+      PutText(bytes, Pb::kChannelFieldNumber,
+              strategy_.context.channels[context.ChannelOf(rejection->slot)].name);
+    }
     while (score != scored.end() && score->treatment < rejection->treatment) ++score;
     if (score != scored.end() && score->treatment == rejection->treatment) {
       PutScore(bytes, decision.result, static_cast<size_t>(score - scored.begin()));

@@ -74,6 +74,11 @@ class AnswerEncoder {
                     size_t rank, const arbitration::PriorityRanks* explained,
                     std::string& bytes) const;
   void AppendCounts(const decision::RejectionCounts& counts, std::string& bytes) const;
+  // What each place of the request shows.
+  void AppendPlacements(const context::DecisionContext& context, const decision::Decision& decision,
+                        std::string& bytes) const;
+  void AppendEarliest(const context::DecisionContext& context,
+                      const decision::Opportunity& earliest, std::string& bytes) const;
   // Each treatment that is not in the ranking, in the order of the strategy.
   void AppendRejected(const context::DecisionContext& context, const decision::Decision& decision,
                       std::string& bytes) const;

@@ -127,6 +127,8 @@ void DecisionService::FillRequest(const pb::DecideRequest& request, Workspace& w
   for (const std::string& treatment : request.treatment_ids()) {
     out.treatment_ids.push_back(treatment);
   }
+  for (const std::string& channel : request.open_channels()) out.open_channels.push_back(channel);
+  for (const std::string& placement : request.placements()) out.placements.push_back(placement);
   const size_t first = violations.kept().size();
   for (const auto& [name, value] : request.attributes()) {
     if (const auto converted = ToValueRef(value, workspace.lists)) {

@@ -23,22 +23,24 @@ DecisionMetrics::DecisionMetrics(telemetry::Registry& registry, const strategy::
   const bool by_treatment = channels * treatments.size() <= kMaxTreatmentSeries;
   on_top_.resize(channels * treatments.size());
   explored_.resize(channels * treatments.size());
+  const auto on_top = [&](const std::string& channel, const std::string& group,
+                          const std::string& treatment) {
+    return registry.AddCounter(
+        "attune_decisions_total",
+        "Decisions made, by the treatment on top of the ranking and its channel; \"none\" when "
+        "nothing qualified, on channel \"_open\" when no channel was named.",
+        {{"channel", channel}, {"group", group}, {"treatment", treatment}});
+  };
+  empty_anywhere_ = on_top("_open", "none", "none");
   for (size_t c = 0; c < channels; ++c) {
     const std::string& channel = strategy.context.channels[static_cast<int>(c)].name;
-    const auto on_top = [&](const std::string& group, const std::string& treatment) {
-      return registry.AddCounter(
-          "attune_decisions_total",
-          "Decisions made, by the treatment on top of the ranking; \"none\" when nothing "
-          "qualified.",
-          {{"channel", channel}, {"group", group}, {"treatment", treatment}});
-    };
-    empty_.push_back(on_top("none", "none"));
+    empty_.push_back(on_top(channel, "none", "none"));
     for (size_t t = 0; t < treatments.size(); ++t) {
       if (!treatments[t].content[c]) continue;
       const std::string& group =
           strategy.catalog.groups[static_cast<size_t>(treatments[t].group)].name;
       const size_t series = c * treatments.size() + t;
-      on_top_[series] = on_top(group, by_treatment ? treatments[t].name : "_any");
+      on_top_[series] = on_top(channel, group, by_treatment ? treatments[t].name : "_any");
       explored_[series] = registry.AddCounter(
           "attune_explored_decisions_total",
           "Decisions in which exploration put another treatment on top than the greedy choice, by "
@@ -95,9 +97,9 @@ DecisionMetrics::DecisionMetrics(telemetry::Registry& registry, const strategy::
 void DecisionMetrics::Count(const context::DecisionContext& context,
                             const decision::Decision& decision) {
   const auto& ranked = decision.result.arbitration.ranked;
-  const auto channel = static_cast<size_t>(context.channel);
+  const auto channel = static_cast<size_t>(decision.result.ChannelOf(context));
   if (ranked.empty()) {
-    empty_[channel]->Increment();
+    (context.is_channel_open() ? empty_anywhere_ : empty_[channel])->Increment();
   } else {
     const size_t series = channel * strategy_.catalog.treatments.size() +
                           static_cast<size_t>(ranked.front().treatment);

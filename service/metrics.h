@@ -50,6 +50,7 @@ class DecisionMetrics {
   // The same, by group, of those that exploration put there.
   std::vector<telemetry::Counter*> explored_;
   std::vector<telemetry::Counter*> empty_;       // by channel
+  telemetry::Counter* empty_anywhere_;           // of those that left the channel open
   std::vector<telemetry::Counter*> rejections_;  // by number of the cause
   std::array<telemetry::Histogram*, decision::kStages> stages_{};
   telemetry::Counter* customer_unavailable_;

@@ -4,22 +4,13 @@
 #include <cmath>
 #include <utility>
 
+#include "lib/arbitration/places.h"
+#include "lib/arbitration/priority.h"
+
 namespace attune::arbitration {
 namespace {
 
 using candidates::Reason;
-
-void WeighGroups(const Settings& settings, const catalog::Catalog& catalog,
-                 const context::DecisionContext& context, std::vector<double>& group_weight) {
-  group_weight.assign(catalog.groups.size(), 0.0);
-  for (const ContextWeight& weight : settings.context_weights) {
-    if (weight.channels[static_cast<size_t>(context.channel)] &&
-        weight.intents[static_cast<size_t>(context.intent)]) {
-      group_weight[static_cast<size_t>(weight.group)] += weight.percent;
-    }
-  }
-  for (double& weight : group_weight) weight = std::max(0.0, 1.0 + weight / 100.0);
-}
 
 using Contender = ArbitrationResult::Contender;
 
@@ -30,23 +21,26 @@ bool RanksAfter(const Contender& a, const Contender& b) {
   return a.name_rank > b.name_rank;
 }
 
-Terms TermsOf(const catalog::Treatment& treatment, double propensity,
-              const std::vector<double>& group_weight) {
-  return {.propensity = propensity,
-          .context_weight = group_weight[static_cast<size_t>(treatment.group)],
-          .value = treatment.value,
-          .lever = treatment.lever,
-          .cost = treatment.cost};
+// The context weight of a candidate of this slot: see ArbitrationResult::group_weight.
+double WeightIn(const std::vector<double>& group_weight, const catalog::Catalog& catalog,
+                const catalog::Treatment& treatment, int slot) {
+  return group_weight[static_cast<size_t>(slot) * catalog.groups.size() +
+                      static_cast<size_t>(treatment.group)];
 }
 
-// The first fallback for the channel that is among the scored, as its index there; -1 when none is.
-int FindFallback(const Settings& settings, const context::DecisionContext& context,
+// The first fallback for its channel that is among the scored and has a place, as its index there;
+// -1 when none is.
+int FindFallback(const Settings& settings, const catalog::Catalog& catalog,
+                 const context::DecisionContext& context,
                  const std::vector<scoring::ScoredCandidate>& scored) {
   for (const Fallback& fallback : settings.fallbacks) {
-    if (!fallback.channels[static_cast<size_t>(context.channel)]) continue;
+    const catalog::Treatment& treatment =
+        catalog.treatments[static_cast<size_t>(fallback.treatment)];
     const auto found =
         std::find_if(scored.begin(), scored.end(), [&](const scoring::ScoredCandidate& candidate) {
-          return candidate.treatment == fallback.treatment;
+          return candidate.treatment == fallback.treatment &&
+                 fallback.channels[static_cast<size_t>(context.ChannelOf(candidate.slot))] &&
+                 HasPlace(settings, context, treatment, candidate.slot);
         });
     if (found != scored.end()) return static_cast<int>(found - scored.begin());
   }
@@ -63,7 +57,8 @@ class Arbiter {
         catalog_(catalog),
         context_(context),
         scored_(candidates.scored),
-        result_(result) {}
+        result_(result),
+        places_(settings, context, result.places_taken) {}
 
   // Computes the priorities and leaves in the heap, not yet as one, who may be ranked.
   void FindContenders();
@@ -81,8 +76,8 @@ class Arbiter {
   const catalog::Treatment& TreatmentOf(size_t scored) const {
     return catalog_.treatments[static_cast<size_t>(scored_[scored].treatment)];
   }
-  double WeightOf(const catalog::Treatment& treatment) const {
-    return result_.group_weight[static_cast<size_t>(treatment.group)];
+  double WeightOf(size_t scored) const {
+    return WeightIn(result_.group_weight, catalog_, TreatmentOf(scored), scored_[scored].slot);
   }
   // Index of the exploration by which the treatment competes; -1: it competes with nobody.
   int ExplorationOf(const catalog::Treatment& treatment) const {
@@ -90,11 +85,13 @@ class Arbiter {
                ? settings_.exploration_of_group[static_cast<size_t>(treatment.group)]
                : -1;
   }
+  // Computes the context weights for the channels of all slots.
+  void WeighChannels();
   // The standard deviation of the priority when the propensity was learned from that much evidence.
   double DeviationOf(size_t scored, double evidence) const;
   // Lays out the contenders that have this exploration.
   void FindArms(int exploration);
-  // Ranks the candidate if its group has a place left.
+  // Ranks the candidate if its group has a place left, and the request one that takes it.
   void Rank(size_t scored);
 
   const Settings& settings_;
@@ -102,7 +99,17 @@ class Arbiter {
   const context::DecisionContext& context_;
   const std::vector<scoring::ScoredCandidate>& scored_;
   ArbitrationResult& result_;
+  Places places_;
 };
+
+void Arbiter::WeighChannels() {
+  const size_t groups = catalog_.groups.size();
+  result_.group_weight.resize(context_.slots() * groups);
+  for (size_t slot = 0; slot < context_.slots(); ++slot) {
+    WeighGroups(settings_, context_.ChannelOf(static_cast<int>(slot)), context_.intent,
+                absl::MakeSpan(result_.group_weight).subspan(slot * groups, groups));
+  }
+}
 
 void Arbiter::FindContenders() {
   result_.ranked.clear();
@@ -113,18 +120,17 @@ void Arbiter::FindContenders() {
   result_.reason.assign(scored_.size(), Reason::kOutranked);
   result_.heap.clear();
   result_.group_count.assign(catalog_.groups.size(), 0);
-  WeighGroups(settings_, catalog_, context_, result_.group_weight);
+  WeighChannels();
   for (size_t i = 0; i < scored_.size(); ++i) {
     const catalog::Treatment& treatment = TreatmentOf(i);
-    const double priority = PriorityOf(
-        TermsOf(treatment, scored_[i].propensity, result_.group_weight), settings_.without);
+    const double propensity = scored_[i].propensity;
+    const double priority =
+        PriorityOf(TermsOf(treatment, propensity, WeightOf(i)), settings_.without);
     result_.priority[i] = priority;
-    if (treatment.only_as_fallback) {
-      result_.reason[i] = Reason::kOnlyAsFallback;
-    } else if (scored_[i].propensity < settings_.min_propensity && !treatment.must_show) {
-      result_.reason[i] = Reason::kBelowMinPropensity;
-    } else if (priority < settings_.min_priority && !treatment.must_show) {
-      result_.reason[i] = Reason::kBelowMinPriority;
+    if (const auto reason = WhyNoContender(settings_, treatment, propensity, priority)) {
+      result_.reason[i] = reason;
+    } else if (!HasPlace(settings_, context_, treatment, scored_[i].slot)) {
+      result_.reason[i] = Reason::kNoPlacement;
     } else {
       result_.heap.push_back({treatment.must_show, priority, treatment.value, treatment.name_rank,
                               static_cast<int>(i)});
@@ -139,17 +145,22 @@ void Arbiter::Rank(size_t scored) {
     result_.reason[scored] = Reason::kGroupLimitReached;
     return;
   }
+  std::optional<int> place;
+  if (places_.any()) {
+    place = places_.Fill(treatment, scored_[scored].slot);
+    if (!place) return;  // those that take it are full
+  }
   ++count;
   result_.reason[scored].reset();
-  result_.ranked.push_back({static_cast<int>(scored), scored_[scored].treatment,
-                            WeightOf(treatment), result_.priority[scored], 0.0});
+  result_.ranked.push_back({static_cast<int>(scored), scored_[scored].treatment, WeightOf(scored),
+                            result_.priority[scored], 0.0, place.value_or(-1)});
 }
 
 double Arbiter::DeviationOf(size_t scored, double evidence) const {
   const catalog::Treatment& treatment = TreatmentOf(scored);
   if (settings_.without[static_cast<size_t>(Factor::kPropensity)]) return 0;
   const double p = scored_[scored].propensity;
-  Terms terms = TermsOf(treatment, std::sqrt(p * (1 - p) / (evidence + 1)), result_.group_weight);
+  Terms terms = TermsOf(treatment, std::sqrt(p * (1 - p) / (evidence + 1)), WeightOf(scored));
   terms.cost = 0;
   return PriorityOf(terms, settings_.without);
 }
@@ -199,7 +210,8 @@ void Arbiter::RankTheBest() {
   // A heap, because only the few best of possibly thousands are wanted in order.
   std::vector<Contender>& heap = result_.heap;
   std::make_heap(heap.begin(), heap.end(), RanksAfter);
-  while (!heap.empty() && result_.ranked.size() < static_cast<size_t>(context_.max_treatments)) {
+  while (!heap.empty() && !places_.full() &&
+         result_.ranked.size() < static_cast<size_t>(context_.max_treatments)) {
     std::pop_heap(heap.begin(), heap.end(), RanksAfter);
     const auto scored = static_cast<size_t>(heap.back().scored);
     heap.pop_back();
@@ -208,7 +220,8 @@ void Arbiter::RankTheBest() {
 }
 
 void Arbiter::FallBack() {
-  const int fallback = result_.ranked.empty() ? FindFallback(settings_, context_, scored_) : -1;
+  const int fallback =
+      result_.ranked.empty() ? FindFallback(settings_, catalog_, context_, scored_) : -1;
   result_.is_fallback = fallback >= 0;
   if (result_.is_fallback) Rank(static_cast<size_t>(fallback));
 }
@@ -224,7 +237,10 @@ void Arbiter::TellChances() {
 
 void Arbiter::TellRejections() {
   for (size_t i = 0; i < scored_.size(); ++i) {
-    if (result_.reason[i]) result_.rejected.push_back({scored_[i].treatment, *result_.reason[i]});
+    if (!result_.reason[i]) continue;
+    candidates::Rejection rejection{scored_[i].treatment, *result_.reason[i]};
+    rejection.slot = scored_[i].slot;
+    result_.rejected.push_back(rejection);
   }
 }
 
@@ -264,7 +280,8 @@ class Ranker {
     const scoring::ScoredCandidate& candidate = scored_[static_cast<size_t>(scored)];
     const catalog::Treatment& treatment =
         catalog_.treatments[static_cast<size_t>(candidate.treatment)];
-    return {&treatment, TermsOf(treatment, candidate.propensity, result_.group_weight), scored};
+    const double weight = WeightIn(result_.group_weight, catalog_, treatment, candidate.slot);
+    return {&treatment, TermsOf(treatment, candidate.propensity, weight), scored};
   }
   void NoteVaried(const Terms& terms);
 
@@ -284,7 +301,8 @@ Ranker::Ranker(const Settings& settings, const catalog::Catalog& catalog,
                const scoring::ScoredCandidates& candidates, const ArbitrationResult& result)
     : settings_(settings), catalog_(catalog), scored_(candidates.scored), result_(result) {
   contenders_.reserve(scored_.size());
-  is_by_priority_ = !result_.explored();
+  // A place may be full for one that is better than what others show.
+  is_by_priority_ = !result_.explored() && result_.ranked.front().place < 0;
   for (size_t i = 0; i < scored_.size(); ++i) {
     const std::optional<Reason>& reason = result_.reason[i];
     const bool is_limited = reason && *reason == Reason::kGroupLimitReached;

@@ -63,6 +63,23 @@ inline double PriorityOf(const Terms& terms, const FactorSet& without) {
   return without[static_cast<size_t>(Factor::kCost)] ? product : product - terms.cost;
 }
 
+// Most groups of one strategy.
+inline constexpr size_t kMaxGroups = 64;
+
+// Bit i: the group with index i.
+using GroupSet = std::bitset<kMaxGroups>;
+
+// A place that a request may ask to fill.
+struct Placement {
+  context::ChannelSet channels;  // where it is
+  GroupSet groups;               // what it takes
+  int max_treatments = 1;        // 1 … kMaxRanked
+
+  bool Takes(int group, int channel) const {
+    return groups[static_cast<size_t>(group)] && channels[static_cast<size_t>(channel)];
+  }
+};
+
 // How a strategy ranks. Immutable once built, thread-safe.
 struct Settings {
   int max_treatments = 3;          // 1 … kMaxRanked
@@ -77,6 +94,7 @@ struct Settings {
   std::vector<Exploration> explorations;
   // By index of the group: which of them is the group's. Empty as they are.
   std::vector<int> exploration_of_group;
+  std::vector<Placement> placements;  // by index into ContextSchema::placements
 
   bool explores() const { return !explorations.empty(); }
 };
@@ -89,6 +107,8 @@ struct RankedTreatment {
   double priority = 0;        // see PriorityOf
   // The chance with which this treatment is put on top for this customer in this context.
   double selection_probability = 0;
+  // Where it goes: an index into DecisionContext::placements; -1: the request asks for no places.
+  int place = -1;
 };
 
 // A scored candidate that had a chance to be put on top.
@@ -112,7 +132,8 @@ struct ArbitrationResult {
 
   // Why a scored candidate is not ranked, parallel to ScoredCandidates::scored; none: it is.
   std::vector<std::optional<candidates::Reason>> reason;
-  std::vector<double> group_weight;  // the context weights, by index of the group
+  // The context weights, by slot of the channel x index of the group.
+  std::vector<double> group_weight;
 
   // Did exploration put another treatment on top than the greedy choice?
   bool explored() const { return !ranked.empty() && ranked.front().scored != greedy; }
@@ -124,6 +145,7 @@ struct ArbitrationResult {
 
   // Scratch: kept for its capacity.
   std::vector<int> group_count;
+  std::vector<int> places_taken;
   struct Contender {
     bool must_show = false;
     double priority = 0;
@@ -155,6 +177,10 @@ std::vector<PriorityRanks> RanksOf(const Settings& settings, const catalog::Cata
 // treatment. Thresholds don't hold for those that must be shown. At most
 // `context.max_treatments`, at most `max_per_group` of one group. When nothing is ranked, the first
 // fallback for the channel that was scored is, whatever the limits say.
+//
+// Where the request asks for places, each treatment goes, in the same order, to the first of them
+// that takes it and has room; the limits hold over all of them. What no place takes is not ranked,
+// nor does it compete. Candidates for several channels have the weights of their own.
 //
 // The first of that order, the greedy choice, stands on top, unless exploration puts another one
 // there; the others follow in their order, and the limits count from the top. Who passes the

@@ -48,6 +48,8 @@ std::string_view ReasonName(Reason reason) {
       return "outranked";
     case Reason::kOnlyAsFallback:
       return "only_as_fallback";
+    case Reason::kNoPlacement:
+      return "no_placement";
     case Reason::kNotEligible:
       return "not_eligible";
     case Reason::kNotApplicable:
@@ -91,6 +93,7 @@ std::string_view ReasonStage(Reason reason) {
     case Reason::kGroupLimitReached:
     case Reason::kOutranked:
     case Reason::kOnlyAsFallback:
+    case Reason::kNoPlacement:
       return "arbitration";
   }
   return "unknown";

@@ -35,6 +35,7 @@ enum class Reason : uint8_t {
   kGroupLimitReached = 32,  // better treatments of its group fill the group's places
   kOutranked = 33,          // good enough, but others were better and the places are taken
   kOnlyAsFallback = 34,  // not needed: something else was ranked, or another fallback comes first
+  kNoPlacement = 39,     // none of the places that the request asks for takes it
   // policy: a rule of the strategy does not hold
   kNotEligible = 40,
   kNotApplicable = 41,
@@ -67,6 +68,7 @@ inline constexpr Reason kAllReasons[] = {
     Reason::kScoreNotFinite,
     Reason::kBelowMinPropensity,
     Reason::kBelowMinPriority,
+    Reason::kNoPlacement,
     Reason::kGroupLimitReached,
     Reason::kOutranked,
     Reason::kOnlyAsFallback,
@@ -86,6 +88,7 @@ struct Rejection {
   // Which of the strategy's contact policies or rules, when it is for one; else -1.
   int contact_policy = -1;
   int rule = -1;
+  int slot = 0;  // of the channel that it is about, see DecisionContext::ChannelOf
 };
 
 }  // namespace attune::candidates

@@ -15,11 +15,13 @@ namespace attune::context {
 // Most channels and intents of one strategy.
 inline constexpr int kMaxChannels = 64;
 inline constexpr int kMaxIntents = 1000;
+// Most placements of one strategy.
+inline constexpr int kMaxPlacements = 64;
 
-// A channel or an intent that the strategy declares.
+// A channel, an intent or a placement that the strategy declares.
 struct NamedEntry {
   std::string name;
-  uint32_t number = 0;  // in the store's NameDictionary
+  uint32_t number = 0;  // in the store's NameDictionary; of a placement 0
 };
 
 // Names with their indexes 0 … size() - 1, in the order of the strategy. Immutable, thread-safe.
@@ -56,6 +58,8 @@ struct ContextSchema {
   NameTable channels;
   NameTable intents;
   ValueSchema attributes;
+  NameTable placements;
+  std::vector<ChannelSet> placement_channels;  // by index of the placement: where it is
 
   // The intent's name; empty when it is not known.
   std::string_view IntentName(IntentIndex intent) const {

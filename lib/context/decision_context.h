@@ -1,6 +1,7 @@
 #ifndef ATTUNE_LIB_CONTEXT_DECISION_CONTEXT_H_
 #define ATTUNE_LIB_CONTEXT_DECISION_CONTEXT_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 #include <vector>
@@ -15,7 +16,10 @@ namespace attune::context {
 // look at besides the customer's state. Views point into the request.
 struct DecisionContext {
   std::string_view customer_id;
-  int channel = 0;  // index into ContextSchema::channels
+  // Index into ContextSchema::channels; the first of `open_channels` when there are some.
+  int channel = 0;
+  // The channels that the request left open, ascending indexes; empty: it named `channel`.
+  std::vector<int> open_channels;
   IntentIndex intent = kUnknownIntent;
   int64_t time_us = 0;  // the moment that is decided for, Unix microseconds
   // One per declared attribute; defaults for those that were not given.
@@ -25,6 +29,16 @@ struct DecisionContext {
   // `restricted` is set.
   std::vector<int> restricted_to;
   bool restricted = false;
+  // The places to fill, in the order of the request: indexes into ContextSchema::placements. Empty:
+  // one ranking.
+  std::vector<int> placements;
+
+  bool is_channel_open() const { return !open_channels.empty(); }
+  // What candidates have of a channel is its slot: an index into `open_channels`, or 0.
+  int ChannelOf(int slot) const {
+    return open_channels.empty() ? channel : open_channels[static_cast<size_t>(slot)];
+  }
+  size_t slots() const { return open_channels.empty() ? 1 : open_channels.size(); }
 };
 
 }  // namespace attune::context

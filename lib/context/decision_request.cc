@@ -21,6 +21,98 @@ std::string Unknown(std::string_view kind, std::string_view name, const Names& k
                       DidYouMean(name.substr(0, kMaxNameBytes), known));
 }
 
+void CheckNamedChannel(const DecisionRequest& request, const NameTable& channels,
+                       DecisionContext& context, Violations& violations) {
+  context.channel = channels.IndexOf(request.channel);
+  if (context.channel >= 0) return;
+  violations.Add("channel",
+                 request.channel.empty()
+                     ? "is required: a channel of the strategy; or say which are open_channels"
+                     : Unknown("channel", request.channel, channels.Names()));
+}
+
+void CheckOpenChannels(const DecisionRequest& request, const NameTable& channels,
+                       DecisionContext& context, Violations& violations) {
+  if (!request.channel.empty()) {
+    violations.Add("channel",
+                   "must be empty when there are open_channels; give the one or the other");
+  }
+  if (request.open_channels.size() > static_cast<size_t>(kMaxChannels)) {
+    violations.Add("open_channels",
+                   absl::StrCat("has ", request.open_channels.size(), " entries; at most ",
+                                kMaxChannels, " are allowed"));
+    return;
+  }
+  std::vector<int>& open = context.open_channels;
+  if (request.open_channels.size() == 1 && request.open_channels[0] == kEveryChannel) {
+    for (int channel = 0; channel < channels.size(); ++channel) open.push_back(channel);
+    return;
+  }
+  for (size_t i = 0; i < request.open_channels.size(); ++i) {
+    const std::string_view name = request.open_channels[i];
+    const int channel = channels.IndexOf(name);
+    if (channel >= 0) {
+      open.push_back(channel);
+    } else {
+      violations.Add(absl::StrCat("open_channels[", i, "]"),
+                     name == kEveryChannel
+                         ? "is \"*\", which stands for all channels: give it alone"
+                         : Unknown("channel", name, channels.Names()));
+    }
+  }
+  std::sort(open.begin(), open.end());
+  open.erase(std::unique(open.begin(), open.end()), open.end());
+}
+
+void CheckChannel(const DecisionRequest& request, const NameTable& channels,
+                  DecisionContext& context, Violations& violations) {
+  context.open_channels.clear();
+  if (request.open_channels.empty()) {
+    CheckNamedChannel(request, channels, context, violations);
+    return;
+  }
+  CheckOpenChannels(request, channels, context, violations);
+  context.channel = context.open_channels.empty() ? -1 : context.open_channels.front();
+}
+
+// Is the place on a channel that the decision may use? True when that is not known for an error.
+bool IsReachable(const ContextSchema& schema, const DecisionContext& context, int placement) {
+  if (context.channel < 0) return true;
+  const ChannelSet& channels = schema.placement_channels[static_cast<size_t>(placement)];
+  for (size_t slot = 0; slot < context.slots(); ++slot) {
+    if (channels[static_cast<size_t>(context.ChannelOf(static_cast<int>(slot)))]) return true;
+  }
+  return false;
+}
+
+void CheckPlacements(const DecisionRequest& request, const ContextSchema& schema,
+                     DecisionContext& context, Violations& violations) {
+  context.placements.clear();
+  if (request.placements.size() > kMaxWantedPlacements) {
+    violations.Add("placements",
+                   absl::StrCat("has ", request.placements.size(), " entries; at most ",
+                                kMaxWantedPlacements, " are allowed"));
+    return;
+  }
+  for (size_t i = 0; i < request.placements.size(); ++i) {
+    const std::string_view name = request.placements[i];
+    const int placement = schema.placements.IndexOf(name);
+    const std::string field = absl::StrCat("placements[", i, "]");
+    if (placement < 0) {
+      violations.Add(field, Unknown("placement", name, schema.placements.Names()));
+    } else if (std::find(context.placements.begin(), context.placements.end(), placement) !=
+               context.placements.end()) {
+      violations.Add(field, absl::StrCat("is ", Quoted(name), " once more; name each place once"));
+    } else if (!IsReachable(schema, context, placement)) {
+      violations.Add(field,
+                     absl::StrCat("is ", Quoted(name),
+                                  ", which is a place of other channels than the request's"));
+    } else {
+      context.placements.push_back(placement);
+    }
+  }
+}
+
 void CheckTime(const DecisionRequest& request, const RequestRules& rules, DecisionContext& context,
                Violations& violations) {
   const absl::Time time = request.time.value_or(rules.now);
@@ -103,6 +195,8 @@ void DecisionRequest::Clear() {
   time.reset();
   attributes.clear();
   treatment_ids.clear();
+  open_channels.clear();
+  placements.clear();
   max_treatments = 0;
 }
 
@@ -112,12 +206,7 @@ void NormaliseRequest(const DecisionRequest& request, const RequestRules& rules,
   if (const auto problem = IdProblem(request.customer_id, kMaxCustomerIdBytes)) {
     violations.Add("customer_id", *problem);
   }
-  context.channel = rules.schema.channels.IndexOf(request.channel);
-  if (context.channel < 0) {
-    violations.Add("channel", request.channel.empty() ? "is required: a channel of the strategy"
-                                                      : Unknown("channel", request.channel,
-                                                                rules.schema.channels.Names()));
-  }
+  CheckChannel(request, rules.schema.channels, context, violations);
   context.intent = kUnknownIntent;
   if (!request.intent.empty()) {
     const int intent = rules.schema.intents.IndexOf(request.intent);
@@ -133,8 +222,10 @@ void NormaliseRequest(const DecisionRequest& request, const RequestRules& rules,
                    absl::StrCat("is ", request.max_treatments, "; must be 1 to ",
                                 kMaxWantedTreatments, ", or 0 for the strategy's own number"));
   }
-  context.max_treatments =
-      request.max_treatments > 0 ? request.max_treatments : rules.default_max_treatments;
+  context.max_treatments = request.max_treatments > 0   ? request.max_treatments
+                           : request.placements.empty() ? rules.default_max_treatments
+                                                        : kMaxWantedTreatments;
+  CheckPlacements(request, rules.schema, context, violations);
   CheckRestriction(request, rules, context, violations);
   if (!request.request_id.empty()) {
     if (const auto problem = IdProblem(request.request_id, kMaxRequestIdBytes)) {

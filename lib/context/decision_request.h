@@ -20,6 +20,10 @@ namespace attune::context {
 inline constexpr size_t kMaxAttributes = 256;
 inline constexpr size_t kMaxRestriction = 1000;
 inline constexpr int kMaxWantedTreatments = 100;
+// Most placements of one request.
+inline constexpr size_t kMaxWantedPlacements = 16;
+// Stands in DecisionRequest::open_channels for all channels of the strategy.
+inline constexpr std::string_view kEveryChannel = "*";
 // The moments that a decision may be made for, also in a replay: 1970 to 2200.
 inline constexpr int64_t kMinTimeUs = 0;
 inline constexpr int64_t kMaxTimeUs = 7'258'118'400LL * 1'000'000;
@@ -38,6 +42,8 @@ struct DecisionRequest {
   int max_treatments = 0;  // 0: the strategy's own number
   std::vector<std::string_view> treatment_ids;
   std::string_view request_id;
+  std::vector<std::string_view> open_channels;  // or kEveryChannel alone; then `channel` is empty
+  std::vector<std::string_view> placements;
 
   void Clear();
 };

@@ -44,6 +44,17 @@ const stops::StopSet& NothingStopped() {
 uint64_t Fingerprint(const HashKey& seed, const strategy::Strategy& strategy,
                      const context::DecisionContext& context, const DecideOptions& options) {
   std::string content;
+  if (context.is_channel_open() || !context.placements.empty()) {
+    PutVarint(content, 0);  // no customer_id has this size
+    PutVarint(content, context.open_channels.size());
+    for (const int channel : context.open_channels) {
+      PutVarint(content, strategy.context.channels[channel].number);
+    }
+    PutVarint(content, context.placements.size());
+    for (const int placement : context.placements) {
+      PutBytes(content, strategy.context.placements[placement].name);
+    }
+  }
   PutBytes(content, context.customer_id);
   PutVarint(content, strategy.context.channels[context.channel].number);
   PutBytes(content, strategy.context.IntentName(context.intent));
@@ -242,7 +253,7 @@ absl::Status Decider::Commit(const strategy::Strategy& strategy,
   customer::Interaction decided{
       .kind = customer::InteractionKind::kDecided,
       .time_ms = context.time_us / 1000,
-      .channel = strategy.context.channels[context.channel].number,
+      .channel = strategy.context.channels[result.ChannelOf(context)].number,
       .treatment = std::nullopt,
   };
   if (!result.arbitration.ranked.empty()) {

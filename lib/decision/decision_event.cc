@@ -60,7 +60,10 @@ void EncodeEvent(const strategy::Strategy& strategy, const context::DecisionCont
            {reinterpret_cast<const char*>(decision.id.data()), decision.id.size()});
   PutFixed64(event, Pb::kTimeUsFieldNumber, static_cast<uint64_t>(context.time_us));
   PutSized(event, Pb::kStrategyVersionFieldNumber, strategy.version);
-  PutNumber(event, Pb::kChannelFieldNumber, strategy.context.channels[context.channel].number);
+  const auto channel_number = [&](int channel) {
+    return strategy.context.channels[channel].number;
+  };
+  PutNumber(event, Pb::kChannelFieldNumber, channel_number(result.ChannelOf(context)));
   if (context.intent != context::kUnknownIntent) {
     PutNumber(event, Pb::kIntentPlusOneFieldNumber,
               uint64_t{strategy.context.intents[context.intent - 1].number} + 1);
@@ -117,6 +120,20 @@ void EncodeEvent(const strategy::Strategy& strategy, const context::DecisionCont
   PutNumber(event, Pb::kMaxTreatmentsFieldNumber, static_cast<uint32_t>(context.max_treatments));
   writer.Numbers(Pb::kRestrictedToFieldNumber, context.restricted_to,
                  [&](int index) { return treatment(index).number; });
+  if (context.is_channel_open()) {
+    writer.Numbers(Pb::kOpenChannelsFieldNumber, context.open_channels, channel_number);
+    writer.Numbers(Pb::kScoredChannelFieldNumber, scored, [](const auto& s) { return s.slot; });
+    writer.Field(Pb::kRejectedChannelFieldNumber, [&](std::string& out) {
+      result.ForEachRejection(
+          [&](const auto& r) { PutVarint(out, static_cast<uint32_t>(r.slot)); });
+    });
+  }
+  if (!context.placements.empty()) {
+    for (const int placement : context.placements) {
+      PutSizedField(event, Pb::kPlacementsFieldNumber, strategy.context.placements[placement].name);
+    }
+    writer.Numbers(Pb::kRankingPlacementFieldNumber, ranked, [](const auto& r) { return r.place; });
+  }
 }
 
 }  // namespace attune::decision

@@ -1,8 +1,53 @@
 #include "lib/decision/decision_pipeline.h"
 
 #include <chrono>
+#include <memory>
 
 namespace attune::decision {
+namespace {
+
+// What the stages before arbitration look at, of one channel.
+struct StageInput {
+  const strategy::Strategy& strategy;
+  const stops::StopSet& stops;
+  const customer::CustomerState& customer;
+  absl::Span<const ValueRef> features;
+  const evidence::RampReach& reach;
+};
+
+void RunChannel(const StageInput& input, const context::DecisionContext& context, StageTimer& timer,
+                candidates::CandidateSet& candidates, policy::PolicyResult& policy,
+                scoring::ScoredCandidates& scored) {
+  const strategy::Strategy& strategy = input.strategy;
+  candidates::SelectCandidates(strategy.catalog, input.stops, context, candidates, input.reach);
+  timer.Finish(Stage::kCandidates);
+  policy::ApplyPolicies({strategy.catalog, strategy.engagement, strategy.contact, strategy.context,
+                         context, input.customer, input.features},
+                        candidates.kept, policy);
+  timer.Finish(Stage::kPolicy);
+  scoring::Score(strategy.models, strategy.catalog, strategy.context, context, input.features,
+                 policy.kept, scored);
+  timer.Finish(Stage::kScoring);
+}
+
+// Runs the stages for each channel that is open and puts together what they handed over.
+void RunOpenChannels(const StageInput& input, const context::DecisionContext& context,
+                     StageTimer& timer, PipelineResult& result) {
+  result.open_channels = context.open_channels.size();
+  while (result.channels.size() < result.open_channels) {
+    result.channels.push_back(std::make_unique<ChannelStages>());
+  }
+  for (size_t slot = 0; slot < result.open_channels; ++slot) {
+    ChannelStages& stages = *result.channels[slot];
+    stages.context = context;
+    stages.context.channel = context.open_channels[slot];
+    stages.context.open_channels.clear();
+    RunChannel(input, stages.context, timer, stages.candidates, stages.policy, stages.scored);
+  }
+  MergeChannels(input.strategy, context, result);
+}
+
+}  // namespace
 
 std::string_view StageName(Stage stage) {
   switch (stage) {
@@ -34,17 +79,19 @@ void RunPipeline(const strategy::Strategy& strategy, const stops::StopSet& stops
                  const context::DecisionContext& context, const customer::CustomerState& customer,
                  absl::Span<const ValueRef> features, std::optional<double> draw, StageTimer& timer,
                  PipelineResult& result, const evidence::RampReach& reach) {
-  candidates::SelectCandidates(strategy.catalog, stops, context, result.candidates, reach);
-  timer.Finish(Stage::kCandidates);
-  policy::ApplyPolicies({strategy.catalog, strategy.engagement, strategy.contact, strategy.context,
-                         context, customer, features},
-                        result.candidates.kept, result.policy);
-  timer.Finish(Stage::kPolicy);
-  scoring::Score(strategy.models, strategy.catalog, strategy.context, context, features,
-                 result.policy.kept, result.scored);
-  timer.Finish(Stage::kScoring);
+  const StageInput input{strategy, stops, customer, features, reach};
+  result.earliest.reset();
+  result.open_channels = 0;
+  if (context.is_channel_open()) {
+    RunOpenChannels(input, context, timer, result);
+  } else {
+    RunChannel(input, context, timer, result.candidates, result.policy, result.scored);
+  }
   arbitration::Arbitrate(strategy.arbitration, strategy.catalog, context, result.scored, draw,
                          result.arbitration);
+  if (context.is_channel_open() && result.arbitration.ranked.empty()) {
+    result.earliest = FindEarliest(strategy, context, result);
+  }
   result.rejected_counts.Clear();
   result.ForEachRejection([&](const candidates::Rejection& rejection) {
     result.rejected_counts.Add(strategy, rejection);

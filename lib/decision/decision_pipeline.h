@@ -2,9 +2,12 @@
 #define ATTUNE_LIB_DECISION_DECISION_PIPELINE_H_
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string_view>
+#include <vector>
 
 #include "absl/types/span.h"
 #include "lib/arbitration/arbitration.h"
@@ -13,6 +16,7 @@
 #include "lib/context/decision_context.h"
 #include "lib/context/value.h"
 #include "lib/customer/customer_record.h"
+#include "lib/decision/channel_merge.h"
 #include "lib/decision/rejection_counts.h"
 #include "lib/evidence/ramp_shares.h"
 #include "lib/policy/policy.h"
@@ -53,12 +57,50 @@ class StageTimer {
   int64_t last_;
 };
 
-// What each stage of one decision handed to the next. Reused from decision to decision.
+// What the stages handed over for one of several channels that are open.
+struct ChannelStages {
+  context::DecisionContext context;  // with this channel as the one that is named
+  candidates::CandidateSet candidates;
+  policy::PolicyResult policy;
+  scoring::ScoredCandidates scored;
+};
+
+// What each stage of one decision handed to the next. Reused from decision to decision. When the
+// channel was left open these are all channels together, see MergeChannels: each candidate is one
+// treatment on the channel that was chosen for it, and what it was evaluated with is in `channels`.
 struct PipelineResult {
   candidates::CandidateSet candidates;
   policy::PolicyResult policy;
   scoring::ScoredCandidates scored;
   arbitration::ArbitrationResult arbitration;
+  // What can be used first, when the channel was left open and nothing is ranked.
+  std::optional<Opportunity> earliest;
+
+  // The first `open_channels` of these are the decision's, by slot; 0: its channel was named.
+  std::vector<std::unique_ptr<ChannelStages>> channels;
+  size_t open_channels = 0;
+
+  // What a candidate or a rejection with this slot was evaluated with. `asked` is the context of
+  // the decision.
+  const context::DecisionContext& ContextOf(const context::DecisionContext& asked, int slot) const {
+    return open_channels == 0 ? asked : channels[static_cast<size_t>(slot)]->context;
+  }
+  const policy::PolicyResult& PolicyOf(int slot) const {
+    return open_channels == 0 ? policy : channels[static_cast<size_t>(slot)]->policy;
+  }
+  const scoring::InputFrame& FrameOf(int slot) const {
+    return open_channels == 0 ? scored.frame : channels[static_cast<size_t>(slot)]->scored.frame;
+  }
+  int SlotOf(const arbitration::RankedTreatment& ranked) const {
+    return scored.scored[static_cast<size_t>(ranked.scored)].slot;
+  }
+  // The channel that the decision is for: an index into ContextSchema::channels. When it was left
+  // open that of the first treatment; with nothing ranked the first of those that are open.
+  int ChannelOf(const context::DecisionContext& asked) const {
+    return open_channels == 0 || arbitration.ranked.empty()
+               ? asked.channel
+               : asked.ChannelOf(SlotOf(arbitration.ranked.front()));
+  }
 
   // Calls `visit(const Rejection&)` for every treatment that is not in the ranking, stage by stage.
   template <typename Visitor>
@@ -71,14 +113,18 @@ struct PipelineResult {
 
   // How many treatments were rejected, by reason and rule.
   RejectionCounts rejected_counts;
+
+  // Scratch: kept for its capacity.
+  ChannelMerge merge;
 };
 
 // Decides: a pure function of the strategy, what of it is stopped, the context, the customer's
 // state and features, where on [0, 1) exploration's draw falls (without a draw nothing is
-// explored), and which ramps reach the customer (by default all). `result` is overwritten; its
-// capacity is reused, so that a decision allocates nothing. REQUIRES: `context` was normalised
-// against this strategy; `stops` and `reach` were made for its catalog; `features` has one value
-// per declared feature; the strategy outlives the use of `result`.
+// explored), and which ramps reach the customer (by default all). Where the channel is open, the
+// stages before arbitration run for each of the channels. `result` is overwritten; its capacity is
+// reused, so that a decision allocates nothing. REQUIRES: `context` was normalised against this
+// strategy; `stops` and `reach` were made for its catalog; `features` has one value per declared
+// feature; the strategy outlives the use of `result`.
 void RunPipeline(const strategy::Strategy& strategy, const stops::StopSet& stops,
                  const context::DecisionContext& context, const customer::CustomerState& customer,
                  absl::Span<const ValueRef> features, std::optional<double> draw, StageTimer& timer,

@@ -115,7 +115,9 @@ std::string InputValue(const strategy::Strategy& strategy, const context::Decisi
 
 // Why the customer's consent to the treatment is missing.
 std::string MissingConsent(const strategy::Strategy& strategy, const Decision& decision,
-                           const catalog::Treatment& treatment, const std::string& channel) {
+                           const candidates::Rejection& rejection, const std::string& channel) {
+  const catalog::Treatment& treatment =
+      strategy.catalog.treatments[static_cast<size_t>(rejection.treatment)];
   if (treatment.purpose < 0) return "the customer has not consented";
   const auto purpose = static_cast<size_t>(treatment.purpose);
   const std::string what =
@@ -123,7 +125,8 @@ std::string MissingConsent(const strategy::Strategy& strategy, const Decision& d
   if ((decision.degradation & kCustomerUnavailable) != 0) {
     return absl::StrCat("whether the customer consents ", what, " can't be read now");
   }
-  return decision.result.policy.consents[purpose] == policy::PolicyResult::Said::kNo
+  const auto said = decision.result.PolicyOf(rejection.slot).consents[purpose];
+  return said == policy::PolicyResult::Said::kNo
              ? absl::StrCat("the customer said no ", what)
              : absl::StrCat("the customer has not said yes ", what);
 }
@@ -258,9 +261,12 @@ std::string Detail(const strategy::Strategy& strategy, const context::DecisionCo
     case Reason::kIntentNotApplicable:
       return absl::StrCat("does not apply when the intent is ", Intent(strategy, context));
     case Reason::kNoConsent:
-      return MissingConsent(strategy, decision, treatment, channel);
+      return MissingConsent(strategy, decision, rejection, channel);
     case Reason::kOnlyAsFallback:
       return "is used only when nothing else can be";
+    case Reason::kNoPlacement:
+      return absl::StrCat("none of the places of this request takes its group on the channel ",
+                          channel);
     case Reason::kScoreNotFinite:
       return absl::StrCat("the model ",
                           strategy.models.models[static_cast<size_t>(treatment.model)].version,
@@ -271,6 +277,10 @@ std::string Detail(const strategy::Strategy& strategy, const context::DecisionCo
 }
 
 }  // namespace
+
+bool MayTellWhenAllowed(const strategy::Strategy& strategy, int treatment) {
+  return !IsTimeZoneProtected(strategy) || !HasCalendarPolicy(strategy, treatment);
+}
 
 const catalog::Treatment* DisplacedTreatment(const strategy::Strategy& strategy,
                                              const Decision& decision) {
@@ -283,21 +293,24 @@ const catalog::Treatment* DisplacedTreatment(const strategy::Strategy& strategy,
 RejectionExplainer::RejectionExplainer(const strategy::Strategy& strategy,
                                        const context::DecisionContext& context,
                                        const Decision& decision)
-    : strategy_(strategy),
-      context_(context),
-      decision_(decision),
-      rule_(strategy.engagement, decision.result.policy.engagement) {}
+    : strategy_(strategy), asked_(context), decision_(decision) {
+  rule_.emplace(strategy.engagement, decision.result.PolicyOf(rule_slot_).engagement);
+}
 
 void RejectionExplainer::Explain(const candidates::Rejection& rejection) {
   rejection_ = rejection;
   has_nearest_change_ = false;
   if (by_contact_policy()) return ExplainContactPolicy();
   if (!by_rule()) return;
-  rule_.Explain(rejection);
-  const policy::ContactState& contact = decision_.result.policy.contact;
+  if (rejection.slot != rule_slot_) {
+    rule_slot_ = rejection.slot;
+    rule_.emplace(strategy_.engagement, policies().engagement);
+  }
+  rule_->Explain(rejection);
+  const policy::ContactState& contact = policies().contact;
   // What is not eligible may be contacted too often as well.
   has_nearest_change_ =
-      rule_.has_nearest_change() &&
+      rule_->has_nearest_change() &&
       (strategy_.contact.size() == 0 ||
        policy::AllowedFrom(strategy_.contact, contact, rejection.treatment) == contact.now_ms());
 }
@@ -306,9 +319,8 @@ void RejectionExplainer::ExplainContactPolicy() {
   const bool zone_is_protected = IsTimeZoneProtected(strategy_);
   const bool is_calendar = strategy_.contact[rejection_.contact_policy].is_calendar();
   tells_time_ = !zone_is_protected || !is_calendar;
-  const bool tells_when = !zone_is_protected || !HasCalendarPolicy(strategy_, rejection_.treatment);
-  contact_ = policy::ExplainContact(strategy_.contact, decision_.result.policy.contact, rejection_,
-                                    tells_when);
+  const bool tells_when = MayTellWhenAllowed(strategy_, rejection_.treatment);
+  contact_ = policy::ExplainContact(strategy_.contact, policies().contact, rejection_, tells_when);
   if (rejection_.reason != Reason::kCapReached) return;
   count_text_ = std::to_string(contact_.count);
   count_.name = "count";
@@ -318,14 +330,14 @@ void RejectionExplainer::ExplainContactPolicy() {
 void RejectionExplainer::AppendDetail(TextBuffer& text) {
   const size_t begin = text.size();
   if (by_rule()) {
-    rule_.AppendSentence(text);
+    rule_->AppendSentence(text);
   } else if (!by_contact_policy()) {
     AppendScoreDetail(text);
-    if (text.size() == begin) text += Detail(strategy_, context_, decision_, rejection_);
+    if (text.size() == begin) text += Detail(strategy_, context(), decision_, rejection_);
   } else if (tells_time_) {
     std::string sentence;
-    policy::AppendContactSentence(strategy_.contact, strategy_.catalog,
-                                  decision_.result.policy.contact, contact_, sentence);
+    policy::AppendContactSentence(strategy_.contact, strategy_.catalog, policies().contact,
+                                  contact_, sentence);
     text += sentence;
   } else {
     text += contact_.policy;
@@ -346,12 +358,16 @@ void RejectionExplainer::AppendScoreDetail(TextBuffer& text) {
   }
   text += "priority ";
   text += FourDigits(scores.priority);
+  const auto& ranked = decision_.result.arbitration.ranked;
+  const bool has_places = !ranked.empty() && ranked.front().place >= 0;
   if (reason == Reason::kBelowMinPriority) {
     text += " is below the minimum of ";
     text += FourDigits(strategy_.arbitration.min_priority);
   } else if (reason == Reason::kGroupLimitReached) {
     text += NoPlaceInGroup(strategy_, decision_,
                            strategy_.catalog.treatments[static_cast<size_t>(rejection_.treatment)]);
+  } else if (has_places) {
+    text += "; others fill the places of this request that take it";
   } else {
     AppendOutranked(scores.priority, text);
   }
@@ -376,19 +392,19 @@ std::string_view RejectionExplainer::because() const {
 
 void RejectionExplainer::AppendExpression(TextBuffer& text) const {
   const size_t begin = text.size();
-  if (by_rule()) rule_.AppendExpression(text);
+  if (by_rule()) rule_->AppendExpression(text);
   ShortenFrom(begin, kMaxShownBytes, text);
 }
 
 absl::Span<const policy::RuleValue> RejectionExplainer::values() const {
-  if (by_rule()) return rule_.values().subspan(0, kMaxShownValues);
+  if (by_rule()) return rule_->values().subspan(0, kMaxShownValues);
   if (!by_contact_policy() || rejection_.reason != Reason::kCapReached) return {};
   return absl::MakeConstSpan(&count_, 1);
 }
 
 void RejectionExplainer::AppendNeeded(TextBuffer& text) const {
   const size_t begin = text.size();
-  if (by_rule()) rule_.AppendNeeded(text);
+  if (by_rule()) rule_->AppendNeeded(text);
   if (by_contact_policy() && rejection_.reason == Reason::kCapReached) {
     text += absl::StrCat("< ", contact_.limit);
   }
@@ -397,7 +413,7 @@ void RejectionExplainer::AppendNeeded(TextBuffer& text) const {
 
 void RejectionExplainer::AppendNearestChange(TextBuffer& text) const {
   const size_t begin = text.size();
-  if (has_nearest_change_) rule_.AppendNearestChange(text);
+  if (has_nearest_change_) rule_->AppendNearestChange(text);
   ShortenFrom(begin, kMaxShownBytes, text);
 }
 
@@ -405,14 +421,16 @@ std::optional<int64_t> RejectionExplainer::allowed_from_ms() const {
   return by_contact_policy() && tells_time_ ? contact_.allowed_from_ms : std::nullopt;
 }
 
-void ExplainRanked(const strategy::Strategy& strategy, const context::DecisionContext& context,
+void ExplainRanked(const strategy::Strategy& strategy, const context::DecisionContext& asked,
                    const Decision& decision, const arbitration::RankedTreatment& ranked,
                    absl::FunctionRef<void(std::string_view)> visit) {
+  const int slot = decision.result.SlotOf(ranked);
+  const context::DecisionContext& context = decision.result.ContextOf(asked, slot);
   const catalog::Treatment& treatment =
       strategy.catalog.treatments[static_cast<size_t>(ranked.treatment)];
   const scoring::NamedModel& model = strategy.models.models[static_cast<size_t>(treatment.model)];
   std::vector<scoring::Contribution> contributions =
-      model.model->Explain(decision.result.scored.frame, ranked.treatment);
+      model.model->Explain(decision.result.FrameOf(slot), ranked.treatment);
   KeepStrongestInputs(contributions);
   const scoring::InputNames names{strategy.features, strategy.context, strategy.catalog};
   std::string reason;

@@ -33,6 +33,10 @@ inline constexpr size_t kMaxDetailBytes = 4096;  // of the sentence, which has t
 const catalog::Treatment* DisplacedTreatment(const strategy::Strategy& strategy,
                                              const Decision& decision);
 
+// May it be told from when contact policies allow the treatment again? Not where that tells a
+// protected time zone.
+bool MayTellWhenAllowed(const strategy::Strategy& strategy, int treatment);
+
 // Why treatments of one decision were not ranked, one after the other. Texts are put together only
 // where they are asked for, straight into their place, and are bounded by the limits above. Not
 // thread-safe, and one decision can't be explained by several threads at once.
@@ -69,11 +73,20 @@ class RejectionExplainer {
   void AppendScoreDetail(TextBuffer& text);
   void AppendOutranked(double priority, TextBuffer& text);
 
+  // Of the channel that the rejection is about.
+  const context::DecisionContext& context() const {
+    return decision_.result.ContextOf(asked_, rejection_.slot);
+  }
+  const policy::PolicyResult& policies() const {
+    return decision_.result.PolicyOf(rejection_.slot);
+  }
+
   const strategy::Strategy& strategy_;
-  const context::DecisionContext& context_;
+  const context::DecisionContext& asked_;
   const Decision& decision_;
   candidates::Rejection rejection_;
-  policy::RuleExplanation rule_;
+  std::optional<policy::RuleExplanation> rule_;  // of the channel of this slot
+  int rule_slot_ = 0;
   // What the contact policies forbid as well is not the nearest change.
   bool has_nearest_change_ = false;
   policy::ContactExplanation contact_;
@@ -88,7 +101,7 @@ class RejectionExplainer {
 // link function, all terms on one input together. Values of protected features are not printed, nor
 // is how much they move. At most kMaxReasons, and at least one: when nothing moved it, that is the
 // reason.
-void ExplainRanked(const strategy::Strategy& strategy, const context::DecisionContext& context,
+void ExplainRanked(const strategy::Strategy& strategy, const context::DecisionContext& asked,
                    const Decision& decision, const arbitration::RankedTreatment& ranked,
                    absl::FunctionRef<void(std::string_view)> visit);
 

@@ -50,6 +50,11 @@ class Comparison {
   void CompareIncluded(const std::vector<int>& expected, int line);
   void CompareRejection(const ExpectedRejection& expected);
   void CompareChance(const ExpectedChance& expected);
+  // `of` says where a ranked treatment is: an index into `names`, or -1.
+  template <typename Of>
+  void CompareSpots(const std::vector<ExpectedSpot>& expected, std::string_view what,
+                    const context::NameTable& names, Of of);
+  void CompareEarliest(const ExpectedOpportunity& expected);
 
   std::vector<Difference> Take() { return std::move(differences_); }
 
@@ -192,6 +197,53 @@ void Comparison::CompareChance(const ExpectedChance& expected) {
                           {Explain(expected.treatment)}});
 }
 
+template <typename Of>
+void Comparison::CompareSpots(const std::vector<ExpectedSpot>& expected, std::string_view what,
+                              const context::NameTable& names, Of of) {
+  for (const ExpectedSpot& one : expected) {
+    const auto at = std::find(ranking_.begin(), ranking_.end(), one.treatment);
+    const int spot =
+        at == ranking_.end()
+            ? -1
+            : of(decision_.result.arbitration.ranked[static_cast<size_t>(at - ranking_.begin())]);
+    if (spot == one.spot) continue;
+    const std::string got = at == ranking_.end() ? "not ranked"
+                            : spot < 0           ? "none"
+                                                 : names[spot].name;
+    differences_.push_back({one.line,
+                            absl::StrCat(ToAbsl(what), ".", Name(one.treatment)),
+                            names[one.spot].name,
+                            got,
+                            {Explain(one.treatment)}});
+  }
+}
+
+void Comparison::CompareEarliest(const ExpectedOpportunity& expected) {
+  const context::NameTable& channels = strategy_.context.channels;
+  const auto text = [&](std::optional<int> treatment, std::optional<int> channel,
+                        std::optional<int64_t> time_ms) {
+    std::vector<std::string> parts;
+    if (treatment) parts.push_back(Name(*treatment));
+    if (channel) parts.push_back(absl::StrCat("on ", channels[*channel].name));
+    if (time_ms) parts.push_back(absl::StrCat("from ", Time(*time_ms)));
+    return absl::StrJoin(parts, " ");
+  };
+  const auto& earliest = decision_.result.earliest;
+  std::string got = "nothing";
+  if (earliest) {
+    const int channel = context_.ChannelOf(earliest->slot);
+    if (expected.treatment.value_or(earliest->treatment) == earliest->treatment &&
+        expected.channel.value_or(channel) == channel &&
+        expected.time_ms.value_or(earliest->time_ms) == earliest->time_ms) {
+      return;
+    }
+    got = text(earliest->treatment, channel, earliest->time_ms);
+  }
+  std::string want = text(expected.treatment, expected.channel, expected.time_ms);
+  if (want.empty()) want = "something";
+  differences_.push_back({expected.line, "earliest", std::move(want), std::move(got), {}});
+}
+
 }  // namespace
 
 std::vector<Difference> Compare(const strategy::Strategy& strategy,
@@ -205,6 +257,14 @@ std::vector<Difference> Compare(const strategy::Strategy& strategy,
     comparison.CompareRejection(rejection);
   }
   for (const ExpectedChance& chance : expect.chances) comparison.CompareChance(chance);
+  comparison.CompareSpots(
+      expect.channels, "channels", strategy.context.channels,
+      [&](const auto& ranked) { return context.ChannelOf(decision.result.SlotOf(ranked)); });
+  comparison.CompareSpots(
+      expect.placements, "placements", strategy.context.placements, [&](const auto& ranked) {
+        return ranked.place < 0 ? -1 : context.placements[static_cast<size_t>(ranked.place)];
+      });
+  if (expect.earliest) comparison.CompareEarliest(*expect.earliest);
   return comparison.Take();
 }
 

@@ -14,7 +14,7 @@ namespace attune::scenario {
 // Something about a decision that is not as expected, for people.
 struct Difference {
   int line = 0;      // of the file of cases: where it is expected
-  std::string what;  // "ranking", "top", "includes", "rejected.plan_upgrade"
+  std::string what;  // "ranking", "top", "includes", "rejected.plan_upgrade", "earliest"
   std::string expected;
   std::string got;
   // What explains it, treatment by treatment: "care_call: no_consent: the customer said no to …".

@@ -34,6 +34,21 @@ struct ExpectedChance {
   int line = 0;
 };
 
+// The channel that a ranked treatment is to be used on, or the place that it is to be in.
+struct ExpectedSpot {
+  int treatment = 0;  // index into Catalog::treatments
+  int spot = 0;       // index into ContextSchema::channels or ::placements
+  int line = 0;
+};
+
+// What is to be told of what can't be used yet; what is absent is not looked at.
+struct ExpectedOpportunity {
+  std::optional<int> treatment;    // index into Catalog::treatments
+  std::optional<int> channel;      // index into ContextSchema::channels
+  std::optional<int64_t> time_ms;  // Unix time
+  int line = 0;
+};
+
 // What a decision is to be; what is absent or empty is not looked at. Treatments are indexes into
 // Catalog::treatments.
 struct Expectation {
@@ -42,6 +57,9 @@ struct Expectation {
   std::vector<int> includes;
   std::vector<ExpectedRejection> rejected;
   std::vector<ExpectedChance> chances;
+  std::vector<ExpectedSpot> channels;
+  std::vector<ExpectedSpot> placements;
+  std::optional<ExpectedOpportunity> earliest;
   int ranking_line = 0;
   int top_line = 0;
   int includes_line = 0;
@@ -63,11 +81,12 @@ struct RampState {
 
 // A situation as an interaction tells it.
 struct Situation {
-  std::string channel;
-  std::string intent;  // empty: not known
+  std::string channel;  // context::kEveryChannel: open
+  std::string intent;   // empty: not known
   std::vector<std::pair<std::string, OwnedValue>> attributes;
   std::vector<std::string> treatment_ids;
   int max_treatments = 0;  // 0: as the strategy says
+  std::vector<std::string> placements;
 };
 
 // A moment with a customer: what has become known by then, and the decision that is made.

@@ -51,6 +51,7 @@ v1::ScenarioStep FirstStep(const v1::ScenarioCase& source) {
   *step.mutable_attributes() = source.attributes();
   *step.mutable_treatment_ids() = source.treatment_ids();
   if (source.has_max_treatments()) step.set_max_treatments(source.max_treatments());
+  *step.mutable_placements() = source.placements();
   if (source.has_expect()) *step.mutable_expect() = source.expect();
   return step;
 }
@@ -90,6 +91,12 @@ class Compiler : public strategy::CheckerBase {
                          const RampState& before);
   Expectation CompileExpectation(const v1::Expectation& source, const std::string& path);
   void AddChances(const v1::Expectation& source, const std::string& path, Expectation& expect);
+  // By treatment: names of channels or placements.
+  std::vector<ExpectedSpot> CompileSpots(const Map<std::string, std::string>& source,
+                                         std::string_view noun, const context::NameTable& known,
+                                         const std::string& path);
+  ExpectedOpportunity CompileOpportunity(const v1::ExpectedOpportunity& source,
+                                         const std::string& path);
   ExpectedRejection CompileRejection(const v1::ExpectedRejection& source, const std::string& path);
   std::optional<candidates::Reason> CompileReason(const std::string& name, const std::string& path);
 
@@ -138,7 +145,7 @@ std::vector<Case> Compiler::Compile() {
 }
 
 void Compiler::CheckFile() {
-  if (!file_.channel().empty()) {
+  if (!file_.channel().empty() && file_.channel() != context::kEveryChannel) {
     NumberOf(strategy_.context.channels, "channel", file_.channel(), "channel");
   }
   if (!file_.intent().empty()) {
@@ -246,6 +253,9 @@ Situation Compiler::CompileSituation(const v1::ScenarioStep& source, const std::
     situation.treatment_ids.assign(source.treatment_ids().begin(), source.treatment_ids().end());
   }
   if (source.has_max_treatments()) situation.max_treatments = source.max_treatments();
+  if (!source.placements().empty()) {
+    situation.placements.assign(source.placements().begin(), source.placements().end());
+  }
   return situation;
 }
 
@@ -259,7 +269,10 @@ void Compiler::CheckSituation(const Step& step, const std::string& path) {
     // What was taken over from the file or from an earlier step is reported there.
     const bool is_inherited = !source_.Has(field) && source_.HasFlawed(name);
     if (is_inherited || source_.HasFlawed(field)) continue;
-    Report(field, absl::StrCat(name, " ", violation.description));
+    const bool has_no_channel = name == "channel" && step.situation.channel.empty();
+    Report(field, absl::StrCat(name, " ",
+                               has_no_channel ? "is required: one of the strategy, or \"*\" for any"
+                                              : violation.description));
   }
 }
 
@@ -365,7 +378,8 @@ void Compiler::AddInteraction(const v1::ScenarioInteraction& source, const std::
   }
   const bool has_channel = !source.channel().empty();
   const std::string& channel = has_channel ? source.channel() : step.situation.channel;
-  const int index = strategy_.context.channels.IndexOf(channel);
+  const bool is_anywhere = !has_channel && channel == context::kEveryChannel;
+  const int index = is_anywhere ? 0 : strategy_.context.channels.IndexOf(channel);
   if (index >= 0) interaction.channel = strategy_.context.channels[index].number;
   if (index < 0 && has_channel) {
     ReportUnknown("channel", channel, strategy_.context.channels.Names(), Field(path, "channel"));
@@ -460,7 +474,50 @@ Expectation Compiler::CompileExpectation(const v1::Expectation& source, const st
               return std::tie(a.line, a.treatment) < std::tie(b.line, b.treatment);
             });
   AddChances(source, path, expect);
+  expect.channels = CompileSpots(source.channels(), "channel", strategy_.context.channels,
+                                 Field(path, "channels"));
+  expect.placements = CompileSpots(source.placements(), "placement", strategy_.context.placements,
+                                   Field(path, "placements"));
+  if (source.has_earliest()) {
+    expect.earliest = CompileOpportunity(source.earliest(), Field(path, "earliest"));
+  }
   return expect;
+}
+
+std::vector<ExpectedSpot> Compiler::CompileSpots(const Map<std::string, std::string>& source,
+                                                 std::string_view noun,
+                                                 const context::NameTable& known,
+                                                 const std::string& path) {
+  std::vector<ExpectedSpot> spots;
+  for (const auto& [name, spot] : source) {
+    const std::string entry = EntryPath(path, name);
+    const auto treatment = TreatmentOf(name, entry);
+    const int index = known.IndexOf(spot);
+    if (index < 0) ReportUnknown(noun, spot, known.Names(), entry);
+    if (treatment) spots.push_back({*treatment, index, source_.LineOf(entry)});
+  }
+  std::sort(spots.begin(), spots.end(), [](const ExpectedSpot& a, const ExpectedSpot& b) {
+    return std::tie(a.line, a.treatment) < std::tie(b.line, b.treatment);
+  });
+  return spots;
+}
+
+ExpectedOpportunity Compiler::CompileOpportunity(const v1::ExpectedOpportunity& source,
+                                                 const std::string& path) {
+  ExpectedOpportunity expected;
+  expected.line = source_.LineOf(path);
+  if (!source.treatment().empty()) {
+    expected.treatment = TreatmentOf(source.treatment(), Field(path, "treatment"));
+  }
+  if (!source.channel().empty()) {
+    expected.channel = strategy_.context.channels.IndexOf(source.channel());
+    if (*expected.channel < 0) {
+      ReportUnknown("channel", source.channel(), strategy_.context.channels.Names(),
+                    Field(path, "channel"));
+    }
+  }
+  if (source.has_at()) expected.time_ms = absl::ToUnixMillis(ToTime(source.at()));
+  return expected;
 }
 
 void Compiler::AddChances(const v1::Expectation& source, const std::string& path,

@@ -9,7 +9,11 @@ void NormaliseSituation(const strategy::Strategy& strategy, std::string_view cus
                         context::DecisionContext& context, Violations& violations) {
   context::DecisionRequest request;
   request.customer_id = customer_id;
-  request.channel = situation.channel;
+  if (situation.channel == context::kEveryChannel) {
+    request.open_channels = {context::kEveryChannel};
+  } else {
+    request.channel = situation.channel;
+  }
   request.intent = situation.intent;
   request.time = at;
   for (const auto& [name, value] : situation.attributes) {
@@ -17,6 +21,7 @@ void NormaliseSituation(const strategy::Strategy& strategy, std::string_view cus
   }
   request.treatment_ids.assign(situation.treatment_ids.begin(), situation.treatment_ids.end());
   request.max_treatments = situation.max_treatments;
+  request.placements.assign(situation.placements.begin(), situation.placements.end());
   const auto find_treatment = [&](std::string_view name) { return strategy.catalog.Find(name); };
   const context::RequestRules rules{
       .schema = strategy.context,

@@ -15,6 +15,7 @@ namespace attune::scoring {
 struct ScoredCandidate {
   int treatment = 0;      // index into Catalog::treatments
   double propensity = 0;  // finite, 0 … 1
+  int slot = 0;           // of the channel that it is for, see DecisionContext::ChannelOf
 };
 
 // Every candidate with its propensity, and those whose model failed. Both ascend by treatment.

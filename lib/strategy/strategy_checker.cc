@@ -22,6 +22,7 @@
 #include "lib/strategy/exploration_checker.h"
 #include "lib/strategy/literal.h"
 #include "lib/strategy/model_file.h"
+#include "lib/strategy/placement_checker.h"
 #include "lib/strategy/ramp_checker.h"
 
 namespace attune::strategy {
@@ -56,6 +57,8 @@ class Checker : public CheckerBase {
   void CheckContent(const v1::Treatment& treatment, const std::string& path);
   void CheckFields(const v1::Content& content, const std::string& path);
   void CheckAnswers();
+  // The largest of these sizes, in bytes, must fit into one answer. Says whether they do.
+  bool CheckAnswer(const std::string& path, const std::string& what, std::vector<size_t>& sizes);
   void CheckSituations(const v1::Treatment& treatment, const std::string& path);
   void CheckArbitration();
   void CheckLever(double lever, const std::string& path);
@@ -89,6 +92,7 @@ bool Checker::Check() {
   CheckArbitration();
   CheckExplorations(file_, source_, issues_);
   CheckRamps(file_, source_, issues_);
+  if (!CheckPlacements(file_, channels_, groups_, source_, issues_)) compilable_ = false;
   CheckDeclarations(file_.treatment_attributes(), "treatment_attributes", "treatment attribute");
   StringMap<std::string> path_of_policy;
   if (!CheckContact(file_, {groups_, treatments, channels_}, source_, issues_, path_of_policy)) {
@@ -204,28 +208,39 @@ void Checker::CheckFields(const v1::Content& content, const std::string& path) {
 // An answer may hold as many treatments as a request can ask for, whatever the strategy's default.
 void Checker::CheckAnswers() {
   StringMap<std::vector<size_t>> sizes_on_channel;
+  std::vector<size_t> largest_sizes;  // by treatment
   for (const v1::Treatment& treatment : file_.treatments()) {
+    size_t& largest = largest_sizes.emplace_back(0);
     for (const auto& [channel, content] : treatment.content()) {
       size_t size = 0;
       for (const auto& [name, value] : content.fields()) size += name.size() + value.size();
       sizes_on_channel[channel].push_back(size);
+      largest = std::max(largest, size);
     }
   }
+  bool fits = true;
   for (auto& [channel, sizes] : sizes_on_channel) {
     const auto found = channels_.find(channel);
     if (found == channels_.end()) continue;
-    const size_t ranked = std::min<size_t>(sizes.size(), context::kMaxWantedTreatments);
-    std::partial_sort(sizes.begin(), sizes.begin() + static_cast<ptrdiff_t>(ranked), sizes.end(),
-                      std::greater<>());
-    const size_t bytes =
-        std::accumulate(sizes.begin(), sizes.begin() + static_cast<ptrdiff_t>(ranked), size_t{0});
-    if (bytes <= kMaxAnswerContentBytes) continue;
-    Report(Element("channels", found->second),
-           absl::StrCat("the ", ranked, " largest contents on the channel ", Quoted(channel),
-                        " have ", bytes, " bytes together; at most ", kMaxAnswerContentBytes,
-                        " are allowed, for they may be in one answer; shorten them, or give the "
-                        "address of what is long"));
+    fits &= CheckAnswer(Element("channels", found->second),
+                        absl::StrCat("contents on the channel ", Quoted(channel)), sizes);
   }
+  // A request may leave the channel open.
+  if (fits) CheckAnswer("channels", "contents of treatments, on any channel,", largest_sizes);
+}
+
+bool Checker::CheckAnswer(const std::string& path, const std::string& what,
+                          std::vector<size_t>& sizes) {
+  const size_t ranked = std::min<size_t>(sizes.size(), context::kMaxWantedTreatments);
+  const auto end = sizes.begin() + static_cast<ptrdiff_t>(ranked);
+  std::partial_sort(sizes.begin(), end, sizes.end(), std::greater<>());
+  const size_t bytes = std::accumulate(sizes.begin(), end, size_t{0});
+  if (bytes <= kMaxAnswerContentBytes) return true;
+  Report(path, absl::StrCat("the ", ranked, " largest ", what, " have ", bytes,
+                            " bytes together; at most ", kMaxAnswerContentBytes,
+                            " are allowed, for they may be in one answer; shorten them, or give "
+                            "the address of what is long"));
+  return false;
 }
 
 void Checker::CheckSituations(const v1::Treatment& treatment, const std::string& path) {
@@ -368,6 +383,7 @@ void WarnOfTheUnused(const v1::Strategy& file, const Strategy& strategy, const Y
                       "\" has no value, so its priority is never above 0; write what its good "
                       "outcome is worth, such as \"value: 10\""));
   }
+  WarnOfEmptyPlacements(file, strategy, source, issues);
   for (int i = 0; i < file.arbitration().context_weights_size(); ++i) {
     const arbitration::ContextWeight& weight =
         strategy.arbitration.context_weights[static_cast<size_t>(i)];

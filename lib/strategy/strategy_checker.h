@@ -12,7 +12,7 @@ namespace attune::strategy {
 // intents, treatments and context weights stand with what they bound.
 inline constexpr int kMaxFeatures = 1000;
 inline constexpr int kMaxAttributes = 256;
-inline constexpr int kMaxGroups = 64;
+inline constexpr int kMaxGroups = static_cast<int>(arbitration::kMaxGroups);
 inline constexpr int kMaxModels = 1000;
 // Largest value and cost of a treatment.
 inline constexpr double kMaxMoney = 1e12;

@@ -39,6 +39,10 @@ class Compiler {
                                   std::optional<NameKind> kind);
   template <typename Named>
   context::NameTable CompileNames(const RepeatedPtrField<Named>& entries, NameKind kind);
+  // The names of the placements, with where they are.
+  void CompilePlaces(context::ContextSchema& context);
+  // What they take: parallel to the names.
+  void CompilePlacements(const context::ContextSchema& context, arbitration::Settings& settings);
   void CompilePurposes(catalog::Catalog& catalog);
   void CompileGroups(catalog::Catalog& catalog);
   void CompileTreatments(const context::ContextSchema& context, catalog::Catalog& catalog);
@@ -77,6 +81,7 @@ std::shared_ptr<Strategy> Compiler::Compile() {
   strategy->context.attributes = CompileDeclarations(file_.attributes(), NameKind::kAttribute);
   strategy->context.channels = CompileNames(file_.channels(), NameKind::kChannel);
   strategy->context.intents = CompileNames(file_.intents(), NameKind::kIntent);
+  CompilePlaces(strategy->context);
   for (int i = 0; i < file_.models_size(); ++i) models_.try_emplace(file_.models(i).name(), i);
   strategy->outcomes = CompileNames(file_.outcomes(), NameKind::kOutcome);
   for (const v1::Outcome& outcome : file_.outcomes()) {
@@ -172,6 +177,32 @@ context::IntentSet IntentsOf(const RepeatedPtrField<std::string>& names,
   return set;
 }
 
+void Compiler::CompilePlaces(context::ContextSchema& context) {
+  std::vector<context::NamedEntry> names;
+  absl::flat_hash_set<std::string> seen;
+  for (const v1::Placement& placement : file_.placements()) {
+    if (!seen.insert(placement.name()).second) continue;
+    names.push_back({placement.name(), 0});
+    context.placement_channels.push_back(ChannelsOf(placement.channels(), context));
+  }
+  context.placements = context::NameTable(std::move(names));
+}
+
+void Compiler::CompilePlacements(const context::ContextSchema& context,
+                                 arbitration::Settings& settings) {
+  settings.placements.resize(static_cast<size_t>(context.placements.size()));
+  for (const v1::Placement& file : file_.placements()) {
+    const auto index = static_cast<size_t>(context.placements.IndexOf(file.name()));
+    arbitration::Placement& placement = settings.placements[index];
+    placement.channels = context.placement_channels[index];
+    if (file.groups().empty()) placement.groups.set();
+    for (const std::string& group : file.groups()) {
+      placement.groups.set(static_cast<size_t>(GroupOf(group)));
+    }
+    if (file.has_max_treatments()) placement.max_treatments = file.max_treatments();
+  }
+}
+
 catalog::Treatment Compiler::CompileTreatment(const v1::Treatment& file,
                                               const context::ContextSchema& context) {
   catalog::Treatment treatment;
@@ -261,6 +292,7 @@ arbitration::Settings Compiler::CompileArbitration(const context::ContextSchema&
     settings.without.set(static_cast<size_t>(FactorOf(static_cast<v1::Factor>(factor))));
   }
   CompileExplorations(settings);
+  CompilePlacements(context, settings);
   return settings;
 }
 

@@ -33,6 +33,7 @@ Examples:
   attunectl decide C0000001 --channel app --attribute wait_seconds=40 --dry_run
   attunectl decide C0000001 --channel chat --intent complain --only fast_track_expert \
       --only goodwill_credit --json
+  attunectl decide C0000001 --any_channel --dry_run
 
 )";
 
@@ -40,11 +41,17 @@ struct DecideFlags {
   v1::DecideRequest request;
   std::vector<std::string> attributes;
   std::vector<std::string> only;
+  std::vector<std::string> open_channels;
+  std::vector<std::string> placements;
+  bool any_channel = false;
   std::string time;
 };
 
 absl::Status FillRequest(DecideFlags& flags) {
   for (const std::string& treatment : flags.only) flags.request.add_treatment_ids(treatment);
+  if (flags.any_channel) flags.request.add_open_channels("*");
+  for (const std::string& channel : flags.open_channels) flags.request.add_open_channels(channel);
+  for (const std::string& place : flags.placements) flags.request.add_placements(place);
   for (const std::string& text : flags.attributes) {
     const auto [name, value_text] = SplitNameValue(text);
     absl::StatusOr<v1::Value> value = InferValue(value_text);
@@ -75,21 +82,25 @@ bool IsExplored(const v1::DecideResponse& response) {
 
 // Which columns an answer needs beside those that are always there.
 struct Extras {
-  explicit Extras(const v1::DecideResponse& response, bool explain);
+  Extras(const v1::DecideRequest& request, const v1::DecideResponse& response);
 
+  bool channel = false;
+  bool place = false;
   bool must_show = false;
   bool lever = false;
   bool chance = false;
   bool by_priority = false;  // somebody stands elsewhere than the priority says
 };
 
-Extras::Extras(const v1::DecideResponse& response, bool explain) {
+Extras::Extras(const v1::DecideRequest& request, const v1::DecideResponse& response) {
+  channel = !request.open_channels().empty();
+  place = !response.placements().empty();
   chance = IsExplored(response);
   for (int i = 0; i < response.treatments_size(); ++i) {
     const v1::RankedTreatment& treatment = response.treatments(i);
     must_show |= treatment.must_show();
     lever |= treatment.lever() != 1;
-    by_priority |= explain && treatment.ranks().by_priority() != i + 1;
+    by_priority |= request.explain() && treatment.ranks().by_priority() != i + 1;
   }
 }
 
@@ -120,6 +131,8 @@ Table RankingTable(const Extras& extras, bool explain) {
   if (extras.by_priority) columns.push_back({"by priority", Table::Align::kRight});
   columns.push_back({"treatment", Table::Align::kLeft});
   columns.push_back({"group", Table::Align::kLeft});
+  if (extras.channel) columns.push_back({"channel", Table::Align::kLeft});
+  if (extras.place) columns.push_back({"place", Table::Align::kLeft});
   if (extras.must_show) columns.push_back({"must show", Table::Align::kLeft});
   for (const char* title : {"priority", "propensity", "weight", "value", "cost"}) {
     columns.push_back({title, Table::Align::kRight});
@@ -133,15 +146,39 @@ Table RankingTable(const Extras& extras, bool explain) {
   return Table(std::move(columns));
 }
 
-std::string RankingText(const v1::DecideResponse& response, bool explain) {
-  if (response.treatments().empty()) return "No treatment qualified.\n";
-  const Extras extras(response, explain);
+// The place that shows the treatment; empty when none does.
+std::string PlaceOf(const v1::DecideResponse& response, const std::string& treatment_id) {
+  for (const v1::PlacementRanking& place : response.placements()) {
+    const auto& shown = place.treatment_ids();
+    if (std::find(shown.begin(), shown.end(), treatment_id) != shown.end()) {
+      return place.placement();
+    }
+  }
+  return "";
+}
+
+std::string NothingText(const v1::DecideResponse& response) {
+  std::string text = "No treatment qualified.\n";
+  if (!response.has_earliest()) return text;
+  const v1::NextOpportunity& earliest = response.earliest();
+  absl::StrAppend(&text, "The earliest is ", TerminalSafe(earliest.treatment_id()), " on ",
+                  TerminalSafe(earliest.channel()), ", from ", TimeUtil::ToString(earliest.time()),
+                  ".\n");
+  return text;
+}
+
+std::string RankingText(const v1::DecideRequest& request, const v1::DecideResponse& response) {
+  if (response.treatments().empty()) return NothingText(response);
+  const bool explain = request.explain();
+  const Extras extras(request, response);
   Table table = RankingTable(extras, explain);
   for (const v1::RankedTreatment& treatment : response.treatments()) {
     std::vector<std::string> cells = {absl::StrCat(table.size() + 1)};
     if (extras.by_priority) cells.push_back(absl::StrCat(treatment.ranks().by_priority()));
     cells.push_back(treatment.treatment_id());
     cells.push_back(treatment.group());
+    if (extras.channel) cells.push_back(treatment.channel());
+    if (extras.place) cells.push_back(PlaceOf(response, treatment.treatment_id()));
     if (extras.must_show) cells.push_back(treatment.must_show() ? "yes" : "");
     cells.push_back(absl::StrFormat("%.4f", treatment.priority()));
     cells.push_back(absl::StrFormat("%.4f", treatment.propensity()));
@@ -179,11 +216,14 @@ std::string RejectedText(const v1::DecideResponse& response) {
   if (all.empty()) return "";
   const bool has_chances = std::any_of(
       all.begin(), all.end(), [](const auto& one) { return one.selection_probability() > 0; });
+  const bool has_channels =
+      std::any_of(all.begin(), all.end(), [](const auto& one) { return !one.channel().empty(); });
   std::vector<Table::Column> columns = {{"treatment", Table::Align::kLeft},
                                         {"group", Table::Align::kLeft},
                                         {"stage", Table::Align::kLeft},
                                         {"reason", Table::Align::kLeft},
                                         {"priority", Table::Align::kRight}};
+  if (has_channels) columns.push_back({"channel", Table::Align::kLeft});
   if (has_chances) columns.push_back({"chance", Table::Align::kRight});
   columns.push_back({"detail", Table::Align::kLeft});
   Table table(std::move(columns));
@@ -197,6 +237,7 @@ std::string RejectedText(const v1::DecideResponse& response) {
     std::vector<std::string> cells = {
         rejected.treatment_id(), rejected.group(), rejected.stage(), rejected.reason(),
         rejected.has_priority() ? absl::StrFormat("%.4f", rejected.priority()) : ""};
+    if (has_channels) cells.push_back(rejected.channel());
     if (has_chances) {
       const double chance = rejected.selection_probability();
       cells.push_back(chance > 0 ? absl::StrFormat("%.4f", chance) : "");
@@ -234,8 +275,7 @@ void PrintDecision(std::ostream& out, const v1::DecideRequest& request,
   if (response.degraded()) {
     out << "Degraded: " << TerminalSafe(absl::StrJoin(response.degraded_reasons(), ", ")) << "\n";
   }
-  out << ExploredText(response) << "\n"
-      << RankingText(response, request.explain()) << CountsText(response);
+  out << ExploredText(response) << "\n" << RankingText(request, response) << CountsText(response);
   if (request.explain()) out << RejectedText(response) << MissingText(response);
 }
 
@@ -267,12 +307,32 @@ void AddOptions(CLI::App& command, const std::shared_ptr<DecideFlags>& flags) {
       ->excludes(customer);
   command.callback([flags] {
     if (flags->request.customer_id().empty()) throw CLI::RequiredError("CUSTOMER_ID");
+    const bool is_open = flags->any_channel || !flags->open_channels.empty();
+    if (flags->request.channel().empty() && !is_open) throw CLI::RequiredError("--channel");
   });
+  CLI::Option* channel =
+      command
+          .add_option("--channel", *request.mutable_channel(),
+                      "Where the customer is met: a channel of the strategy.\nRequired, here or "
+                      "with one of the two that follow.")
+          ->type_name("CHANNEL");
+  CLI::Option* open_channel =
+      command
+          .add_option("--open_channel", flags->open_channels,
+                      "A channel that could be used. Give it once for each; the\nanswer says which "
+                      "is the best.")
+          ->type_name("CHANNEL")
+          ->allow_extra_args(false)
+          ->excludes(channel);
   command
-      .add_option("--channel", *request.mutable_channel(),
-                  "Where the customer is met: a channel of the strategy.")
-      ->required()
-      ->type_name("CHANNEL");
+      .add_flag("--any_channel", flags->any_channel, "The same for every channel of the strategy.")
+      ->excludes(channel)
+      ->excludes(open_channel);
+  command
+      .add_option("--placement", flags->placements,
+                  "A place to fill: a placement of the strategy. Give it once\nfor each, in order.")
+      ->type_name("PLACEMENT")
+      ->allow_extra_args(false);
   command
       .add_option("--intent", *request.mutable_intent(),
                   "What the customer wants: an intent of the strategy.\nDefault: not known.")

@@ -126,6 +126,41 @@ TEST(RampAllocationTest, AllocatesNothingOnceItIsWarm) {
   EXPECT_NEAR(static_cast<double>(kept), 50 * treatments, 10 * treatments);
 }
 
+TEST(OpenChannelAllocationTest, AllocatesNothingOnceItIsWarm) {
+  testing::StrategyBuilder builder;
+  const std::shared_ptr<strategy::Strategy> strategy = testing::BuildLargeStrategy(builder, 3);
+  arbitration::Placement anywhere;
+  anywhere.channels.set();
+  anywhere.groups.set();
+  anywhere.max_treatments = 2;
+  strategy->arbitration.placements = {anywhere, anywhere};
+  const std::vector<ValueRef> features(strategy->features.defaults().begin(),
+                                       strategy->features.defaults().end());
+  context::DecisionContext context;
+  context.attributes.assign(strategy->context.attributes.defaults().begin(),
+                            strategy->context.attributes.defaults().end());
+  context.time_us = 1'772'323'200'000'000;
+  context.max_treatments = 100;
+  context.placements = {0, 1};
+  for (int channel = 0; channel < testing::kLargeChannels; ++channel) {
+    context.open_channels.push_back(channel);
+  }
+  PipelineResult result;
+  StageTimes times;
+  StageTimer timer(times);
+  uint64_t warm = 0;
+  for (int round = 0; round < 3; ++round) {
+    if (round == 1) warm = testing::AllocationsOfThisThread();
+    for (int intent = 0; intent <= testing::kLargeIntents; ++intent) {
+      context.intent = intent;
+      RunPipeline(*strategy, stops::StopSet(), context, customer::CustomerState(), features, 0.99,
+                  timer, result);
+      ASSERT_EQ(result.arbitration.ranked.size(), 4u);
+    }
+  }
+  EXPECT_EQ(testing::AllocationsOfThisThread(), warm);
+}
+
 // With each method of exploration, and a floor.
 class ExplorationAllocationTest
     : public ::testing::TestWithParam<arbitration::Exploration::Method> {};

@@ -295,6 +295,31 @@ void Exploration(benchmark::State& state) {
 }
 BENCHMARK(Exploration)->Name("pipeline/exploration")->DenseRange(1, 4);
 
+// The whole pipeline with so many channels open; 0: with one that is named.
+void OpenChannels(benchmark::State& state) {
+  Fixture fixture(10);
+  decision::Decision decision;
+  if (!fixture.Decide(decision).ok()) state.SkipWithError("not decided");
+  const auto customer = customer::CustomerState::Parse(decision.record, fixture.id_).value();
+  context::DecisionContext context = fixture.context_;
+  for (int channel = 0; channel < state.range(0); ++channel) {
+    context.open_channels.push_back(channel);
+    context.channel = 0;
+  }
+  decision::StageTimer timer(decision.times);
+  decision::PipelineResult result;
+  decision::RunPipeline(*fixture.strategy_, stops::StopSet(), context, customer, decision.features,
+                        std::nullopt, timer, result);
+  const AllocationReport allocations;
+  for (auto _ : state) {
+    decision::RunPipeline(*fixture.strategy_, stops::StopSet(), context, customer,
+                          decision.features, std::nullopt, timer, result);
+    benchmark::DoNotOptimize(result.arbitration.ranked.data());
+  }
+  allocations.Finish(state);
+}
+BENCHMARK(OpenChannels)->Name("pipeline/open_channels")->ArgName("open")->Arg(0)->Arg(1)->Arg(4);
+
 // The event and the new record, up to the commit: by the decider's own watch. The decision's id is
 // part of the stage before the pipeline.
 void Remember(benchmark::State& state) {

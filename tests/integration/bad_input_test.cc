@@ -228,6 +228,53 @@ const BadDecide kBadContexts[] = {
 INSTANTIATE_TEST_SUITE_P(Contexts, BadDecideTest, ::testing::ValuesIn(kBadContexts),
                          [](const auto& info) { return info.param.name; });
 
+const BadDecide kBadChannelsAndPlaces[] = {
+    {"NamedAndOpen", [](auto& r) { r.add_open_channels("app"); }, {"channel"}},
+    {"OpenUnknown",
+     [](auto& r) {
+       r.clear_channel();
+       r.add_open_channels("app");
+       r.add_open_channels("*");
+       r.add_open_channels("");
+       r.add_open_channels("\r\n\x1B[2J");
+     },
+     {"open_channels[1]", "open_channels[2]", "open_channels[3]"}},
+    {"OpenOf100kB",
+     [](auto& r) {
+       r.clear_channel();
+       for (int i = 0; i < 3; ++i) r.add_open_channels(std::string(100'000, 'a'));
+     },
+     {"open_channels[0]", "open_channels[1]", "open_channels[2]"}},
+    {"OpenTooMany",
+     [](auto& r) {
+       r.clear_channel();
+       for (int i = 0; i < 100'000; ++i) r.add_open_channels("app");
+     },
+     {"open_channels"}},
+    {"OpenNotUtf8",
+     [](auto& r) {
+       r.clear_channel();
+       r.add_open_channels("\x80");
+     },
+     {}},
+    {"PlacementUnknown", [](auto& r) { r.add_placements("hero"); }, {"placements[0]"}},
+    {"PlacementOf100kB",
+     [](auto& r) { r.add_placements(std::string(100'000, 'a')); },
+     {"placements[0]"}},
+    {"PlacementWithControlCharacters",
+     [](auto& r) { r.add_placements("\r\n\x1B[2J"); },
+     {"placements[0]"}},
+    {"PlacementsTooMany",
+     [](auto& r) {
+       for (int i = 0; i < 100'000; ++i) r.add_placements("hero");
+     },
+     {"placements"}},
+    {"PlacementNotUtf8", [](auto& r) { r.add_placements("\xC3\x28"); }, {}},
+};
+INSTANTIATE_TEST_SUITE_P(ChannelsAndPlaces, BadDecideTest,
+                         ::testing::ValuesIn(kBadChannelsAndPlaces),
+                         [](const auto& info) { return info.param.name; });
+
 const BadDecide kBadAttributes[] = {
     {"TenThousand",
      [](auto& r) {

@@ -32,13 +32,14 @@ void FillStaticPart(const strategy::Strategy& strategy, const catalog::Treatment
   out->set_model_version(strategy.models.models[static_cast<size_t>(treatment.model)].version);
   out->set_lever(treatment.lever);
   out->set_must_show(treatment.must_show);
+  out->set_channel(strategy.context.channels[static_cast<int>(channel)].name);
 }
 
 void FillRanked(const strategy::Strategy& strategy, const context::DecisionContext& context,
                 const decision::Decision& decision, const arbitration::RankedTreatment& ranked,
                 pb::RankedTreatment* out) {
   FillStaticPart(strategy, strategy.catalog.treatments[static_cast<size_t>(ranked.treatment)],
-                 static_cast<size_t>(context.channel), out);
+                 static_cast<size_t>(context.ChannelOf(decision.result.SlotOf(ranked))), out);
   out->set_propensity(decision.result.scored.scored[static_cast<size_t>(ranked.scored)].propensity);
   out->set_context_weight(ranked.context_weight);
   out->set_priority(ranked.priority);
@@ -112,6 +113,9 @@ void FillRejected(const strategy::Strategy& strategy, const context::DecisionCon
     const std::string_view reason = candidates::ReasonName(rejection.reason);
     out->set_stage(stage.data(), stage.size());
     out->set_reason(reason.data(), reason.size());
+    if (context.is_channel_open()) {
+      out->set_channel(strategy.context.channels[context.ChannelOf(rejection.slot)].name);
+    }
     FillExplanation(ExplainRejection(strategy, context, decision, rejection), out);
     while (score != scored.end() && score->treatment < rejection.treatment) ++score;
     if (score != scored.end() && score->treatment == rejection.treatment) {
@@ -121,6 +125,19 @@ void FillRejected(const strategy::Strategy& strategy, const context::DecisionCon
       out->set_selection_probability(decision.result.arbitration.SelectionProbabilityOf(
           static_cast<int>(score - scored.begin())));
     }
+  }
+}
+
+void FillPlacements(const strategy::Strategy& strategy, const context::DecisionContext& context,
+                    const decision::Decision& decision, pb::DecideResponse* response) {
+  for (const int placement : context.placements) {
+    response->add_placements()->set_placement(strategy.context.placements[placement].name);
+  }
+  for (const arbitration::RankedTreatment& ranked : decision.result.arbitration.ranked) {
+    if (ranked.place < 0) continue;
+    response->mutable_placements(ranked.place)
+        ->add_treatment_ids(
+            strategy.catalog.treatments[static_cast<size_t>(ranked.treatment)].name);
   }
 }
 
@@ -157,6 +174,14 @@ void FillResponse(const strategy::Strategy& strategy, const context::DecisionCon
         decision.result.scored.scored[static_cast<size_t>(arbitration.greedy)].treatment;
     response->set_greedy_treatment_id(
         strategy.catalog.treatments[static_cast<size_t>(treatment)].name);
+  }
+  FillPlacements(strategy, context, decision, response);
+  if (const auto& earliest = decision.result.earliest) {
+    pb::NextOpportunity* out = response->mutable_earliest();
+    out->set_treatment_id(
+        strategy.catalog.treatments[static_cast<size_t>(earliest->treatment)].name);
+    out->set_channel(strategy.context.channels[context.ChannelOf(earliest->slot)].name);
+    ToProto(earliest->time_ms * 1000, out->mutable_time());
   }
 }
 

@@ -134,6 +134,8 @@ std::string ExampleProblem(const strategy::Strategy& strategy, const std::string
   };
   const auto known = [](bool is_known) { return is_known ? "" : "is not declared"; };
   if (option == "--channel") return known(strategy.context.channels.IndexOf(text) >= 0);
+  if (option == "--open_channel") return known(strategy.context.channels.IndexOf(text) >= 0);
+  if (option == "--placement") return known(strategy.context.placements.IndexOf(text) >= 0);
   if (option == "--intent") return known(strategy.context.intents.IndexOf(text) >= 0);
   if (option == "--only") return known(strategy.catalog.Find(text) >= 0);
   if (option == "--remove") return known(strategy.features.SlotOf(text) >= 0);
@@ -192,6 +194,8 @@ TEST(Ctl, RefusesAWrongCommandLineAndSuggestsARightOne) {
       {"MissingOption", {"decide", "C1"}, "--channel is required"},
       {"MissingArgument", {"customer", "get"}, "CUSTOMER_ID is required"},
       {"MissingCustomer", {"decide", "--channel", "web"}, "CUSTOMER_ID is required"},
+      {"NamedAndOpen", {"decide", "C1", "--channel", "web", "--any_channel"}, "excludes"},
+      {"AnyAndSome", {"decide", "C1", "--open_channel", "web", "--any_channel"}, "excludes"},
       {"CustomerTwice", {"decide", "C1", "--customer", "C2", "--channel", "web"}, "excludes"},
       {"BadTimeout", {"--timeout", "5", "customer", "get", "C1"}, "must be a duration such as"},
       {"NegativeTimeout", {"--timeout=-5s", "customer", "get", "C1"}, "must be a duration such as"},
@@ -396,6 +400,48 @@ TEST_F(CtlServerTest, DecideAsksForNothingElse) {
   expected.set_customer_id("C1");
   expected.set_channel("web");
   EXPECT_EQ(server_.decisions().last_request().SerializeAsString(), expected.SerializeAsString());
+}
+
+TEST_F(CtlServerTest, DecideLeavesTheChannelOpenAndAsksForPlaces) {
+  ASSERT_EQ(Run({"decide", "C1", "--any_channel"}).status, kExitOk);
+  EXPECT_EQ(server_.decisions().last_request().channel(), "");
+  EXPECT_THAT(server_.decisions().last_request().open_channels(), ElementsAre("*"));
+  ASSERT_EQ(Run({"decide", "C1", "--open_channel", "web", "--open_channel", "ivr", "--placement",
+                 "hero", "--placement", "strip"})
+                .status,
+            kExitOk);
+  EXPECT_THAT(server_.decisions().last_request().open_channels(), ElementsAre("web", "ivr"));
+  EXPECT_THAT(server_.decisions().last_request().placements(), ElementsAre("hero", "strip"));
+}
+
+TEST_F(CtlServerTest, DecideShowsTheChannelAndThePlace) {
+  v1::DecideResponse response = Decision();
+  response.mutable_treatments(0)->set_channel("ivr");
+  response.add_placements()->set_placement("strip");
+  v1::PlacementRanking* hero = response.add_placements();
+  hero->set_placement("hero");
+  hero->add_treatment_ids("fast_track");
+  response.mutable_rejected_treatments(0)->set_channel("web");
+  server_.decisions().AnswerWith(response);
+  std::string out = Run({"decide", "C1", "--any_channel", "--explain"}).out;
+  EXPECT_THAT(out, HasSubstr("rank  treatment   group       channel  place  priority"));
+  EXPECT_THAT(out, HasSubstr("   1  fast_track  resolution  ivr      hero    88.0759"));
+  EXPECT_THAT(out, HasSubstr("priority  channel  detail\n"));
+  EXPECT_THAT(out, HasSubstr("  0.0200  web      priority 0.02 is below"));
+  EXPECT_THAT(Run({"decide", "C1", "--channel", "ivr"}).out, Not(HasSubstr("channel  place")))
+      << "who named the channel knows it";
+}
+
+TEST_F(CtlServerTest, DecideTellsWhatCanBeUsedFirst) {
+  v1::DecideResponse response = Decision();
+  response.clear_treatments();
+  response.mutable_earliest()->set_treatment_id("fast_track");
+  response.mutable_earliest()->set_channel("ivr");
+  response.mutable_earliest()->mutable_time()->set_seconds(1772323200);
+  server_.decisions().AnswerWith(response);
+  EXPECT_THAT(Run({"decide", "C1", "--any_channel"}).out,
+              HasSubstr("No treatment qualified.\nThe earliest is fast_track on ivr, from "
+                        "2026-03-01T00:00:00Z.\n"));
 }
 
 TEST_F(CtlServerTest, DecidePrintsTheRanking) {

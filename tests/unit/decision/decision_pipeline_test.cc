@@ -5,6 +5,7 @@
 #include <optional>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "gmock/gmock.h"
@@ -130,8 +131,23 @@ std::shared_ptr<strategy::Strategy> RandomStrategy(std::mt19937_64& random) {
       }
     }
   }
+  for (int i = 0; i < 2; ++i) {
+    pb::Placement* placement = file.add_placements();
+    placement->set_name("placement_" + std::to_string(i));
+    if (below(2)) {
+      placement->add_groups("group_" + std::to_string(below(static_cast<uint64_t>(groups))));
+    }
+    if (below(4) == 0) placement->add_channels("channel_" + std::to_string(below(3)));
+    placement->set_max_treatments(1 + below(3));
+  }
   pb::Arbitration* arbitration = file.mutable_arbitration();
   if (below(2)) arbitration->set_max_per_group(1 + below(3));
+  if (below(2)) {
+    pb::ContextWeight* weight = arbitration->add_context_weights();
+    weight->set_group("group_0");
+    weight->add_channels("channel_" + std::to_string(below(3)));
+    weight->set_percent(below(2) ? 50 : -50);
+  }
   if (below(3) == 0) arbitration->set_min_propensity(0.5);
   if (below(3) == 0) arbitration->set_min_priority(20);
   arbitration->mutable_ramp()->set_from(0.5);
@@ -167,6 +183,20 @@ storage::Record RandomCustomer(std::mt19937_64& random, const strategy::Strategy
   return record;
 }
 
+// Some decisions leave the channel open, some ask for places.
+void DrawChannelsAndPlacements(std::mt19937_64& random, context::DecisionContext& context) {
+  if (random() % 3 == 0) {
+    for (int channel = 0; channel < 3; ++channel) {
+      if (random() % 3 > 0) context.open_channels.push_back(channel);
+    }
+    if (context.is_channel_open()) context.channel = context.open_channels.front();
+  }
+  if (random() % 3 == 0) {
+    context.placements = {0, 1};
+    if (random() % 2 == 0) context.placements = {1};
+  }
+}
+
 TEST(RunPipelineTest, EveryTreatmentIsRankedOrRejectedExactlyOnce) {
   std::mt19937_64 random(1);
   PipelineResult result;  // reused, as in the service
@@ -183,6 +213,7 @@ TEST(RunPipelineTest, EveryTreatmentIsRankedOrRejectedExactlyOnce) {
       context.restricted = true;
       context.restricted_to = {static_cast<int>(random() % treatments)};
     }
+    DrawChannelsAndPlacements(random, context);
     const std::vector<ValueRef> features = {
         ValueRef::Double(static_cast<double>(random() % 100) * (random() % 5 == 0 ? 1e10 : 1.0)),
     };
@@ -250,6 +281,93 @@ TEST(RunPipelineTest, IsAPureFunctionWhateverTheMemoryHeldBefore) {
     }
     for (const candidates::Reason reason : candidates::kAllReasons) {
       ASSERT_EQ(fresh.rejected_counts.CountOf(reason), reused.rejected_counts.CountOf(reason));
+    }
+  }
+}
+
+// What an open channel comes to, with a pipeline for each channel alone: a treatment is ranked on
+// the channel on which its priority is highest of all on which it contends, and nowhere else.
+TEST(RunPipelineTest, AnOpenChannelRanksEachTreatmentWhereItsPriorityIsHighest) {
+  std::mt19937_64 random(3);
+  PipelineResult open;
+  int compared = 0;
+  int elsewhere = 0;
+  for (int round = 0; round < 300; ++round) {
+    const auto strategy = RandomStrategy(random);
+    context::DecisionContext context;
+    context.intent = static_cast<int>(random() % 5);
+    context.time_us = static_cast<int64_t>(random() % 400) * 1'000'000;
+    context.max_treatments = 100;
+    const std::vector<ValueRef> features = {ValueRef::Double(static_cast<double>(random() % 100))};
+    const storage::Record record = RandomCustomer(random, *strategy, context.time_us / 1000);
+    const auto customer = customer::CustomerState::Parse(record, "c").value();
+    StageTimes times;
+    StageTimer timer(times);
+    // By treatment: the best priority with which it contends, and where.
+    std::map<int, std::pair<double, int>> best;
+    for (context.channel = 0; context.channel < 3; ++context.channel) {
+      PipelineResult alone;
+      RunPipeline(*strategy, stops::StopSet(), context, customer, features, std::nullopt, timer,
+                  alone);
+      if (alone.arbitration.is_fallback) continue;
+      for (size_t i = 0; i < alone.scored.scored.size(); ++i) {
+        const auto& reason = alone.arbitration.reason[i];
+        if (reason && *reason != candidates::Reason::kGroupLimitReached) continue;
+        const double priority = alone.arbitration.priority[i];
+        const auto [known, is_new] = best.try_emplace(alone.scored.scored[i].treatment,
+                                                      std::pair(priority, context.channel));
+        if (!is_new && priority > known->second.first) known->second = {priority, context.channel};
+      }
+    }
+    context.channel = 0;
+    context.open_channels = {0, 1, 2};
+    RunPipeline(*strategy, stops::StopSet(), context, customer, features, std::nullopt, timer,
+                open);
+    if (open.arbitration.is_fallback) {
+      EXPECT_TRUE(best.empty());
+      continue;
+    }
+    ASSERT_EQ(open.arbitration.ranked.empty(), best.empty()) << round;
+    for (const auto& ranked : open.arbitration.ranked) {
+      const auto& [priority, channel] = best.at(ranked.treatment);
+      EXPECT_EQ(ranked.priority, priority) << round;
+      EXPECT_EQ(context.ChannelOf(open.SlotOf(ranked)), channel) << round;
+      elsewhere += channel != 0 ? 1 : 0;
+      ++compared;
+    }
+  }
+  EXPECT_GT(compared, 300);
+  EXPECT_GT(elsewhere, 30);
+}
+
+TEST(RunPipelineTest, OneOpenChannelIsAsGoodAsNamed) {
+  std::mt19937_64 random(4);
+  PipelineResult named;
+  PipelineResult open;
+  for (int round = 0; round < 200; ++round) {
+    const auto strategy = RandomStrategy(random);
+    context::DecisionContext context;
+    context.channel = static_cast<int>(random() % 3);
+    context.time_us = static_cast<int64_t>(random() % 400) * 1'000'000;
+    context.max_treatments = 3;
+    const std::vector<ValueRef> features = {ValueRef::Double(static_cast<double>(random() % 100))};
+    const storage::Record record = RandomCustomer(random, *strategy, context.time_us / 1000);
+    const auto customer = customer::CustomerState::Parse(record, "c").value();
+    StageTimes times;
+    StageTimer timer(times);
+    RunPipeline(*strategy, stops::StopSet(), context, customer, features, std::nullopt, timer,
+                named);
+    context.open_channels = {context.channel};
+    RunPipeline(*strategy, stops::StopSet(), context, customer, features, std::nullopt, timer,
+                open);
+    ASSERT_EQ(open.arbitration.ranked.size(), named.arbitration.ranked.size()) << round;
+    for (size_t i = 0; i < named.arbitration.ranked.size(); ++i) {
+      EXPECT_EQ(open.arbitration.ranked[i].treatment, named.arbitration.ranked[i].treatment);
+      EXPECT_EQ(open.arbitration.ranked[i].priority, named.arbitration.ranked[i].priority);
+    }
+    for (const candidates::Reason reason : candidates::kAllReasons) {
+      EXPECT_EQ(open.rejected_counts.CountOf(reason), named.rejected_counts.CountOf(reason))
+          << candidates::ReasonName(reason);
     }
   }
 }

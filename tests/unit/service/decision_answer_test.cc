@@ -29,14 +29,22 @@ class AnswerEncoderTest : public ::testing::Test {
         .ok();
   }
 
-  // Decides in every situation and compares the two ways to make an answer.
-  void CompareIn(const strategy::Strategy& strategy) {
+  // Decides in every situation and compares the two ways to make an answer. With `is_open` the
+  // channel is left open, and all placements of the strategy are asked for.
+  void CompareIn(const strategy::Strategy& strategy, bool is_open = false) {
     const AnswerEncoder encoder(strategy);
     decision::Decision decision;
     context::DecisionContext context;
     context.customer_id = "customer-1";
     context.attributes.assign(strategy.context.attributes.defaults().begin(),
                               strategy.context.attributes.defaults().end());
+    for (int channel = 0; is_open && channel < strategy.context.channels.size(); ++channel) {
+      context.open_channels.push_back(channel);
+    }
+    for (int placement = 0; is_open && placement < strategy.context.placements.size();
+         ++placement) {
+      context.placements.push_back(placement);
+    }
     for (const int64_t time_us : {int64_t{0}, int64_t{999'999}, int64_t{1'772'323'200'000'001}}) {
       context.time_us = time_us;
       for (context.channel = 0; context.channel < strategy.context.channels.size();
@@ -76,6 +84,40 @@ TEST_F(AnswerEncoderTest, WritesWhatTheMessageHolds) {
 TEST_F(AnswerEncoderTest, WritesWhatTheMessageHoldsOfALargeStrategy) {
   testing::StrategyBuilder builder;
   CompareIn(*testing::BuildLargeStrategy(builder, 7));
+}
+
+TEST_F(AnswerEncoderTest, WritesTheChannelAndThePlaceOfEachTreatment) {
+  testing::StrategyBuilder builder;
+  CompareIn(
+      *builder.BuildFromText(std::string(testing::kSmallStrategy) +
+                                 "placements { name: 'hero' groups: 'offer' channels: 'app' } "
+                                 "placements { name: 'box' max_treatments: 2 }",
+                             {testing::kSolveModel, testing::kSellModel}),
+      /*is_open=*/true);
+  CompareIn(*testing::BuildLargeStrategy(builder, 7), /*is_open=*/true);
+}
+
+TEST_F(AnswerEncoderTest, WritesWhatCanBeUsedFirst) {
+  testing::StrategyBuilder builder;
+  const auto strategy = builder.BuildFromText(
+      std::string(testing::kSmallStrategy) +
+          "contact { name: 'night' quiet_hours { from: '00:00' until: '23:59' } }",
+      {testing::kSolveModel, testing::kSellModel});
+  CompareIn(*strategy, /*is_open=*/true);
+  decision::Decision decision;
+  context::DecisionContext context;
+  context.customer_id = "customer-1";
+  context.attributes.assign(strategy->context.attributes.defaults().begin(),
+                            strategy->context.attributes.defaults().end());
+  context.open_channels = {0, 1};
+  ASSERT_TRUE(Decide(*strategy, context, decision));
+  std::string bytes;
+  AnswerEncoder(*strategy).Append(context, decision, /*explain=*/false, bytes);
+  pb::DecideResponse decoded;
+  ASSERT_TRUE(decoded.ParseFromString(bytes));
+  EXPECT_EQ(decoded.earliest().treatment_id(), "fast_callback");
+  EXPECT_EQ(decoded.earliest().channel(), "app");
+  EXPECT_EQ(decoded.earliest().time().seconds(), 23 * 3600 + 59 * 60);
 }
 
 TEST_F(AnswerEncoderTest, WritesTheChancesOfAllAndTheGreedyChoice) {

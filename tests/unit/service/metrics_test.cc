@@ -220,6 +220,25 @@ TEST_F(MetricsTest, CountsWhatExplorationPutOnTop) {
   EXPECT_THAT(Scrape(), HasSubstr(series("ivr", "care", 0)));
 }
 
+TEST_F(MetricsTest, CountsAnOpenChannelAsTheOneThatWasChosen) {
+  AddAll();
+  decision::Decision decision;
+  context::DecisionContext context;
+  context.open_channels = {0, 1};
+  decision.result.open_channels = 2;
+  decision_metrics_->Count(context, decision);
+  EXPECT_THAT(Scrape(), HasSubstr("attune_decisions_total{channel=\"_open\",group=\"none\","
+                                  "treatment=\"none\"} 1\n"));
+  EXPECT_THAT(Scrape(), HasSubstr("attune_decisions_total{channel=\"app\",group=\"none\","
+                                  "treatment=\"none\"} 0\n"));
+  decision.result.scored.scored.push_back({0, 0.5, /*slot=*/1});
+  decision.result.arbitration.ranked.emplace_back();
+  decision.result.arbitration.greedy = 0;
+  decision_metrics_->Count(context, decision);
+  EXPECT_THAT(Scrape(), HasSubstr("attune_decisions_total{channel=\"ivr\",group=\"resolution\","
+                                  "treatment=\"fast_callback\"} 1\n"));
+}
+
 TEST_F(MetricsTest, CountsALargeStrategyByGroup) {
   auto large = std::make_shared<strategy::Strategy>();
   std::vector<context::NamedEntry> channels;

@@ -1,0 +1,41 @@
+#ifndef ATTUNE_LIB_ARBITRATION_CHANNEL_CHOICE_H_
+#define ATTUNE_LIB_ARBITRATION_CHANNEL_CHOICE_H_
+
+#include <vector>
+
+#include "absl/types/span.h"
+#include "lib/arbitration/arbitration.h"
+#include "lib/catalog/catalog.h"
+#include "lib/context/decision_context.h"
+#include "lib/scoring/scoring.h"
+
+namespace attune::arbitration {
+
+// Memory of ChooseChannels, reused from decision to decision.
+struct ChannelChoice {
+  // The best that was found for a treatment so far.
+  struct Best {
+    int slot = -1;  // -1: no channel allows it
+    double propensity = 0;
+    double priority = 0;
+    bool contends = false;
+    int fallback = 0;  // index into Settings::fallbacks of the first that names it there
+  };
+  std::vector<Best> best;            // by index of the treatment
+  std::vector<double> group_weight;  // of the channel that is looked at, by group
+};
+
+// Chooses for each treatment that was scored for a channel that is open the one to use it on. In
+// this order: where it contends (it passes the thresholds, and a place of the request takes it);
+// where, contending nowhere, it comes first among the fallbacks; where its priority is highest;
+// where the channel comes first in the strategy. `scored` has the candidates of each channel, by
+// slot. The chosen ones, ascending by treatment, are written to `chosen`.
+// Allocates nothing once the memory is warm.
+void ChooseChannels(const Settings& settings, const catalog::Catalog& catalog,
+                    const context::DecisionContext& context,
+                    absl::Span<const scoring::ScoredCandidates* const> scored,
+                    ChannelChoice& memory, std::vector<scoring::ScoredCandidate>& chosen);
+
+}  // namespace attune::arbitration
+
+#endif  // ATTUNE_LIB_ARBITRATION_CHANNEL_CHOICE_H_
