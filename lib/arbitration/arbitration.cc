@@ -90,7 +90,8 @@ class Arbiter {
                ? settings_.exploration_of_group[static_cast<size_t>(treatment.group)]
                : -1;
   }
-  // The standard deviation of the priority when the propensity was learned from that much evidence.
+  // The standard deviation of the priority: as the model tells that of the propensity, or as if it
+  // had been learned from that much evidence.
   double DeviationOf(size_t scored, double evidence) const;
   // Lays out the contenders that have this exploration.
   void FindArms(int exploration);
@@ -149,7 +150,9 @@ double Arbiter::DeviationOf(size_t scored, double evidence) const {
   const catalog::Treatment& treatment = TreatmentOf(scored);
   if (settings_.without[static_cast<size_t>(Factor::kPropensity)]) return 0;
   const double p = scored_[scored].propensity;
-  Terms terms = TermsOf(treatment, std::sqrt(p * (1 - p) / (evidence + 1)), result_.group_weight);
+  const double known = scored_[scored].deviation;
+  const double deviation = known >= 0 ? known : std::sqrt(p * (1 - p) / (evidence + 1));
+  Terms terms = TermsOf(treatment, deviation, result_.group_weight);
   terms.cost = 0;
   return PriorityOf(terms, settings_.without);
 }

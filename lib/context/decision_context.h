@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "lib/context/context_schema.h"
 #include "lib/context/value.h"
@@ -25,6 +26,9 @@ struct DecisionContext {
   // `restricted` is set.
   std::vector<int> restricted_to;
   bool restricted = false;
+  // Until when the caller waits, by the system's clock. What is decided depends on it only where a
+  // model waits for another process. InfinitePast: nobody outside of this process may be asked.
+  absl::Time deadline = absl::InfiniteFuture();
 };
 
 }  // namespace attune::context

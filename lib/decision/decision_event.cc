@@ -80,8 +80,16 @@ void EncodeEvent(const strategy::Strategy& strategy, const context::DecisionCont
   writer.Field(Pb::kPropensityFieldNumber, [&](std::string& out) {
     for (const auto& s : scored) PutFixed(out, static_cast<float>(s.propensity));
   });
-  writer.Numbers(Pb::kModelFieldNumber, scored,
-                 [&](const auto& s) { return treatment(s.treatment).model; });
+  writer.Numbers(Pb::kModelFieldNumber, scored, [&](const auto& s) {
+    return scoring::ModelOf(strategy.models, strategy.catalog, s);
+  });
+  writer.Field(Pb::kDefaultedFieldNumber, [&](std::string& out) {
+    for (size_t i = 0; i < scored.size(); ++i) {
+      if (scored[i].source == scoring::ScoredCandidate::Source::kDefault) {
+        PutVarint(out, static_cast<uint32_t>(i));
+      }
+    }
+  });
   for (const scoring::NamedModel& model : strategy.models.models) {
     PutSizedField(event, Pb::kModelVersionsFieldNumber, model.version);
   }
