@@ -72,6 +72,7 @@ void RunCertainly(const strategy::Strategy& strategy, const context::DecisionCon
 
 // Notes in what way the scores are not as good as they should be.
 void NoteFailures(const scoring::ScoredCandidates& scored, uint32_t& degradation) {
+  if (scored.failed.empty()) return;
   const auto is_dropped = [](const candidates::Rejection& rejection) {
     return rejection.reason == candidates::Reason::kScoreNotFinite;
   };
@@ -84,7 +85,6 @@ void NoteFailures(const scoring::ScoredCandidates& scored, uint32_t& degradation
   const auto has_failed = [](const candidates::Rejection& rejection) {
     return rejection.reason == candidates::Reason::kModelFailed;
   };
-  if (scored.failed.empty()) return;
   if (std::any_of(scored.scored.begin(), scored.scored.end(), is_handled) ||
       std::any_of(scored.rejected.begin(), scored.rejected.end(), has_failed)) {
     degradation |= kModelFailed;
