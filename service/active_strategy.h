@@ -48,6 +48,9 @@ class ActiveStrategy {
   ActiveStrategy(std::string path, storage::NameDictionary* names,
                  registry::ModelRegistry* registry);
 
+  // Where remote models get their connections from; it outlives the object. Set it before Load.
+  void SetConnector(scoring::RemoteConnector* connector) ABSL_LOCKS_EXCLUDED(changing_);
+
   // Loads the strategy file: once, before the other methods. FAILED_PRECONDITION: it has errors,
   // which the message lists.
   absl::Status Load();
