@@ -39,9 +39,6 @@ static int Predict(const attune_model* model, const double* features, size_t row
 static void Destroy(attune_model* model) { (void)model; }
 
 const attune_model_plugin* attune_model_plugin_get(void) {
-#ifdef FAULT_NULL
-  return NULL;
-#else
   static const attune_model_plugin plugin = {
 #ifdef FAULT_VERSION
       ATTUNE_MODEL_ABI_VERSION + 1,
@@ -55,6 +52,10 @@ const attune_model_plugin* attune_model_plugin_get(void) {
       Predict,
 #endif
       Destroy};
+#ifdef FAULT_NULL
+  (void)plugin;
+  return NULL;
+#else
   return &plugin;
 #endif
 }
