@@ -6,6 +6,13 @@
 #include "absl/cleanup/cleanup.h"
 
 namespace attune::scoring {
+namespace {
+
+// Of the time that the caller still waits: the rest is for what comes of the answer, or of its
+// absence.
+constexpr double kShareOfTimeLeft = 0.75;
+
+}  // namespace
 
 RemoteScorer::RemoteScorer(RemoteSettings settings, std::unique_ptr<RemoteTransport> transport,
                            const Clock* clock)
@@ -33,10 +40,12 @@ RemoteAnswer RemoteScorer::AskWithin(absl::Span<const double> rows, absl::Time d
   const std::optional<CircuitBreaker::Permit> permit = breaker_.TryPass(now);
   if (!permit) return {ModelFailure::kBreakerOpen, ""};
   const absl::Time own = now + settings_.deadline;
-  RemoteAnswer answer = transport_->Ask(rows, std::min(own, deadline), predictions);
+  const absl::Time callers =
+      deadline == absl::InfiniteFuture() ? deadline : now + (deadline - now) * kShareOfTimeLeft;
+  RemoteAnswer answer = transport_->Ask(rows, std::min(own, callers), predictions);
   if (answer.failure == ModelFailure::kNone) {
     breaker_.ReportSuccess(*permit);
-  } else if (answer.failure == ModelFailure::kTimeout && deadline < own) {
+  } else if (answer.failure == ModelFailure::kTimeout && callers < own) {
     // Callers in a hurry say nothing about the server.
     breaker_.ReportNothing(*permit);
   } else {

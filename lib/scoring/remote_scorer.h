@@ -64,8 +64,9 @@ class RemoteScorer {
   RemoteScorer(RemoteSettings settings, std::unique_ptr<RemoteTransport> transport,
                const Clock* clock);
 
-  // As RemoteTransport::Ask, with the deadline of the settings or that of the caller, whichever is
-  // earlier. Failures besides: kNoTime, kBusy, kBreakerOpen. InfinitePast is not counted.
+  // As RemoteTransport::Ask, for as long as the settings say, and at most three quarters of the
+  // time until `deadline`, so that the caller gets an answer even when there is none here. Failures
+  // besides: kNoTime, kBusy, kBreakerOpen. InfinitePast is not counted.
   RemoteAnswer Ask(absl::Span<const double> rows, absl::Time deadline,
                    const Predictions& predictions);
 
