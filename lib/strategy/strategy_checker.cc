@@ -308,6 +308,10 @@ struct Reach {
       }
       any_intent |= treatment.intents;
     }
+    for (const scoring::NamedModel& model : strategy.models.models) {
+      const int fallback = model.on_error.fallback;
+      if (fallback >= 0) model_used[static_cast<size_t>(fallback)] = true;
+    }
   }
 
   // Is there a treatment of the group for one of the channels and one of the intents?
