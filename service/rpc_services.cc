@@ -18,6 +18,10 @@ using rpc::CallContext;
 using rpc::ReplyOf;
 using rpc::RpcStatus;
 
+// Decisions that wait for other processes, and calls that wait for the disk, run on so many
+// threads, which mostly sleep: with answers in 10 ms that is 6400 decisions a second.
+constexpr int kThreadsOfWaitingDecisions = 64;
+
 RpcStatus ToRpcStatus(absl::Status status, Violations violations) {
   if (!violations.empty()) return RpcStatus::Invalid(std::move(violations));
   return RpcStatus(std::move(status));
@@ -151,6 +155,7 @@ RpcServices::RpcServices(const Options& options, const Services& services)
         rpc::RpcServerOptions rpc_options;
         rpc_options.listen_address = options.listen;
         rpc_options.completion_queues = options.threads;
+        if (services.decisions.waits()) rpc_options.executor_threads = kThreadsOfWaitingDecisions;
         return rpc_options;
       }()) {
   AddDecisionMethods(services.decisions);
@@ -196,12 +201,18 @@ void RpcServices::AddDecisionMethods(DecisionService& decisions) {
   } else {
     server_.AddUnary<pb::DecideRequest, pb::DecideResponse>(path, decide);
   }
-  server_.AddBidiStream<pb::DecideStreamRequest, pb::DecideStreamResponse>(
-      "/attune.v1.DecisionService/DecideStream",
-      [&decisions](CallContext& call, const pb::DecideStreamRequest& request,
-                   ReplyOf<pb::DecideStreamResponse> reply) {
-        return DecideOne(decisions, call, request, reply);
-      });
+  const auto decide_one = [&decisions](CallContext& call, const pb::DecideStreamRequest& request,
+                                       ReplyOf<pb::DecideStreamResponse> reply) {
+    return DecideOne(decisions, call, request, reply);
+  };
+  const std::string_view stream_path = "/attune.v1.DecisionService/DecideStream";
+  if (decisions.waits()) {
+    server_.AddBlockingBidiStream<pb::DecideStreamRequest, pb::DecideStreamResponse>(stream_path,
+                                                                                     decide_one);
+  } else {
+    server_.AddBidiStream<pb::DecideStreamRequest, pb::DecideStreamResponse>(stream_path,
+                                                                             decide_one);
+  }
 }
 
 void RpcServices::AddCustomerMethods(const CustomerService& customers) {
