@@ -26,6 +26,7 @@ std::unique_ptr<const Model> PluginModel::Create(std::string name,
   }
   if (columns.size() == 0 || library == nullptr) return nullptr;
   std::vector<std::string> features;
+  features.reserve(static_cast<size_t>(plugin.inputs_size()));
   for (const attune::strategy::v1::TreeInput& input : plugin.inputs()) {
     features.push_back(input.feature());
   }

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <utility>
 
 namespace attune::scoring {
 namespace {
@@ -52,7 +51,7 @@ class ErrorHandler {
       : models_(models), context_(context), result_(result) {}
 
   // `positions`: of the treatments in the batch. `failure`: how the model failed as a whole.
-  void Handle(int model, ModelFailure failure, std::vector<size_t> positions) {
+  void Handle(int model, ModelFailure failure, const std::vector<size_t>& positions) {
     result_.failed.push_back(
         {.model = model,
          .failure = failure == ModelFailure::kNone ? ModelFailure::kNotFinite : failure,
@@ -95,7 +94,7 @@ class ErrorHandler {
       if (!std::isfinite(propensity[i])) without_score.push_back(positions[i]);
     }
     // It has no fallback itself, so this comes to an end.
-    if (!without_score.empty()) Handle(fallback, failure, std::move(without_score));
+    if (!without_score.empty()) Handle(fallback, failure, without_score);
   }
 
   const ModelSet& models_;
@@ -122,8 +121,7 @@ void ScoreBatch(const ModelSet& models, const context::DecisionContext& context,
   for (size_t i = start; i < end; ++i) {
     if (!std::isfinite(result.batch_propensity[i])) without_score.push_back(i);
   }
-  ErrorHandler(models, context, result)
-      .Handle(static_cast<int>(model), failure, std::move(without_score));
+  ErrorHandler(models, context, result).Handle(static_cast<int>(model), failure, without_score);
 }
 
 // Why a treatment has no score at all, in spite of on_error.

@@ -15,7 +15,7 @@
 namespace attune::strategy {
 namespace {
 
-constexpr int kFullHashDigits = 64;
+constexpr int kOutsideHashDigits = 64;
 
 // Equal messages have equal hashes, whatever the order of their maps.
 std::string HashOf(const google::protobuf::MessageLite& message) {
@@ -26,7 +26,7 @@ std::string HashOf(const google::protobuf::MessageLite& message) {
     coded.SetSerializationDeterministic(true);
     message.SerializeToCodedStream(&coded);
   }
-  return ContentHash(bytes, kFullHashDigits);
+  return ContentHash(bytes, kOutsideHashDigits);
 }
 
 absl::StatusOr<StrategySources::Plugin> FindPlugin(const std::string& strategy_path,

@@ -23,7 +23,7 @@ using scoring::ModelFailure;
 using scoring::RemoteAnswer;
 using scoring::RemoteSettings;
 
-constexpr int kMaxAnswerBytes = 4 << 20;
+constexpr int kMaxReceivedBytes = 4 << 20;
 // A connection that broke is tried again so soon: the circuit breaker sees to it that nobody waits.
 constexpr int kReconnectMs = 100;
 constexpr int kMaxReconnectMs = 1000;
@@ -40,7 +40,7 @@ std::shared_ptr<grpc::Channel> Connect(const std::string& endpoint) {
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, kReconnectMs);
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, kReconnectMs);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kMaxReconnectMs);
-  arguments.SetMaxReceiveMessageSize(kMaxAnswerBytes);
+  arguments.SetMaxReceiveMessageSize(kMaxReceivedBytes);
   auto channel = grpc::CreateCustomChannel(endpoint, grpc::InsecureChannelCredentials(), arguments);
   channel->GetState(/*try_to_connect=*/true);
   return channel;
