@@ -11,6 +11,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "service/inference/inference_client.h"
+#include "service/inference/remote_connections.h"
 #include "tests/integration/server_fixture.h"
 #include "tests/integration/subprocess.h"
 
@@ -230,6 +232,57 @@ TEST_F(RemoteModelServerTest, ComesBackAfterTheServerVanished) {
   while (Explained().treatments(0).propensity() != 0.25) {
     ASSERT_LT(absl::Now(), patience) << "it is not asked again";
   }
+}
+
+// What is asked of a server on this port.
+scoring::RemoteSettings SettingsFor(int port) {
+  scoring::RemoteSettings settings;
+  settings.endpoints = {absl::StrCat("127.0.0.1:", port)};
+  settings.model = "churn";
+  settings.columns = 2;
+  settings.input_tensor = "input-0";
+  settings.deadline = absl::Milliseconds(20);
+  return settings;
+}
+
+TEST(InferenceServerProblemTest, ComparesTheTensors) {
+  InferenceServerProcess models;
+  const absl::Duration patience = absl::Seconds(60);
+  scoring::RemoteSettings settings = SettingsFor(models.port());
+  EXPECT_EQ(InferenceServerProblem(settings, patience), "");
+  settings.columns = 3;
+  EXPECT_THAT(InferenceServerProblem(settings, patience),
+              HasSubstr("takes 2 inputs, and the strategy lists 3"));
+  settings = SettingsFor(models.port());
+  settings.is_double = true;
+  EXPECT_THAT(InferenceServerProblem(settings, patience), HasSubstr("takes \"FP32\", not FP64"));
+  settings = SettingsFor(models.port());
+  settings.input_tensor = "x";
+  EXPECT_THAT(InferenceServerProblem(settings, patience),
+              HasSubstr("has no input tensor \"x\"; its first is \"input-0\""));
+  settings = SettingsFor(models.port());
+  settings.output_tensor = "y";
+  EXPECT_THAT(InferenceServerProblem(settings, patience), HasSubstr("has no output tensor \"y\""));
+  settings = SettingsFor(models.port());
+  settings.output = 1;
+  EXPECT_THAT(InferenceServerProblem(settings, patience), HasSubstr("gives 1 outputs per row"));
+  settings = SettingsFor(models.port());
+  settings.model = "unknown";
+  EXPECT_THAT(InferenceServerProblem(settings, patience), HasSubstr("there is no such model"));
+}
+
+TEST(RemoteConnectionsTest, KeepsConnectionsThatHaveTheSameSettings) {
+  InferenceServerProcess models;
+  const SystemClock clock;
+  RemoteConnections connections(&clock);
+  std::string warning;
+  const auto first = connections.Connect("churn", SettingsFor(models.port()), warning);
+  EXPECT_EQ(connections.Connect("churn", SettingsFor(models.port()), warning), first);
+  EXPECT_EQ(connections.scorers().size(), 1u);
+  scoring::RemoteSettings settings = SettingsFor(models.port());
+  settings.channels = 2;
+  EXPECT_NE(connections.Connect("churn", settings, warning), first);
+  EXPECT_EQ(connections.scorers().size(), 1u);
 }
 
 TEST_F(RemoteModelServerTest, StartsWithoutTheServer) {

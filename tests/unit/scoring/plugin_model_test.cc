@@ -107,6 +107,14 @@ TEST_F(PluginModelTest, SaysThatItFailed) {
   EXPECT_TRUE(std::isnan(propensity[0]));
 }
 
+TEST_F(PluginModelTest, MayLackAScoreForOneTreatment) {
+  const auto model = Create("plugin_of_nan", kIsCare);
+  ASSERT_NE(model, nullptr);
+  EXPECT_EQ(Predict(*model, {0, 1}), ModelFailure::kNone);
+  EXPECT_TRUE(std::isnan(propensity_[0]));
+  EXPECT_EQ(propensity_[1], 0.5);
+}
+
 TEST_F(PluginModelTest, WhyAModelCantBeMade) {
   EXPECT_EQ(Create("example_plugin", std::string(kTenure) + "config: 'much'"), nullptr);
   EXPECT_THAT(issues_, ElementsAre(Pair("plugin.file", HasSubstr("the config has no weight for "
