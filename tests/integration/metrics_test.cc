@@ -226,9 +226,8 @@ TEST_F(ServerMetricsTest, CountsDecisionsByWhatIsOnTop) {
   EXPECT_EQ(scrape.at("attune_dry_run_decisions_total"), 1);
   EXPECT_EQ(scrape.at("attune_repeated_requests_total"), 3);
   EXPECT_EQ(scrape.at("attune_unknown_customer_decisions_total"), 3);
-  for (const char* reason :
-       {"customer_unavailable", "customer_damaged", "not_remembered", "score_not_finite",
-        "model_failed"}) {
+  for (const char* reason : {"customer_unavailable", "customer_damaged", "not_remembered",
+                             "score_not_finite", "model_failed"}) {
     EXPECT_EQ(scrape.at(absl::StrCat("attune_degraded_decisions_total{reason=\"", reason, "\"}")),
               0);
   }
