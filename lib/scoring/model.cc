@@ -1,8 +1,5 @@
 #include "lib/scoring/model.h"
 
-#include "absl/strings/str_cat.h"
-#include "lib/base/absl_strings.h"
-
 namespace attune::scoring {
 
 std::string_view ModelFailureName(ModelFailure failure) {
@@ -37,6 +34,7 @@ std::string Model::FailureText(ModelFailure failure) const {
   switch (failure) {
     case ModelFailure::kNotFinite:
       return "gave a score that is not finite";
+    case ModelFailure::kNone:
     case ModelFailure::kPlugin:
       return "failed";
     case ModelFailure::kNotAsked:
@@ -55,10 +53,8 @@ std::string Model::FailureText(ModelFailure failure) const {
       return "answered with an error";
     case ModelFailure::kBadAnswer:
       return "gave an answer that does not fit the request";
-    case ModelFailure::kNone:
-      break;
   }
-  return absl::StrCat("failed: ", ToAbsl(ModelFailureName(failure)));
+  return "failed";
 }
 
 std::string_view OnErrorName(OnError::Action action) {
