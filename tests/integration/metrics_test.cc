@@ -136,7 +136,8 @@ TEST_F(ServerMetricsTest, ServesEveryFamilyThatOthersRelyOn) {
     std::istringstream words(line);
     std::string name, type;
     words >> name >> type;
-    expected[name] = type;
+    // There is no series where the strategy has no such model.
+    if (!name.starts_with("attune_remote_model_")) expected[name] = type;
   }
   EXPECT_EQ(scrape.types, expected);
 }
