@@ -14,6 +14,21 @@ constexpr const char* kCodeNames[] = {
     "Aborted",  "OutOfRange",     "Unimplemented",    "Internal",          "Unavailable",
     "DataLoss", "Unauthenticated"};
 
+// By index of the model.
+std::vector<telemetry::Counter*> AddModelErrors(telemetry::Registry& registry,
+                                                const strategy::Strategy& strategy) {
+  std::vector<telemetry::Counter*> counters;
+  counters.reserve(strategy.models.models.size());
+  for (const scoring::NamedModel& model : strategy.models.models) {
+    counters.push_back(registry.AddCounter(
+        "attune_model_errors_total",
+        "Decisions in which a model gave treatments no usable score, by what its on_error says.",
+        {{"model", model.name},
+         {"action", std::string(scoring::OnErrorName(model.on_error.action))}}));
+  }
+  return counters;
+}
+
 }  // namespace
 
 DecisionMetrics::DecisionMetrics(telemetry::Registry& registry, const strategy::Strategy& strategy)
@@ -73,13 +88,7 @@ DecisionMetrics::DecisionMetrics(telemetry::Registry& registry, const strategy::
   not_remembered_ = degraded("not_remembered");
   score_not_finite_ = degraded("score_not_finite");
   model_failed_ = degraded("model_failed");
-  for (const scoring::NamedModel& model : strategy.models.models) {
-    model_errors_.push_back(registry.AddCounter(
-        "attune_model_errors_total",
-        "Decisions in which a model gave treatments no usable score, by what its on_error says.",
-        {{"model", model.name},
-         {"action", std::string(scoring::OnErrorName(model.on_error.action))}}));
-  }
+  model_errors_ = AddModelErrors(registry, strategy);
   unknown_customers_ =
       registry.AddCounter("attune_unknown_customer_decisions_total",
                           "Decisions for customers whose features were never written.");
