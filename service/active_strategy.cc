@@ -67,6 +67,11 @@ ActiveStrategy::ActiveStrategy(std::string path, storage::NameDictionary* names,
                                registry::ModelRegistry* registry)
     : path_(std::move(path)), names_(*names), registry_(*registry) {}
 
+void ActiveStrategy::SetConnector(scoring::RemoteConnector* connector) {
+  MutexLock changing(changing_);
+  sources_.SetConnector(connector);
+}
+
 std::shared_ptr<const strategy::Strategy> ActiveStrategy::strategy() const {
   MutexLock lock(mutex_);
   return strategy_;

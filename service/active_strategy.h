@@ -55,6 +55,9 @@ class ActiveStrategy {
   // INVALID_ARGUMENT: the file is damaged or not supported. Others as ModelRegistry::Put.
   absl::Status PutIfAbsent(const StoredFile& file, absl::Time now);
 
+  // Where remote models get their connections from; it outlives the object. Set it before Load.
+  void SetConnector(scoring::RemoteConnector* connector) ABSL_LOCKS_EXCLUDED(changing_);
+
   // Loads the strategy file: once, before the other methods. FAILED_PRECONDITION: it has errors,
   // which the message lists.
   absl::Status Load();

@@ -277,8 +277,15 @@ void AnswerEncoder::AppendRanked(const context::DecisionContext& context,
   const OpenField open = BeginSizedField(bytes, pb::DecideResponse::kTreatmentsFieldNumber,
                                          VarintSize(encoded.size() + kRankedNumbersBytes));
   bytes += encoded;
-  PutNumber(bytes, Pb::kPropensityFieldNumber,
-            decision.result.scored.scored[static_cast<size_t>(ranked.scored)].propensity);
+  const scoring::ScoredCandidate& scored =
+      decision.result.scored.scored[static_cast<size_t>(ranked.scored)];
+  PutNumber(bytes, Pb::kPropensityFieldNumber, scored.propensity);
+  if (scored.source == scoring::ScoredCandidate::Source::kFallback) {
+    // Of a field that stands there twice the last one holds.
+    const int model = scoring::ModelOf(strategy_.models, strategy_.catalog, scored);
+    PutText(bytes, Pb::kModelVersionFieldNumber,
+            strategy_.models.models[static_cast<size_t>(model)].version);
+  }
   PutNumber(bytes, Pb::kContextWeightFieldNumber, ranked.context_weight);
   PutNumber(bytes, Pb::kPriorityFieldNumber, ranked.priority);
   PutNumber(bytes, Pb::kSelectionProbabilityFieldNumber, ranked.selection_probability);

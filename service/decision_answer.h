@@ -32,6 +32,7 @@ inline constexpr DegradationName kDegradations[] = {
     {decision::kCustomerDamaged, "customer_damaged"},
     {decision::kNotRemembered, "not_remembered"},
     {decision::kScoreNotFinite, "score_not_finite"},
+    {decision::kModelFailed, "model_failed"},
 };
 
 // Marks an answer in bytes: its explanation is not all there.

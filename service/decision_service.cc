@@ -1,5 +1,6 @@
 #include "service/decision_service.h"
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -20,6 +21,12 @@ constexpr size_t kMaxIdleWorkspaces = 64;
 constexpr size_t kMaxIdleBytes = 256 << 10;
 constexpr int64_t kLogPeriodUs = 1'000'000;
 
+bool HasWaitingModel(const strategy::Strategy& strategy) {
+  const auto& models = strategy.models.models;
+  return std::any_of(models.begin(), models.end(),
+                     [](const scoring::NamedModel& model) { return model.model->Waits(); });
+}
+
 absl::Status DamagedAnswer() {
   return absl::DataLossError("the earlier answer to this request_id is damaged; use a new one");
 }
@@ -32,7 +39,9 @@ struct DecisionService::Prepared {
 };
 
 DecisionService::DecisionService(const Options& options)
-    : options_(options), decider_(options.store, options.seed) {
+    : options_(options),
+      decider_(options.store, options.seed),
+      waits_(HasWaitingModel(*options.strategy)) {
   Publish(Prepare(options.strategy));
 }
 
@@ -89,9 +98,9 @@ void DecisionService::ReturnWorkspace(std::unique_ptr<Workspace> workspace) {
 }
 
 absl::Status DecisionService::Decide(const pb::DecideRequest& request, std::string* answer,
-                                     Violations& violations) {
+                                     Violations& violations, absl::Time deadline) {
   std::unique_ptr<Workspace> workspace = TakeWorkspace();
-  absl::Status status = DecideWith(request, *workspace, violations);
+  absl::Status status = DecideWith(request, deadline, *workspace, violations);
   if (status.ok()) {
     const decision::Decision& decision = workspace->decision;
     if (!decision.answer.empty()) {
@@ -140,8 +149,8 @@ void DecisionService::FillRequest(const pb::DecideRequest& request, Workspace& w
   violations.SortFrom(first);
 }
 
-absl::Status DecisionService::DecideWith(const pb::DecideRequest& request, Workspace& workspace,
-                                         Violations& violations) {
+absl::Status DecisionService::DecideWith(const pb::DecideRequest& request, absl::Time deadline,
+                                         Workspace& workspace, Violations& violations) {
   const auto start = std::chrono::steady_clock::now();
   const strategy::Strategy& strategy = *workspace.snapshot->strategy;
   const context::DecisionContext& context = workspace.context;
@@ -160,6 +169,7 @@ absl::Status DecisionService::DecideWith(const pb::DecideRequest& request, Works
     violations.Add("time", "is required until a first request has set the replay clock");
   }
   if (!violations.empty()) return violations.ToStatus();
+  workspace.context.deadline = deadline;
   if (options_.replay_clock != nullptr && workspace.request.time && !request.dry_run()) {
     options_.replay_clock->AdvanceTo(*workspace.request.time);
   }
@@ -188,6 +198,7 @@ absl::Status DecisionService::DecideWith(const pb::DecideRequest& request, Works
   decision.times.nanos[static_cast<size_t>(decision::Stage::kContext)] =
       std::chrono::nanoseconds(context_nanos).count();
   if (!decision.store_status.ok()) LogStoreStatus(decision.store_status);
+  if (!decision.result.scored.failed.empty()) LogFailedModels(strategy, decision.result.scored);
   if (decide.dry_run) {
     options_.metrics->CountDryRun();
   } else {
@@ -205,12 +216,25 @@ const evidence::RampShares* DecisionService::ReadRamps(Workspace& workspace) {
   return &workspace.ramps.Read(*options_.evidence);
 }
 
-void DecisionService::LogStoreStatus(const absl::Status& status) {
+bool DecisionService::MayLog(std::atomic<int64_t>& next_log_us) {
   const int64_t now_us = absl::ToUnixMicros(absl::Now());
-  int64_t next_us = next_log_us_.load(std::memory_order_relaxed);
-  if (now_us < next_us || !next_log_us_.compare_exchange_strong(next_us, now_us + kLogPeriodUs)) {
-    return;
+  int64_t next_us = next_log_us.load(std::memory_order_relaxed);
+  return now_us >= next_us && next_log_us.compare_exchange_strong(next_us, now_us + kLogPeriodUs);
+}
+
+void DecisionService::LogFailedModels(const strategy::Strategy& strategy,
+                                      const scoring::ScoredCandidates& scored) {
+  if (!MayLog(next_failure_log_us_)) return;
+  for (const scoring::FailedModel& failed : scored.failed) {
+    const scoring::NamedModel& model = strategy.models.models[static_cast<size_t>(failed.model)];
+    spdlog::warn("the model {} {}{} (counted in attune_model_errors_total)", model.version,
+                 model.model->FailureText(failed.failure),
+                 failed.text.empty() ? "" : absl::StrCat(": ", failed.text));
   }
+}
+
+void DecisionService::LogStoreStatus(const absl::Status& status) {
+  if (!MayLog(next_log_us_)) return;
   spdlog::error(
       "decisions are degraded by the store (counted in attune_degraded_decisions_total): {}",
       std::string(status.message()));

@@ -65,9 +65,14 @@ class DecisionService {
   // See the service's comments in decision_service.proto. The answer is appended to `answer` as the
   // bytes of a DecideResponse; a repeated request gets the same bytes, but for an explanation too
   // long to be kept. INVALID_ARGUMENT comes with
-  // every violation in `violations`.
+  // every violation in `violations`. Only where a model waits for another process it matters how
+  // long the caller waits: until `deadline`, by the system's clock.
   absl::Status Decide(const attune::v1::DecideRequest& request, std::string* answer,
-                      Violations& violations);
+                      Violations& violations, absl::Time deadline = absl::InfiniteFuture());
+
+  // Whether decisions wait for other processes, so that they must not run on a thread that others
+  // need. The same for all strategies from the first one on.
+  bool waits() const { return waits_; }
 
  private:
   // What decides from one swap to the next. Immutable.
@@ -90,8 +95,12 @@ class DecisionService {
   std::unique_ptr<Workspace> TakeWorkspace();
   void ReturnWorkspace(std::unique_ptr<Workspace> workspace);
 
-  absl::Status DecideWith(const attune::v1::DecideRequest& request, Workspace& workspace,
-                          Violations& violations);
+  absl::Status DecideWith(const attune::v1::DecideRequest& request, absl::Time deadline,
+                          Workspace& workspace, Violations& violations);
+  // Logs which models failed, and how; at most one line a second.
+  void LogFailedModels(const strategy::Strategy& strategy, const scoring::ScoredCandidates& scored);
+  // True at most once a second.
+  static bool MayLog(std::atomic<int64_t>& next_log_us);
   // How far the ramps have come; nullptr when there are none.
   const evidence::RampShares* ReadRamps(Workspace& workspace);
   // Logs what the store did to a decision; at most one line a second.
@@ -101,7 +110,9 @@ class DecisionService {
 
   const Options options_;
   const decision::Decider decider_;
-  std::atomic<int64_t> next_log_us_{0};  // Unix microseconds
+  const bool waits_;
+  std::atomic<int64_t> next_log_us_{0};          // Unix microseconds
+  std::atomic<int64_t> next_failure_log_us_{0};  // Unix microseconds
 
   Mutex mutex_;
   std::shared_ptr<const Snapshot> snapshot_ ABSL_GUARDED_BY(mutex_);

@@ -14,6 +14,21 @@ constexpr const char* kCodeNames[] = {
     "Aborted",  "OutOfRange",     "Unimplemented",    "Internal",          "Unavailable",
     "DataLoss", "Unauthenticated"};
 
+// By index of the model.
+std::vector<telemetry::Counter*> AddModelErrors(telemetry::Registry& registry,
+                                                const strategy::Strategy& strategy) {
+  std::vector<telemetry::Counter*> counters;
+  counters.reserve(strategy.models.models.size());
+  for (const scoring::NamedModel& model : strategy.models.models) {
+    counters.push_back(registry.AddCounter(
+        "attune_model_errors_total",
+        "Decisions in which a model gave treatments no usable score, by what its on_error says.",
+        {{"model", model.name},
+         {"action", std::string(scoring::OnErrorName(model.on_error.action))}}));
+  }
+  return counters;
+}
+
 }  // namespace
 
 DecisionMetrics::DecisionMetrics(telemetry::Registry& registry, const strategy::Strategy& strategy)
@@ -74,6 +89,8 @@ DecisionMetrics::DecisionMetrics(telemetry::Registry& registry, const strategy::
   customer_damaged_ = degraded("customer_damaged");
   not_remembered_ = degraded("not_remembered");
   score_not_finite_ = degraded("score_not_finite");
+  model_failed_ = degraded("model_failed");
+  model_errors_ = AddModelErrors(registry, strategy);
   unknown_customers_ =
       registry.AddCounter("attune_unknown_customer_decisions_total",
                           "Decisions for customers whose features were never written.");
@@ -117,6 +134,10 @@ void DecisionMetrics::Count(const context::DecisionContext& context,
   if (decision.degradation & decision::kCustomerDamaged) customer_damaged_->Increment();
   if (decision.degradation & decision::kNotRemembered) not_remembered_->Increment();
   if (decision.degradation & decision::kScoreNotFinite) score_not_finite_->Increment();
+  if (decision.degradation & decision::kModelFailed) model_failed_->Increment();
+  for (const scoring::FailedModel& failed : decision.result.scored.failed) {
+    model_errors_[static_cast<size_t>(failed.model)]->Increment();
+  }
   if (decision.unknown_customer) unknown_customers_->Increment();
   if (decision.result.policy.time_zone_unknown) unknown_time_zones_->Increment();
   if (decision.result.policy.history_incomplete) incomplete_histories_->Increment();
@@ -258,6 +279,25 @@ void AddInfoMetrics(telemetry::Registry& registry,
     }
     return models;
   });
+}
+
+void AddRemoteModelMetrics(telemetry::Registry& registry, const std::string& model,
+                           const std::shared_ptr<const scoring::RemoteScorer>& scorer) {
+  using scoring::ModelFailure;
+  for (const ModelFailure result :
+       {ModelFailure::kNone, ModelFailure::kNoTime, ModelFailure::kBusy, ModelFailure::kBreakerOpen,
+        ModelFailure::kTimeout, ModelFailure::kUnavailable, ModelFailure::kRefused,
+        ModelFailure::kBadAnswer}) {
+    registry.AddCounterFunction(
+        "attune_remote_model_requests_total",
+        "Calls to the servers of remote models, by what became of them; those of dry runs, too.",
+        [scorer, result] { return static_cast<double>(scorer->count(result)); },
+        {{"model", model}, {"result", std::string(scoring::ModelFailureName(result))}});
+  }
+  registry.AddGauge(
+      "attune_remote_model_breaker_state",
+      "Circuit breaker of a remote model: 0 closed, 1 half-open, 2 open, so that nothing is asked.",
+      [scorer] { return static_cast<double>(scorer->breaker_state()); }, {{"model", model}});
 }
 
 ModelMetrics::ModelMetrics(telemetry::Registry& registry, const registry::ModelRegistry* models)

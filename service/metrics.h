@@ -15,6 +15,7 @@
 #include "lib/decision/decider.h"
 #include "lib/evidence/evidence_fold.h"
 #include "lib/registry/model_registry.h"
+#include "lib/scoring/remote_scorer.h"
 #include "lib/stops/stop_list.h"
 #include "lib/storage/state_store.h"
 #include "lib/strategy/strategy.h"
@@ -49,14 +50,16 @@ class DecisionMetrics {
   std::vector<telemetry::Counter*> on_top_;
   // The same, by group, of those that exploration put there.
   std::vector<telemetry::Counter*> explored_;
-  std::vector<telemetry::Counter*> empty_;       // by channel
-  telemetry::Counter* empty_anywhere_;           // of those that left the channel open
-  std::vector<telemetry::Counter*> rejections_;  // by number of the cause
+  std::vector<telemetry::Counter*> empty_;         // by channel
+  telemetry::Counter* empty_anywhere_;             // of those that left the channel open
+  std::vector<telemetry::Counter*> rejections_;    // by number of the cause
+  std::vector<telemetry::Counter*> model_errors_;  // by index of the model
   std::array<telemetry::Histogram*, decision::kStages> stages_{};
   telemetry::Counter* customer_unavailable_;
   telemetry::Counter* customer_damaged_;
   telemetry::Counter* not_remembered_;
   telemetry::Counter* score_not_finite_;
+  telemetry::Counter* model_failed_;
   telemetry::Counter* unknown_customers_;
   telemetry::Counter* unknown_time_zones_;
   telemetry::Counter* incomplete_histories_;
@@ -116,6 +119,10 @@ void AddRampMetrics(telemetry::Registry& registry, const catalog::Catalog& catal
 // asked on every scrape.
 void AddInfoMetrics(telemetry::Registry& registry,
                     const std::function<std::shared_ptr<const strategy::Strategy>()>& strategy);
+
+// Exports what became of the calls to the server of a remote model, and whether it is left alone.
+void AddRemoteModelMetrics(telemetry::Registry& registry, const std::string& model,
+                           const std::shared_ptr<const scoring::RemoteScorer>& scorer);
 
 // What becomes of versions of models. Thread-safe; counting takes no lock.
 class ModelMetrics {

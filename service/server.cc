@@ -22,6 +22,7 @@
 #include "service/customer_service.h"
 #include "service/decision_service.h"
 #include "service/history_service.h"
+#include "service/inference/remote_connections.h"
 #include "service/metrics.h"
 #include "service/model_service.h"
 #include "service/rpc_services.h"
@@ -144,6 +145,7 @@ class AttuneServer : public Server {
     if (!models.ok()) return models.status();
     models_ = *std::move(models);
     active_ = std::make_unique<ActiveStrategy>(options.strategy, names_.get(), models_.get());
+    active_->SetConnector(&remotes_);
     SetClock(clock);
     for (const StoredFile& file : options.stored) {
       if (absl::Status status = active_->PutIfAbsent(file, clock_->Now()); !status.ok()) {
@@ -309,6 +311,9 @@ class AttuneServer : public Server {
 
   void MakeModelService() {
     AddInfoMetrics(*registry_, [this] { return active_->strategy(); });
+    for (const auto& [name, scorer] : remotes_.scorers()) {
+      AddRemoteModelMetrics(*registry_, name, scorer);
+    }
     model_metrics_ = std::make_unique<ModelMetrics>(*registry_, models_.get());
     active_->OnSwap([this] { model_metrics_->CountSwap(); });
     active_->OnRefusal([this](ModelRefusal refusal) { model_metrics_->CountRefusal(refusal); });
@@ -334,6 +339,7 @@ class AttuneServer : public Server {
   SystemClock system_clock_;
   ManualClock replay_clock_{DecisionService::kReplayStart};
   const Clock* clock_ = nullptr;
+  RemoteConnections remotes_{&system_clock_};
   std::shared_ptr<telemetry::Registry> registry_ = std::make_shared<telemetry::Registry>();
   std::unique_ptr<storage::StateStore> store_;
   std::unique_ptr<storage::NameDictionary> names_;

@@ -87,7 +87,8 @@ class Arbiter {
   }
   // Computes the context weights for the channels of all slots.
   void WeighChannels();
-  // The standard deviation of the priority when the propensity was learned from that much evidence.
+  // The standard deviation of the priority: as the model tells that of the propensity, or as if it
+  // had been learned from that much evidence.
   double DeviationOf(size_t scored, double evidence) const;
   // Lays out the contenders that have this exploration.
   void FindArms(int exploration);
@@ -160,7 +161,9 @@ double Arbiter::DeviationOf(size_t scored, double evidence) const {
   const catalog::Treatment& treatment = TreatmentOf(scored);
   if (settings_.without[static_cast<size_t>(Factor::kPropensity)]) return 0;
   const double p = scored_[scored].propensity;
-  Terms terms = TermsOf(treatment, std::sqrt(p * (1 - p) / (evidence + 1)), WeightOf(scored));
+  const double known = scored_[scored].deviation;
+  const double deviation = known >= 0 ? known : std::sqrt(p * (1 - p) / (evidence + 1));
+  Terms terms = TermsOf(treatment, deviation, WeightOf(scored));
   terms.cost = 0;
   return PriorityOf(terms, settings_.without);
 }

@@ -1,5 +1,7 @@
 #include "lib/arbitration/channel_choice.h"
 
+#include <algorithm>
+
 #include "lib/arbitration/places.h"
 #include "lib/arbitration/priority.h"
 
@@ -24,6 +26,13 @@ bool IsBetter(const Best& a, const Best& b) {
   if (a.contends != b.contends) return a.contends;
   if (!a.contends && a.fallback != b.fallback) return a.fallback < b.fallback;
   return a.priority > b.priority;
+}
+
+// REQUIRES: the treatment is among them.
+const scoring::ScoredCandidate& ScoredAs(int treatment, const scoring::ScoredCandidates& scored) {
+  return *std::lower_bound(
+      scored.scored.begin(), scored.scored.end(), treatment,
+      [](const scoring::ScoredCandidate& s, int wanted) { return s.treatment < wanted; });
 }
 
 }  // namespace
@@ -56,7 +65,9 @@ void ChooseChannels(const Settings& settings, const catalog::Catalog& catalog,
   chosen.clear();
   for (size_t t = 0; t < memory.best.size(); ++t) {
     const Best& best = memory.best[t];
-    if (best.slot >= 0) chosen.push_back({static_cast<int>(t), best.propensity, best.slot});
+    if (best.slot < 0) continue;
+    chosen.push_back(ScoredAs(static_cast<int>(t), *scored[static_cast<size_t>(best.slot)]));
+    chosen.back().slot = best.slot;
   }
 }
 

@@ -38,6 +38,8 @@ std::string_view ReasonName(Reason reason) {
       return "history_incomplete";
     case Reason::kScoreNotFinite:
       return "score_not_finite";
+    case Reason::kModelFailed:
+      return "model_failed";
     case Reason::kBelowMinPropensity:
       return "below_min_propensity";
     case Reason::kBelowMinPriority:
@@ -87,6 +89,7 @@ std::string_view ReasonStage(Reason reason) {
     case Reason::kRuleError:
       return "policy";
     case Reason::kScoreNotFinite:
+    case Reason::kModelFailed:
       return "scoring";
     case Reason::kBelowMinPropensity:
     case Reason::kBelowMinPriority:

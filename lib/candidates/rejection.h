@@ -29,6 +29,7 @@ enum class Reason : uint8_t {
   kHistoryIncomplete = 19,  // what is known of the customer doesn't tell whether a policy allows it
   // scoring
   kScoreNotFinite = 20,  // the model gave NaN or infinity
+  kModelFailed = 22,     // the model gave nothing at all
   // arbitration
   kBelowMinPropensity = 30,
   kBelowMinPriority = 31,
@@ -66,6 +67,7 @@ inline constexpr Reason kAllReasons[] = {
     Reason::kExcluded,
     Reason::kHistoryIncomplete,
     Reason::kScoreNotFinite,
+    Reason::kModelFailed,
     Reason::kBelowMinPropensity,
     Reason::kBelowMinPriority,
     Reason::kNoPlacement,

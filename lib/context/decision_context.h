@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "lib/context/context_schema.h"
 #include "lib/context/value.h"
@@ -32,6 +33,9 @@ struct DecisionContext {
   // The places to fill, in the order of the request: indexes into ContextSchema::placements. Empty:
   // one ranking.
   std::vector<int> placements;
+  // Until when the caller waits, by the system's clock. What is decided depends on it only where a
+  // model waits for another process. InfinitePast: nobody outside of this process may be asked.
+  absl::Time deadline = absl::InfiniteFuture();
 
   bool is_channel_open() const { return !open_channels.empty(); }
   // What candidates have of a channel is its slot: an index into `open_channels`, or 0.

@@ -1,5 +1,6 @@
 #include "lib/decision/channel_merge.h"
 
+#include <algorithm>
 #include <tuple>
 
 #include "lib/arbitration/places.h"
@@ -54,6 +55,8 @@ class Merger {
   }
 
   void LookAt(int slot);
+  // Adds up which models failed, over the channels.
+  void AddFailures(const std::vector<scoring::FailedModel>& failures);
   // Writes the rejections of those that no channel allows.
   void TellRejections();
 
@@ -76,6 +79,22 @@ void Merger::LookAt(int slot) {
   for (const Rejection& r : stages.scored.rejected) Reject(r, slot, kScoring);
   for (const scoring::ScoredCandidate& candidate : stages.scored.scored) {
     fates_[static_cast<size_t>(candidate.treatment)].is_scored = true;
+  }
+  AddFailures(stages.scored.failed);
+}
+
+void Merger::AddFailures(const std::vector<scoring::FailedModel>& failures) {
+  std::vector<scoring::FailedModel>& failed = result_.scored.failed;
+  for (const scoring::FailedModel& failure : failures) {
+    const auto known =
+        std::find_if(failed.begin(), failed.end(), [&](const scoring::FailedModel& other) {
+          return other.model == failure.model;
+        });
+    if (known == failed.end()) {
+      failed.push_back(failure);
+    } else {
+      known->treatments += failure.treatments;
+    }
   }
 }
 
@@ -136,6 +155,7 @@ void MergeChannels(const strategy::Strategy& strategy, const context::DecisionCo
   Merger merger(strategy, result);
   result.policy.history_incomplete = false;
   result.policy.time_zone_unknown = false;
+  result.scored.failed.clear();
   result.merge.scored.clear();
   for (size_t slot = 0; slot < result.open_channels; ++slot) {
     merger.LookAt(static_cast<int>(slot));

@@ -81,6 +81,27 @@ void RunCertainly(const strategy::Strategy& strategy, const context::DecisionCon
   decision.result.arbitration.MakeCertain();
 }
 
+// Notes in what way the scores are not as good as they should be.
+void NoteFailures(const scoring::ScoredCandidates& scored, uint32_t& degradation) {
+  if (scored.failed.empty()) return;
+  const auto is_dropped = [](const candidates::Rejection& rejection) {
+    return rejection.reason == candidates::Reason::kScoreNotFinite;
+  };
+  if (std::any_of(scored.rejected.begin(), scored.rejected.end(), is_dropped)) {
+    degradation |= kScoreNotFinite;
+  }
+  const auto is_handled = [&](const scoring::ScoredCandidate& candidate) {
+    return candidate.source != scoring::ScoredCandidate::Source::kModel;
+  };
+  const auto has_failed = [](const candidates::Rejection& rejection) {
+    return rejection.reason == candidates::Reason::kModelFailed;
+  };
+  if (std::any_of(scored.scored.begin(), scored.scored.end(), is_handled) ||
+      std::any_of(scored.rejected.begin(), scored.rejected.end(), has_failed)) {
+    degradation |= kModelFailed;
+  }
+}
+
 // Where exploration's draw falls; none when it is not looked at.
 std::optional<double> DrawFor(const strategy::Strategy& strategy, const DecideOptions& options,
                               const DecisionId& id) {
@@ -173,7 +194,7 @@ absl::Status Decider::DecideOnce(const strategy::Strategy& strategy,
   } else {
     RunCertainly(strategy, context, state, timer, decision);
   }
-  if (!decision.result.scored.rejected.empty()) decision.degradation |= kScoreNotFinite;
+  NoteFailures(decision.result.scored, decision.degradation);
   if (options.dry_run) return absl::OkStatus();
   if (!can_remember) {
     DecideUnremembered(strategy, context, state, timer, decision);

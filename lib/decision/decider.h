@@ -32,6 +32,7 @@ enum Degradation : uint32_t {
   kNotRemembered = 2,
   kScoreNotFinite = 4,   // a model failed; its treatments were dropped
   kCustomerDamaged = 8,  // the record is there and unreadable; declared defaults were used
+  kModelFailed = 16,     // a model gave no usable score; what its on_error says was done
 };
 
 struct DecideOptions {

@@ -1,5 +1,7 @@
 #include "lib/decision/decision_event.h"
 
+#include <vector>
+
 #include "attune/storage/v1/event.pb.h"
 #include "lib/base/proto_wire.h"
 #include "lib/context/value_codec.h"
@@ -18,6 +20,15 @@ void PutFixed64(std::string& out, int field, uint64_t value) {
 }
 void PutSized(std::string& out, int field, std::string_view bytes) {
   if (!bytes.empty()) PutSizedField(out, field, bytes);
+}
+
+// The indexes of those that have the default of on_error.
+void PutDefaulted(const std::vector<scoring::ScoredCandidate>& scored, std::string& out) {
+  for (size_t i = 0; i < scored.size(); ++i) {
+    if (scored[i].source == scoring::ScoredCandidate::Source::kDefault) {
+      PutVarint(out, static_cast<uint32_t>(i));
+    }
+  }
 }
 
 // Writes one field after the other; those that need their size first by way of a scratch buffer.
@@ -83,8 +94,10 @@ void EncodeEvent(const strategy::Strategy& strategy, const context::DecisionCont
   writer.Field(Pb::kPropensityFieldNumber, [&](std::string& out) {
     for (const auto& s : scored) PutFixed(out, static_cast<float>(s.propensity));
   });
-  writer.Numbers(Pb::kModelFieldNumber, scored,
-                 [&](const auto& s) { return treatment(s.treatment).model; });
+  writer.Numbers(Pb::kModelFieldNumber, scored, [&](const auto& s) {
+    return scoring::ModelOf(strategy.models, strategy.catalog, s);
+  });
+  writer.Field(Pb::kDefaultedFieldNumber, [&](std::string& out) { PutDefaulted(scored, out); });
   for (const scoring::NamedModel& model : strategy.models.models) {
     PutSizedField(event, Pb::kModelVersionsFieldNumber, model.version);
   }

@@ -235,6 +235,32 @@ bool ExplorationTookPlace(const strategy::Strategy& strategy, const Decision& de
          !strategy.catalog.treatments[static_cast<size_t>(ranked.back().treatment)].must_show;
 }
 
+// How the model failed, of which nothing else is known than `otherwise`.
+std::string FailureOf(const Decision& decision, const scoring::NamedModel& model, int index,
+                      scoring::ModelFailure otherwise) {
+  const scoring::ModelFailure failure = decision.result.scored.FailureOf(index);
+  return absl::StrCat(
+      model.version, " ",
+      model.model->FailureText(failure == scoring::ModelFailure::kNone ? otherwise : failure));
+}
+
+// "the model churn@0123456789ab did not answer in 20 ms, and its fallback …": why neither the
+// treatment's model nor, if it has one, its fallback gave a score.
+std::string NoScore(const strategy::Strategy& strategy, const Decision& decision,
+                    const catalog::Treatment& treatment, scoring::ModelFailure otherwise) {
+  const auto& models = strategy.models.models;
+  const scoring::NamedModel& model = models[static_cast<size_t>(treatment.model)];
+  std::string text =
+      absl::StrCat("the model ", FailureOf(decision, model, treatment.model, otherwise));
+  const int fallback = model.on_error.fallback;
+  if (fallback < 0 || decision.result.scored.FailureOf(fallback) == scoring::ModelFailure::kNone) {
+    return text;
+  }
+  absl::StrAppend(&text, ", and its fallback ",
+                  FailureOf(decision, models[static_cast<size_t>(fallback)], fallback, otherwise));
+  return text;
+}
+
 // What needs no more than a sentence, and no number.
 std::string Detail(const strategy::Strategy& strategy, const context::DecisionContext& context,
                    const Decision& decision, const candidates::Rejection& rejection) {
@@ -268,9 +294,9 @@ std::string Detail(const strategy::Strategy& strategy, const context::DecisionCo
       return absl::StrCat("none of the places of this request takes its group on the channel ",
                           channel);
     case Reason::kScoreNotFinite:
-      return absl::StrCat("the model ",
-                          strategy.models.models[static_cast<size_t>(treatment.model)].version,
-                          " gave a score that is not finite");
+      return NoScore(strategy, decision, treatment, scoring::ModelFailure::kNotFinite);
+    case Reason::kModelFailed:
+      return NoScore(strategy, decision, treatment, scoring::ModelFailure::kNone);
     default:
       return "";  // told by who said it, or with a number
   }
@@ -428,7 +454,25 @@ void ExplainRanked(const strategy::Strategy& strategy, const context::DecisionCo
   const context::DecisionContext& context = decision.result.ContextOf(asked, slot);
   const catalog::Treatment& treatment =
       strategy.catalog.treatments[static_cast<size_t>(ranked.treatment)];
-  const scoring::NamedModel& model = strategy.models.models[static_cast<size_t>(treatment.model)];
+  const scoring::ScoredCandidate& scored =
+      decision.result.scored.scored[static_cast<size_t>(ranked.scored)];
+  using Source = scoring::ScoredCandidate::Source;
+  if (scored.source == Source::kDefault) {
+    visit(absl::StrCat("on_error: default propensity ", FourDigits(scored.propensity), ", since ",
+                       NoScore(strategy, decision, treatment, scoring::ModelFailure::kNotFinite)));
+    return;
+  }
+  const auto index =
+      static_cast<size_t>(scoring::ModelOf(strategy.models, strategy.catalog, scored));
+  const scoring::NamedModel& model = strategy.models.models[index];
+  if (scored.source == Source::kFallback) {
+    visit(absl::StrCat("on_error: the model ", model.version, ", since ",
+                       NoScore(strategy, decision, treatment, scoring::ModelFailure::kNotFinite)));
+  }
+  if (const std::string noun = model.model->Noun(); !noun.empty()) {
+    visit(absl::StrCat(noun, " answered ", FourDigits(scored.propensity)));
+    return;
+  }
   std::vector<scoring::Contribution> contributions =
       model.model->Explain(decision.result.FrameOf(slot), ranked.treatment);
   KeepStrongestInputs(contributions);

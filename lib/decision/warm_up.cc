@@ -30,6 +30,7 @@ void WarmUp(const strategy::Strategy& strategy, int64_t time_us, Decision& decis
   context.attributes.assign(attributes.begin(), attributes.end());
   context.time_us = time_us;
   context.max_treatments = strategy.arbitration.max_treatments;
+  context.deadline = absl::InfinitePast();  // servers of models are not asked in vain
   std::vector<int> all(strategy.catalog.treatments.size());
   std::iota(all.begin(), all.end(), 0);
   StageTimer timer(decision.times);

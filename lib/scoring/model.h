@@ -1,10 +1,14 @@
 #ifndef ATTUNE_LIB_SCORING_MODEL_H_
 #define ATTUNE_LIB_SCORING_MODEL_H_
 
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "lib/scoring/input_table.h"
 #include "lib/trees/tree_ensemble.h"
@@ -21,13 +25,66 @@ struct Contribution {
 struct ModelScratch {
   std::vector<double> rows;
   std::vector<double> outputs;
+  std::vector<double> deviations;
+  // What a model that failed said about it, for the log: at most kMaxFailureBytes, not to be
+  // trusted.
+  std::string failure_text;
   trees::TreeEnsemble::Scratch trees;
+};
+
+// How a batch of predictions failed. Models in this process but plugins don't fail as a whole.
+enum class ModelFailure : uint8_t {
+  kNone,
+  kNotFinite,    // of a treatment: NaN or infinity
+  kPlugin,       // the plugin says that it failed
+  kNotAsked,     // nothing can be asked here, as in checks and tests of strategies
+  kNoTime,       // the caller waits no longer
+  kBusy,         // as many calls as may be are under way
+  kBreakerOpen,  // the server failed too often lately
+  kTimeout,      // it did not answer in time
+  kUnavailable,  // it can't be reached, or the connection broke
+  kRefused,      // it answered with an error
+  kBadAnswer,    // its answer is not what was asked for
+};
+inline constexpr int kModelFailures = 11;
+// "timeout", ...; "ok" for kNone: labels of metrics.
+std::string_view ModelFailureName(ModelFailure failure);
+
+inline constexpr size_t kMaxFailureBytes = 256;
+
+// A deviation that the model does not know.
+inline constexpr double kUnknownDeviation = -1;
+
+// A batch of treatments to predict for: indexes into the catalog.
+struct Batch {
+  const InputFrame& frame;  // filled by the table that the model was created with
+  absl::Span<const int> treatments;
+  // Until when the caller waits, by the system's clock. InfinitePast: nobody outside of this
+  // process may be asked.
+  absl::Time deadline = absl::InfiniteFuture();
+};
+
+// What a model says, parallel to the treatments of the batch.
+struct Predictions {
+  // P(good outcome | treatment shown).
+  absl::Span<double> propensity;
+  // Its standard deviation; kUnknownDeviation before the model is asked.
+  absl::Span<double> deviation;
 };
 
 // Predicts P(good outcome | treatment shown). Immutable, thread-safe.
 class Model {
  public:
   virtual ~Model() = default;
+
+  // What is asked in a decision: as Predict, with the uncertainty where the model knows it. A model
+  // that fails as a whole says how; nothing that it wrote is looked at then, and
+  // `scratch.failure_text`, which was empty, may have more about it.
+  virtual ModelFailure PredictBatch(const Batch& batch, const Predictions& predictions,
+                                    ModelScratch& scratch) const {
+    Predict(batch.frame, batch.treatments, predictions.propensity, scratch);
+    return ModelFailure::kNone;
+  }
 
   // One prediction per treatment (indexes into the catalog). Whatever is written must not be relied
   // on to be finite: the scoring stage checks. Allocates nothing once `scratch` is warm.
@@ -39,13 +96,32 @@ class Model {
   // What moved the score of the treatment, in no particular order; inputs that moved nothing may be
   // left out.
   virtual std::vector<Contribution> Explain(const InputFrame& frame, int treatment) const = 0;
+
+  // Of a model that nobody can look into: how an explanation calls it ("remote model churn"). Of
+  // others "": their Explain tells.
+  virtual std::string Noun() const { return ""; }
+  // The failure as the end of a sentence: "did not answer in 20 ms".
+  virtual std::string FailureText(ModelFailure failure) const;
+  // Whether predicting waits for another process.
+  virtual bool Waits() const { return false; }
 };
+
+// What is done for the treatments that a model gives no usable score.
+struct OnError {
+  enum class Action : uint8_t { kSkip, kDefaultPropensity, kFallback };
+  Action action = Action::kSkip;
+  double default_propensity = 0;  // 0 … 1
+  int fallback = -1;  // index of another model of the set, one that has no fallback itself
+};
+// "skip", "default_propensity", "fallback": labels of a metric.
+std::string_view OnErrorName(OnError::Action action);
 
 // A model as a strategy names it.
 struct NamedModel {
   std::string name;
   std::string version;  // name@hash of the file
   std::unique_ptr<const Model> model;
+  OnError on_error = {};
 };
 
 // The models of a strategy and the inputs that they share. Immutable once built, thread-safe.

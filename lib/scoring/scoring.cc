@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace attune::scoring {
 namespace {
@@ -19,6 +20,8 @@ void GroupByModel(size_t models, const catalog::Catalog& catalog, absl::Span<con
   result.batch_position.resize(candidates.size());
   result.batch_treatments.resize(candidates.size());
   result.batch_propensity.resize(candidates.size());
+  result.batch_deviation.assign(candidates.size(), kUnknownDeviation);
+  result.batch_source.assign(candidates.size(), ScoredCandidate::Source::kModel);
   for (size_t i = 0; i < candidates.size(); ++i) {
     const int model = catalog.treatments[static_cast<size_t>(candidates[i])].model;
     const int position = result.model_start[static_cast<size_t>(model)]++;
@@ -28,7 +31,123 @@ void GroupByModel(size_t models, const catalog::Catalog& catalog, absl::Span<con
   // Each start has moved to its model's end, which is the next one's start.
 }
 
+// Asks one model for a batch; when it fails as a whole, no propensity is finite.
+ModelFailure Ask(const Model& model, const Batch& batch, const Predictions& predictions,
+                 ModelScratch& scratch) {
+  scratch.failure_text.clear();
+  const ModelFailure failure = model.PredictBatch(batch, predictions, scratch);
+  if (failure != ModelFailure::kNone) {
+    std::fill(predictions.propensity.begin(), predictions.propensity.end(),
+              std::numeric_limits<double>::quiet_NaN());
+  }
+  return failure;
+}
+
+// Does what on_error says for the treatments of one model's batch that have no score.
+class ErrorHandler {
+ public:
+  ErrorHandler(const ModelSet& models, const context::DecisionContext& context,
+               ScoredCandidates& result)
+      : models_(models), context_(context), result_(result) {}
+
+  // `positions`: of the treatments in the batch. `failure`: how the model failed as a whole.
+  void Handle(int model, ModelFailure failure, const std::vector<size_t>& positions) {
+    result_.failed.push_back(
+        {.model = model,
+         .failure = failure == ModelFailure::kNone ? ModelFailure::kNotFinite : failure,
+         .treatments = static_cast<int>(positions.size()),
+         .text = result_.model_scratch.failure_text});
+    const OnError& on_error = models_.models[static_cast<size_t>(model)].on_error;
+    switch (on_error.action) {
+      case OnError::Action::kSkip:
+        return;
+      case OnError::Action::kDefaultPropensity:
+        for (const size_t position : positions) {
+          result_.batch_propensity[position] = on_error.default_propensity;
+          result_.batch_deviation[position] = kUnknownDeviation;
+          result_.batch_source[position] = ScoredCandidate::Source::kDefault;
+        }
+        return;
+      case OnError::Action::kFallback:
+        return AskFallback(on_error.fallback, positions);
+    }
+  }
+
+ private:
+  void AskFallback(int fallback, const std::vector<size_t>& positions) {
+    std::vector<int> treatments;
+    treatments.reserve(positions.size());
+    for (const size_t position : positions) {
+      treatments.push_back(result_.batch_treatments[position]);
+    }
+    std::vector<double> propensity(positions.size());
+    std::vector<double> deviation(positions.size(), kUnknownDeviation);
+    const Model& model = *models_.models[static_cast<size_t>(fallback)].model;
+    const ModelFailure failure =
+        Ask(model, {result_.frame, treatments, context_.deadline},
+            {absl::MakeSpan(propensity), absl::MakeSpan(deviation)}, result_.model_scratch);
+    std::vector<size_t> without_score;
+    for (size_t i = 0; i < positions.size(); ++i) {
+      result_.batch_propensity[positions[i]] = propensity[i];
+      result_.batch_deviation[positions[i]] = deviation[i];
+      result_.batch_source[positions[i]] = ScoredCandidate::Source::kFallback;
+      if (!std::isfinite(propensity[i])) without_score.push_back(positions[i]);
+    }
+    // It has no fallback itself, so this comes to an end.
+    if (!without_score.empty()) Handle(fallback, failure, without_score);
+  }
+
+  const ModelSet& models_;
+  const context::DecisionContext& context_;
+  ScoredCandidates& result_;
+};
+
+// Asks a model for its batch, which is [start, end) of the treatments.
+void ScoreBatch(const ModelSet& models, const context::DecisionContext& context, size_t model,
+                size_t start, size_t end, ScoredCandidates& result) {
+  const size_t size = end - start;
+  const Predictions predictions{absl::MakeSpan(result.batch_propensity).subspan(start, size),
+                                absl::MakeSpan(result.batch_deviation).subspan(start, size)};
+  const absl::Span<const int> treatments =
+      absl::MakeConstSpan(result.batch_treatments).subspan(start, size);
+  const ModelFailure failure =
+      Ask(*models.models[model].model, {result.frame, treatments, context.deadline}, predictions,
+          result.model_scratch);
+  if (std::all_of(predictions.propensity.begin(), predictions.propensity.end(),
+                  [](double propensity) { return std::isfinite(propensity); })) {
+    return;
+  }
+  std::vector<size_t> without_score;
+  for (size_t i = start; i < end; ++i) {
+    if (!std::isfinite(result.batch_propensity[i])) without_score.push_back(i);
+  }
+  ErrorHandler(models, context, result).Handle(static_cast<int>(model), failure, without_score);
+}
+
+// Why a treatment has no score at all, in spite of on_error.
+candidates::Reason ReasonOf(const ModelSet& models, const ScoredCandidates& result, int model) {
+  const OnError& on_error = models.models[static_cast<size_t>(model)].on_error;
+  const int last = on_error.action == OnError::Action::kFallback ? on_error.fallback : model;
+  const ModelFailure failure = result.FailureOf(last);
+  return failure == ModelFailure::kNone || failure == ModelFailure::kNotFinite
+             ? candidates::Reason::kScoreNotFinite
+             : candidates::Reason::kModelFailed;
+}
+
 }  // namespace
+
+ModelFailure ScoredCandidates::FailureOf(int model) const {
+  const auto found = std::find_if(failed.begin(), failed.end(),
+                                  [model](const FailedModel& f) { return f.model == model; });
+  return found == failed.end() ? ModelFailure::kNone : found->failure;
+}
+
+int ModelOf(const ModelSet& models, const catalog::Catalog& catalog,
+            const ScoredCandidate& candidate) {
+  const int model = catalog.treatments[static_cast<size_t>(candidate.treatment)].model;
+  const OnError& on_error = models.models[static_cast<size_t>(model)].on_error;
+  return candidate.source == ScoredCandidate::Source::kFallback ? on_error.fallback : model;
+}
 
 void Score(const ModelSet& models, const catalog::Catalog& catalog,
            const context::ContextSchema& schema, const context::DecisionContext& context,
@@ -36,27 +155,28 @@ void Score(const ModelSet& models, const catalog::Catalog& catalog,
            ScoredCandidates& result) {
   result.scored.clear();
   result.rejected.clear();
+  result.failed.clear();
   models.inputs.Fill(schema, context, features, result.frame);
   GroupByModel(models.models.size(), catalog, candidates, result);
   size_t start = 0;
   for (size_t m = 0; m < models.models.size(); ++m) {
     const auto end = static_cast<size_t>(result.model_start[m]);
-    if (end > start) {
-      const absl::Span<const int> treatments(result.batch_treatments);
-      const absl::Span<double> propensity(result.batch_propensity.data(),
-                                          result.batch_propensity.size());
-      models.models[m].model->Predict(result.frame, treatments.subspan(start, end - start),
-                                      propensity.subspan(start, end - start), result.model_scratch);
-    }
+    if (end > start) ScoreBatch(models, context, m, start, end, result);
     start = end;
   }
   for (size_t i = 0; i < candidates.size(); ++i) {
-    const double propensity =
-        result.batch_propensity[static_cast<size_t>(result.batch_position[i])];
+    const auto position = static_cast<size_t>(result.batch_position[i]);
+    const double propensity = result.batch_propensity[position];
+    const double deviation = result.batch_deviation[position];
     if (std::isfinite(propensity)) {
-      result.scored.push_back({candidates[i], std::clamp(propensity, 0.0, 1.0)});
+      const bool is_known = std::isfinite(deviation) && deviation >= 0;
+      result.scored.push_back({.treatment = candidates[i],
+                               .propensity = std::clamp(propensity, 0.0, 1.0),
+                               .deviation = is_known ? deviation : kUnknownDeviation,
+                               .source = result.batch_source[position]});
     } else {
-      result.rejected.push_back({candidates[i], candidates::Reason::kScoreNotFinite});
+      const int model = catalog.treatments[static_cast<size_t>(candidates[i])].model;
+      result.rejected.push_back({candidates[i], ReasonOf(models, result, model)});
     }
   }
 }

@@ -2,12 +2,12 @@
 #define ATTUNE_LIB_SCORING_TREE_MODEL_H_
 
 #include <cstddef>
-#include <cstdint>
 #include <memory>
 #include <utility>
 #include <vector>
 
 #include "attune/strategy/v1/strategy.pb.h"
+#include "lib/scoring/feature_columns.h"
 #include "lib/scoring/model.h"
 #include "lib/scoring/model_factory.h"
 #include "lib/trees/tree_ensemble.h"
@@ -40,35 +40,13 @@ class TreeModel : public Model {
  private:
   class Builder;
 
-  // Where the value of one feature comes from.
-  struct Column {
-    enum class Kind : uint8_t {
-      kNumber,     // InputFrame::numeric
-      kCode,       // of InputFrame::category, by `codes`
-      kIs,         // whether InputFrame::category is `category`
-      kHas,        // whether InputFrame::categories has `category`
-      kTreatment,  // by treatment, in `codes`
-      kUnused,     // no prediction depends on it: always missing
-    };
-    Kind kind = Kind::kNumber;
-    Input input;
-    int index = 0;
-    int32_t category = 0;
-    // By category; beyond its end, and of category 0: missing.
-    std::vector<double> codes;
-  };
-
   explicit TreeModel(std::shared_ptr<const trees::TreeEnsemble> ensemble)
       : shared_(std::move(ensemble)), ensemble_(*shared_) {}
-
-  static double ValueOf(const Column& column, const InputFrame& frame, int treatment);
-  void FillRow(const InputFrame& frame, int treatment, double* row) const;
 
   const std::shared_ptr<const trees::TreeEnsemble> shared_;
   const trees::TreeEnsemble& ensemble_;
   size_t output_ = 0;
-  std::vector<Column> columns_;       // by feature
-  std::vector<size_t> of_treatment_;  // features that depend on the treatment
+  FeatureColumns columns_;  // by feature
 };
 
 }  // namespace attune::scoring

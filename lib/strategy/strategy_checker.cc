@@ -22,6 +22,7 @@
 #include "lib/strategy/exploration_checker.h"
 #include "lib/strategy/literal.h"
 #include "lib/strategy/model_file.h"
+#include "lib/strategy/on_error.h"
 #include "lib/strategy/placement_checker.h"
 #include "lib/strategy/ramp_checker.h"
 
@@ -125,6 +126,7 @@ void Checker::CheckModels() {
   for (int i = 0; i < file_.models_size(); ++i) {
     CheckSource(file_.models(i), Element("models", i));
   }
+  CheckOnErrors(file_, models_, source_, issues_);
 }
 
 void Checker::CheckSource(const v1::ModelReference& model, const std::string& path) {
@@ -132,7 +134,8 @@ void Checker::CheckSource(const v1::ModelReference& model, const std::string& pa
   if (sources.size() > 1) {
     Report(Field(path, sources[1]),
            absl::StrCat("a model has either ", ToAbsl(sources[0]), " or ", ToAbsl(sources[1])));
-  } else if (sources.empty() &&
+  } else if (sources.empty() && !source_.HasFlawed(Field(path, "plugin")) &&
+             !source_.HasFlawed(Field(path, "remote")) &&
              (!source_.Has(Field(path, "stored")) || IsUsable(path, "model", "stored"))) {
     // An empty text is as good as none.
     if (IsUsable(path, "model", "file")) Report(path, "a model needs a file, or what is stored");
@@ -321,6 +324,10 @@ struct Reach {
         channels.set(channel);
       }
       any_intent |= treatment.intents;
+    }
+    for (const scoring::NamedModel& model : strategy.models.models) {
+      const int fallback = model.on_error.fallback;
+      if (fallback >= 0) model_used[static_cast<size_t>(fallback)] = true;
     }
   }
 

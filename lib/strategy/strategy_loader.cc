@@ -16,6 +16,8 @@
 #include "lib/strategy/exploration_checker.h"
 #include "lib/strategy/hopeless_groups.h"
 #include "lib/strategy/model_file.h"
+#include "lib/strategy/on_error.h"
+#include "lib/strategy/outside_model.h"
 #include "lib/strategy/ramp_checker.h"
 #include "lib/strategy/strategy_checker.h"
 #include "lib/strategy/strategy_compiler.h"
@@ -49,6 +51,8 @@ class Loader {
   // Reads every model and, unless `strategy` is nullptr, adds it there.
   void LoadModels(Strategy* strategy);
   void LoadModel(int index, Strategy* strategy, scoring::InputTable& inputs);
+  // Of a model that is no content: a plugin, a server.
+  void LoadOutside(int index, Strategy* strategy, scoring::InputTable& inputs);
   // What the reference names: the content with the model's version.
   absl::StatusOr<StoredModel> FindContent(const v1::ModelReference& reference);
   // Notes what the model is made of.
@@ -118,6 +122,7 @@ void Loader::LoadModel(int index, Strategy* strategy, scoring::InputTable& input
   const v1::ModelReference& reference = file_.models(index);
   if (SourcesOf(reference).size() != 1) return;  // reported
   const std::string source(SourcesOf(reference).front());
+  if (IsOutside(reference)) return LoadOutside(index, strategy, inputs);
   const std::string field = absl::StrCat("models[", index, "]");
   const absl::StatusOr<StoredModel> found = FindContent(reference);
   if (!found.ok()) {
@@ -157,6 +162,36 @@ void Loader::LoadModel(int index, Strategy* strategy, scoring::InputTable& input
   strategy->models.models.push_back({reference.name(), found->version, std::move(model)});
 }
 
+void Loader::LoadOutside(int index, Strategy* strategy, scoring::InputTable& inputs) {
+  const v1::ModelReference& reference = file_.models(index);
+  const std::string field = absl::StrCat("models[", index, "]");
+  std::optional<scoring::InputNames> names;
+  if (strategy != nullptr) {
+    names.emplace(scoring::InputNames{strategy->features, strategy->context, strategy->catalog});
+  }
+  const auto report = [&](std::string_view in_reference, std::string message) {
+    const std::string path = absl::StrCat(field, ".", ToAbsl(in_reference));
+    // What could not be read was reported; that it is missing is no news.
+    if (!source_->HasFlawed(path)) Report(path, std::move(message));
+  };
+  const auto warn = [&](std::string_view in_reference, std::string message) {
+    source_->Warn(absl::StrCat(field, ".", ToAbsl(in_reference)), std::move(message), issues_);
+  };
+  OutsideModel outside =
+      LoadOutsideModel(path_, reference, sources_, names ? &*names : nullptr, inputs, report, warn);
+  PutBytes(hashed_, reference.name());
+  PutBytes(hashed_, outside.hash);
+  if (strategy == nullptr) return;
+  const std::string version =
+      absl::StrCat(reference.name(), "@", outside.hash.substr(0, kShownHashDigits));
+  strategy->model_origins.push_back({.name = reference.name(),
+                                     .version = version,
+                                     .kind = std::move(outside.kind),
+                                     .hash = std::move(outside.hash),
+                                     .stored = ""});
+  strategy->models.models.push_back({reference.name(), version, std::move(outside.model)});
+}
+
 void Loader::CheckNoTreeInputs(const v1::ModelReference& reference, const std::string& field) {
   const std::string_view message = "is for models of trees; a YAML model names its inputs itself";
   if (!reference.inputs().empty()) Report(field + ".inputs", std::string(message));
@@ -168,6 +203,10 @@ void Loader::LoadModels(Strategy* strategy) {
   scoring::InputTable& inputs = strategy == nullptr ? unused : strategy->models.inputs;
   for (int i = 0; i < std::min(file_.models_size(), kMaxModels); ++i) {
     LoadModel(i, strategy, inputs);
+  }
+  if (strategy == nullptr || issues_.has_errors()) return;
+  for (size_t i = 0; i < strategy->models.models.size(); ++i) {
+    strategy->models.models[i].on_error = OnErrorOf(file_, static_cast<int>(i));
   }
 }
 

@@ -85,4 +85,17 @@ absl::StatusOr<std::shared_ptr<const ModelContent>> StrategySources::ReadModel(
   return content;
 }
 
+absl::StatusOr<StrategySources::Plugin> StrategySources::LoadPlugin(const std::string& path) {
+  const auto known = plugins_.find(path);
+  if (known != plugins_.end()) return known->second;
+  const absl::StatusOr<std::string> bytes = ReadFile(path, kMaxPluginBytes);
+  if (!bytes.ok()) return bytes.status();
+  absl::StatusOr<std::shared_ptr<const scoring::PluginLibrary>> library =
+      scoring::PluginLibrary::Load(path);
+  if (!library.ok()) return library.status();
+  Plugin plugin{ContentHash(*bytes, kFullHashDigits), *std::move(library)};
+  plugins_.emplace(path, plugin);
+  return plugin;
+}
+
 }  // namespace attune::strategy

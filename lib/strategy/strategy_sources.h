@@ -11,12 +11,16 @@
 
 #include "absl/status/statusor.h"
 #include "lib/base/issue.h"
+#include "lib/scoring/plugin/plugin_library.h"
+#include "lib/scoring/remote_scorer.h"
 #include "lib/trees/tree_ensemble.h"
 
 namespace attune::strategy {
 
 // Largest strategy file, and largest model file in YAML, in bytes.
 inline constexpr size_t kMaxStrategyFileBytes = 16u << 20;
+// Largest shared library of a plugin, in bytes.
+inline constexpr size_t kMaxPluginBytes = 256u << 20;
 
 // What is in a model's file, read once and shared by all strategies that are made of it. Immutable,
 // thread-safe.
@@ -68,6 +72,19 @@ class StrategySources {
     return find_stored_(stored);
   }
 
+  // A shared library, with the ContentHash of its bytes, all digits.
+  struct Plugin {
+    std::string hash;
+    std::shared_ptr<const scoring::PluginLibrary> library;
+  };
+  // The plugin in this file, loaded once. Errors as ReadFile and scoring::PluginLibrary::Load.
+  absl::StatusOr<Plugin> LoadPlugin(const std::string& path);
+
+  // Where remote models get their connections from; nullptr: they are asked nothing. It outlives
+  // the object.
+  scoring::RemoteConnector* connector() const { return connector_; }
+  void SetConnector(scoring::RemoteConnector* connector) { connector_ = connector; }
+
   // How stored models are found from now on.
   void SetFindStored(FindStored find_stored) { find_stored_ = std::move(find_stored); }
 
@@ -75,6 +92,8 @@ class StrategySources {
   FindStored find_stored_;
   std::map<std::string, std::string> texts_;
   std::map<std::string, std::shared_ptr<const ModelContent>> models_;
+  std::map<std::string, Plugin> plugins_;
+  scoring::RemoteConnector* connector_ = nullptr;
 };
 
 }  // namespace attune::strategy

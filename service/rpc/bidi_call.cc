@@ -1,5 +1,6 @@
 #include "service/rpc/bidi_call.h"
 
+#include <chrono>
 #include <utility>
 
 #include "service/rpc/event_loop.h"
@@ -32,6 +33,7 @@ void BidiCall::OnWake() {
 void BidiCall::OnRead(bool ok) {
   reading_ = false;
   if (!ok) EndInput({});  // the client has sent everything, or is gone
+  if (!input_over_ && method().is_blocking) return PostMessage();
   if (!input_over_) AnswerMessage();
   incoming_.Clear();
   Pump();
@@ -40,12 +42,33 @@ void BidiCall::OnRead(bool ok) {
 void BidiCall::AnswerMessage() {
   grpc::ByteBuffer answer;
   RpcStatus status = Answer(method().handler, incoming_, pool().loop().scratch(), answer);
+  TakeAnswer(std::move(status), answer);
+}
+
+void BidiCall::PostMessage() {
+  answering_ = true;
+  BeginTask();
+  environment().executor->Post([this](Scratch& scratch) {
+    posted_status_ = Answer(method().handler, incoming_, scratch, posted_answer_);
+    answered_.Set(pool().loop().queue(), std::chrono::system_clock::now(), TagOf(Event::kAnswered));
+  });
+}
+
+void BidiCall::OnAnswered() {
+  answering_ = false;
+  TakeAnswer(std::exchange(posted_status_, {}), posted_answer_);
+  posted_answer_.Clear();
+  incoming_.Clear();
+  Pump();
+}
+
+void BidiCall::TakeAnswer(RpcStatus status, grpc::ByteBuffer& answer) {
   if (!status.ok()) {
     EndInput(std::move(status));
     return;
   }
   answer_bytes_ += answer.Length();
-  answers_.push_back(std::move(answer));
+  answers_.emplace_back().Swap(&answer);
 }
 
 void BidiCall::EndInput(RpcStatus status) {
@@ -66,14 +89,14 @@ void BidiCall::OnWritten(bool ok) {
 void BidiCall::Pump() {
   if (finishing_) return;
   if (!writing_ && !answers_.empty()) WriteNext();
-  if (input_over_ && !writing_) {
+  if (input_over_ && !writing_ && !answering_) {
     finishing_ = true;
     stream_->Finish(End(final_status_), Begin(Event::kFinished));
     return;
   }
   const bool room = answers_.size() < environment().max_pending_answers &&
                     answer_bytes_ < environment().max_pending_answer_bytes;
-  if (!input_over_ && !reading_ && room) {
+  if (!input_over_ && !reading_ && !answering_ && room) {
     reading_ = true;
     stream_->Read(&incoming_, Begin(Event::kRead));
   }
@@ -99,7 +122,7 @@ void BidiCall::OnRecycled() {
   answers_.clear();
   answer_bytes_ = 0;
   final_status_ = {};
-  admitted_ = reading_ = writing_ = input_over_ = finishing_ = false;
+  admitted_ = reading_ = writing_ = answering_ = input_over_ = finishing_ = false;
 }
 
 }  // namespace attune::rpc

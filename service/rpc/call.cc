@@ -78,6 +78,7 @@ void Call::OnEvent(Event event, bool ok) {
   --outstanding_;
   if (event == Event::kRead) OnRead(ok);
   if (event == Event::kWritten) OnWritten(ok);
+  if (event == Event::kAnswered) OnAnswered();
   if (event == Event::kDone && server_context_->IsCancelled()) {
     context_.cancelled_.store(true, std::memory_order_relaxed);
   }

@@ -52,7 +52,8 @@ struct CallEnvironment {
 // thread, and goes back to its pool when the last of them has come back.
 class Call {
  public:
-  enum class Event { kStarted, kRead, kWritten, kFinished, kDone };
+  enum class Event { kStarted, kRead, kWritten, kFinished, kDone, kAnswered };
+  static constexpr size_t kEvents = 6;
   // What comes out of the completion queue.
   struct Tag {
     Call* call = nullptr;  // null: somebody woke the loop
@@ -79,6 +80,8 @@ class Call {
   virtual void OnStarted() = 0;
   virtual void OnRead(bool /*ok*/) {}
   virtual void OnWritten(bool /*ok*/) {}
+  // The executor has answered a message.
+  virtual void OnAnswered() {}
   // Nothing is under way any more: forget everything.
   virtual void OnRecycled() = 0;
   // Whether context().cancelled() is to be kept up to date; costs an event per call.
@@ -116,7 +119,7 @@ class Call {
 
  private:
   CallPool& pool_;
-  std::array<Tag, 5> tags_;
+  std::array<Tag, kEvents> tags_;
   CallContext context_;
   std::optional<grpc::ServerContext> server_context_;
   std::chrono::steady_clock::time_point start_time_;
@@ -132,6 +135,7 @@ struct Method {
   const google::protobuf::Message* request = nullptr;
   const google::protobuf::Message* response = nullptr;
   MessageHandler handler;                           // for methods that answer message by message
+  bool is_blocking = false;                         // of a bidirectional stream: it may wait
   ClientStreamFactory open_stream;                  // for client streams
   DrainPhase ends_in = DrainPhase::kEndingStreams;  // for bidirectional streams
   int waiting_calls = 0;                            // so many calls wait for requests in each loop

@@ -163,6 +163,12 @@ void RpcServer::AddBidiStream(std::string_view path, const Message& request,
   method.handler = std::move(handler);
 }
 
+void RpcServer::AddBlockingBidiStream(std::string_view path, const Message& request,
+                                      const Message& response, MessageHandler handler) {
+  AddBidiStream(path, request, response, std::move(handler));
+  engine_->methods.back()->is_blocking = true;
+}
+
 void RpcServer::AddClientStream(std::string_view path, const Message& request,
                                 const Message& response, ClientStreamFactory factory) {
   Method& method = engine_->Add(path, MethodType::kClientStream, NewCall<ClientStreamCall>);

@@ -109,6 +109,14 @@ class RpcServer {
                   WithoutTypes<Request, Response>(std::move(handler)));
   }
 
+  // The same with a handler that may wait: it runs on the executor. Messages of one stream still
+  // come one after the other.
+  template <typename Request, typename Response>
+  void AddBlockingBidiStream(std::string_view path, MessageHandlerOf<Request, Response> handler) {
+    AddBlockingBidiStream(path, Request::default_instance(), Response::default_instance(),
+                          WithoutTypes<Request, Response>(std::move(handler)));
+  }
+
   // A client stream that is worked off on the executor.
   template <typename Request, typename Response>
   void AddClientStream(std::string_view path, ClientStreamFactoryOf<Request, Response> factory) {
@@ -148,6 +156,8 @@ class RpcServer {
                         const google::protobuf::Message& response, MessageHandler handler);
   void AddBidiStream(std::string_view path, const google::protobuf::Message& request,
                      const google::protobuf::Message& response, MessageHandler handler);
+  void AddBlockingBidiStream(std::string_view path, const google::protobuf::Message& request,
+                             const google::protobuf::Message& response, MessageHandler handler);
   void AddClientStream(std::string_view path, const google::protobuf::Message& request,
                        const google::protobuf::Message& response, ClientStreamFactory factory);
   void AddHealth();

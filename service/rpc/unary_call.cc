@@ -46,7 +46,8 @@ void BlockingUnaryCall::OnStarted() {
   }
   if (!environment().blocking_calls->TryEnter()) {
     Finish(RpcStatus::RetryAfter(
-               absl::ResourceExhaustedError("too many calls wait for the disk; try again later"),
+               absl::ResourceExhaustedError(
+                   "too many calls wait for the disk or for another server; try again later"),
                environment().retry_delay),
            {}, Begin(Event::kFinished));
     return;

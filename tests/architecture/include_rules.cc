@@ -22,6 +22,8 @@ const std::vector<Confinement>& Confinements() {
       {"re2/", {"lib/expression/"}},
       {"grpc/", {"service/"}},
       {"grpcpp/", {"service/"}},
+      {"dlfcn.h", {"lib/scoring/plugin/"}},
+      {"inference/", {"service/inference/"}},
       {"attune/v1/", {"service/"}},
       {"google/rpc/", {"service/"}},
       {"attune/strategy/", {"lib/", "service/"}},

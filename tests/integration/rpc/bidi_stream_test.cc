@@ -26,10 +26,17 @@ RpcStatus EchoIds(CallContext&, const DecideStreamRequest& request,
 class BidiStreamTest : public ::testing::Test {
  protected:
   void StartWith(RpcServerOptions options,
-                 MessageHandlerOf<DecideStreamRequest, DecideStreamResponse> handler) {
+                 MessageHandlerOf<DecideStreamRequest, DecideStreamResponse> handler,
+                 bool is_blocking = false) {
     test_server_ = std::make_unique<TestServer>(std::move(options));
-    test_server_->server().AddBidiStream<DecideStreamRequest, DecideStreamResponse>(
-        kDecideStream, std::move(handler));
+    RpcServer& server = test_server_->server();
+    if (is_blocking) {
+      server.AddBlockingBidiStream<DecideStreamRequest, DecideStreamResponse>(kDecideStream,
+                                                                              std::move(handler));
+    } else {
+      server.AddBidiStream<DecideStreamRequest, DecideStreamResponse>(kDecideStream,
+                                                                      std::move(handler));
+    }
     test_server_->server().AddUnary<DecideRequest, DecideResponse>(
         kDecide,
         [](CallContext&, const DecideRequest&, ReplyOf<DecideResponse>) { return RpcStatus(); });
@@ -75,6 +82,59 @@ TEST_F(BidiStreamTest, AnswersTenThousandMessages) {
   StartWith({}, EchoIds);
   Converse(*stub_, 10'000, Request);
   EXPECT_EQ(handled(absl::StatusCode::kOk), 1);
+}
+
+TEST_F(BidiStreamTest, AnswersOnTheExecutorInOrder) {
+  StartWith({}, EchoIds, /*is_blocking=*/true);
+  std::vector<std::thread> clients;
+  for (int i = 0; i < 16; ++i) {
+    clients.emplace_back([&] { Converse(*stub_, 500, Request); });
+  }
+  for (std::thread& client : clients) client.join();
+  EXPECT_EQ(handled(absl::StatusCode::kOk), 16);
+}
+
+TEST_F(BidiStreamTest, AHandlerThatWaitsHoldsUpNobody) {
+  Gate gate;
+  RpcServerOptions options;
+  options.completion_queues = 1;
+  StartWith(
+      options,
+      [&](CallContext& call, const DecideStreamRequest& request,
+          ReplyOf<DecideStreamResponse> reply) {
+        gate.Wait();
+        return EchoIds(call, request, reply);
+      },
+      /*is_blocking=*/true);
+  grpc::ClientContext stream_context;
+  const std::unique_ptr<Stream> stream = stub_->DecideStream(&stream_context);
+  ASSERT_TRUE(stream->Write(Request(1)));
+  stream->WritesDone();
+  grpc::ClientContext context;
+  context.set_deadline(absl::ToChronoTime(absl::Now() + absl::Seconds(60)));
+  DecideResponse decided;
+  EXPECT_TRUE(stub_->Decide(&context, DecideRequest(), &decided).ok());
+  gate.Open();
+  DecideStreamResponse response;
+  EXPECT_TRUE(stream->Read(&response));
+  EXPECT_EQ(response.correlation_id(), "message-1");
+  EXPECT_FALSE(stream->Read(&response));
+  EXPECT_TRUE(stream->Finish().ok());
+}
+
+TEST_F(BidiStreamTest, AnErrorOnTheExecutorEndsTheStream) {
+  StartWith(
+      {},
+      [](CallContext&, const DecideStreamRequest&, ReplyOf<DecideStreamResponse>) -> RpcStatus {
+        return absl::NotFoundError("not here");
+      },
+      /*is_blocking=*/true);
+  grpc::ClientContext context;
+  const std::unique_ptr<Stream> stream = stub_->DecideStream(&context);
+  stream->Write(Request(1));
+  DecideStreamResponse response;
+  EXPECT_FALSE(stream->Read(&response));
+  EXPECT_EQ(stream->Finish().error_code(), grpc::StatusCode::NOT_FOUND);
 }
 
 TEST_F(BidiStreamTest, AnswersManyStreamsAtOnce) {

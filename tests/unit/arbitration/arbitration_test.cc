@@ -608,6 +608,24 @@ TEST_F(ExplorationTest, ThompsonKnowsHowUnsureAPriorityIs) {
                                               std::vector<double>{chance, 1 - chance}));
 }
 
+TEST_F(ExplorationTest, ThompsonBelievesAModelThatTellsItsUncertainty) {
+  // 100 EUR with 0.5, give or take 0.1, against 60 EUR with 0.8 of 99 showings. Priorities of 50
+  // and 48 have deviations of 10 and of 60 x sqrt(0.8 x 0.2 / 100) = 2.4: the first is better with
+  // the chance Phi(2 / sqrt(10^2 + 2.4^2)) = Phi(0.194479), of a table 0.577099.
+  scored_.scored.clear();
+  catalog_.treatments.clear();
+  Add(0, 0.5, 100);
+  Add(1, 0.8, 60);
+  scored_.scored[0].deviation = 0.1;
+  settings_.explorations = {{.method = Exploration::Method::kThompson, .evidence = 99}};
+  EXPECT_THAT(Chances(), ::testing::Pointwise(::testing::DoubleNear(1e-5),
+                                              std::vector<double>{0.577099, 0.422901}));
+  // A model that is certain.
+  scored_.scored[0].deviation = 0;
+  scored_.scored[1].deviation = 0;
+  EXPECT_THAT(Chances(), ElementsAre(1, 0));
+}
+
 TEST_F(ExplorationTest, NothingToExploreIsNoTrouble) {
   draw_ = kLast;
   settings_.min_priority = 1'000;

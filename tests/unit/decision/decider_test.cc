@@ -16,6 +16,7 @@
 #include "gtest/gtest.h"
 #include "lib/context/value_codec.h"
 #include "lib/decision/explanation.h"
+#include "lib/scoring/remote_model.h"
 #include "tests/testing/fake_state_store.h"
 #include "tests/testing/rejection_text.h"
 #include "tests/testing/strategy_builder.h"
@@ -419,6 +420,29 @@ TEST_F(DeciderTest, AModelThatFailsDegradesTheDecision) {
   EXPECT_EQ(decision_.degradation, kScoreNotFinite);
   EXPECT_THAT(Ranking(), ElementsAre("accessory"));
   EXPECT_EQ(LastEvent().degradation(), kScoreNotFinite);
+}
+
+TEST_F(DeciderTest, RemembersWhichModelGaveThePropensity) {
+  std::vector<scoring::NamedModel>& models = strategy_->models.models;
+  models[0].model =
+      std::make_unique<scoring::RemoteModel>("solve", scoring::FeatureColumns(), nullptr);
+  Decide();
+  EXPECT_EQ(decision_.degradation, kModelFailed);
+  EXPECT_THAT(Ranking(), ElementsAre("accessory"));
+
+  // fast_callback, goodwill_credit and accessory are scored; the first two by solve.
+  models[0].on_error = {scoring::OnError::Action::kFallback, 0, 1};
+  Decide();
+  EXPECT_EQ(LastEvent().degradation(), kModelFailed);
+  EXPECT_THAT(LastEvent().model(), ElementsAre(1, 1, 1));
+  EXPECT_THAT(LastEvent().defaulted(), ::testing::IsEmpty());
+
+  models[0].on_error = {scoring::OnError::Action::kDefaultPropensity, 0.25, -1};
+  Decide();
+  EXPECT_EQ(LastEvent().degradation(), kModelFailed);
+  EXPECT_THAT(LastEvent().model(), ElementsAre(0, 0, 1));
+  EXPECT_THAT(LastEvent().defaulted(), ElementsAre(0, 1));
+  EXPECT_EQ(LastEvent().propensity(0), 0.25f);
 }
 
 TEST_F(DeciderTest, OneSeedGivesOneAnswerToTheBit) {

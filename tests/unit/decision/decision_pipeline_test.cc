@@ -11,6 +11,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "lib/context/value_codec.h"
+#include "lib/scoring/remote_model.h"
 #include "tests/testing/strategy_builder.h"
 
 namespace attune::decision {
@@ -154,7 +155,13 @@ std::shared_ptr<strategy::Strategy> RandomStrategy(std::mt19937_64& random) {
   arbitration->mutable_ramp()->set_full_at(100);
   arbitration->mutable_ramp()->add_outcomes("decided");
   testing::StrategyBuilder builder;
-  return builder.Build(file, models);
+  auto strategy = builder.Build(file, models);
+  if (below(6) == 0) {
+    // One that can't be asked.
+    strategy->models.models[0].model =
+        std::make_unique<scoring::RemoteModel>("model_0", scoring::FeatureColumns(), nullptr);
+  }
+  return strategy;
 }
 
 // The record of a customer with whom some of the strategy's treatments were used, as the service

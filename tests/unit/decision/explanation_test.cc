@@ -9,6 +9,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "lib/context/value_codec.h"
+#include "lib/scoring/remote_model.h"
 #include "tests/testing/fake_state_store.h"
 #include "tests/testing/rejection_text.h"
 #include "tests/testing/strategy_builder.h"
@@ -346,6 +347,35 @@ TEST(ProtectedTimeZoneTest, IsNotToldByACapThatEndsInAQuietHour) {
   EXPECT_FALSE(explanation.allowed_from_ms.has_value());
   EXPECT_THAT(explanation.detail, Not(HasSubstr("allowed again")));
   EXPECT_TRUE(ExplainInSydney(cap, true).allowed_from_ms.has_value());
+}
+
+TEST_F(ExplanationTest, SaysWhatOnErrorDid) {
+  using Action = scoring::OnError::Action;
+  std::vector<scoring::NamedModel>& models = strategy_->models.models;
+  models[0].model =
+      std::make_unique<scoring::RemoteModel>("solve", scoring::FeatureColumns(), nullptr);
+  models[0].on_error = {Action::kDefaultPropensity, 0.05, -1};
+  Decide();
+  EXPECT_THAT(Why("fast_callback"),
+              ElementsAre("on_error: default propensity 0.05, since the model solve@ba9876543210 "
+                          "is not asked here"));
+  models[0].on_error = {Action::kFallback, 0, 1};
+  Decide();
+  const std::vector<std::string> reasons = Why("fast_callback");
+  ASSERT_GE(reasons.size(), 2u) << "what moved the fallback's score comes after it";
+  EXPECT_EQ(reasons[0],
+            "on_error: the model sell@ba9876543210, since the model solve@ba9876543210 is not "
+            "asked here");
+  models[0].on_error = {};
+  Decide();
+  EXPECT_EQ(WhyNot("fast_callback"), "the model solve@ba9876543210 is not asked here");
+  models[0].on_error = {Action::kFallback, 0, 1};
+  models[1].model =
+      std::make_unique<scoring::RemoteModel>("sell", scoring::FeatureColumns(), nullptr);
+  Decide();
+  EXPECT_EQ(WhyNot("fast_callback"),
+            "the model solve@ba9876543210 is not asked here, and its fallback sell@ba9876543210 is "
+            "not asked here");
 }
 
 TEST_F(ExplanationTest, EveryRejectionHasASentence) {

@@ -13,6 +13,7 @@
 #include "google/protobuf/util/message_differencer.h"
 #include "gtest/gtest.h"
 #include "lib/customer/profile_writer.h"
+#include "lib/scoring/remote_model.h"
 #include "prometheus/text_serializer.h"
 #include "tests/testing/fake_state_store.h"
 #include "tests/testing/strategy_builder.h"
@@ -319,6 +320,25 @@ TEST_F(DecisionServiceTest, ADamagedEarlierAnswerIsReported) {
   commit.events = absl::MakeConstSpan(&damaged, 1);
   ASSERT_TRUE(store_.Commit(commit, storage::Durability::kProcess).ok());
   EXPECT_TRUE(absl::IsDataLoss(Error()));
+}
+
+TEST_F(DecisionServiceTest, CountsWhatOnErrorDid) {
+  strategy_->models.models[1].model =
+      std::make_unique<scoring::RemoteModel>("sell", scoring::FeatureColumns(), nullptr);
+  EXPECT_THAT(Decide().degraded_reasons(), ElementsAre("model_failed"));
+  const std::string scrape = Scrape();
+  EXPECT_THAT(scrape, HasSubstr("attune_model_errors_total{model=\"sell\",action=\"skip\"} 1\n"));
+  EXPECT_THAT(scrape, HasSubstr("attune_model_errors_total{model=\"solve\",action=\"skip\"} 0\n"));
+  EXPECT_THAT(scrape, HasSubstr("degraded_decisions_total{reason=\"model_failed\"} 1\n"));
+}
+
+TEST_F(DecisionServiceTest, OnlyDecisionsWithARemoteModelWait) {
+  EXPECT_FALSE(service_.waits());
+  strategy_->models.models[0].model =
+      std::make_unique<scoring::RemoteModel>("solve", scoring::FeatureColumns(), nullptr);
+  EXPECT_TRUE(DecisionService(
+                  {.strategy = strategy_, .store = &store_, .clock = &clock_, .metrics = &metrics_})
+                  .waits());
 }
 
 TEST_F(DecisionServiceTest, SaysInWhatWayItIsDegraded) {

@@ -13,6 +13,8 @@
 #include "attune/storage/v1/event.pb.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "lib/base/clock.h"
+#include "lib/scoring/remote_scorer.h"
 #include "prometheus/text_serializer.h"
 #include "tests/testing/fake_state_store.h"
 #include "tests/testing/paths.h"
@@ -66,6 +68,9 @@ class MetricsTest : public ::testing::Test {
     AddInfoMetrics(registry_, [this] { return strategy_; });
     models_ = registry::ModelRegistry::Load(&store_).value();
     model_metrics_ = std::make_unique<ModelMetrics>(registry_, models_.get());
+    AddRemoteModelMetrics(registry_, "remote",
+                          std::make_shared<scoring::RemoteScorer>(scoring::RemoteSettings{},
+                                                                  nullptr, &system_clock_));
     telemetry::AddProcessMetrics(registry_);
   }
   std::string Scrape() const { return prometheus::TextSerializer().Serialize(registry_.Collect()); }
@@ -73,6 +78,7 @@ class MetricsTest : public ::testing::Test {
   testing::StrategyBuilder builder_;
   const std::shared_ptr<strategy::Strategy> strategy_;
   testing::FakeStateStore store_;
+  const SystemClock system_clock_;
   std::unique_ptr<stops::StopList> stops_;
   std::unique_ptr<evidence::EvidenceFold> evidence_;
   std::unique_ptr<registry::ModelRegistry> models_;

@@ -463,6 +463,59 @@ const ErrorCase kModelReferenceCases[] = {
       "newline, tab, ...)"}},
 };
 
+const ErrorCase kModelKindCases[] = {
+    {"TwoKindsOfOneModel",
+     "file: taste.yaml}",
+     "file: taste.yaml, plugin: {file: a.so}}",
+     {"s.yaml:15:45: error: a model has either file or plugin"}},
+    {"PluginThatIsNotThere",
+     "file: taste.yaml}",
+     "plugin: {file: a.so, inputs: [{feature: x, input: customer.age}]}}",
+     {"s.yaml:15:34: error: the plugin \"a.so\": does not exist"}},
+    {"PluginAbove",
+     "file: taste.yaml}",
+     "plugin: {file: ../a.so, inputs: [{feature: x, input: customer.age}]}}",
+     {"s.yaml:15:34: error: the plugin \"../a.so\": must be a path inside of the strategy's "
+      "folder, "
+      "without .. or a leading /"}},
+    {"RemoteWithAnUnknownInput",
+     "file: taste.yaml}",
+     "remote: {endpoints: [\"a:1\"], model: m, inputs: [{feature: x, input: customer.shoe_size}]}}",
+     {"s.yaml:15:87: error: unknown feature \"shoe_size\"; declare it under features"}},
+    {"RemoteWithoutAPort",
+     "file: taste.yaml}",
+     "remote: {endpoints: [a], model: m, inputs: [{feature: x, input: customer.age}]}}",
+     {"s.yaml:15:40: error: must be host:port, for example models.internal:8001, not \"a\""}},
+    {"InputsOfTreesForARemoteModel",
+     "file: taste.yaml}",
+     "output: 1, remote: {endpoints: [\"a:1\"], model: m, inputs: [{feature: x, input: "
+     "customer.age}]}}",
+     {"s.yaml:15:27: error: is for models of trees; a plugin or remote model has inputs of its "
+      "own"}},
+    {"OnErrorWithoutAnAction",
+     "file: taste.yaml}",
+     "file: taste.yaml, on_error: {}}",
+     {"s.yaml:15:47: error: on_error needs one of skip: {}, default_propensity and fallback"}},
+    {"DefaultThatIsNoPropensity",
+     "file: taste.yaml}",
+     "file: taste.yaml, on_error: {default_propensity: 1.5}}",
+     {"s.yaml:15:68: error: default_propensity must be between 0 and 1, not 1.5"}},
+    {"UnknownFallback",
+     "file: taste.yaml}",
+     "file: taste.yaml, on_error: {fallback: tast}}",
+     {"s.yaml:15:58: error: unknown model \"tast\"; did you mean \"taste\"?"}},
+    {"ItsOwnFallback",
+     "file: taste.yaml}",
+     "file: taste.yaml, on_error: {fallback: taste}}",
+     {"s.yaml:15:58: error: a model can't be its own fallback"}},
+    {"FallbackOfAFallback",
+     "file: taste.yaml}",
+     "file: taste.yaml, on_error: {fallback: b}}\n  - {name: b, file: taste.yaml, on_error: "
+     "{fallback: c}}\n  - {name: c, file: taste.yaml}",
+     {"s.yaml:15:58: error: the model \"b\" has a fallback itself; name one that has none, so that "
+      "there is an end to it"}},
+};
+
 const ErrorCase kSyntaxCases[] = {
     {"TabAsIndentation",
      "    cost: 1",
@@ -536,6 +589,7 @@ INSTANTIATE_TEST_SUITE_P(Names, StrategyError, ::testing::ValuesIn(kNameCases), 
 INSTANTIATE_TEST_SUITE_P(Meaning, StrategyError, ::testing::ValuesIn(kMeaningCases), NameOf);
 INSTANTIATE_TEST_SUITE_P(ModelReferences, StrategyError, ::testing::ValuesIn(kModelReferenceCases),
                          NameOf);
+INSTANTIATE_TEST_SUITE_P(ModelKinds, StrategyError, ::testing::ValuesIn(kModelKindCases), NameOf);
 INSTANTIATE_TEST_SUITE_P(Syntax, StrategyError, ::testing::ValuesIn(kSyntaxCases), NameOf);
 
 }  // namespace

@@ -1,0 +1,146 @@
+#include "lib/scoring/plugin_model.h"
+
+#include <cmath>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/testing/paths.h"
+#include "tests/testing/strategy_builder.h"
+
+namespace attune::scoring {
+namespace {
+
+using ::testing::Each;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Pair;
+
+namespace pb = attune::strategy::v1;
+
+std::string PluginPath(const std::string& name) {
+  return testing::BuildPath("plugins/" + name + ".so");
+}
+
+std::string LoadProblem(const std::string& path) {
+  const auto library = PluginLibrary::Load(path);
+  return library.ok() ? "" : std::string(library.status().message());
+}
+
+// On the inputs of testing::kSmallStrategy.
+class PluginModelTest : public ::testing::Test {
+ protected:
+  PluginModelTest()
+      : strategy_(builder_.BuildFromText(testing::kSmallStrategy, {})),
+        names_{strategy_->features, strategy_->context, strategy_->catalog},
+        features_(strategy_->features.defaults().begin(), strategy_->features.defaults().end()) {
+    context_.attributes.assign(strategy_->context.attributes.defaults().begin(),
+                               strategy_->context.attributes.defaults().end());
+  }
+
+  std::unique_ptr<const Model> Create(const std::string& name, const std::string& plugin) {
+    issues_.clear();
+    auto library = PluginLibrary::Load(PluginPath(name));
+    EXPECT_TRUE(library.ok()) << library.status();
+    if (!library.ok()) return nullptr;
+    return PluginModel::Create("own", *std::move(library),
+                               testing::FromText<pb::Plugin>("file: 'p.so' " + plugin), names_,
+                               inputs_, [this](std::string_view path, std::string message) {
+                                 issues_.emplace_back(std::string(path), std::move(message));
+                               });
+  }
+  ModelFailure Predict(const Model& model, const std::vector<int>& treatments) {
+    inputs_.Fill(strategy_->context, context_, features_, frame_);
+    propensity_.assign(treatments.size(), -7);
+    deviation_.assign(treatments.size(), kUnknownDeviation);
+    return model.PredictBatch({frame_, treatments},
+                              {absl::MakeSpan(propensity_), absl::MakeSpan(deviation_)}, scratch_);
+  }
+
+  testing::StrategyBuilder builder_;
+  const std::shared_ptr<strategy::Strategy> strategy_;
+  const InputNames names_;
+  InputTable inputs_;
+  context::DecisionContext context_;
+  std::vector<ValueRef> features_;
+  InputFrame frame_;
+  ModelScratch scratch_;
+  std::vector<double> propensity_, deviation_;
+  std::vector<std::pair<std::string, std::string>> issues_;
+};
+
+constexpr char kTenure[] = "inputs { feature: 'tenure' input: 'customer.tenure_months' } ";
+constexpr char kIsCare[] = "inputs { feature: 'care' input: 'treatment.group' equals: 'care' } ";
+
+TEST_F(PluginModelTest, PredictsRowByRow) {
+  const auto model =
+      Create("example_plugin", std::string(kTenure) + kIsCare + "config: '0.125 -2'");
+  ASSERT_NE(model, nullptr);
+  features_[static_cast<size_t>(strategy_->features.SlotOf("tenure_months"))] = ValueRef::Int(8);
+  EXPECT_EQ(Predict(*model, {0, 1}), ModelFailure::kNone);
+  // 1 / (1 + exp(-1)) and 1 / (1 + exp(1)), from a table.
+  EXPECT_NEAR(propensity_[0], 0.7310585786300049, 1e-15);
+  EXPECT_NEAR(propensity_[1], 0.2689414213699951, 1e-15);
+  EXPECT_THAT(deviation_, Each(::testing::Lt(0))) << "not known";
+}
+
+TEST_F(PluginModelTest, TellsItsUncertaintyAndSeesWhatIsMissing) {
+  const auto model = Create("example_plugin", std::string(kTenure) + "config: '3 0.0625'");
+  ASSERT_NE(model, nullptr);
+  EXPECT_EQ(Predict(*model, {0, 1, 2}), ModelFailure::kNone);
+  EXPECT_THAT(propensity_, Each(0.5)) << "tenure is not known, so it adds nothing";
+  EXPECT_THAT(deviation_, Each(0.0625));
+  EXPECT_EQ(model->Noun(), "plugin own");
+}
+
+TEST_F(PluginModelTest, SaysThatItFailed) {
+  const auto model = Create("plugin_that_fails", kTenure);
+  ASSERT_NE(model, nullptr);
+  EXPECT_EQ(Predict(*model, {0}), ModelFailure::kPlugin);
+  EXPECT_THAT(scratch_.failure_text, HasSubstr("the table is \\x01 empty")) << "made printable";
+  std::vector<double> propensity(1);
+  model->Predict(frame_, {0}, absl::MakeSpan(propensity), scratch_);
+  EXPECT_TRUE(std::isnan(propensity[0]));
+}
+
+TEST_F(PluginModelTest, MayLackAScoreForOneTreatment) {
+  const auto model = Create("plugin_of_nan", kIsCare);
+  ASSERT_NE(model, nullptr);
+  EXPECT_EQ(Predict(*model, {0, 1}), ModelFailure::kNone);
+  EXPECT_TRUE(std::isnan(propensity_[0]));
+  EXPECT_EQ(propensity_[1], 0.5);
+}
+
+TEST_F(PluginModelTest, WhyAModelCantBeMade) {
+  EXPECT_EQ(Create("example_plugin", std::string(kTenure) + "config: 'much'"), nullptr);
+  EXPECT_THAT(issues_, ElementsAre(Pair("plugin.file", HasSubstr("the config has no weight for "
+                                                                 "tenure"))));
+  EXPECT_EQ(Create("example_plugin", "config: '1'"), nullptr);
+  EXPECT_THAT(issues_, ElementsAre(Pair("plugin.inputs", HasSubstr("needs inputs"))));
+  EXPECT_EQ(Create("example_plugin", "inputs { feature: 'x' input: 'customer.plam' }"), nullptr);
+  EXPECT_THAT(issues_, ElementsAre(Pair("plugin.inputs[0].input", HasSubstr("plan"))));
+  EXPECT_EQ(Create("example_plugin", kTenure + ("config: '" + std::string(65'537, '1') + "'")),
+            nullptr);
+  EXPECT_THAT(issues_, ElementsAre(Pair("plugin.config", HasSubstr("at most 65536"))));
+}
+
+TEST(PluginLibraryTest, WhatIsNoPluginIsRefused) {
+  EXPECT_THAT(LoadProblem(PluginPath("no_such_plugin")), HasSubstr("No such file"));
+  EXPECT_THAT(LoadProblem(testing::SourcePath("lib/LAYERS")),
+              HasSubstr("it can't be loaded as a shared library: "));
+  EXPECT_THAT(LoadProblem(PluginPath("plugin_without_symbol")),
+              HasSubstr("does not export the function attune_model_plugin_get"));
+  EXPECT_THAT(LoadProblem(PluginPath("plugin_of_another_version")),
+              HasSubstr("for version 2 of the interface of plugins, and this server has version "
+                        "1"));
+  EXPECT_THAT(LoadProblem(PluginPath("plugin_without_predict")),
+              HasSubstr("leaves out the function predict"));
+  EXPECT_THAT(LoadProblem(PluginPath("plugin_of_null")), HasSubstr("returns NULL"));
+}
+
+}  // namespace
+}  // namespace attune::scoring
