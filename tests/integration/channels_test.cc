@@ -101,7 +101,8 @@ TEST_F(ChannelsTest, TellsTheEarliestTimeWhenQuietHoursForbidNow) {
   EXPECT_EQ(FromProtoTime(response.earliest().time()), Noon() + absl::Minutes(90));
   v1::DecideRequest request = OpenRequest();
   request.set_explain(true);
-  for (const auto& rejected : Decide(request).rejected_treatments()) {
+  const v1::DecideResponse explained = Decide(request);
+  for (const auto& rejected : explained.rejected_treatments()) {
     if (rejected.treatment_id() == "accessory") {
       EXPECT_EQ(rejected.channel(), "ivr");
       EXPECT_EQ(rejected.rule(), "calls");
