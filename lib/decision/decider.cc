@@ -66,7 +66,7 @@ uint64_t Fingerprint(const HashKey& seed, const strategy::Strategy& strategy,
 void RunCertainly(const strategy::Strategy& strategy, const context::DecisionContext& context,
                   const customer::CustomerState& state, StageTimer& timer, Decision& decision) {
   RunPipeline(strategy, *decision.stops, context, state, decision.features, std::nullopt, timer,
-              decision.result);
+              decision.result, decision.standings);
   decision.result.arbitration.MakeCertain();
 }
 
@@ -93,6 +93,7 @@ absl::Status Decider::Decide(const strategy::Strategy& strategy,
   decision.times = {};
   decision.conflicts = 0;
   decision.stops = options.stops == nullptr ? &NothingStopped() : options.stops;
+  decision.standings = options.standings;
   StageTimer timer(decision.times);
   Request request;
   request.key = store_.KeyOf(context.customer_id);
@@ -157,7 +158,7 @@ absl::Status Decider::DecideOnce(const strategy::Strategy& strategy,
 
   if (can_remember) {
     RunPipeline(strategy, *decision.stops, context, state, decision.features, draw, timer,
-                decision.result);
+                decision.result, decision.standings);
   } else {
     RunCertainly(strategy, context, state, timer, decision);
   }

@@ -14,6 +14,7 @@
 #include "lib/decision/decision_pipeline.h"
 #include "lib/storage/state_store.h"
 #include "lib/strategy/strategy.h"
+#include "lib/value/standings.h"
 
 namespace attune::decision {
 
@@ -36,6 +37,9 @@ struct DecideOptions {
   bool dry_run = false;
   // What of the strategy is stopped; nullptr: nothing. Must outlive the use of the decision.
   const stops::StopSet* stops = nullptr;
+  // The customer base by each score; nullptr: nobody is known. Must outlive the use of the
+  // decision.
+  const value::Standings* standings = nullptr;
   // Empty: none.
   std::string_view request_id;
   // Whether the request named its time itself and wants an explanation: part of what makes two
@@ -54,6 +58,7 @@ struct Decision {
   uint32_t degradation = 0;  // bits of Degradation
   bool unknown_customer = false;
   const stops::StopSet* stops = nullptr;  // what was stopped
+  const value::Standings* standings = nullptr;
   PipelineResult result;
   std::vector<ValueRef> features;  // as served, one per declared feature; point into `record`
   StageTimes times;

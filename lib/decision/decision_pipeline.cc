@@ -33,11 +33,11 @@ int64_t StageTimer::Now() {
 void RunPipeline(const strategy::Strategy& strategy, const stops::StopSet& stops,
                  const context::DecisionContext& context, const customer::CustomerState& customer,
                  absl::Span<const ValueRef> features, std::optional<double> draw, StageTimer& timer,
-                 PipelineResult& result) {
+                 PipelineResult& result, const value::Standings* standings) {
   candidates::SelectCandidates(strategy.catalog, stops, context, result.candidates);
   timer.Finish(Stage::kCandidates);
   policy::ApplyPolicies({strategy.catalog, strategy.engagement, strategy.contact, strategy.context,
-                         context, customer, features},
+                         context, customer, features, standings},
                         result.candidates.kept, result.policy);
   timer.Finish(Stage::kPolicy);
   scoring::Score(strategy.models, strategy.catalog, strategy.context, context, features,

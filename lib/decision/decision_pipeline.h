@@ -18,6 +18,7 @@
 #include "lib/scoring/scoring.h"
 #include "lib/stops/stop_set.h"
 #include "lib/strategy/strategy.h"
+#include "lib/value/standings.h"
 
 namespace attune::decision {
 
@@ -75,12 +76,14 @@ struct PipelineResult {
 // Decides: a pure function of the strategy, what of it is stopped, the context, the customer's
 // state and features, and where on [0, 1) exploration's draw falls; without a draw nothing is
 // explored. `result` is overwritten; its capacity is reused, so that a decision allocates nothing.
-// REQUIRES: `context` was normalised against this strategy; `stops` were made for its catalog;
-// `features` has one value per declared feature; the strategy outlives the use of `result`.
+// `standings`: the customer base, for rules that ask where the customer stands; nullptr: nobody is
+// known. REQUIRES: `context` was normalised against this strategy; `stops` were made for its
+// catalog; `features` has one value per declared feature; the strategy outlives the use of
+// `result`.
 void RunPipeline(const strategy::Strategy& strategy, const stops::StopSet& stops,
                  const context::DecisionContext& context, const customer::CustomerState& customer,
                  absl::Span<const ValueRef> features, std::optional<double> draw, StageTimer& timer,
-                 PipelineResult& result);
+                 PipelineResult& result, const value::Standings* standings = nullptr);
 
 }  // namespace attune::decision
 

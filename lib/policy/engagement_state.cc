@@ -1,6 +1,7 @@
 #include "lib/policy/engagement_state.h"
 
 #include <algorithm>
+#include <cmath>
 #include <string_view>
 #include <utility>
 
@@ -17,6 +18,7 @@ using expression::Verdict;
 void EngagementState::Reset(const EngagementInput& input, InteractionHistory& history) {
   rules_ = &input.rules;
   contact_ = &input.contact;
+  standings_ = input.standings;
   time_us_ = input.context.time_us;
   features_ = input.features;
   history_incomplete_ = false;
@@ -141,6 +143,20 @@ Value EngagementState::Last(CallContext& context, const Value* args) const {
   if (!query) return problem;
   const std::optional<int64_t> last_ms = counts_.LastMs(*query);
   return last_ms ? Value::TimestampMicros(*last_ms * 1000) : HistoryUnknown();
+}
+
+Value EngagementState::Percentile(const Value* args) const {
+  const double score = args[0].double_value();
+  if (!std::isfinite(score)) {
+    return Value::Error(ErrorCode::kInvalidArgument, "the score is no finite number");
+  }
+  if (standings_ == nullptr) return Value::Double(value::Standings().Percentile(0, score));
+  return Value::Double(standings_->Percentile(static_cast<size_t>(args[1].int_value()), score));
+}
+
+Value EngagementState::Tier(const Value* args) const {
+  const auto score = static_cast<size_t>(args[1].int_value());
+  return Value::String(value::TierOf(rules_->scores().scores[score].tiers, args[0].double_value()));
 }
 
 Value EngagementState::LocalTime() const {

@@ -15,6 +15,7 @@
 #include "lib/policy/engagement_rules.h"
 #include "lib/policy/history_counts.h"
 #include "lib/policy/interaction_history.h"
+#include "lib/value/standings.h"
 
 namespace attune::policy {
 
@@ -26,6 +27,8 @@ struct EngagementInput {
   const context::ContextSchema& schema;
   const context::DecisionContext& context;
   absl::Span<const ValueRef> features;  // one per declared feature
+  // The customer base; nullptr: nothing is known of it.
+  const value::Standings* standings = nullptr;
 };
 
 // Evaluates the rules of a strategy for one customer at one moment. Reused from decision to
@@ -63,6 +66,8 @@ class EngagementState {
   expression::Value Count(expression::CallContext& context, const expression::Value* args) const;
   expression::Value Last(expression::CallContext& context, const expression::Value* args) const;
   expression::Value LocalTime() const;
+  expression::Value Percentile(const expression::Value* args) const;
+  expression::Value Tier(const expression::Value* args) const;
 
  private:
   void FillSlots(const EngagementInput& input);
@@ -76,6 +81,7 @@ class EngagementState {
 
   const EngagementRules* rules_ = nullptr;
   const ContactPolicies* contact_ = nullptr;
+  const value::Standings* standings_ = nullptr;
   int64_t time_us_ = 0;
   absl::Span<const ValueRef> features_;
   // What evaluating leaves behind.
