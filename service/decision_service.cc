@@ -166,6 +166,7 @@ absl::Status DecisionService::DecideWith(const pb::DecideRequest& request, Works
   decision::DecideOptions decide;
   decide.dry_run = request.dry_run();
   if (options_.stops != nullptr) decide.stops = &workspace.stops.Read(*options_.stops);
+  if (options_.values != nullptr) decide.standings = &workspace.standings.Read(*options_.values);
   decide.request_id = workspace.request.request_id;
   decide.time_given = request.has_time();
   decide.explain = request.explain();

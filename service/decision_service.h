@@ -23,6 +23,7 @@
 #include "service/decision_answer.h"
 #include "service/metrics.h"
 #include "service/value_conversion.h"
+#include "service/value_updater.h"
 
 namespace attune::service {
 
@@ -42,6 +43,7 @@ class DecisionService {
     absl::Duration max_clock_skew = absl::Minutes(5);
     const stops::StopList* stops = nullptr;  // outlives the service; nullptr: nothing is stopped
     DecisionMetrics* metrics = nullptr;      // outlives the service
+    const ValueUpdater* values = nullptr;    // outlives the service; nullptr: there are no scores
   };
   // The time of a replay clock that no request has set yet.
   static constexpr absl::Time kReplayStart = absl::UnixEpoch();
@@ -80,6 +82,7 @@ class DecisionService {
     context::DecisionContext context;
     decision::Decision decision;
     stops::StopReader stops;
+    StandingReader standings;
     ListBuffers lists;
   };
   std::unique_ptr<Workspace> TakeWorkspace();
