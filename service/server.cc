@@ -261,9 +261,9 @@ class AttuneServer : public Server {
     } else {
       values_ = std::make_unique<ValueUpdater>(
           ValueUpdater::Options{.strategy = strategy_, .store = store_.get()});
-      AddValueMetrics(*registry_, values_.get());
       values_->Start();
     }
+    AddValueMetrics(*registry_, values_.get());
     value_service_ = std::make_unique<ValueService>(ValueService::Options{
         .strategy = strategy_, .store = store_.get(), .clock = clock_, .updater = values_.get()});
   }

@@ -342,16 +342,20 @@ void ForgetStoredScores(storage::StateStore& store) {
 }
 
 void AddValueMetrics(telemetry::Registry& registry, const ValueUpdater* updater) {
-  registry.AddGauge("attune_value_sketch_complete",
-                    "1 when every customer is in the sketches of the scores; 0 while they are "
-                    "being read.",
-                    [updater] { return updater->standings()->complete ? 1.0 : 0.0; });
   registry.AddGauge(
-      "attune_value_sketch_customers", "Customers in the sketch of the first score.",
-      [updater] { return static_cast<double>(updater->standings()->scores.front().count()); });
-  registry.AddCounterFunction("attune_value_sketch_rebuilds_total",
-                              "How often all customers were read to make the sketches anew.",
-                              [updater] { return static_cast<double>(updater->rebuilds()); });
+      "attune_value_sketch_complete",
+      "1 when every customer is in the sketches of the scores, or there are no "
+      "scores; 0 while the customers are being read.",
+      [updater] { return updater == nullptr || updater->standings()->complete ? 1.0 : 0.0; });
+  registry.AddGauge("attune_value_sketch_customers", "Customers in the sketch of the first score.",
+                    [updater] {
+                      if (updater == nullptr) return 0.0;
+                      return static_cast<double>(updater->standings()->scores.front().count());
+                    });
+  registry.AddCounterFunction(
+      "attune_value_sketch_rebuilds_total",
+      "How often all customers were read, or began to be, to make the sketches anew.",
+      [updater] { return updater == nullptr ? 0.0 : static_cast<double>(updater->rebuilds()); });
 }
 
 }  // namespace attune::service

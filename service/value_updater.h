@@ -179,7 +179,8 @@ class StandingReader {
 void ForgetStoredScores(storage::StateStore& store);
 
 // Exports whether the sketches are complete, how many customers are in them, and how often they
-// were rebuilt. `updater` must outlive the registry's last scrape.
+// were rebuilt. `updater` must outlive the registry's last scrape; null where there are no scores:
+// then nothing is missing.
 void AddValueMetrics(telemetry::Registry& registry, const ValueUpdater* updater);
 
 }  // namespace attune::service

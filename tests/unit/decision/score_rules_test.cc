@@ -71,9 +71,11 @@ class ScoreRulesTest : public ::testing::Test {
     policy::RuleExplanation explanation(strategy_->engagement, result_.policy.engagement);
     explanation.Explain(rejection_);
     std::string text;
-    TextBuffer buffer(text);
-    explanation.AppendSentence(buffer);
-    explanation.AppendNearestChange(buffer);
+    {
+      TextBuffer buffer(text);
+      explanation.AppendSentence(buffer);
+      explanation.AppendNearestChange(buffer);
+    }
     return text;
   }
 

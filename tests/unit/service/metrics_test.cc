@@ -13,6 +13,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "prometheus/text_serializer.h"
+#include "service/value_updater.h"
 #include "tests/testing/fake_state_store.h"
 #include "tests/testing/paths.h"
 #include "tests/testing/strategy_builder.h"
@@ -50,6 +51,7 @@ class MetricsTest : public ::testing::Test {
     AddStoreMetrics(registry_, &store_);
     stops_ = stops::StopList::Load(&store_, &strategy_->catalog).value();
     AddStopMetrics(registry_, stops_.get());
+    AddValueMetrics(registry_, nullptr);
     strategy_->model_origins.push_back({.name = "solve",
                                         .version = "solve@ba9876543210",
                                         .kind = "linear",

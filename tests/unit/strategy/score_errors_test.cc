@@ -108,7 +108,7 @@ TEST(ScoreTest, ManyAreRefused) {
 }
 
 TEST(ScoreTest, AreComputedFromTheCustomerAlone) {
-  const Loaded loaded = LoadText(absl::StrCat(kSmallStrategy, R"(scores:
+  const Loaded loaded = LoadText(std::string(kSmallStrategy) + R"(scores:
   - {name: total, value: score.base.value + derived.bonus}
   - {name: base, value: double(customer.age) * 2.0, tiers: [{name: all}]}
   - {name: broken, value: 1.0 / (double(customer.age) - 50.0)}
@@ -117,7 +117,7 @@ derived:
   - {name: place, value: score.base.percentile / 2.0}
 eligibility:
   - {name: r, when: derived.place >= 0.0 && score.base.tier == 'all'}
-)"));
+)");
   ASSERT_NE(loaded.strategy, nullptr) << loaded.Issues().front();
   EXPECT_THAT(loaded.Issues(), IsEmpty());
   const policy::CustomerScores& scores = loaded.strategy->engagement.scores();
@@ -139,7 +139,7 @@ eligibility:
 
 TEST(ScoreTest, TheFingerprintTellsWhetherScoresMayDiffer) {
   const auto fingerprint = [](const std::string& scores) {
-    const Loaded loaded = LoadText(absl::StrCat(kSmallStrategy, scores));
+    const Loaded loaded = LoadText(std::string(kSmallStrategy) + scores);
     EXPECT_NE(loaded.strategy, nullptr);
     return loaded.strategy == nullptr ? "" : loaded.strategy->engagement.scores().fingerprint;
   };
