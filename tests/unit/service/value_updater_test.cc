@@ -144,6 +144,7 @@ TEST_F(ValueUpdaterTest, FollowsBatches) {
 
 TEST_F(ValueUpdaterTest, GoesOnFromWhatItStored) {
   Open();
+  Settle();
   for (int i = 0; i < 8; ++i) Upsert(absl::StrCat("c", i), i);
   Close();
   Open();
@@ -154,6 +155,7 @@ TEST_F(ValueUpdaterTest, GoesOnFromWhatItStored) {
 
 TEST_F(ValueUpdaterTest, ReadsAllCustomersAfterACrash) {
   Open();
+  Settle();
   for (int i = 0; i < 8; ++i) Upsert(absl::StrCat("c", i), i);
   Close();
   Open();
@@ -170,6 +172,7 @@ TEST_F(ValueUpdaterTest, ReadsAllCustomersAfterACrash) {
 
 TEST_F(ValueUpdaterTest, ReadsAllCustomersForAnotherFormula) {
   Open();
+  Settle();
   for (int i = 0; i < 8; ++i) Upsert(absl::StrCat("c", i), i);
   Close();
   Load("scores { name: \"spend\" value: \"-customer.monthly_charges\" }");
@@ -275,6 +278,7 @@ TEST_F(ValueUpdaterTest, IsForgottenWhereThereAreNoScores) {
 
 TEST_F(ValueUpdaterTest, DamagedBytesAreNotTaken) {
   Open();
+  Settle();
   for (int i = 0; i < 8; ++i) Upsert(absl::StrCat("c", i), i);
   Close();
   store_.ChangeBlob("value/sketches", [](std::string& bytes) { bytes.pop_back(); });
