@@ -117,6 +117,12 @@ void EncodeEvent(const strategy::Strategy& strategy, const context::DecisionCont
   PutNumber(event, Pb::kMaxTreatmentsFieldNumber, static_cast<uint32_t>(context.max_treatments));
   writer.Numbers(Pb::kRestrictedToFieldNumber, context.restricted_to,
                  [&](int index) { return treatment(index).number; });
+  if (strategy.engagement.scores().scores.empty() || strategy.engagement.size() == 0) return;
+  const auto standings = result.policy.engagement.standings_told();
+  writer.Numbers(Pb::kScoreFieldNumber, standings, [](const auto& s) { return s.score; });
+  writer.Field(Pb::kScorePercentileFieldNumber, [&](std::string& out) {
+    for (const auto& s : standings) PutFixed(out, s.percentile);
+  });
 }
 
 }  // namespace attune::decision

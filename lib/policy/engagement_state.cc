@@ -19,6 +19,7 @@ void EngagementState::Reset(const EngagementInput& input, InteractionHistory& hi
   rules_ = &input.rules;
   contact_ = &input.contact;
   standings_ = input.standings;
+  told_.clear();
   time_us_ = input.context.time_us;
   features_ = input.features;
   history_incomplete_ = false;
@@ -150,8 +151,15 @@ Value EngagementState::Percentile(const Value* args) const {
   if (!std::isfinite(score)) {
     return Value::Error(ErrorCode::kInvalidArgument, "the score is no finite number");
   }
-  if (standings_ == nullptr) return Value::Double(value::Standings().Percentile(0, score));
-  return Value::Double(standings_->Percentile(static_cast<size_t>(args[1].int_value()), score));
+  const auto index = static_cast<size_t>(args[1].int_value());
+  const double percentile = standings_ == nullptr ? value::Standings().Percentile(index, score)
+                                                  : standings_->Percentile(index, score);
+  // The first time is the decision's own; explanations ask what would be with other values.
+  const bool is_known = std::any_of(told_.begin(), told_.end(), [&](const Standing& standing) {
+    return standing.score == static_cast<int>(index);
+  });
+  if (!is_known) told_.push_back({static_cast<int>(index), percentile});
+  return Value::Double(percentile);
 }
 
 Value EngagementState::Tier(const Value* args) const {

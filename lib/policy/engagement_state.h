@@ -6,12 +6,14 @@
 #include <optional>
 #include <vector>
 
+#include "absl/container/inlined_vector.h"
 #include "absl/types/span.h"
 #include "lib/candidates/rejection.h"
 #include "lib/catalog/catalog.h"
 #include "lib/context/decision_context.h"
 #include "lib/context/value.h"
 #include "lib/expression/evaluator.h"
+#include "lib/policy/customer_scores.h"
 #include "lib/policy/engagement_rules.h"
 #include "lib/policy/history_counts.h"
 #include "lib/policy/interaction_history.h"
@@ -62,6 +64,14 @@ class EngagementState {
   bool history_incomplete() const { return history_incomplete_; }
   bool time_zone_unknown() const { return time_zone_unknown_; }
 
+  // Where the customer stood by a score, as rules were told.
+  struct Standing {
+    int score = 0;
+    double percentile = 0;
+  };
+  // Of the scores that were asked for, each once, in the order in which they were.
+  absl::Span<const Standing> standings_told() const { return told_; }
+
   // What the functions and variables of expressions are: see strategy.proto.
   expression::Value Count(expression::CallContext& context, const expression::Value* args) const;
   expression::Value Last(expression::CallContext& context, const expression::Value* args) const;
@@ -82,6 +92,7 @@ class EngagementState {
   const EngagementRules* rules_ = nullptr;
   const ContactPolicies* contact_ = nullptr;
   const value::Standings* standings_ = nullptr;
+  mutable absl::InlinedVector<Standing, kMaxScores> told_;
   int64_t time_us_ = 0;
   absl::Span<const ValueRef> features_;
   // What evaluating leaves behind.

@@ -49,13 +49,13 @@ TEST_F(ReportCommandTest, TellsWhoBringsAndWhoCosts) {
   const CtlRun run = Report(kTenCustomers);
   EXPECT_EQ(run.status, kExitOk) << run.err;
   EXPECT_THAT(run.out, StartsWith(std::string(kTenSentence) + "\n\n"));
-  EXPECT_THAT(run.out, HasSubstr("customers      10\n"));
-  EXPECT_THAT(run.out, HasSubstr("below zero      2\n"));
-  EXPECT_THAT(run.out, HasSubstr("together   100.00\n"));
-  EXPECT_THAT(run.out, HasSubstr("median       3.50\n"));
-  EXPECT_THAT(run.out, HasSubstr("  20 %          2   90.00        90.0 %\n"));
-  EXPECT_THAT(run.out, HasSubstr("  80 %          8  110.00       110.0 %\n"));
-  EXPECT_THAT(run.out, HasSubstr(" 100 %         10  100.00       100.0 %\n"));
+  EXPECT_THAT(run.out, HasSubstr("customers       10\n"));
+  EXPECT_THAT(run.out, HasSubstr("below zero       2\n"));
+  EXPECT_THAT(run.out, HasSubstr("together    100.00\n"));
+  EXPECT_THAT(run.out, HasSubstr("median        3.50\n"));
+  EXPECT_THAT(run.out, HasSubstr(" 20 %          2   90.00        90.0 %\n"));
+  EXPECT_THAT(run.out, HasSubstr(" 80 %          8  110.00       110.0 %\n"));
+  EXPECT_THAT(run.out, HasSubstr("100 %         10  100.00       100.0 %\n"));
 }
 
 TEST_F(ReportCommandTest, AddsUpTheRowsOfACustomer) {

@@ -3,11 +3,14 @@
 #include <string>
 #include <vector>
 
+#include "attune/storage/v1/event.pb.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "lib/decision/decider.h"
 #include "lib/decision/decision_pipeline.h"
 #include "lib/policy/engagement_explanation.h"
 #include "lib/value/standings.h"
+#include "tests/testing/fake_state_store.h"
 #include "tests/testing/strategy_builder.h"
 
 namespace attune::decision {
@@ -92,6 +95,30 @@ TEST_F(ScoreRulesTest, SeeValuePercentileAndTier) {
   EXPECT_EQ(RuleFor(11, 2000, &standings_), "upper_half") << "132 a year: 14 of 100 are below";
   EXPECT_EQ(RuleFor(45, 2000, &standings_), "high_tier") << "540 a year";
   EXPECT_EQ(RuleFor(80, 2000, &standings_), "") << "960 a year";
+}
+
+TEST_F(ScoreRulesTest, TheEventTellsWhereTheCustomerStood) {
+  testing::FakeStateStore store;
+  const Decider decider(&store, HashKeyFromSeed(1));
+  context::DecisionContext context;
+  context.customer_id = "ann";
+  context.attributes.assign(strategy_->context.attributes.defaults().begin(),
+                            strategy_->context.attributes.defaults().end());
+  context.max_treatments = 3;
+  context.time_us = 1'772'323'200'000'000;
+  DecideOptions options;
+  options.standings = &standings_;
+  Decision decision;
+  const absl::Status status = decider.Decide(
+      *strategy_, context, options, [](const Decision&, AnswerForm, std::string*) {}, decision);
+  ASSERT_TRUE(status.ok()) << status;
+  const std::vector<storage::LogEntry> log = store.Log();
+  ASSERT_EQ(log.size(), 1u);
+  attune::storage::v1::DecisionEvent event;
+  ASSERT_TRUE(event.ParseFromString(log.front().payload));
+  // Who isn't known has the declared default, 20 a month; nobody was asked for the wealth.
+  EXPECT_THAT(event.score(), ::testing::ElementsAre(0));
+  EXPECT_THAT(event.score_percentile(), ::testing::ElementsAre(24.5));
 }
 
 TEST_F(ScoreRulesTest, WithoutABaseEverybodyIsInTheMiddle) {
