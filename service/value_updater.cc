@@ -21,9 +21,11 @@ constexpr uint8_t kBlobFormat = 1;
 // How often what decisions look at is made anew at most, and how often it is stored.
 constexpr auto kPublishPeriod = std::chrono::seconds(1);
 constexpr auto kSavePeriod = std::chrono::seconds(60);
-// Between two chunks of customers, so that decisions have the processor, and after a failure.
+// Between two chunks of customers, so that decisions have the processor.
 constexpr auto kScanPause = std::chrono::milliseconds(5);
-constexpr auto kRetryPause = std::chrono::seconds(1);
+// How long notes wait for company, unless there are many.
+constexpr auto kNotePause = std::chrono::milliseconds(200);
+constexpr size_t kManyNoteBytes = 1 << 20;
 // In percent: a sketch that may be more wrong is made anew.
 constexpr double kMaxError = 1;
 
@@ -54,7 +56,7 @@ void ValueUpdater::Stop() {
   work_.NotifyAll();
   if (thread_.joinable()) thread_.join();
   const Work work = TakeWork();
-  for (const Note& note : work.notes) Apply(note);
+  Apply(work.notes);
   SaveAndLog(/*closed=*/rebuild_ == nullptr && !work.lost);
 }
 
@@ -74,8 +76,8 @@ void ValueUpdater::Run() {
     if (stopping_) return;
     if (more) {
       work_.WaitFor(mutex_, kScanPause);
-    } else if (queue_.empty()) {
-      work_.WaitFor(mutex_, kRetryPause);
+    } else if (queue_.bytes() < kManyNoteBytes) {
+      work_.WaitFor(mutex_, kNotePause);
     }
     if (stopping_) return;
   }
@@ -83,7 +85,7 @@ void ValueUpdater::Run() {
 
 bool ValueUpdater::Step(bool publish) {
   const Work work = TakeWork();
-  for (const Note& note : work.notes) Apply(note);
+  Apply(work.notes);
   bool more = false;
   const bool inexact = rebuild_ == nullptr &&
                        std::any_of(sketches_.begin(), sketches_.end(), [](const auto& sketch) {
@@ -158,8 +160,7 @@ void ValueUpdater::FinishChunk() {
 ValueUpdater::Work ValueUpdater::TakeWork() {
   Work work;
   MutexLock lock(mutex_);
-  work.notes.swap(queue_);
-  queue_bytes_ = 0;
+  std::swap(work.notes, queue_);
   work.lost = std::exchange(lost_, false);
   if (rebuild_ != nullptr && rebuild_->chunk_open) {
     work.chunk_told = writing_[static_cast<size_t>(rebuild_->chunk_phase)] == 0;
@@ -187,15 +188,21 @@ bool ValueUpdater::ConcernsRebuild(const Note& note) {
   return true;
 }
 
-void ValueUpdater::Apply(const Note& note) {
-  const auto apply = [&](std::vector<value::QuantileSketch>& sketches) {
-    if (note.was_known) RemoveFrom(sketches, note.before);
-    if (!note.erased) AddTo(sketches, note.after);
-  };
-  apply(sketches_);
-  if (rebuild_ != nullptr && ConcernsRebuild(note)) apply(rebuild_->sketches);
-  changed_ = true;
-  unsaved_ = true;
+void ValueUpdater::Apply(const Notes& notes) {
+  std::string_view features = notes.features;
+  for (const Note& note : notes.notes) {
+    const std::string_view before = features.substr(0, note.before_bytes);
+    const std::string_view after = features.substr(note.before_bytes, note.after_bytes);
+    features.remove_prefix(note.before_bytes + note.after_bytes);
+    const auto apply = [&](std::vector<value::QuantileSketch>& sketches) {
+      if (note.was_known) RemoveFrom(sketches, before);
+      if (!note.erased) AddTo(sketches, after);
+    };
+    apply(sketches_);
+    if (rebuild_ != nullptr && ConcernsRebuild(note)) apply(rebuild_->sketches);
+    changed_ = true;
+    unsaved_ = true;
+  }
 }
 
 absl::Span<const double> ValueUpdater::ScoresOf(std::string_view features) {
@@ -259,23 +266,23 @@ void ValueUpdater::WriteEnds(int begun) {
 }
 
 void ValueUpdater::FeaturesChanged(const customer::ProfileNotice& notice) {
-  Note note;
-  note.key = notice.key;
-  note.version = notice.version;
-  note.was_known = notice.was_known;
-  note.erased = notice.erased;
-  note.before = notice.before;
-  note.after = notice.after;
-  const size_t bytes = sizeof note + notice.before.size() + notice.after.size();
+  const size_t bytes = sizeof(Note) + notice.before.size() + notice.after.size();
   MutexLock lock(mutex_);
   if (lost_) return;  // all customers will be read anyway
-  if (queue_bytes_ + bytes > options_.max_queue_bytes) {
+  const size_t waiting = queue_.bytes();
+  if (waiting + bytes > options_.max_queue_bytes) {
     lost_ = true;
     return;
   }
-  queue_bytes_ += bytes;
-  queue_.push_back(std::move(note));
-  if (queue_.size() == 1) work_.NotifyOne();
+  queue_.notes.push_back({.key = notice.key,
+                          .version = notice.version,
+                          .was_known = notice.was_known,
+                          .erased = notice.erased,
+                          .before_bytes = notice.before.size(),
+                          .after_bytes = notice.after.size()});
+  queue_.features += notice.before;
+  queue_.features += notice.after;
+  if (waiting < kManyNoteBytes && waiting + bytes >= kManyNoteBytes) work_.NotifyOne();
 }
 
 void ValueUpdater::ChangeUncertain() {

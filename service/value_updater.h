@@ -78,18 +78,23 @@ class ValueUpdater : public customer::ProfileObserver {
   void ChangeUncertain() override;
 
  private:
-  // A notice that owns its bytes.
+  // Notices, the features of all of them behind each other.
   struct Note {
     storage::CustomerKey key{};
     uint64_t version = 0;
     bool was_known = false;
     bool erased = false;
-    std::string before;
-    std::string after;
+    size_t before_bytes = 0;
+    size_t after_bytes = 0;
   };
-  // What another thread left to be done.
-  struct Work {
+  struct Notes {
     std::vector<Note> notes;
+    std::string features;
+    size_t bytes() const { return notes.size() * sizeof(Note) + features.size(); }
+  };
+  // What other threads left to be done.
+  struct Work {
+    Notes notes;
     bool lost = false;
     // Every write has told its changes that began before the last chunk was read.
     bool chunk_told = false;
@@ -117,7 +122,7 @@ class ValueUpdater : public customer::ProfileObserver {
   bool ReadChunk();
   void FinishChunk();
   Work TakeWork();
-  void Apply(const Note& note);
+  void Apply(const Notes& notes);
   // Whether the rebuild has to be told of the note: not when it has read, or will read, the change.
   bool ConcernsRebuild(const Note& note);
   void AddTo(std::vector<value::QuantileSketch>& sketches, std::string_view features);
@@ -141,8 +146,7 @@ class ValueUpdater : public customer::ProfileObserver {
 
   mutable Mutex mutex_;
   CondVar work_;
-  std::vector<Note> queue_ ABSL_GUARDED_BY(mutex_);
-  size_t queue_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  Notes queue_ ABSL_GUARDED_BY(mutex_);
   bool lost_ ABSL_GUARDED_BY(mutex_) = false;
   // Writes are counted by the phase in which they begin; see ReadChunk.
   int phase_ ABSL_GUARDED_BY(mutex_) = 0;

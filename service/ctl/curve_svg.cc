@@ -14,10 +14,10 @@ namespace attune::ctl {
 namespace {
 
 // Of the plot within the picture.
-constexpr double kLeft = 90;
-constexpr double kRight = 730;
-constexpr double kTop = 90;
-constexpr double kBottom = 440;
+constexpr double kPlotLeft = 90;
+constexpr double kPlotRight = 730;
+constexpr double kPlotTop = 90;
+constexpr double kPlotBottom = 440;
 // About as many lines as the grid has from bottom to top.
 constexpr double kGridLines = 6;
 // What a line of the title holds.
@@ -101,7 +101,7 @@ class Picture {
     svg_ = kHead;
     double y = 28;
     for (const std::string& line : TitleLines(curve_.sentence())) {
-      Text(kLeft - 60, y, "start", XmlText(line), "title");
+      Text(kPlotLeft - 60, y, "start", XmlText(line), "title");
       y += 20;
     }
     DrawAxes();
@@ -115,9 +115,9 @@ class Picture {
   double Scaled(double profit) const {
     return in_percent_ ? 100 * profit / curve_.total() : profit;
   }
-  double X(double customers) const { return kLeft + customers * (kRight - kLeft); }
+  double X(double customers) const { return kPlotLeft + customers * (kPlotRight - kPlotLeft); }
   double Y(double scaled) const {
-    return kBottom - (scaled - low_) / (high_ - low_) * (kBottom - kTop);
+    return kPlotBottom - (scaled - low_) / (high_ - low_) * (kPlotBottom - kPlotTop);
   }
   std::string AmountText(double scaled) const {
     // What rounding leaves of zero is zero.
@@ -141,24 +141,24 @@ class Picture {
     const int lines = static_cast<int>(std::lround((high_ - low_) / step_));
     for (int i = 0; i <= lines; ++i) {
       const double amount = low_ + i * step_;
-      Line("grid", kLeft, Y(amount), kRight, Y(amount));
-      Text(kLeft - 8, Y(amount) + 4, "end", AmountText(amount));
+      Line("grid", kPlotLeft, Y(amount), kPlotRight, Y(amount));
+      Text(kPlotLeft - 8, Y(amount) + 4, "end", AmountText(amount));
     }
     for (int percent = 0; percent <= 100; percent += 20) {
       const double x = X(percent / 100.0);
-      Line("grid", x, kTop, x, kBottom);
-      Text(x, kBottom + 20, "middle", absl::StrCat(percent, " %"));
+      Line("grid", x, kPlotTop, x, kPlotBottom);
+      Text(x, kPlotBottom + 20, "middle", absl::StrCat(percent, " %"));
     }
-    Line("axis", kLeft, kTop, kLeft, kBottom);
-    Line("axis", kLeft, Y(0), kRight, Y(0));
-    Text((kLeft + kRight) / 2, kBottom + 45, "middle",
+    Line("axis", kPlotLeft, kPlotTop, kPlotLeft, kPlotBottom);
+    Line("axis", kPlotLeft, Y(0), kPlotRight, Y(0));
+    Text((kPlotLeft + kPlotRight) / 2, kPlotBottom + 45, "middle",
          absl::StrCat("share of the ", curve_.customers(), " customers, the best first"));
     const std::string unit =
         in_percent_ || curve_.currency().empty() ? "" : absl::StrCat(", ", curve_.currency());
     absl::StrAppendFormat(&svg_,
                           "<text class=\"label\" transform=\"translate(22 %.1f) rotate(-90)\" "
                           "text-anchor=\"middle\">%s</text>\n",
-                          (kTop + kBottom) / 2,
+                          (kPlotTop + kPlotBottom) / 2,
                           XmlText(absl::StrCat(in_percent_ ? "share of the profit" : "profit", unit,
                                                " (", curve_.score(), ")")));
   }

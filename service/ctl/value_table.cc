@@ -23,7 +23,7 @@ absl::Status TableError(int64_t line, std::string_view message) {
   return absl::InvalidArgumentError(absl::StrCat("line ", line, ": ", ToAbsl(message)));
 }
 
-absl::Status CheckWritten(const CsvRow& row) {
+absl::Status CheckRow(const CsvRow& row) {
   switch (row.problem) {
     case CsvProblem::kNone:
       return absl::OkStatus();
@@ -37,7 +37,7 @@ absl::Status CheckWritten(const CsvRow& row) {
   return TableError(row.line, "the line is too long");
 }
 
-absl::StatusOr<size_t> FindColumn(const CsvRow& header, const std::string& name) {
+absl::StatusOr<size_t> PlaceOf(const CsvRow& header, const std::string& name) {
   std::optional<size_t> place;
   for (size_t i = 0; i < header.fields.size(); ++i) {
     if (header.fields[i] != name) continue;
@@ -118,12 +118,12 @@ absl::StatusOr<ValueTable> ReadValueTable(ByteSource& source, const ValueColumns
     return absl::InvalidArgumentError("the file has no first row with the columns' names");
   }
   const CsvRow& row = reader.row();
-  if (absl::Status status = CheckWritten(row); !status.ok()) return status;
+  if (absl::Status status = CheckRow(row); !status.ok()) return status;
   const size_t width = row.field_count;
-  const absl::StatusOr<size_t> value_place = FindColumn(row, columns.value);
+  const absl::StatusOr<size_t> value_place = PlaceOf(row, columns.value);
   if (!value_place.ok()) return value_place.status();
   absl::StatusOr<size_t> id_place = size_t{0};
-  if (!columns.id.empty()) id_place = FindColumn(row, columns.id);
+  if (!columns.id.empty()) id_place = PlaceOf(row, columns.id);
   if (!id_place.ok()) return id_place.status();
 
   TableSum sum(!columns.id.empty());
@@ -131,7 +131,7 @@ absl::StatusOr<ValueTable> ReadValueTable(ByteSource& source, const ValueColumns
     read = reader.Next();
     if (!read.ok()) return read.status();
     if (!*read) return sum.Take();
-    if (absl::Status status = CheckWritten(row); !status.ok()) return status;
+    if (absl::Status status = CheckRow(row); !status.ok()) return status;
     if (row.field_count != width) {
       return TableError(
           row.line, absl::StrCat("has ", row.field_count, " fields; the first row has ", width));
