@@ -62,6 +62,7 @@ size_t ValueService::FindScore(const std::string& name, Violations& violations) 
   const int index = scores.IndexOf(name);
   if (index >= 0) return static_cast<size_t>(index);
   std::vector<std::string_view> names;
+  names.reserve(scores.scores.size());
   for (const policy::CustomerScore& score : scores.scores) names.push_back(score.name);
   if (name.empty()) {
     std::string all;

@@ -45,6 +45,17 @@ class EventWriter {
   std::string& scratch_;
 };
 
+// Where the customer stood by the scores that rules asked for.
+void PutStandings(const strategy::Strategy& strategy, const PipelineResult& result,
+                  EventWriter& writer) {
+  if (strategy.engagement.scores().scores.empty() || strategy.engagement.size() == 0) return;
+  const auto standings = result.policy.engagement.standings_told();
+  writer.Numbers(Pb::kScoreFieldNumber, standings, [](const auto& s) { return s.score; });
+  writer.Field(Pb::kScorePercentileFieldNumber, [&](std::string& out) {
+    for (const auto& s : standings) PutFixed(out, s.percentile);
+  });
+}
+
 }  // namespace
 
 void EncodeEvent(const strategy::Strategy& strategy, const context::DecisionContext& context,
@@ -117,12 +128,7 @@ void EncodeEvent(const strategy::Strategy& strategy, const context::DecisionCont
   PutNumber(event, Pb::kMaxTreatmentsFieldNumber, static_cast<uint32_t>(context.max_treatments));
   writer.Numbers(Pb::kRestrictedToFieldNumber, context.restricted_to,
                  [&](int index) { return treatment(index).number; });
-  if (strategy.engagement.scores().scores.empty() || strategy.engagement.size() == 0) return;
-  const auto standings = result.policy.engagement.standings_told();
-  writer.Numbers(Pb::kScoreFieldNumber, standings, [](const auto& s) { return s.score; });
-  writer.Field(Pb::kScorePercentileFieldNumber, [&](std::string& out) {
-    for (const auto& s : standings) PutFixed(out, s.percentile);
-  });
+  PutStandings(strategy, result, writer);
 }
 
 }  // namespace attune::decision

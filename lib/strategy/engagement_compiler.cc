@@ -217,7 +217,8 @@ void Compiler::ListFormulas() {
 }
 
 int Compiler::FormulaOf(std::string_view name) const {
-  for (const auto& [prefix, formulas] : {std::pair(kDerived, &derived_), {kScore, &scores_}}) {
+  for (const auto& [prefix, formulas] :
+       {std::pair(kDerived, &derived_), std::pair(kScore, &scores_)}) {
     if (!absl::StartsWith(ToAbsl(name), ToAbsl(prefix))) continue;
     const auto found = formulas->find(FirstPart(name, prefix));
     if (found != formulas->end()) return found->second;

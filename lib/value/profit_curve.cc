@@ -36,6 +36,7 @@ double MedianOf(const std::vector<double>& sorted) {
 std::vector<size_t> PlacesOf(size_t customers, size_t losses_begin, int max_points) {
   const auto intervals = std::min(static_cast<size_t>(max_points - 1), customers);
   std::vector<size_t> places;
+  places.reserve(intervals + 1);
   for (size_t i = 0; i <= intervals; ++i) {
     places.push_back(static_cast<size_t>(std::llround(
         static_cast<double>(customers) * static_cast<double>(i) / static_cast<double>(intervals))));

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <functional>
 #include <limits>
+#include <numeric>
 #include <ostream>
 #include <random>
 #include <string>
@@ -53,6 +54,7 @@ class SketchOf : public ::testing::TestWithParam<Distribution> {
  protected:
   std::vector<double> Draw(int count) {
     std::vector<double> values;
+    values.reserve(static_cast<size_t>(count));
     for (int i = 0; i < count; ++i) values.push_back(GetParam().draw(random_));
     return values;
   }
@@ -164,8 +166,8 @@ TEST(QuantileSketchTest, NobodyIsInTheMiddle) {
 
 TEST(QuantileSketchTest, TellsThatItIsInexactWhenMostValuesAreGone) {
   QuantileSketch sketch;
-  std::vector<double> values;
-  for (int i = 0; i < 60'000; ++i) values.push_back(i);
+  std::vector<double> values(60'000);
+  std::iota(values.begin(), values.end(), 0.0);
   for (const double value : values) sketch.Add(value);
   for (size_t i = 1000; i < values.size(); ++i) ASSERT_TRUE(sketch.Remove(values[i]));
   EXPECT_EQ(sketch.count(), 1000u);
