@@ -84,6 +84,13 @@ double QuantileSketch::max_error() const {
 }
 
 void QuantileSketch::Compress() {
+  // A parent that is merged itself makes room for children that were left before.
+  while (counts_.size() > size_t{3} * kResolution && MergeOnce()) {
+  }
+}
+
+bool QuantileSketch::MergeOnce() {
+  bool merged = false;
   const uint64_t most = count_ / kResolution;
   std::vector<std::vector<uint64_t>> by_depth(kKeyBits + 1);
   for (const auto& [node, count] : counts_) {
@@ -101,6 +108,7 @@ void QuantileSketch::Compress() {
       if (parent != counts_.end()) together += parent->second;
       if (together > most) continue;
       const bool is_new = parent == counts_.end();
+      merged = true;
       counts_.erase(node);
       counts_.erase(node ^ 1);
       counts_[node >> 1] = together;
@@ -108,6 +116,7 @@ void QuantileSketch::Compress() {
       if (is_new) by_depth[depth - 1].push_back(node >> 1);
     }
   }
+  return merged;
 }
 
 RankTable QuantileSketch::MakeTable() const {

@@ -91,8 +91,11 @@ class QuantileSketch {
   static absl::StatusOr<QuantileSketch> Decode(std::string_view bytes);
 
  private:
-  // Merges nodes until there are at most 3 kResolution.
+  // Merges nodes until there are at most 3 kResolution: where nothing more can be merged, any node,
+  // its sibling and its parent together hold more than count / kResolution.
   void Compress();
+  // One pass from the leaves to the root. False: nothing could be merged.
+  bool MergeOnce();
 
   // By node: 1 is the root, 2n and 2n+1 are the children of n; leaves have 48 bits behind their 1.
   absl::flat_hash_map<uint64_t, uint64_t> counts_;
