@@ -15,6 +15,14 @@ using expression::ErrorCode;
 using expression::Value;
 using expression::Verdict;
 
+namespace {
+
+Value NoSuchScore() {
+  return Value::Error(ErrorCode::kInvalidArgument, "the strategy has no such score");
+}
+
+}  // namespace
+
 void EngagementState::Reset(const EngagementInput& input, InteractionHistory& history) {
   rules_ = &input.rules;
   contact_ = &input.contact;
@@ -148,12 +156,16 @@ Value EngagementState::Last(CallContext& context, const Value* args) const {
 
 Value EngagementState::Percentile(const Value* args) const {
   const double score = args[0].double_value();
+  const int64_t index = args[1].int_value();
+  if (index < 0 || index >= static_cast<int64_t>(rules_->scores().scores.size())) {
+    return NoSuchScore();
+  }
   if (!std::isfinite(score)) {
     return Value::Error(ErrorCode::kInvalidArgument, "the score is no finite number");
   }
-  const auto index = static_cast<size_t>(args[1].int_value());
-  const double percentile = standings_ == nullptr ? value::Standings().Percentile(index, score)
-                                                  : standings_->Percentile(index, score);
+  const auto place = static_cast<size_t>(index);
+  const double percentile = standings_ == nullptr ? value::Standings().Percentile(place, score)
+                                                  : standings_->Percentile(place, score);
   // The first time is the decision's own; explanations ask what would be with other values.
   const bool is_known = std::any_of(told_.begin(), told_.end(), [&](const Standing& standing) {
     return standing.score == static_cast<int>(index);
@@ -163,8 +175,12 @@ Value EngagementState::Percentile(const Value* args) const {
 }
 
 Value EngagementState::Tier(const Value* args) const {
-  const auto score = static_cast<size_t>(args[1].int_value());
-  return Value::String(value::TierOf(rules_->scores().scores[score].tiers, args[0].double_value()));
+  const int64_t index = args[1].int_value();
+  if (index < 0 || index >= static_cast<int64_t>(rules_->scores().scores.size())) {
+    return NoSuchScore();
+  }
+  const CustomerScore& score = rules_->scores().scores[static_cast<size_t>(index)];
+  return Value::String(value::TierOf(score.tiers, args[0].double_value()));
 }
 
 Value EngagementState::LocalTime() const {

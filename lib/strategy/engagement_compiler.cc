@@ -293,6 +293,9 @@ std::string Compiler::ForeignOf(const std::vector<std::string>& names) const {
 void Compiler::Define(int index, const std::vector<std::string>& names) {
   Formula& formula = formulas_[static_cast<size_t>(index)];
   formula.foreign = ForeignOf(names);
+  for (const std::string_view function : {policy::kPercentileFunction, policy::kTierFunction}) {
+    if (absl::StrContains(*formula.text, ToAbsl(function))) formula.foreign = function;
+  }
   if (formula.score >= 0 && !formula.foreign.empty()) {
     const size_t at = formula.text->find(formula.foreign);
     report_(formula.path, at == std::string::npos ? 0 : at, Issue::Severity::kError,

@@ -126,6 +126,17 @@ TEST_F(ScoreRulesTest, WithoutABaseEverybodyIsInTheMiddle) {
   EXPECT_EQ(RuleFor(10, 2000, nullptr), "high_tier");
 }
 
+TEST_F(ScoreRulesTest, ARuleThatAsksForAScoreThatThereIsNotFails) {
+  for (const char* call : {"percentile_of_score(1.0, 2) >= 0.0", "tier_of_score(1.0, 2) != 'x'",
+                           "percentile_of_score(1.0, -1) >= 0.0"}) {
+    strategy_ = builder_.BuildFromText(std::string(testing::kSmallStrategy) + kScoreRules +
+                                           "eligibility { name: \"wild\" when: \"" + call + "\" }",
+                                       {testing::kSolveModel, testing::kSellModel});
+    EXPECT_EQ(RuleFor(80, 2000, &standings_), "wild") << call;
+    EXPECT_EQ(rejection_.reason, candidates::Reason::kRuleError);
+  }
+}
+
 TEST_F(ScoreRulesTest, ExplanationsTellAScore) {
   EXPECT_EQ(RuleFor(45, 2000, &standings_), "high_tier");
   EXPECT_THAT(Sentence(), HasSubstr("score.spend.tier"));

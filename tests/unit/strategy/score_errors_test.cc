@@ -58,6 +58,9 @@ INSTANTIATE_TEST_SUITE_P(
                        "scores:\n  - {name: a, value: double(customer.age)}\n"
                        "  - {name: b, value: score.a.percentile}\n",
                        37, "but score.a.percentile does not"},
+        ScoreErrorCase{"AsksTheFunctionWhereTheCustomerStands",
+                       "scores:\n  - name: worth\n    value: percentile_of_score(1.0, 0)\n", 37,
+                       "but percentile_of_score does not"},
         ScoreErrorCase{"IsNoDouble", "scores:\n  - name: worth\n    value: customer.age + 1\n", 37,
                        "must be of type double, but is int"},
         ScoreErrorCase{"HasAnUnknownName",
