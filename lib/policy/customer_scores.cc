@@ -42,8 +42,7 @@ void AddScoreFunctions(expression::Environment& environment) {
 }
 
 ScoreEvaluator::ScoreEvaluator(const CustomerScores& scores)
-    : scores_(scores),
-      used_(scores.rule_set->UsedSlots(expression::Scope::kDecision)),
+    : used_(scores.rule_set->UsedSlots(expression::Scope::kDecision)),
       evaluator_(*scores.rule_set),
       values_(scores.scores.size()) {}
 

@@ -57,7 +57,7 @@ void AddScoreFunctions(expression::Environment& environment);
 // Computes all scores of one customer after the other. Not thread-safe.
 class ScoreEvaluator {
  public:
-  // REQUIRES: the scores are some, and outlive this object.
+  // REQUIRES: there are some scores, and they outlive this object.
   explicit ScoreEvaluator(const CustomerScores& scores);
   ScoreEvaluator(const ScoreEvaluator&) = delete;
   ScoreEvaluator& operator=(const ScoreEvaluator&) = delete;
@@ -67,7 +67,6 @@ class ScoreEvaluator {
   absl::Span<const double> Evaluate(absl::Span<const ValueRef> features);
 
  private:
-  const CustomerScores& scores_;
   const std::vector<uint32_t> used_;  // slots that any formula looks at
   expression::Evaluator evaluator_;
   std::vector<expression::Value> slots_;
