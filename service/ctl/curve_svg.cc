@@ -14,14 +14,15 @@ namespace attune::ctl {
 namespace {
 
 // Of the plot within the picture.
-constexpr double kPlotLeft = 90;
+constexpr double kPlotLeft = 100;
 constexpr double kPlotRight = 730;
 constexpr double kPlotTop = 90;
 constexpr double kPlotBottom = 440;
 // About as many lines as the grid has from bottom to top.
 constexpr double kGridLines = 6;
 // What a line of the title holds.
-constexpr size_t kTitleChars = 92;
+constexpr size_t kTitleChars = 84;
+constexpr double kTitleLeft = 30;
 
 constexpr std::string_view kHead =
     R"(<svg xmlns="http://www.w3.org/2000/svg" width="760" height="500" viewBox="0 0 760 500" role="img">
@@ -101,7 +102,7 @@ class Picture {
     svg_ = kHead;
     double y = 28;
     for (const std::string& line : TitleLines(curve_.sentence())) {
-      Text(kPlotLeft - 60, y, "start", XmlText(line), "title");
+      Text(kTitleLeft, y, "start", XmlText(line), "title");
       y += 20;
     }
     DrawAxes();

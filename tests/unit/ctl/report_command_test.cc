@@ -96,9 +96,9 @@ TEST_F(ReportCommandTest, DrawsTheCurve) {
   EXPECT_THAT(picture, StartsWith("<svg xmlns=\"http://www.w3.org/2000/svg\""));
   EXPECT_THAT(picture, ::testing::EndsWith("</svg>\n"));
   EXPECT_THAT(picture, HasSubstr(kTenSentence));
-  // The plot is 640 by 350 pixels; 0 to 120 % of the profit, 20 % a line.
-  EXPECT_THAT(picture, HasSubstr("points=\"90.0,440.0 154.0,265.0 218.0,177.5 "));
-  EXPECT_THAT(picture, HasSubstr("cx=\"218.0\" cy=\"177.5\""));
+  // The plot is 630 by 350 pixels; 0 to 120 % of the profit, 20 % a line.
+  EXPECT_THAT(picture, HasSubstr("points=\"100.0,440.0 163.0,265.0 226.0,177.5 "));
+  EXPECT_THAT(picture, HasSubstr("cx=\"226.0\" cy=\"177.5\""));
   EXPECT_THAT(picture, HasSubstr("best 20 %: 90 %"));
   EXPECT_THAT(picture, HasSubstr("losses begin: 110 %"));
   EXPECT_THAT(picture, HasSubstr(">120 %</text>"));
