@@ -63,7 +63,7 @@ void SortByNumber(std::vector<customer::FeatureEdit>& edits) {
 }  // namespace
 
 CustomerService::CustomerService(const Options& options)
-    : options_(options), writer_(options.store, options.clock, options.seed) {}
+    : options_(options), writer_(options.store, options.clock, options.seed, options.observer) {}
 
 absl::Status CustomerService::Get(const pb::CustomerServiceGetRequest& request,
                                   pb::CustomerServiceGetResponse* response,
@@ -247,8 +247,29 @@ absl::Status CustomerService::Erase(const pb::CustomerServiceEraseRequest& reque
                                     Violations& violations) const {
   CheckCustomerId("customer_id", request.customer_id(), violations);
   if (!violations.empty()) return violations.ToStatus();
-  auto erased = options_.store->Erase(options_.store->KeyOf(request.customer_id()));
-  if (!erased.ok()) return erased.status();
+  const storage::CustomerKey key = options_.store->KeyOf(request.customer_id());
+  const customer::ObservedWrite write(options_.observer);
+  // What is written of the customer between this and the erasure counts on in what observers sum
+  // up, nameless, until they read all customers again.
+  storage::Record record;
+  customer::CustomerState before;
+  if (options_.observer != nullptr && options_.store->Load(key, record).ok()) {
+    if (const auto state = customer::CustomerState::Parse(record, request.customer_id());
+        state.ok()) {
+      before = *state;
+    }
+  }
+  auto erased = options_.store->Erase(key);
+  if (!erased.ok()) {
+    write.Uncertain();
+    return erased.status();
+  }
+  write.Changed({.key = key,
+                 .version = 0,
+                 .was_known = before.known(),
+                 .erased = true,
+                 .before = before.features(),
+                 .after = ""});
   response->set_erased(erased->record || erased->events > 0);
   response->set_erased_events(erased->events);
   return absl::OkStatus();

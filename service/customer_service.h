@@ -13,6 +13,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/hash.h"
 #include "lib/base/violations.h"
+#include "lib/customer/profile_observer.h"
 #include "lib/customer/profile_writer.h"
 #include "lib/storage/name_dictionary.h"
 #include "lib/storage/state_store.h"
@@ -38,6 +39,8 @@ class CustomerService {
     // The version of the strategy that decides, which changes with its models; absent: as
     // `strategy`.
     std::function<std::string()> strategy_version;
+    // Told of every change of features; nullptr: nobody is. Outlives the service.
+    customer::ProfileObserver* observer = nullptr;
   };
   explicit CustomerService(const Options& options);
 

@@ -179,6 +179,7 @@ absl::Status DecisionService::DecideWith(const pb::DecideRequest& request, absl:
   decide.dry_run = request.dry_run();
   if (options_.stops != nullptr) decide.stops = &workspace.stops.Read(*options_.stops);
   decide.ramps = ReadRamps(workspace);
+  if (options_.values != nullptr) decide.standings = &workspace.standings.Read(*options_.values);
   decide.request_id = workspace.request.request_id;
   decide.time_given = request.has_time();
   decide.explain = request.explain();

@@ -24,6 +24,7 @@
 #include "service/decision_answer.h"
 #include "service/metrics.h"
 #include "service/value_conversion.h"
+#include "service/value_updater.h"
 
 namespace attune::service {
 
@@ -45,7 +46,8 @@ class DecisionService {
     // Outlives the service; nullptr: every treatment reaches everybody. In a replay each decision
     // counts first what has happened before it, so that it does not depend on when it is made.
     evidence::EvidenceFold* evidence = nullptr;
-    DecisionMetrics* metrics = nullptr;  // outlives the service
+    DecisionMetrics* metrics = nullptr;    // outlives the service
+    const ValueUpdater* values = nullptr;  // outlives the service; nullptr: there are no scores
   };
   // The time of a replay clock that no request has set yet.
   static constexpr absl::Time kReplayStart = absl::UnixEpoch();
@@ -90,6 +92,7 @@ class DecisionService {
     decision::Decision decision;
     stops::StopReader stops;
     evidence::RampReader ramps;
+    StandingReader standings;
     ListBuffers lists;
   };
   std::unique_ptr<Workspace> TakeWorkspace();

@@ -163,6 +163,7 @@ RpcServices::RpcServices(const Options& options, const Services& services)
   AddHistoryMethods(services.histories);
   AddStrategyMethods(services.strategies);
   AddModelMethods(services.models);
+  AddValueMethods(services.values);
 }
 
 RpcServices::~RpcServices() = default;
@@ -275,6 +276,14 @@ void RpcServices::AddModelMethods(const ModelService& models) {
       "/attune.v1.ModelService/ActivateModel", HandlerOf(models, &ModelService::ActivateModel));
   server_.AddBlockingUnary<pb::ModelServiceDeleteModelRequest, pb::ModelServiceDeleteModelResponse>(
       "/attune.v1.ModelService/DeleteModel", HandlerOf(models, &ModelService::DeleteModel));
+}
+
+void RpcServices::AddValueMethods(const ValueService& values) {
+  server_.AddUnary<pb::ValueServiceListScoresRequest, pb::ValueServiceListScoresResponse>(
+      "/attune.v1.ValueService/ListScores", HandlerOf(values, &ValueService::ListScores));
+  server_.AddBlockingUnary<pb::ValueServiceGetProfitCurveRequest,
+                           pb::ValueServiceGetProfitCurveResponse>(
+      "/attune.v1.ValueService/GetProfitCurve", HandlerOf(values, &ValueService::GetProfitCurve));
 }
 
 }  // namespace attune::service

@@ -14,6 +14,7 @@
 #include "service/options.h"
 #include "service/rpc/rpc_server.h"
 #include "service/strategy_service.h"
+#include "service/value_service.h"
 
 namespace attune::service {
 
@@ -27,6 +28,7 @@ class RpcServices {
     const HistoryService& histories;
     const StrategyService& strategies;
     const ModelService& models;
+    const ValueService& values;
   };
   // Serves. The services must outlive what is returned. UNAVAILABLE: the address can't be listened
   // on.
@@ -51,6 +53,7 @@ class RpcServices {
   void AddHistoryMethods(const HistoryService& histories);
   void AddStrategyMethods(const StrategyService& strategies);
   void AddModelMethods(const ModelService& models);
+  void AddValueMethods(const ValueService& values);
 
   // In this order: the observer must outlive the server.
   std::unique_ptr<Observer> observer_;

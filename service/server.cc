@@ -27,6 +27,8 @@
 #include "service/model_service.h"
 #include "service/rpc_services.h"
 #include "service/strategy_service.h"
+#include "service/value_service.h"
+#include "service/value_updater.h"
 #include "spdlog/spdlog.h"
 
 namespace attune::service {
@@ -211,6 +213,8 @@ class AttuneServer : public Server {
     histories_.reset();
     strategies_.reset();
     model_service_.reset();
+    value_service_.reset();
+    values_.reset();
     active_.reset();
     models_.reset();
     stops_.reset();
@@ -260,6 +264,7 @@ class AttuneServer : public Server {
   }
 
   void MakeServices() {
+    MakeValues();
     decision_metrics_ = std::make_unique<DecisionMetrics>(*registry_, *strategy_);
     const HashKey seed =
         options_.seed ? HashKeyFromSeed(*options_.seed) : store_->KeyOf(kDecisionKeyPurpose);
@@ -274,6 +279,7 @@ class AttuneServer : public Server {
         .stops = stops_.get(),
         .evidence = evidence_.get(),
         .metrics = decision_metrics_.get(),
+        .values = values_.get(),
     });
     customers_ = std::make_unique<CustomerService>(CustomerService::Options{
         .strategy = strategy_,
@@ -282,6 +288,7 @@ class AttuneServer : public Server {
         .seed = seed,
         .names = names_.get(),
         .strategy_version = [this] { return active_->strategy()->version; },
+        .observer = values_.get(),
     });
     histories_ = std::make_unique<HistoryService>(HistoryService::Options{
         .strategy = strategy_,
@@ -301,6 +308,20 @@ class AttuneServer : public Server {
     if (evidence_ != nullptr) AddRampMetrics(*registry_, strategy_->catalog, evidence_.get());
     MakeModelService();
     telemetry::AddProcessMetrics(*registry_);
+  }
+
+  // Before what decides and what writes customers.
+  void MakeValues() {
+    if (strategy_->engagement.scores().scores.empty()) {
+      ForgetStoredScores(*store_);
+    } else {
+      values_ = std::make_unique<ValueUpdater>(
+          ValueUpdater::Options{.strategy = strategy_, .store = store_.get()});
+      values_->Start();
+    }
+    AddValueMetrics(*registry_, values_.get());
+    value_service_ = std::make_unique<ValueService>(ValueService::Options{
+        .strategy = strategy_, .store = store_.get(), .clock = clock_, .updater = values_.get()});
   }
 
   // As many as decide at the same time.
@@ -327,9 +348,9 @@ class AttuneServer : public Server {
   }
 
   absl::Status Listen() {
-    auto server =
-        RpcServices::Start(options_, *registry_,
-                           {*decisions_, *customers_, *histories_, *strategies_, *model_service_});
+    auto server = RpcServices::Start(
+        options_, *registry_,
+        {*decisions_, *customers_, *histories_, *strategies_, *model_service_, *value_service_});
     if (!server.ok()) return server.status();
     rpc_server_ = *std::move(server);
     return absl::OkStatus();
@@ -356,6 +377,8 @@ class AttuneServer : public Server {
   std::unique_ptr<HistoryService> histories_;
   std::unique_ptr<StrategyService> strategies_;
   std::unique_ptr<ModelService> model_service_;
+  std::unique_ptr<ValueUpdater> values_;
+  std::unique_ptr<ValueService> value_service_;
   std::unique_ptr<RpcServices> rpc_server_;
   std::unique_ptr<prometheus::Exposer> exposer_;
   std::unique_ptr<Housekeeping> housekeeping_;

@@ -88,6 +88,21 @@ void PutRequest(std::string& out, const RememberedRequest& request) {
 
 absl::StatusOr<CustomerState> CustomerState::Parse(const storage::Record& record,
                                                    std::string_view id) {
+  std::string_view stored_id;
+  absl::StatusOr<CustomerState> state = ParseRecord(record, stored_id);
+  if (state.ok() && state->found() && stored_id != id) {
+    return absl::DataLossError("the record found under the customer's key is another customer's");
+  }
+  return state;
+}
+
+absl::StatusOr<CustomerState> CustomerState::ParseAny(const storage::Record& record) {
+  std::string_view stored_id;
+  return ParseRecord(record, stored_id);
+}
+
+absl::StatusOr<CustomerState> CustomerState::ParseRecord(const storage::Record& record,
+                                                         std::string_view& stored_id) {
   CustomerState state;
   if (!record.found) return state;
   ByteReader reader(record.bytes);
@@ -101,7 +116,7 @@ absl::StatusOr<CustomerState> CustomerState::Parse(const storage::Record& record
   state.version_ = record.version.number;
   state.features_time_us_ = static_cast<int64_t>(reader.Varint());
   state.decision_count_ = reader.Varint();
-  const std::string_view stored_id = reader.SizedBytes();
+  stored_id = reader.SizedBytes();
   state.features_ = reader.SizedBytes();
   state.requests_ = reader.SizedBytes();
   uint64_t dropped = 0;
@@ -120,9 +135,6 @@ absl::StatusOr<CustomerState> CustomerState::Parse(const storage::Record& record
     state.dropped_until_ms_ = state.history_base_ms_;
   }
   if (state.history_count_ > state.history_.size() / kMinInteractionBytes) return Malformed();
-  if (stored_id != id) {
-    return absl::DataLossError("the record found under the customer's key is another customer's");
-  }
   return state;
 }
 

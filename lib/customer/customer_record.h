@@ -106,6 +106,10 @@ class CustomerState {
   // can ever hand out somebody else's data).
   static absl::StatusOr<CustomerState> Parse(const storage::Record& record, std::string_view id);
 
+  // The same for whoever's record it is, where all customers are read: a damaged one can't be told
+  // from another's.
+  static absl::StatusOr<CustomerState> ParseAny(const storage::Record& record);
+
   // The same customer, to whose history nothing can be added now.
   CustomerState AsReadOnly() const {
     CustomerState state = *this;
@@ -145,6 +149,10 @@ class CustomerState {
 
  private:
   friend class RecordEncoder;
+
+  // Parses, and tells whose record it is.
+  static absl::StatusOr<CustomerState> ParseRecord(const storage::Record& record,
+                                                   std::string_view& stored_id);
 
   bool available_ = true;
   bool read_only_ = false;

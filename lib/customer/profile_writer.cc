@@ -55,6 +55,7 @@ struct ProfileWriter::Attempt {
   std::string features;
   std::string record;
   bool created = false;
+  std::string_view before;  // the features, in the record that was loaded
 };
 
 absl::StatusOr<ProfileResult> ProfileWriter::Upsert(const ProfileChange& change,
@@ -108,8 +109,18 @@ absl::StatusOr<ProfileResult> ProfileWriter::UpsertOnce(const ProfileChange& cha
   commit.key = key;
   commit.expected = record.version;
   commit.bytes = attempt.record;
+  const ObservedWrite write(observer_);
   auto receipt = store_.Commit(commit, durability);
-  if (!receipt.ok()) return receipt.status();
+  if (!receipt.ok()) {
+    if (!absl::IsAborted(receipt.status())) write.Uncertain();
+    return receipt.status();
+  }
+  write.Changed({.key = key,
+                 .version = receipt->version,
+                 .was_known = state->known(),
+                 .erased = false,
+                 .before = state->features(),
+                 .after = attempt.features});
   return ProfileResult{
       state->known() ? ProfileResult::Kind::kUpdated : ProfileResult::Kind::kCreated,
       receipt->version};
@@ -174,6 +185,7 @@ void ProfileWriter::UpsertDistinct(absl::Span<const ProfileChange> changes,
       continue;
     }
     attempts[i].created = !state->known();
+    attempts[i].before = state->features();
     RecordChange record_change;
     record_change.features = attempts[i].features;
     record_change.features_time_us = now_us;
@@ -184,16 +196,24 @@ void ProfileWriter::UpsertDistinct(absl::Span<const ProfileChange> changes,
     commit.bytes = attempts[i].record;
     commit_of.push_back(i);
   }
+  const ObservedWrite write(observer_);
   auto receipts = store_.CommitMany(commits, storage::Durability::kProcess);
   for (size_t c = 0; c < commits.size(); ++c) {
     const size_t i = commit_of[c];
     if (receipts[c].ok()) {
+      write.Changed({.key = keys[i],
+                     .version = receipts[c]->version,
+                     .was_known = !attempts[i].created,
+                     .erased = false,
+                     .before = attempts[i].before,
+                     .after = attempts[i].features});
       results[i] = ProfileResult{
           attempts[i].created ? ProfileResult::Kind::kCreated : ProfileResult::Kind::kUpdated,
           receipts[c]->version};
       continue;
     }
     results[i] = receipts[c].status();
+    if (!absl::IsAborted(results[i].status())) write.Uncertain();
     for (int attempt = 0; attempt < kMaxAttempts && absl::IsAborted(results[i].status());
          ++attempt) {
       results[i] = UpsertOnce(changes[i], "", storage::Durability::kProcess);

@@ -11,6 +11,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/hash.h"
 #include "lib/customer/customer_record.h"
+#include "lib/customer/profile_observer.h"
 #include "lib/storage/state_store.h"
 
 namespace attune::customer {
@@ -34,9 +35,11 @@ struct ProfileResult {
 // Writes customers' features. Thread-safe.
 class ProfileWriter {
  public:
-  // `store` and `clock` must outlive the writer. `seed` keys the hashes of request ids.
-  ProfileWriter(storage::StateStore* store, const Clock* clock, const HashKey& seed)
-      : store_(*store), clock_(*clock), seed_(seed) {}
+  // `store`, `clock` and `observer` must outlive the writer. `seed` keys the hashes of request ids.
+  // `observer` is told of every change; nullptr: nobody is.
+  ProfileWriter(storage::StateStore* store, const Clock* clock, const HashKey& seed,
+                ProfileObserver* observer = nullptr)
+      : store_(*store), clock_(*clock), seed_(seed), observer_(observer) {}
 
   // Makes the change, and returns when it survives power loss. With a `request_id`, the same change
   // under the same id is made once and answered alike. ALREADY_EXISTS: the id was used for
@@ -66,6 +69,7 @@ class ProfileWriter {
   storage::StateStore& store_;
   const Clock& clock_;
   const HashKey seed_;
+  ProfileObserver* const observer_;
 };
 
 }  // namespace attune::customer

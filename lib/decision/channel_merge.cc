@@ -86,10 +86,9 @@ void Merger::LookAt(int slot) {
 void Merger::AddFailures(const std::vector<scoring::FailedModel>& failures) {
   std::vector<scoring::FailedModel>& failed = result_.scored.failed;
   for (const scoring::FailedModel& failure : failures) {
-    const auto known =
-        std::find_if(failed.begin(), failed.end(), [&](const scoring::FailedModel& other) {
-          return other.model == failure.model;
-        });
+    const auto known = std::find_if(
+        failed.begin(), failed.end(),
+        [&](const scoring::FailedModel& other) { return other.model == failure.model; });
     if (known == failed.end()) {
       failed.push_back(failure);
     } else {

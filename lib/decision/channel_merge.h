@@ -43,7 +43,8 @@ struct Opportunity {
 // channel to use each on, and one rejection for each treatment that no channel allows: that of the
 // channel on which it came furthest; where contact policies keep it back on several, of the one on
 // which they allow it first; else of the first one. Writes the rejections of `candidates`, `policy`
-// and `scored`, the scored, and which models failed. REQUIRES: the channels of `result` were made for `context`.
+// and `scored`, the scored, and which models failed. REQUIRES: the channels of `result` were made
+// for `context`.
 void MergeChannels(const strategy::Strategy& strategy, const context::DecisionContext& context,
                    PipelineResult& result);
 

@@ -77,7 +77,7 @@ uint64_t Fingerprint(const HashKey& seed, const strategy::Strategy& strategy,
 void RunCertainly(const strategy::Strategy& strategy, const context::DecisionContext& context,
                   const customer::CustomerState& state, StageTimer& timer, Decision& decision) {
   RunPipeline(strategy, *decision.stops, context, state, decision.features, std::nullopt, timer,
-              decision.result, decision.reach);
+              decision.result, decision.reach, decision.standings);
   decision.result.arbitration.MakeCertain();
 }
 
@@ -125,6 +125,7 @@ absl::Status Decider::Decide(const strategy::Strategy& strategy,
   decision.times = {};
   decision.conflicts = 0;
   decision.stops = options.stops == nullptr ? &NothingStopped() : options.stops;
+  decision.standings = options.standings;
   StageTimer timer(decision.times);
   Request request;
   request.key = store_.KeyOf(context.customer_id);
@@ -190,7 +191,7 @@ absl::Status Decider::DecideOnce(const strategy::Strategy& strategy,
 
   if (can_remember) {
     RunPipeline(strategy, *decision.stops, context, state, decision.features, draw, timer,
-                decision.result, decision.reach);
+                decision.result, decision.reach, decision.standings);
   } else {
     RunCertainly(strategy, context, state, timer, decision);
   }

@@ -16,6 +16,7 @@
 #include "lib/evidence/ramp_shares.h"
 #include "lib/storage/state_store.h"
 #include "lib/strategy/strategy.h"
+#include "lib/value/standings.h"
 
 namespace attune::decision {
 
@@ -45,6 +46,9 @@ struct DecideOptions {
   // Puts the customer there in every ramp, on [0, 1), whatever the hash says. For tests of
   // strategies.
   std::optional<double> ramp_place;
+  // The customer base by each score; nullptr: nobody is known. Must outlive the use of the
+  // decision.
+  const value::Standings* standings = nullptr;
   // Empty: none.
   std::string_view request_id;
   // Whether the request named its time itself and wants an explanation: part of what makes two
@@ -64,6 +68,7 @@ struct Decision {
   bool unknown_customer = false;
   const stops::StopSet* stops = nullptr;  // what was stopped
   evidence::RampReach reach;              // which ramps had come to the customer
+  const value::Standings* standings = nullptr;
   PipelineResult result;
   std::vector<ValueRef> features;  // as served, one per declared feature; point into `record`
   StageTimes times;

@@ -1,7 +1,9 @@
 #include "lib/decision/decision_event.h"
 
+#include <algorithm>
 #include <vector>
 
+#include "absl/container/inlined_vector.h"
 #include "attune/storage/v1/event.pb.h"
 #include "lib/base/proto_wire.h"
 #include "lib/context/value_codec.h"
@@ -55,6 +57,26 @@ class EventWriter {
   std::string& out_;
   std::string& scratch_;
 };
+
+// Where the customer stood by the scores that rules asked for.
+void PutStandings(const strategy::Strategy& strategy, const PipelineResult& result,
+                  EventWriter& writer) {
+  if (strategy.engagement.scores().scores.empty() || strategy.engagement.size() == 0) return;
+  // A customer stands in one place, whatever channel asked.
+  absl::InlinedVector<policy::EngagementState::Standing, policy::kMaxScores> standings;
+  const size_t slots = std::max<size_t>(1, result.open_channels);
+  for (size_t slot = 0; slot < slots; ++slot) {
+    for (const auto& told : result.PolicyOf(static_cast<int>(slot)).engagement.standings_told()) {
+      const bool is_new = std::none_of(standings.begin(), standings.end(),
+                                       [&](const auto& s) { return s.score == told.score; });
+      if (is_new) standings.push_back(told);
+    }
+  }
+  writer.Numbers(Pb::kScoreFieldNumber, standings, [](const auto& s) { return s.score; });
+  writer.Field(Pb::kScorePercentileFieldNumber, [&](std::string& out) {
+    for (const auto& s : standings) PutFixed(out, s.percentile);
+  });
+}
 
 }  // namespace
 
@@ -147,6 +169,7 @@ void EncodeEvent(const strategy::Strategy& strategy, const context::DecisionCont
     }
     writer.Numbers(Pb::kRankingPlacementFieldNumber, ranked, [](const auto& r) { return r.place; });
   }
+  PutStandings(strategy, result, writer);
 }
 
 }  // namespace attune::decision

@@ -13,6 +13,7 @@ struct StageInput {
   const customer::CustomerState& customer;
   absl::Span<const ValueRef> features;
   const evidence::RampReach& reach;
+  const value::Standings* standings;
 };
 
 void RunChannel(const StageInput& input, const context::DecisionContext& context, StageTimer& timer,
@@ -22,7 +23,7 @@ void RunChannel(const StageInput& input, const context::DecisionContext& context
   candidates::SelectCandidates(strategy.catalog, input.stops, context, candidates, input.reach);
   timer.Finish(Stage::kCandidates);
   policy::ApplyPolicies({strategy.catalog, strategy.engagement, strategy.contact, strategy.context,
-                         context, input.customer, input.features},
+                         context, input.customer, input.features, input.standings},
                         candidates.kept, policy);
   timer.Finish(Stage::kPolicy);
   scoring::Score(strategy.models, strategy.catalog, strategy.context, context, input.features,
@@ -78,8 +79,9 @@ int64_t StageTimer::Now() {
 void RunPipeline(const strategy::Strategy& strategy, const stops::StopSet& stops,
                  const context::DecisionContext& context, const customer::CustomerState& customer,
                  absl::Span<const ValueRef> features, std::optional<double> draw, StageTimer& timer,
-                 PipelineResult& result, const evidence::RampReach& reach) {
-  const StageInput input{strategy, stops, customer, features, reach};
+                 PipelineResult& result, const evidence::RampReach& reach,
+                 const value::Standings* standings) {
+  const StageInput input{strategy, stops, customer, features, reach, standings};
   result.earliest.reset();
   result.open_channels = 0;
   if (context.is_channel_open()) {

@@ -23,6 +23,7 @@
 #include "lib/scoring/scoring.h"
 #include "lib/stops/stop_set.h"
 #include "lib/strategy/strategy.h"
+#include "lib/value/standings.h"
 
 namespace attune::decision {
 
@@ -120,7 +121,8 @@ struct PipelineResult {
 
 // Decides: a pure function of the strategy, what of it is stopped, the context, the customer's
 // state and features, where on [0, 1) exploration's draw falls (without a draw nothing is
-// explored), and which ramps reach the customer (by default all). Where the channel is open, the
+// explored), which ramps reach the customer (by default all), and the customer base, for rules that
+// ask where the customer stands (nullptr: nobody is known). Where the channel is open, the
 // stages before arbitration run for each of the channels. `result` is overwritten; its capacity is
 // reused, so that a decision allocates nothing. REQUIRES: `context` was normalised against this
 // strategy; `stops` and `reach` were made for its catalog; `features` has one value per declared
@@ -128,7 +130,8 @@ struct PipelineResult {
 void RunPipeline(const strategy::Strategy& strategy, const stops::StopSet& stops,
                  const context::DecisionContext& context, const customer::CustomerState& customer,
                  absl::Span<const ValueRef> features, std::optional<double> draw, StageTimer& timer,
-                 PipelineResult& result, const evidence::RampReach& reach = {});
+                 PipelineResult& result, const evidence::RampReach& reach = {},
+                 const value::Standings* standings = nullptr);
 
 }  // namespace attune::decision
 

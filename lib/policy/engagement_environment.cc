@@ -9,6 +9,7 @@
 #include "lib/base/absl_strings.h"
 #include "lib/base/text.h"
 #include "lib/policy/contact_explanation.h"
+#include "lib/policy/customer_scores.h"
 #include "lib/policy/engagement_rules.h"
 #include "lib/policy/engagement_state.h"
 
@@ -162,6 +163,12 @@ std::shared_ptr<Environment> MakeEnvironment(const EngagementSchema& schema,
   for (const std::string_view attribute : schema.treatment_attributes.Names()) {
     environment->SetGiven(absl::StrCat("treatment.", ToAbsl(attribute)));
   }
+  return environment;
+}
+
+std::shared_ptr<Environment> MakeCustomerEnvironment(const ValueSchema& features) {
+  auto environment = std::make_shared<Environment>();
+  AddValues(*environment, "customer", features, expression::Scope::kDecision, 0);
   return environment;
 }
 

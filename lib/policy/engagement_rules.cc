@@ -171,6 +171,12 @@ void EngagementRules::FindProtected(const EngagementSchema& schema) {
   for (const DerivedValue& derived : parts_.derived) {
     if (derived.is_protected) protected_.emplace(absl::StrCat("derived.", derived.name));
   }
+  for (const CustomerScore& score : parts_.scores.scores) {
+    if (!score.is_protected) continue;
+    for (const char* field : {".value", ".percentile", ".tier"}) {
+      protected_.emplace(absl::StrCat("score.", score.name, field));
+    }
+  }
   if (parts_.local_time_protected) protected_.emplace("context.local_time");
 }
 

@@ -20,6 +20,7 @@
 #include "lib/expression/rule_set.h"
 #include "lib/expression/value.h"
 #include "lib/policy/contact_policies.h"
+#include "lib/policy/customer_scores.h"
 #include "lib/policy/history_reach.h"
 #include "lib/policy/rule_parts.h"
 
@@ -129,6 +130,7 @@ class EngagementRules {
   struct Parts {
     std::vector<EngagementRule> rules;  // by their index in the rule set
     std::vector<DerivedValue> derived;
+    CustomerScores scores;
     std::shared_ptr<const expression::RuleSet> rule_set;
     std::shared_ptr<const HistoryTerms> terms;
     // By treatment: its attributes, one per declared one.
@@ -145,6 +147,7 @@ class EngagementRules {
     return parts_.rules[static_cast<size_t>(rule)];
   }
   absl::Span<const DerivedValue> derived() const { return parts_.derived; }
+  const CustomerScores& scores() const { return parts_.scores; }
   // Null when nothing was compiled.
   const std::shared_ptr<const expression::RuleSet>& rule_set() const { return parts_.rule_set; }
   const HistoryTerms& terms() const { return *parts_.terms; }

@@ -1,6 +1,7 @@
 #include "lib/policy/engagement_state.h"
 
 #include <algorithm>
+#include <cmath>
 #include <string_view>
 #include <utility>
 
@@ -14,9 +15,19 @@ using expression::ErrorCode;
 using expression::Value;
 using expression::Verdict;
 
+namespace {
+
+Value NoSuchScore() {
+  return Value::Error(ErrorCode::kInvalidArgument, "the strategy has no such score");
+}
+
+}  // namespace
+
 void EngagementState::Reset(const EngagementInput& input, InteractionHistory& history) {
   rules_ = &input.rules;
   contact_ = &input.contact;
+  standings_ = input.standings;
+  told_.clear();
   time_us_ = input.context.time_us;
   features_ = input.features;
   history_incomplete_ = false;
@@ -141,6 +152,35 @@ Value EngagementState::Last(CallContext& context, const Value* args) const {
   if (!query) return problem;
   const std::optional<int64_t> last_ms = counts_.LastMs(*query);
   return last_ms ? Value::TimestampMicros(*last_ms * 1000) : HistoryUnknown();
+}
+
+Value EngagementState::Percentile(const Value* args) const {
+  const double score = args[0].double_value();
+  const int64_t index = args[1].int_value();
+  if (index < 0 || index >= static_cast<int64_t>(rules_->scores().scores.size())) {
+    return NoSuchScore();
+  }
+  if (!std::isfinite(score)) {
+    return Value::Error(ErrorCode::kInvalidArgument, "the score is no finite number");
+  }
+  const auto place = static_cast<size_t>(index);
+  const double percentile = standings_ == nullptr ? value::Standings().Percentile(place, score)
+                                                  : standings_->Percentile(place, score);
+  // The first time is the decision's own; explanations ask what would be with other values.
+  const bool is_known = std::any_of(told_.begin(), told_.end(), [&](const Standing& standing) {
+    return standing.score == static_cast<int>(index);
+  });
+  if (!is_known) told_.push_back({static_cast<int>(index), percentile});
+  return Value::Double(percentile);
+}
+
+Value EngagementState::Tier(const Value* args) const {
+  const int64_t index = args[1].int_value();
+  if (index < 0 || index >= static_cast<int64_t>(rules_->scores().scores.size())) {
+    return NoSuchScore();
+  }
+  const CustomerScore& score = rules_->scores().scores[static_cast<size_t>(index)];
+  return Value::String(value::TierOf(score.tiers, args[0].double_value()));
 }
 
 Value EngagementState::LocalTime() const {

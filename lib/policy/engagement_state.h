@@ -6,15 +6,18 @@
 #include <optional>
 #include <vector>
 
+#include "absl/container/inlined_vector.h"
 #include "absl/types/span.h"
 #include "lib/candidates/rejection.h"
 #include "lib/catalog/catalog.h"
 #include "lib/context/decision_context.h"
 #include "lib/context/value.h"
 #include "lib/expression/evaluator.h"
+#include "lib/policy/customer_scores.h"
 #include "lib/policy/engagement_rules.h"
 #include "lib/policy/history_counts.h"
 #include "lib/policy/interaction_history.h"
+#include "lib/value/standings.h"
 
 namespace attune::policy {
 
@@ -26,6 +29,8 @@ struct EngagementInput {
   const context::ContextSchema& schema;
   const context::DecisionContext& context;
   absl::Span<const ValueRef> features;  // one per declared feature
+  // The customer base; nullptr: nothing is known of it.
+  const value::Standings* standings = nullptr;
 };
 
 // Evaluates the rules of a strategy for one customer at one moment. Reused from decision to
@@ -59,10 +64,20 @@ class EngagementState {
   bool history_incomplete() const { return history_incomplete_; }
   bool time_zone_unknown() const { return time_zone_unknown_; }
 
+  // Where the customer stood by a score, as rules were told.
+  struct Standing {
+    int score = 0;
+    double percentile = 0;
+  };
+  // Of the scores that were asked for, each once, in the order in which they were.
+  absl::Span<const Standing> standings_told() const { return told_; }
+
   // What the functions and variables of expressions are: see strategy.proto.
   expression::Value Count(expression::CallContext& context, const expression::Value* args) const;
   expression::Value Last(expression::CallContext& context, const expression::Value* args) const;
   expression::Value LocalTime() const;
+  expression::Value Percentile(const expression::Value* args) const;
+  expression::Value Tier(const expression::Value* args) const;
 
  private:
   void FillSlots(const EngagementInput& input);
@@ -76,6 +91,8 @@ class EngagementState {
 
   const EngagementRules* rules_ = nullptr;
   const ContactPolicies* contact_ = nullptr;
+  const value::Standings* standings_ = nullptr;
+  mutable absl::InlinedVector<Standing, kMaxScores> told_;
   int64_t time_us_ = 0;
   absl::Span<const ValueRef> features_;
   // What evaluating leaves behind.

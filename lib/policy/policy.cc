@@ -68,7 +68,7 @@ void ApplyPolicies(const PolicyInput& input, absl::Span<const int> candidates,
   if (has_rules || has_contact) result.history.Reset(input.customer);
   if (has_rules) {
     result.engagement.Reset({input.engagement, input.catalog, input.contact, input.schema,
-                             input.context, input.features},
+                             input.context, input.features, input.standings},
                             result.history);
   }
   if (has_contact) {

@@ -15,6 +15,7 @@
 #include "lib/policy/engagement_rules.h"
 #include "lib/policy/engagement_state.h"
 #include "lib/policy/interaction_history.h"
+#include "lib/value/standings.h"
 
 namespace attune::policy {
 
@@ -27,6 +28,8 @@ struct PolicyInput {
   const context::DecisionContext& context;
   const customer::CustomerState& customer;
   absl::Span<const ValueRef> features;  // one per declared feature
+  // The customer base; nullptr: nothing is known of it.
+  const value::Standings* standings = nullptr;
 };
 
 // What the policies let through. Both lists ascend; together they hold every candidate.

@@ -192,6 +192,19 @@ RecordTable::DirtyRecords RecordTable::CollectDirty(Did did) const {
   return dirty;
 }
 
+std::vector<CustomerKey> RecordTable::DirtyKeys(const std::optional<CustomerKey>& after) const {
+  std::vector<CustomerKey> keys;
+  for (const Shard& shard : shards_) {
+    absl::MutexLock lock(&shard.mutex);
+    for (size_t i = 0; i < shard.dirty; ++i) {
+      const Entry& entry = *shard.circle[i];
+      if (!entry.removed && (!after || entry.key > *after)) keys.push_back(entry.key);
+    }
+  }
+  std::sort(keys.begin(), keys.end());
+  return keys;
+}
+
 void RecordTable::MarkClean(const std::vector<Dirty>& records, Did did) {
   for (const Dirty& record : records) {
     did(record.size);

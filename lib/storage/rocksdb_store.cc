@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -114,6 +115,9 @@ class RocksDbStore : public StateStore {
   absl::Status Load(const CustomerKey& key, Record& record) const override;
   absl::Status LoadMany(absl::Span<const CustomerKey> keys,
                         absl::Span<Record> records) const override;
+  absl::StatusOr<std::optional<CustomerKey>> Scan(const std::optional<CustomerKey>& after,
+                                                  size_t max_records,
+                                                  const VisitRecord& visit) const override;
   absl::StatusOr<CommitReceipt> Commit(const CustomerCommit& commit,
                                        Durability durability) override;
   std::vector<absl::StatusOr<CommitReceipt>> CommitMany(absl::Span<const CustomerCommit> commits,
@@ -148,6 +152,8 @@ class RocksDbStore : public StateStore {
   void StartCommits(const JournalStart& start, const Floor& floor);
 
   bool LoadFromMemory(const CustomerKey& key, Record& record) const;
+  // The record of a key at which `it` stands; what is in memory is newer. Keeps nothing in memory.
+  absl::Status LoadAt(const rocksdb::Iterator& it, const CustomerKey& key, Record& record) const;
   // Loads records[i] of keys[i] for every index i. REQUIRES: at most kMaxKeysPerRead indexes.
   absl::Status LoadFromDatabase(absl::Span<const size_t> indexes,
                                 absl::Span<const CustomerKey> keys,
@@ -420,6 +426,59 @@ absl::Status RocksDbStore::FinishLoad(const CustomerKey& key, const rocksdb::Sta
   record.bytes.assign(value.substr(kRecordHeaderBytes));
   table_.Cache(key, *version, record.bytes, epochs_, record.version.token);
   return absl::OkStatus();
+}
+
+absl::Status RocksDbStore::LoadAt(const rocksdb::Iterator& it, const CustomerKey& key,
+                                  Record& record) const {
+  if (LoadFromMemory(key, record)) return absl::OkStatus();
+  const absl::StatusOr<uint64_t> version = VersionOf(it.status(), ToView(it.value()));
+  if (!version.ok()) return version.status();
+  record.found = true;
+  record.version.number = *version;
+  record.bytes.assign(ToView(it.value()).substr(kRecordHeaderBytes));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::optional<CustomerKey>> RocksDbStore::Scan(
+    const std::optional<CustomerKey>& after, size_t max_records, const VisitRecord& visit) const {
+  // Memory first: what leaves it after that is in the database when the iterator is made.
+  const std::vector<CustomerKey> in_memory = table_.DirtyKeys(after);
+  rocksdb::ReadOptions options;
+  options.fill_cache = false;
+  const std::unique_ptr<rocksdb::Iterator> it(db_->NewIterator(options, families_.customers));
+  if (after) {
+    it->Seek(KeySlice(*after));
+    if (it->Valid() && it->key() == KeySlice(*after)) it->Next();
+  } else {
+    it->SeekToFirst();
+  }
+  auto dirty = in_memory.begin();
+  Record record;
+  CustomerKey key{};
+  for (size_t visited = 0; it->Valid() || dirty != in_memory.end();) {
+    if (it->Valid() && it->key().size() != key.size()) {
+      return absl::DataLossError("the key of a stored record is malformed");
+    }
+    if (visited == max_records) return key;
+    const bool in_database =
+        it->Valid() && (dirty == in_memory.end() || it->key().compare(KeySlice(*dirty)) <= 0);
+    absl::Status status;
+    if (in_database) {
+      std::memcpy(key.data(), it->key().data(), key.size());
+      status = LoadAt(*it, key, record);
+      if (dirty != in_memory.end() && *dirty == key) ++dirty;
+      it->Next();
+    } else {
+      key = *dirty++;
+      status = Load(key, record);
+    }
+    if (!status.ok()) return status;
+    if (!record.found) continue;  // removed
+    visit(key, record);
+    ++visited;
+  }
+  if (!it->status().ok()) return ToAbslStatus(it->status(), kReadingRecord);
+  return std::nullopt;
 }
 
 absl::StatusOr<uint64_t> RocksDbStore::StoredVersionOf(const CustomerKey& key) const {

@@ -131,6 +131,16 @@ class StateStore {
   virtual absl::Status LoadMany(absl::Span<const CustomerKey> keys,
                                 absl::Span<Record> records) const = 0;
 
+  // Calls `visit` for the records whose keys come after `after` (absent: from the first one on), in
+  // order of their keys, at most `max_records` of them, and returns the key after which to go on;
+  // nullopt: there are no more. Each record is as it was at some moment during the call, so that
+  // what was committed before the call is seen. Its version can't be committed against. May take
+  // long, and holds nobody up meanwhile. REQUIRES: max_records > 0.
+  using VisitRecord = std::function<void(const CustomerKey&, const Record&)>;
+  virtual absl::StatusOr<std::optional<CustomerKey>> Scan(const std::optional<CustomerKey>& after,
+                                                          size_t max_records,
+                                                          const VisitRecord& visit) const = 0;
+
   // Writes the record and appends the events if the customer's version is still `expected`.
   // ABORTED: it is not; load again and decide again. With kPower the call may take as long as a
   // disk write, or half a minute while the disk is behind, and must not be made from a thread that

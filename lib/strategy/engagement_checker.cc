@@ -26,6 +26,8 @@ class EngagementChecker : public CheckerBase {
   void CheckRules(const Repeated<v1::Rule>& rules, const std::string& list);
   void CheckRuleName(const v1::Rule& rule, const std::string& path);
   void CheckDerived();
+  void CheckScores();
+  void CheckTiers(const v1::Score& score, const std::string& path);
   void CheckReservedNames();
   void CheckAttributes(const v1::Treatment& treatment, const std::string& path);
 
@@ -37,6 +39,7 @@ class EngagementChecker : public CheckerBase {
 
 bool EngagementChecker::Check() {
   CheckDerived();
+  CheckScores();
   attributes_ = CheckNames(file_.treatment_attributes(), "treatment_attributes",
                            "treatment attribute", policy::kMaxTreatmentAttributes);
   CheckReservedNames();
@@ -98,6 +101,36 @@ void EngagementChecker::CheckDerived() {
     const std::string path = Element("derived", i);
     if (file_.derived(i).value().empty() && IsUsable(path, "derived value", "value")) {
       Report(Field(path, "value"), "value needs a formula");
+    }
+  }
+}
+
+void EngagementChecker::CheckScores() {
+  CheckNames(file_.scores(), "scores", "score", policy::kMaxScores);
+  for (int i = 0; i < file_.scores_size(); ++i) {
+    const std::string path = Element("scores", i);
+    if (file_.scores(i).value().empty() && IsUsable(path, "score", "value")) {
+      Report(Field(path, "value"), "value needs a formula");
+    }
+    CheckTiers(file_.scores(i), path);
+  }
+}
+
+void EngagementChecker::CheckTiers(const v1::Score& score, const std::string& path) {
+  const std::string list = Field(path, "tiers");
+  CheckNames(score.tiers(), list, "tier", policy::kMaxTiers);
+  for (int i = 0; i < score.tiers_size(); ++i) {
+    const std::string tier = Element(list, i);
+    const std::string from = Field(tier, "from_percentile");
+    const double percentile = score.tiers(i).from_percentile();
+    CheckRange(tier, "from_percentile", percentile, 0, 100);
+    if (i == 0) {
+      if (percentile != 0) {
+        Report(from, "the first tier must begin at 0, so that everybody is in one");
+      }
+    } else if (percentile <= score.tiers(i - 1).from_percentile()) {
+      Report(from, absl::StrCat("must be higher than the ", score.tiers(i - 1).from_percentile(),
+                                " of the tier before it, for tiers stand lowest first"));
     }
   }
 }

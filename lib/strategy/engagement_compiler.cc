@@ -1,6 +1,8 @@
 #include "lib/strategy/engagement_compiler.h"
 
 #include <algorithm>
+#include <cstdint>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -10,7 +12,11 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "lib/base/absl_strings.h"
+#include "lib/base/codec.h"
+#include "lib/base/hash.h"
+#include "lib/context/value_codec.h"
 #include "lib/expression/rule_set.h"
+#include "lib/policy/customer_scores.h"
 #include "lib/strategy/checker_base.h"
 #include "lib/strategy/contact_compiler.h"
 #include "lib/strategy/literal.h"
@@ -24,6 +30,33 @@ using policy::EngagementRules;
 using policy::EngagementStage;
 
 constexpr std::string_view kDerived = "derived.";
+constexpr std::string_view kScore = "score.";
+
+// A formula that others can use: a derived value or a score.
+struct Formula {
+  enum class Progress : uint8_t { kNotSeen, kOpen, kDone };
+
+  std::string variable;  // "derived.tenure", "score.margin.value"
+  std::string name;
+  const std::string* text = nullptr;
+  std::string path;  // of the text in the file
+  int score = -1;    // its index; of a derived value -1
+  Progress progress = Progress::kNotSeen;
+  bool defined = false;
+  // What it names that doesn't belong to the customer, first; empty: nothing.
+  std::string foreign;
+};
+
+// The first part of a dotted name behind a prefix.
+std::string_view FirstPart(std::string_view name, std::string_view prefix) {
+  const std::string_view rest = name.substr(prefix.size());
+  return rest.substr(0, rest.find('.'));
+}
+
+// What of a score stands in this field: "value", "percentile", "tier".
+std::string ScoreVariable(std::string_view score, std::string_view field) {
+  return absl::StrCat(ToAbsl(kScore), ToAbsl(score), ".", ToAbsl(field));
+}
 
 // Where in the text an issue points; its end when the place is not in it.
 size_t OffsetOf(std::string_view text, const SourceLocation& location) {
@@ -52,14 +85,22 @@ class Compiler {
   EngagementRules Compile();
 
  private:
-  enum class Progress : uint8_t { kNotSeen, kOpen, kDone };
-
   void MakeTerms();
   void FindProtected();
-  // Defines a derived value and, before it, those that it depends on.
-  void DefineDerived(int index);
+  void ListFormulas();
+  // The formula that a dotted name is one of, or a field of; -1: none.
+  int FormulaOf(std::string_view name) const;
+  // Defines a formula and, before it, those that it depends on.
+  void DefineFormula(int index);
   void ReportCycle(int index);
   void Define(int index, const std::vector<std::string>& names);
+  // Defines where the customer stands by the score.
+  void DefineStanding(const Formula& formula, bool is_protected);
+  // What of these names doesn't belong to the customer; empty: all do.
+  std::string ForeignOf(const std::vector<std::string>& names) const;
+  void DeclareAsAnything(const Formula& formula);
+  // The scores once more, for customers who are looked at outside of a decision.
+  void CompileScores();
   template <typename Owner>
   void AddRules(const Owner& owner, std::string_view path, ContactOwner place);
   void AddRules(const RepeatedPtrField<v1::Rule>& rules, const std::string& list,
@@ -87,9 +128,11 @@ class Compiler {
   std::shared_ptr<expression::Environment> environment_;
   std::unique_ptr<expression::RuleSetBuilder> builder_;
   absl::flat_hash_set<std::string> protected_;
-  StringViewMap<int> derived_;
-  std::vector<Progress> progress_;  // of derived values
-  std::vector<int> open_;           // derived values that are being defined, outermost first
+  std::vector<Formula> formulas_;  // derived values, then scores
+  StringViewMap<int> derived_;     // formulas by name
+  StringViewMap<int> scores_;      // formulas by name
+  std::vector<int> open_;          // formulas that are being defined, outermost first
+  std::vector<int> order_;         // formulas as they were defined
 };
 
 EngagementRules Compiler::Compile() {
@@ -99,9 +142,9 @@ EngagementRules Compiler::Compile() {
   environment_ = policy::MakeEnvironment(schema, *parts_.terms);
   builder_ = std::make_unique<expression::RuleSetBuilder>(environment_, policy::kExpressionLimits);
   FindProtected();
-  progress_.assign(static_cast<size_t>(file_.derived_size()), Progress::kNotSeen);
-  for (int i = 0; i < file_.derived_size(); ++i) derived_.try_emplace(file_.derived(i).name(), i);
-  for (int i = 0; i < file_.derived_size(); ++i) DefineDerived(i);
+  ListFormulas();
+  for (int i = 0; i < static_cast<int>(formulas_.size()); ++i) DefineFormula(i);
+  CompileScores();
   using Level = ContactOwner::Level;
   AddRules(file_, "", {Level::kStrategy, 0});
   for (int i = 0; i < file_.groups_size(); ++i) {
@@ -150,67 +193,196 @@ bool Compiler::IsProtected(std::string_view name) const {
   return protected_.contains(ToAbsl(name));
 }
 
-void Compiler::DefineDerived(int index) {
-  Progress& progress = progress_[static_cast<size_t>(index)];
-  if (progress == Progress::kOpen) ReportCycle(index);
-  if (progress != Progress::kNotSeen) return;
-  progress = Progress::kOpen;
+void Compiler::ListFormulas() {
+  for (int i = 0; i < file_.derived_size(); ++i) {
+    const v1::Derived& derived = file_.derived(i);
+    derived_.try_emplace(derived.name(), static_cast<int>(formulas_.size()));
+    Formula& formula = formulas_.emplace_back();
+    formula.variable = absl::StrCat(ToAbsl(kDerived), derived.name());
+    formula.name = derived.name();
+    formula.text = &derived.value();
+    formula.path = Field(Element("derived", i), "value");
+  }
+  for (int i = 0; i < file_.scores_size(); ++i) {
+    const v1::Score& score = file_.scores(i);
+    if (!scores_.try_emplace(score.name(), static_cast<int>(formulas_.size())).second) continue;
+    Formula& formula = formulas_.emplace_back();
+    formula.variable = ScoreVariable(score.name(), "value");
+    formula.name = score.name();
+    formula.text = &score.value();
+    formula.path = Field(Element("scores", i), "value");
+    formula.score = i;
+  }
+  if (file_.scores_size() > 0) policy::AddScoreFunctions(*environment_);
+}
+
+int Compiler::FormulaOf(std::string_view name) const {
+  for (const auto& [prefix, formulas] :
+       {std::pair(kDerived, &derived_), std::pair(kScore, &scores_)}) {
+    if (!absl::StartsWith(ToAbsl(name), ToAbsl(prefix))) continue;
+    const auto found = formulas->find(FirstPart(name, prefix));
+    if (found != formulas->end()) return found->second;
+  }
+  return -1;
+}
+
+void Compiler::DefineFormula(int index) {
+  Formula& formula = formulas_[static_cast<size_t>(index)];
+  using Progress = Formula::Progress;
+  if (formula.progress == Progress::kOpen) ReportCycle(index);
+  if (formula.progress != Progress::kNotSeen) return;
+  formula.progress = Progress::kOpen;
   open_.push_back(index);
   const std::vector<std::string> names =
-      expression::NamesIn(file_.derived(index).value(), policy::kExpressionLimits);
+      expression::NamesIn(*formula.text, policy::kExpressionLimits);
   for (const std::string& name : names) {
-    if (!absl::StartsWith(name, ToAbsl(kDerived))) continue;
-    const std::string_view rest = std::string_view(name).substr(kDerived.size());
-    const auto found = derived_.find(rest.substr(0, rest.find('.')));
-    if (found != derived_.end()) DefineDerived(found->second);
+    if (const int other = FormulaOf(name); other >= 0) DefineFormula(other);
   }
   open_.pop_back();
   // One that is part of a cycle was declared when the cycle was found.
-  if (progress == Progress::kOpen) Define(index, names);
-  progress = Progress::kDone;
+  if (formula.progress == Progress::kOpen) Define(index, names);
+  formula.progress = Progress::kDone;
+}
+
+void Compiler::DeclareAsAnything(const Formula& formula) {
+  const auto declare = [&](const std::string& variable) {
+    environment_
+        ->AddVariable(variable, expression::SimpleType(expression::TypeKind::kDyn),
+                      expression::Scope::kDecision, 0)
+        .IgnoreError();
+  };
+  declare(formula.variable);
+  if (formula.score < 0) return;
+  for (const char* field : {"percentile", "tier"}) declare(ScoreVariable(formula.name, field));
 }
 
 // Whatever is part of the cycle is declared as anything, so that its users are not reported too.
 void Compiler::ReportCycle(int index) {
   std::vector<std::string> path;
   for (auto it = std::find(open_.begin(), open_.end(), index); it != open_.end(); ++it) {
-    path.push_back(absl::StrCat(ToAbsl(kDerived), file_.derived(*it).name()));
-    environment_
-        ->AddVariable(path.back(), expression::SimpleType(expression::TypeKind::kDyn),
-                      expression::Scope::kDecision, 0)
-        .IgnoreError();
-    progress_[static_cast<size_t>(*it)] = Progress::kDone;
+    Formula& formula = formulas_[static_cast<size_t>(*it)];
+    path.push_back(formula.variable);
+    DeclareAsAnything(formula);
+    formula.progress = Formula::Progress::kDone;
   }
   path.push_back(path.front());
   // Where the last of them names the first.
-  const int last = open_.back();
-  const std::string& text = file_.derived(last).value();
-  const size_t at = text.find(path.front());
-  report_(Field(Element("derived", last), "value"), at == text.npos ? 0 : at,
-          Issue::Severity::kError,
-          absl::StrCat("a derived value can't depend on itself: ", absl::StrJoin(path, " -> ")));
+  const Formula& last = formulas_[static_cast<size_t>(open_.back())];
+  const size_t at = last.text->find(path.front());
+  report_(last.path, at == std::string::npos ? 0 : at, Issue::Severity::kError,
+          absl::StrCat(last.score < 0 ? "a derived value" : "a score",
+                       " can't depend on itself: ", absl::StrJoin(path, " -> ")));
+}
+
+std::string Compiler::ForeignOf(const std::vector<std::string>& names) const {
+  for (const std::string& name : names) {
+    const int other = FormulaOf(name);
+    if (other >= 0) {
+      const Formula& formula = formulas_[static_cast<size_t>(other)];
+      const bool is_value = formula.score < 0 || absl::StartsWith(name, formula.variable);
+      if (!is_value || !formula.foreign.empty()) return name;
+      continue;
+    }
+    for (const char* owner : {"context", "treatment", "history"}) {
+      if (name == owner || absl::StartsWith(name, absl::StrCat(owner, "."))) return name;
+    }
+  }
+  return "";
 }
 
 void Compiler::Define(int index, const std::vector<std::string>& names) {
-  const v1::Derived& derived = file_.derived(index);
-  const std::string variable = absl::StrCat(ToAbsl(kDerived), derived.name());
-  const std::string path = Field(Element("derived", index), "value");
-  IssueList issues;
-  if (derived.value().empty() || environment_->FindVariable(variable) != nullptr ||
-      !builder_->Define(variable, derived.name(), derived.value(), Options(nullptr), issues)) {
-    Report(path, derived.value(), issues);
-    environment_
-        ->AddVariable(variable, expression::SimpleType(expression::TypeKind::kDyn),
-                      expression::Scope::kDecision, 0)
-        .IgnoreError();
+  Formula& formula = formulas_[static_cast<size_t>(index)];
+  formula.foreign = ForeignOf(names);
+  for (const std::string_view function : {policy::kPercentileFunction, policy::kTierFunction}) {
+    if (absl::StrContains(*formula.text, ToAbsl(function))) formula.foreign = function;
+  }
+  if (formula.score >= 0 && !formula.foreign.empty()) {
+    const size_t at = formula.text->find(formula.foreign);
+    report_(formula.path, at == std::string::npos ? 0 : at, Issue::Severity::kError,
+            absl::StrCat("a score depends on the customer alone, but ", formula.foreign,
+                         " does not; it may use customer.<feature>, score.<name>.value, and "
+                         "derived values of these"));
+    DeclareAsAnything(formula);
     return;
   }
-  Report(path, derived.value(), issues);
+  IssueList issues;
+  const expression::Type* result =
+      formula.score < 0 ? nullptr : expression::SimpleType(expression::TypeKind::kDouble);
+  if (formula.text->empty() || environment_->FindVariable(formula.variable) != nullptr ||
+      !builder_->Define(formula.variable, formula.name, *formula.text, Options(result), issues)) {
+    Report(formula.path, *formula.text, issues);
+    DeclareAsAnything(formula);
+    return;
+  }
+  Report(formula.path, *formula.text, issues);
+  formula.defined = true;
+  order_.push_back(index);
   const bool is_protected = std::any_of(names.begin(), names.end(),
                                         [&](const std::string& name) { return IsProtected(name); });
-  if (is_protected) protected_.insert(variable);
+  if (is_protected) protected_.insert(formula.variable);
+  if (formula.score >= 0) {
+    DefineStanding(formula, is_protected);
+    return;
+  }
+  const v1::Derived& derived = file_.derived(index);
   parts_.derived.push_back({derived.name(), derived.description(),
-                            ToString(environment_->FindVariable(variable)->type), is_protected});
+                            ToString(environment_->FindVariable(formula.variable)->type),
+                            is_protected});
+}
+
+void Compiler::DefineStanding(const Formula& formula, bool is_protected) {
+  const v1::Score& file = file_.scores(formula.score);
+  policy::CustomerScore score;
+  score.name = file.name();
+  score.description = file.description();
+  score.is_protected = is_protected;
+  for (const v1::Tier& tier : file.tiers()) {
+    score.tiers.push_back({tier.name(), tier.from_percentile()});
+  }
+  const size_t index = parts_.scores.scores.size();
+  const auto define = [&](std::string_view field, std::string_view function, std::string_view of) {
+    const std::string variable = ScoreVariable(formula.name, field);
+    IssueList none;
+    builder_->Define(
+        variable, formula.name,
+        absl::StrCat(ToAbsl(function), "(", ScoreVariable(formula.name, of), ", ", index, ")"),
+        Options(nullptr), none);
+    if (is_protected) protected_.insert(variable);
+  };
+  define("percentile", policy::kPercentileFunction, "value");
+  if (!score.tiers.empty()) define("tier", policy::kTierFunction, "percentile");
+  parts_.scores.scores.push_back(std::move(score));
+}
+
+void Compiler::CompileScores() {
+  policy::CustomerScores& scores = parts_.scores;
+  if (scores.scores.empty()) return;
+  const auto environment = policy::MakeCustomerEnvironment(strategy_.features);
+  expression::RuleSetBuilder builder(environment, policy::kExpressionLimits);
+  expression::CompileOptions options;
+  options.for_many_candidates = false;
+  options.explain = false;
+  // What was compiled for decisions compiles here too: there are no new issues.
+  IssueList none;
+  std::string hashed;
+  for (int slot = 0; slot < strategy_.features.size(); ++slot) {
+    const ValueDeclaration& feature = strategy_.features[slot];
+    PutBytes(hashed, feature.name);
+    PutVarint(hashed, static_cast<uint64_t>(feature.type));
+    AppendValue(hashed, static_cast<uint32_t>(slot), feature.default_value.ref());
+  }
+  for (const int index : order_) {
+    const Formula& formula = formulas_[static_cast<size_t>(index)];
+    if (!formula.foreign.empty()) continue;
+    builder.Define(formula.variable, formula.name, *formula.text, options, none);
+    PutBytes(hashed, formula.variable);
+    PutBytes(hashed, *formula.text);
+  }
+  for (const policy::CustomerScore& score : scores.scores) {
+    builder.Add(score.name, ScoreVariable(score.name, "value"), options, none);
+  }
+  scores.rule_set = builder.Build();
+  scores.fingerprint = ContentHash(hashed);
 }
 
 template <typename Owner>
@@ -269,6 +441,17 @@ std::shared_ptr<expression::Environment> MakeEnvironment(const Strategy& strateg
         ->AddVariable(absl::StrCat(ToAbsl(kDerived), derived.name),
                       environment->types().Parse(derived.type), expression::Scope::kCandidate, 0)
         .IgnoreError();
+  }
+  for (const policy::CustomerScore& score : strategy.engagement.scores().scores) {
+    const auto add = [&](std::string_view field, expression::TypeKind type) {
+      environment
+          ->AddVariable(ScoreVariable(score.name, field), expression::SimpleType(type),
+                        expression::Scope::kDecision, 0)
+          .IgnoreError();
+    };
+    add("value", expression::TypeKind::kDouble);
+    add("percentile", expression::TypeKind::kDouble);
+    if (!score.tiers.empty()) add("tier", expression::TypeKind::kString);
   }
   return environment;
 }

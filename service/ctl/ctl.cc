@@ -14,6 +14,7 @@
 #include "service/ctl/import_command.h"
 #include "service/ctl/json.h"
 #include "service/ctl/model_command.h"
+#include "service/ctl/report_command.h"
 #include "service/ctl/stop_command.h"
 #include "service/ctl/strategy_command.h"
 #include "service/version.h"
@@ -45,6 +46,7 @@ Examples:
   attunectl expr '[1, 2, 3].exists(n, n > limit)' --var limit=2
   attunectl model predict --model churn.json --csv customers.csv
   attunectl model put churn churn.json --comment "trained on October"
+  attunectl report value --score annual_margin --svg margin.svg
   attunectl generate customers --count 10000 --seed 7 --out customers.csv
 )";
 
@@ -145,6 +147,7 @@ int RunCtl(const std::vector<std::string>& arguments, Console& console) {
   AddStrategyCommand(program, commands);
   AddExprCommand(program, commands);
   AddModelCommand(program, commands);
+  AddReportCommand(program, commands);
   AddGenerateCommand(program, commands);
   try {
     // CLI11 takes the arguments back to front.

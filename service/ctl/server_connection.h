@@ -11,6 +11,7 @@
 #include "attune/v1/decision_service.grpc.pb.h"
 #include "attune/v1/model_service.grpc.pb.h"
 #include "attune/v1/strategy_service.grpc.pb.h"
+#include "attune/v1/value_service.grpc.pb.h"
 #include "grpcpp/generic/generic_stub.h"
 #include "grpcpp/grpcpp.h"
 #include "service/ctl/console.h"
@@ -39,6 +40,7 @@ class ServerConnection {
   v1::DecisionService::Stub& decisions() { return *decisions_; }
   v1::ModelService::Stub& models() { return *models_; }
   v1::StrategyService::Stub& strategies() { return *strategies_; }
+  v1::ValueService::Stub& values() { return *values_; }
   // For messages that are serialised already.
   grpc::GenericStub& generic() { return *generic_; }
 
@@ -54,6 +56,7 @@ class ServerConnection {
   std::unique_ptr<v1::DecisionService::Stub> decisions_;
   std::unique_ptr<v1::ModelService::Stub> models_;
   std::unique_ptr<v1::StrategyService::Stub> strategies_;
+  std::unique_ptr<v1::ValueService::Stub> values_;
   std::unique_ptr<grpc::GenericStub> generic_;
 };
 

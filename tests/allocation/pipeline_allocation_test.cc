@@ -10,6 +10,7 @@
 #include "lib/decision/decision_pipeline.h"
 #include "lib/decision/explanation.h"
 #include "lib/decision/warm_up.h"
+#include "lib/value/standings.h"
 #include "tests/testing/allocation_counter.h"
 #include "tests/testing/large_strategy.h"
 
@@ -83,6 +84,50 @@ TEST_P(PipelineAllocationTest, AllocatesNothingInTheFirstDecisionAfterWarmUp) {
   }
   EXPECT_EQ(testing::AllocationsOfThisThread(), warm);
   EXPECT_EQ(decision.result.arbitration.ranked.size(), 3u);
+}
+
+// With rules that ask what the customer is worth, and where the customer stands.
+TEST(ScoreAllocationTest, AllocatesNothingOnceItIsWarm) {
+  testing::StrategyBuilder builder;
+  const std::shared_ptr<strategy::Strategy> strategy = builder.BuildFromText(
+      std::string(testing::kSmallStrategy) + R"pb(
+        scores {
+          name: "spend"
+          value: "customer.monthly_charges * 12.0"
+          tiers { name: "low" }
+          tiers { name: "high" from_percentile: 75 }
+        }
+        scores { name: "both" value: "score.spend.value + customer.income" }
+        eligibility { name: "tier" when: "score.spend.tier == 'high' || treatment.group == 'care'" }
+        suitability { name: "upper_half" when: "score.both.percentile >= 50.0" }
+      )pb",
+      {testing::kSolveModel, testing::kSellModel});
+  value::QuantileSketch sketch;
+  for (int i = 0; i < 1000; ++i) sketch.Add(i);
+  value::Standings standings;
+  standings.scores = {sketch.MakeTable(), sketch.MakeTable()};
+  std::vector<ValueRef> features(strategy->features.defaults().begin(),
+                                 strategy->features.defaults().end());
+  context::DecisionContext context;
+  context.attributes.assign(strategy->context.attributes.defaults().begin(),
+                            strategy->context.attributes.defaults().end());
+  context.time_us = 1'772'323'200'000'000;
+  context.max_treatments = 3;
+  PipelineResult result;
+  StageTimes times;
+  StageTimer timer(times);
+  uint64_t warm = 0;
+  for (int round = 0; round < 3; ++round) {
+    if (round == 1) warm = testing::AllocationsOfThisThread();
+    for (const double charges : {0.0, 45.0, 70.0}) {
+      features[static_cast<size_t>(strategy->features.SlotOf("monthly_charges"))] =
+          ValueRef::Double(charges);
+      RunPipeline(*strategy, stops::StopSet(), context, customer::CustomerState(), features,
+                  std::nullopt, timer, result, &standings);
+      ASSERT_EQ(result.policy.engagement.standings_told().size(), 2u);
+    }
+  }
+  EXPECT_EQ(testing::AllocationsOfThisThread(), warm);
 }
 
 // Every treatment has a ramp, and each customer is reached by others.

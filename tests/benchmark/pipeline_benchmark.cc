@@ -65,6 +65,10 @@ class NoStore : public storage::StateStore {
                         absl::Span<storage::Record>) const override {
     return absl::UnimplementedError("");
   }
+  absl::StatusOr<std::optional<storage::CustomerKey>> Scan(
+      const std::optional<storage::CustomerKey>&, size_t, const VisitRecord&) const override {
+    return absl::UnimplementedError("");
+  }
   std::vector<absl::StatusOr<storage::CommitReceipt>> CommitMany(
       absl::Span<const storage::CustomerCommit>, storage::Durability) override {
     return {};

@@ -59,7 +59,8 @@ Client::Client(int port)
       decisions_(v1::DecisionService::NewStub(channel_)),
       customers_(v1::CustomerService::NewStub(channel_)),
       models_(v1::ModelService::NewStub(channel_)),
-      strategies_(v1::StrategyService::NewStub(channel_)) {}
+      strategies_(v1::StrategyService::NewStub(channel_)),
+      values_(v1::ValueService::NewStub(channel_)) {}
 
 Answer<v1::DecideResponse> Client::Decide(const v1::DecideRequest& request) const {
   return Call(*decisions_, &v1::DecisionService::Stub::Decide, request);

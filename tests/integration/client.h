@@ -11,6 +11,7 @@
 #include "attune/v1/decision_service.grpc.pb.h"
 #include "attune/v1/model_service.grpc.pb.h"
 #include "attune/v1/strategy_service.grpc.pb.h"
+#include "attune/v1/value_service.grpc.pb.h"
 #include "google/protobuf/message.h"
 #include "grpcpp/grpcpp.h"
 #include "tests/testing/value_messages.h"
@@ -88,6 +89,7 @@ class Client {
   v1::CustomerService::Stub& customers() const { return *customers_; }
   v1::ModelService::Stub& models() const { return *models_; }
   v1::StrategyService::Stub& strategies() const { return *strategies_; }
+  v1::ValueService::Stub& values() const { return *values_; }
   const std::shared_ptr<grpc::Channel>& channel() const { return channel_; }
 
  private:
@@ -96,6 +98,7 @@ class Client {
   const std::unique_ptr<v1::CustomerService::Stub> customers_;
   const std::unique_ptr<v1::ModelService::Stub> models_;
   const std::unique_ptr<v1::StrategyService::Stub> strategies_;
+  const std::unique_ptr<v1::ValueService::Stub> values_;
 };
 
 // Gives the call a deadline that only a hanging server misses.

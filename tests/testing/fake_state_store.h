@@ -112,6 +112,27 @@ class FakeStateStore : public storage::StateStore {
     return absl::OkStatus();
   }
 
+  absl::StatusOr<std::optional<storage::CustomerKey>> Scan(
+      const std::optional<storage::CustomerKey>& after, size_t max_records,
+      const VisitRecord& visit) const override {
+    std::vector<std::pair<storage::CustomerKey, storage::Record>> found;
+    bool more = false;
+    {
+      MutexLock lock(mutex_);
+      if (!faults_.load.ok()) return faults_.load;
+      for (auto slot = after ? slots_.upper_bound(*after) : slots_.begin(); slot != slots_.end();
+           ++slot) {
+        if (!slot->second.bytes) continue;
+        more = found.size() == max_records;
+        if (more) break;
+        found.emplace_back(slot->first, Read(slot->first));
+      }
+    }
+    for (const auto& [key, record] : found) visit(key, record);
+    if (!more) return std::nullopt;
+    return found.back().first;
+  }
+
   absl::StatusOr<storage::CommitReceipt> Commit(const storage::CustomerCommit& commit,
                                                 storage::Durability durability) override {
     if (before_commit_) before_commit_();

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "lib/base/codec.h"
@@ -499,6 +500,22 @@ TEST(EditFeaturesTest, AgreesWithAMapOnRandomEdits) {
       printed.emplace_back(number, std::to_string(value));
     ASSERT_EQ(Entries(features), printed);
   }
+}
+
+TEST_F(CustomerRecordTest, CanBeReadWithoutTheId) {
+  RecordChange change;
+  const std::string features = Features();
+  change.features = features;
+  change.features_time_us = 5;
+  Apply(change, 3);
+  EXPECT_TRUE(absl::IsDataLoss(CustomerState::Parse(record_, "another").status()));
+  const auto state = CustomerState::ParseAny(record_);
+  ASSERT_TRUE(state.ok()) << state.status();
+  EXPECT_TRUE(state->known());
+  EXPECT_EQ(state->features(), features);
+  record_.bytes.resize(10);
+  EXPECT_TRUE(absl::IsDataLoss(CustomerState::ParseAny(record_).status()));
+  EXPECT_FALSE(CustomerState::ParseAny(storage::Record())->found());
 }
 
 }  // namespace

@@ -269,5 +269,74 @@ TEST_F(ProfileWriterTest, AStoreThatIsDownFailsAllOfMany) {
   }
 }
 
+// Remembers what it is told, as "was -> is @version" with features as "number=value".
+class RememberingObserver : public ProfileObserver {
+ public:
+  int WriteBegins() override {
+    ++begun;
+    return 7;
+  }
+  void WriteEnds(int begun_as) override {
+    EXPECT_EQ(begun_as, 7);
+    ++ended;
+  }
+  void FeaturesChanged(const ProfileNotice& notice) override {
+    EXPECT_GT(begun, ended) << "within a write";
+    EXPECT_FALSE(notice.erased);
+    EXPECT_GT(notice.version, 0u);
+    notices.push_back((notice.was_known ? Text(notice.before) : "nobody") + " -> " +
+                      Text(notice.after));
+  }
+  void ChangeUncertain() override { ++uncertain; }
+
+  int begun = 0;
+  int ended = 0;
+  int uncertain = 0;
+  std::vector<std::string> notices;
+
+ private:
+  static std::string Text(std::string_view features) {
+    std::string text;
+    ValueReader reader(features);
+    ValueEntry entry;
+    while (reader.Next(entry)) {
+      text +=
+          (text.empty() ? "" : " ") + std::to_string(entry.number) + "=" + entry.value.ToString();
+    }
+    return text;
+  }
+};
+
+TEST_F(ProfileWriterTest, TellsEveryChangeAndNothingElse) {
+  RememberingObserver observer;
+  const ProfileWriter writer(&store_, &clock_, HashKeyFromSeed(3), &observer);
+  ASSERT_TRUE(writer.Upsert(Change("a", {Set(1, 5)}), "").ok());
+  ASSERT_TRUE(writer.Upsert(Change("a", {Set(1, 5)}), "").ok());  // nothing new
+  store_.SetFaults({.conflicts = 1});
+  ASSERT_TRUE(writer.Upsert(Change("a", {Set(2, 6)}), "id").ok());
+  ASSERT_TRUE(writer.Upsert(Change("a", {Set(2, 6)}), "id").ok());  // answered before
+  EXPECT_THAT(observer.notices, ElementsAre("nobody -> 1=5", "1=5 -> 1=5 2=6"));
+  observer.notices.clear();
+  store_.SetFaults({.conflicts = 1});
+  writer.UpsertMany({Change("a", {Set(1, 7)}), Change("b", {Set(1, 8)}), Change("b", {Set(1, 9)}),
+                     Change("b", {Set(1, 9)})});
+  EXPECT_THAT(observer.notices,
+              ::testing::UnorderedElementsAre("1=5 2=6 -> 1=7 2=6", "nobody -> 1=8", "1=8 -> 1=9"));
+  EXPECT_EQ(observer.uncertain, 0);
+  EXPECT_EQ(observer.begun, observer.ended);
+}
+
+TEST_F(ProfileWriterTest, TellsThatAChangeMayHaveBeenMade) {
+  RememberingObserver observer;
+  const ProfileWriter writer(&store_, &clock_, HashKeyFromSeed(3), &observer);
+  store_.SetFaults({.commit = absl::UnavailableError("down")});
+  EXPECT_FALSE(writer.Upsert(Change("a", {Set(1, 5)}), "").ok());
+  EXPECT_EQ(observer.uncertain, 1);
+  writer.UpsertMany({Change("a", {Set(1, 7)}), Change("b", {Set(1, 8)})});
+  EXPECT_EQ(observer.uncertain, 3);
+  EXPECT_THAT(observer.notices, IsEmpty());
+  EXPECT_EQ(observer.begun, observer.ended);
+}
+
 }  // namespace
 }  // namespace attune::customer

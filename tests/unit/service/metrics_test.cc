@@ -16,6 +16,7 @@
 #include "lib/base/clock.h"
 #include "lib/scoring/remote_scorer.h"
 #include "prometheus/text_serializer.h"
+#include "service/value_updater.h"
 #include "tests/testing/fake_state_store.h"
 #include "tests/testing/paths.h"
 #include "tests/testing/strategy_builder.h"
@@ -60,6 +61,7 @@ class MetricsTest : public ::testing::Test {
     ramp.counts_decided = true;
     evidence_ = evidence::EvidenceFold::Load(&store_, &strategy_->catalog).value();
     AddRampMetrics(registry_, strategy_->catalog, evidence_.get());
+    AddValueMetrics(registry_, nullptr);
     strategy_->model_origins.push_back({.name = "solve",
                                         .version = "solve@ba9876543210",
                                         .kind = "linear",

@@ -1,6 +1,9 @@
 #include "lib/storage/record_table.h"
 
+#include <algorithm>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "gtest/gtest.h"
 #include "lib/storage/stripe_epochs.h"
@@ -133,6 +136,23 @@ TEST(RecordTableTest, DoesNotCacheWhatWasReadBeforeAWrite) {
   table.Cache(Key(1), 1, "old", epochs, epochs.Note(Key(1)));
   ASSERT_EQ(Get(table, Key(1), bytes), Lookup::kFound);
   EXPECT_EQ(bytes, "new");
+}
+
+TEST(RecordTableTest, TellsTheKeysOfWhatIsDirtyAndThere) {
+  RecordTable table(1 << 20);
+  std::vector<CustomerKey> expected;
+  for (uint64_t i = 0; i < 20; ++i) {
+    table.Put(Key(i), 100 + i, "record");
+    if (i != 3) expected.push_back(Key(i));
+  }
+  table.Remove(Key(3), 200);
+  std::sort(expected.begin(), expected.end());
+  EXPECT_EQ(table.DirtyKeys(std::nullopt), expected);
+  EXPECT_EQ(table.DirtyKeys(expected[4]),
+            std::vector<CustomerKey>(expected.begin() + 5, expected.end()));
+  EXPECT_TRUE(table.DirtyKeys(expected.back()).empty());
+  table.MarkClean(table.CollectDirty(NoPause).records, NoPause);
+  EXPECT_TRUE(table.DirtyKeys(std::nullopt).empty());
 }
 
 }  // namespace

@@ -5,6 +5,8 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <map>
+#include <optional>
 #include <random>
 #include <set>
 #include <string>
@@ -501,6 +503,64 @@ TEST_F(RocksDbStoreTest, SaysNoIdInAnError) {
   Put("secret-id", "secret-bytes");
   const absl::Status status = Commit("secret-id", seen, "secret-bytes").status();
   EXPECT_THAT(status.ToString(), Not(HasSubstr("secret")));
+}
+
+class RocksDbStoreScanTest : public StoreFixture {
+ protected:
+  // What a scan in steps of `step` sees.
+  std::map<CustomerKey, std::string> Scan(size_t step) const {
+    std::map<CustomerKey, std::string> seen;
+    std::optional<CustomerKey> cursor;
+    do {
+      size_t visited = 0;
+      const auto next =
+          store_->Scan(cursor, step, [&](const CustomerKey& key, const Record& record) {
+            EXPECT_TRUE(record.found);
+            EXPECT_GT(record.version.number, 0u);
+            EXPECT_TRUE(seen.empty() || seen.rbegin()->first < key) << "in the order of the keys";
+            seen[key] = record.bytes;
+            ++visited;
+          });
+      EXPECT_TRUE(next.ok()) << next.status();
+      EXPECT_LE(visited, step);
+      cursor = next.ok() ? *next : std::nullopt;
+    } while (cursor);
+    return seen;
+  }
+  void Expect(const std::map<CustomerKey, std::string>& expected) const {
+    for (const size_t step : {1, 7, 1000}) EXPECT_EQ(Scan(step), expected) << step;
+  }
+  void Write(const std::string& id, const std::string& bytes) {
+    ASSERT_TRUE(Commit(id, Load(id), bytes).ok());
+    expected_[Key(id)] = bytes;
+  }
+  void Remove(const std::string& id) {
+    ASSERT_TRUE(store_->Erase(Key(id)).ok());
+    expected_.erase(Key(id));
+  }
+
+  std::map<CustomerKey, std::string> expected_;
+};
+
+TEST_F(RocksDbStoreScanTest, SeesNobodyInAnEmptyStore) { Expect({}); }
+
+TEST_F(RocksDbStoreScanTest, SeesEverybodyOnceInMemoryAndInTheDatabase) {
+  for (int i = 0; i < 60; ++i) Write(absl::StrCat("stored", i), absl::StrCat("old", i));
+  Expect(expected_);
+  Reopen();  // they are in the database now
+  Expect(expected_);
+  for (int i = 0; i < 30; ++i) Write(absl::StrCat("new", i), "fresh");
+  for (int i = 0; i < 60; i += 2) Write(absl::StrCat("stored", i), absl::StrCat("changed", i));
+  Write("stored1", "");  // an empty record is one
+  Expect(expected_);
+}
+
+TEST_F(RocksDbStoreScanTest, SeesNobodyWhoWasErased) {
+  for (int i = 0; i < 20; ++i) Write(absl::StrCat("c", i), "record");
+  Reopen();
+  for (int i = 0; i < 20; i += 3) Remove(absl::StrCat("c", i));
+  Write("c3", "back");
+  Expect(expected_);
 }
 
 }  // namespace

@@ -1,0 +1,153 @@
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "attune/storage/v1/event.pb.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "lib/decision/decider.h"
+#include "lib/decision/decision_pipeline.h"
+#include "lib/policy/engagement_explanation.h"
+#include "lib/value/standings.h"
+#include "tests/testing/fake_state_store.h"
+#include "tests/testing/strategy_builder.h"
+
+namespace attune::decision {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+// Rules about what a customer is worth, on the small strategy.
+constexpr char kScoreRules[] = R"pb(
+  scores {
+    name: "spend"
+    value: "customer.monthly_charges * 12.0"
+    tiers { name: "low" }
+    tiers { name: "high" from_percentile: 75 }
+  }
+  scores { name: "wealth" value: "customer.income + 0.0" }
+  eligibility { name: "spends" when: "score.spend.value >= 120.0" }
+  eligibility { name: "upper_half" when: "score.spend.percentile >= 50.0" }
+  eligibility { name: "high_tier" when: "score.spend.tier == 'high'" }
+  eligibility { name: "wealthy" when: "score.wealth.value > 7.0 && score.wealth.percentile > 7.0" }
+)pb";
+
+class ScoreRulesTest : public ::testing::Test {
+ protected:
+  ScoreRulesTest() {
+    strategy_ = builder_.BuildFromText(std::string(testing::kSmallStrategy) + kScoreRules,
+                                       {testing::kSolveModel, testing::kSellModel});
+    // Who spends 0, 10, … 990 a year; who has 1000.
+    value::QuantileSketch spend;
+    for (int i = 0; i < 100; ++i) spend.Add(10.0 * i);
+    value::QuantileSketch wealth;
+    wealth.Add(1000);
+    standings_.scores = {spend.MakeTable(), wealth.MakeTable()};
+  }
+
+  // The rule that rejects the callback of a customer with these charges; empty: it is kept.
+  std::string RuleFor(double monthly_charges, double income, const value::Standings* standings) {
+    features_.assign(strategy_->features.defaults().begin(), strategy_->features.defaults().end());
+    features_[Slot("monthly_charges")] = ValueRef::Double(monthly_charges);
+    features_[Slot("income")] = ValueRef::Double(income);
+    context::DecisionContext context;
+    context.attributes.assign(strategy_->context.attributes.defaults().begin(),
+                              strategy_->context.attributes.defaults().end());
+    context.max_treatments = 3;
+    StageTimes times;
+    StageTimer timer(times);
+    RunPipeline(*strategy_, stops::StopSet(), context, customer::CustomerState(), features_,
+                std::nullopt, timer, result_, standings);
+    for (const candidates::Rejection& rejection : result_.policy.rejected) {
+      if (rejection.treatment != 0) continue;
+      rejection_ = rejection;
+      return strategy_->engagement[rejection.rule].name;
+    }
+    return "";
+  }
+  size_t Slot(std::string_view feature) const {
+    return static_cast<size_t>(strategy_->features.SlotOf(feature));
+  }
+  std::string Sentence() {
+    policy::RuleExplanation explanation(strategy_->engagement, result_.policy.engagement);
+    explanation.Explain(rejection_);
+    std::string text;
+    {
+      TextBuffer buffer(text);
+      explanation.AppendSentence(buffer);
+      explanation.AppendNearestChange(buffer);
+    }
+    return text;
+  }
+
+  testing::StrategyBuilder builder_;
+  std::shared_ptr<strategy::Strategy> strategy_;
+  value::Standings standings_;
+  std::vector<ValueRef> features_;
+  PipelineResult result_;
+  candidates::Rejection rejection_;
+};
+
+TEST_F(ScoreRulesTest, SeeValuePercentileAndTier) {
+  EXPECT_EQ(RuleFor(9.99, 2000, &standings_), "spends");
+  EXPECT_EQ(RuleFor(11, 2000, &standings_), "upper_half") << "132 a year: 14 of 100 are below";
+  EXPECT_EQ(RuleFor(45, 2000, &standings_), "high_tier") << "540 a year";
+  EXPECT_EQ(RuleFor(80, 2000, &standings_), "") << "960 a year";
+}
+
+TEST_F(ScoreRulesTest, TheEventTellsWhereTheCustomerStood) {
+  testing::FakeStateStore store;
+  const Decider decider(&store, HashKeyFromSeed(1));
+  context::DecisionContext context;
+  context.customer_id = "ann";
+  context.attributes.assign(strategy_->context.attributes.defaults().begin(),
+                            strategy_->context.attributes.defaults().end());
+  context.max_treatments = 3;
+  context.time_us = 1'772'323'200'000'000;
+  DecideOptions options;
+  options.standings = &standings_;
+  Decision decision;
+  const absl::Status status = decider.Decide(
+      *strategy_, context, options, [](const Decision&, AnswerForm, std::string*) {}, decision);
+  ASSERT_TRUE(status.ok()) << status;
+  const std::vector<storage::LogEntry> log = store.Log();
+  ASSERT_EQ(log.size(), 1u);
+  attune::storage::v1::DecisionEvent event;
+  ASSERT_TRUE(event.ParseFromString(log.front().payload));
+  // Who isn't known has the declared default, 20 a month; nobody was asked for the wealth.
+  EXPECT_THAT(event.score(), ::testing::ElementsAre(0));
+  EXPECT_THAT(event.score_percentile(), ::testing::ElementsAre(24.5));
+}
+
+TEST_F(ScoreRulesTest, WithoutABaseEverybodyIsInTheMiddle) {
+  EXPECT_EQ(RuleFor(1e6, 2000, nullptr), "high_tier") << "the percentile is 50";
+  EXPECT_EQ(RuleFor(10, 2000, nullptr), "high_tier");
+}
+
+TEST_F(ScoreRulesTest, ARuleThatAsksForAScoreThatThereIsNotFails) {
+  for (const char* call : {"percentile_of_score(1.0, 2) >= 0.0", "tier_of_score(1.0, 2) != 'x'",
+                           "percentile_of_score(1.0, -1) >= 0.0"}) {
+    strategy_ = builder_.BuildFromText(std::string(testing::kSmallStrategy) + kScoreRules +
+                                           "eligibility { name: \"wild\" when: \"" + call + "\" }",
+                                       {testing::kSolveModel, testing::kSellModel});
+    EXPECT_EQ(RuleFor(80, 2000, &standings_), "wild") << call;
+    EXPECT_EQ(rejection_.reason, candidates::Reason::kRuleError);
+  }
+}
+
+TEST_F(ScoreRulesTest, ExplanationsTellAScore) {
+  EXPECT_EQ(RuleFor(45, 2000, &standings_), "high_tier");
+  EXPECT_THAT(Sentence(), HasSubstr("score.spend.tier"));
+  EXPECT_THAT(Sentence(), HasSubstr("low"));
+}
+
+TEST_F(ScoreRulesTest, ExplanationsTellNothingOfAScoreFromAProtectedFeature) {
+  EXPECT_EQ(RuleFor(80, 4.75, &standings_), "wealthy");
+  EXPECT_THAT(Sentence(), Not(HasSubstr("4.75")));
+  EXPECT_THAT(Sentence(), Not(HasSubstr("7.0")));
+}
+
+}  // namespace
+}  // namespace attune::decision
