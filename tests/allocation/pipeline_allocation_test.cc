@@ -123,7 +123,7 @@ TEST(ScoreAllocationTest, AllocatesNothingOnceItIsWarm) {
       features[static_cast<size_t>(strategy->features.SlotOf("monthly_charges"))] =
           ValueRef::Double(charges);
       RunPipeline(*strategy, stops::StopSet(), context, customer::CustomerState(), features,
-                  std::nullopt, timer, result, &standings);
+                  std::nullopt, timer, result, evidence::RampReach(), &standings);
       ASSERT_EQ(result.policy.engagement.standings_told().size(), 2u);
     }
   }
