@@ -239,7 +239,7 @@ absl::Status ModelService::Upload::Finish(pb::ModelServicePutModelResponse* resp
   version.time_us = absl::ToUnixMicros(service_.options_.clock->Now());
   version.by = header_->by();
   version.comment = header_->comment();
-  const auto change = service_.options_.active->Put(std::move(version), std::move(content_),
+  const auto change = service_.options_.active->Put(std::move(version), content_,
                                                     header_->store_only(), violations);
   if (!change.ok()) return change.status();
   ToProto(*change, *service_.options_.registry->state(), response);
