@@ -39,18 +39,17 @@ Terms TermsOf(const catalog::Treatment& treatment, double propensity,
           .cost = treatment.cost};
 }
 
-// The first fallback for the channel that is among the scored, as its index there; -1 when none is.
-int FindFallback(const Settings& settings, const context::DecisionContext& context,
-                 const std::vector<scoring::ScoredCandidate>& scored) {
-  for (const Fallback& fallback : settings.fallbacks) {
-    if (!fallback.channels[static_cast<size_t>(context.channel)]) continue;
-    const auto found =
-        std::find_if(scored.begin(), scored.end(), [&](const scoring::ScoredCandidate& candidate) {
-          return candidate.treatment == fallback.treatment;
-        });
-    if (found != scored.end()) return static_cast<int>(found - scored.begin());
-  }
-  return -1;
+// The terms as a formula sees them when these factors are left out.
+Terms Without(Terms terms, const FactorSet& without) {
+  const auto leave_out = [&](Factor factor, double& value, double neutral) {
+    if (without[static_cast<size_t>(factor)]) value = neutral;
+  };
+  leave_out(Factor::kPropensity, terms.propensity, 1);
+  leave_out(Factor::kContextWeight, terms.context_weight, 1);
+  leave_out(Factor::kValue, terms.value, 1);
+  leave_out(Factor::kLever, terms.lever, 1);
+  leave_out(Factor::kCost, terms.cost, 0);
+  return terms;
 }
 
 // Ranks the scored candidates of one decision. Lives for one call of Arbitrate.
@@ -58,11 +57,12 @@ class Arbiter {
  public:
   Arbiter(const Settings& settings, const catalog::Catalog& catalog,
           const context::DecisionContext& context, const scoring::ScoredCandidates& candidates,
-          ArbitrationResult& result)
+          const Computed& computed, ArbitrationResult& result)
       : settings_(settings),
         catalog_(catalog),
         context_(context),
         scored_(candidates.scored),
+        computed_(computed),
         result_(result) {}
 
   // Computes the priorities and leaves in the heap, not yet as one, who may be ranked.
@@ -90,19 +90,34 @@ class Arbiter {
                ? settings_.exploration_of_group[static_cast<size_t>(treatment.group)]
                : -1;
   }
+  // nullopt: the formula of the strategy can't tell.
+  std::optional<double> PriorityWith(const catalog::Treatment& treatment, size_t scored,
+                                     double propensity) const;
   // The standard deviation of the priority when the propensity was learned from that much evidence.
   double DeviationOf(size_t scored, double evidence) const;
+  // How steeply the formula of the priority rises with the propensity.
+  double SlopeOf(size_t scored) const;
+  // Takes away contenders whose content can't be computed: they must have no chance.
+  void DropUnshowable();
   // Lays out the contenders that have this exploration.
   void FindArms(int exploration);
-  // Ranks the candidate if its group has a place left.
+  // Ranks the candidate if its group has a place left and there is something to show.
   void Rank(size_t scored);
 
   const Settings& settings_;
   const catalog::Catalog& catalog_;
   const context::DecisionContext& context_;
   const std::vector<scoring::ScoredCandidate>& scored_;
+  const Computed& computed_;
   ArbitrationResult& result_;
 };
+
+std::optional<double> Arbiter::PriorityWith(const catalog::Treatment& treatment, size_t scored,
+                                            double propensity) const {
+  const Terms terms = TermsOf(treatment, propensity, result_.group_weight);
+  if (computed_.priority == nullptr) return PriorityOf(terms, settings_.without);
+  return computed_.priority->Evaluate(scored_[scored].treatment, terms);
+}
 
 void Arbiter::FindContenders() {
   result_.ranked.clear();
@@ -116,13 +131,15 @@ void Arbiter::FindContenders() {
   WeighGroups(settings_, catalog_, context_, result_.group_weight);
   for (size_t i = 0; i < scored_.size(); ++i) {
     const catalog::Treatment& treatment = TreatmentOf(i);
-    const double priority = PriorityOf(
-        TermsOf(treatment, scored_[i].propensity, result_.group_weight), settings_.without);
+    const std::optional<double> known = PriorityWith(treatment, i, scored_[i].propensity);
+    const double priority = known.value_or(0.0);
     result_.priority[i] = priority;
     if (treatment.only_as_fallback) {
       result_.reason[i] = Reason::kOnlyAsFallback;
     } else if (scored_[i].propensity < settings_.min_propensity && !treatment.must_show) {
       result_.reason[i] = Reason::kBelowMinPropensity;
+    } else if (!known && !treatment.must_show) {
+      result_.reason[i] = Reason::kPriorityError;
     } else if (priority < settings_.min_priority && !treatment.must_show) {
       result_.reason[i] = Reason::kBelowMinPriority;
     } else {
@@ -139,6 +156,10 @@ void Arbiter::Rank(size_t scored) {
     result_.reason[scored] = Reason::kGroupLimitReached;
     return;
   }
+  if (computed_.content != nullptr && !computed_.content->Compute(scored_[scored].treatment)) {
+    result_.reason[scored] = Reason::kContentError;
+    return;
+  }
   ++count;
   result_.reason[scored].reset();
   result_.ranked.push_back({static_cast<int>(scored), scored_[scored].treatment,
@@ -149,9 +170,35 @@ double Arbiter::DeviationOf(size_t scored, double evidence) const {
   const catalog::Treatment& treatment = TreatmentOf(scored);
   if (settings_.without[static_cast<size_t>(Factor::kPropensity)]) return 0;
   const double p = scored_[scored].propensity;
-  Terms terms = TermsOf(treatment, std::sqrt(p * (1 - p) / (evidence + 1)), result_.group_weight);
+  const double deviation = std::sqrt(p * (1 - p) / (evidence + 1));
+  if (computed_.priority != nullptr) return std::fabs(SlopeOf(scored)) * deviation;
+  Terms terms = TermsOf(treatment, deviation, result_.group_weight);
   terms.cost = 0;
   return PriorityOf(terms, settings_.without);
+}
+
+// The central difference (P(p + h) - P(p - h)) / 2h, one-sided within h of 0 and 1, which is exact
+// where the formula is linear in the propensity. The smaller h is, the more rounding tells; of
+// doubles 1e-4 leaves about 12 digits. Where a formula can't tell there, nothing is uncertain.
+double Arbiter::SlopeOf(size_t scored) const {
+  constexpr double kStep = 1e-4;
+  const catalog::Treatment& treatment = TreatmentOf(scored);
+  const double p = scored_[scored].propensity;
+  const double low = std::max(0.0, p - kStep);
+  const double high = std::min(1.0, p + kStep);
+  const std::optional<double> at_low = PriorityWith(treatment, scored, low);
+  const std::optional<double> at_high = PriorityWith(treatment, scored, high);
+  return at_low && at_high ? (*at_high - *at_low) / (high - low) : 0.0;
+}
+
+void Arbiter::DropUnshowable() {
+  if (computed_.content == nullptr) return;
+  std::erase_if(result_.heap, [&](const Contender& contender) {
+    const auto scored = static_cast<size_t>(contender.scored);
+    if (computed_.content->CanCompute(scored_[scored].treatment)) return false;
+    result_.reason[scored] = Reason::kContentError;
+    return true;
+  });
 }
 
 void Arbiter::FindArms(int exploration) {
@@ -170,6 +217,7 @@ void Arbiter::FindArms(int exploration) {
 
 void Arbiter::Explore(std::optional<double> draw) {
   std::vector<Contender>& contenders = result_.heap;
+  DropUnshowable();
   if (contenders.empty()) return;
   const auto greedy = std::max_element(contenders.begin(), contenders.end(), RanksAfter);
   result_.greedy = greedy->scored;
@@ -208,9 +256,19 @@ void Arbiter::RankTheBest() {
 }
 
 void Arbiter::FallBack() {
-  const int fallback = result_.ranked.empty() ? FindFallback(settings_, context_, scored_) : -1;
-  result_.is_fallback = fallback >= 0;
-  if (result_.is_fallback) Rank(static_cast<size_t>(fallback));
+  result_.is_fallback = false;
+  if (!result_.ranked.empty()) return;
+  for (const Fallback& fallback : settings_.fallbacks) {
+    if (!fallback.channels[static_cast<size_t>(context_.channel)]) continue;
+    const auto found = std::find_if(scored_.begin(), scored_.end(),
+                                    [&](const scoring::ScoredCandidate& candidate) {
+                                      return candidate.treatment == fallback.treatment;
+                                    });
+    if (found == scored_.end()) continue;
+    Rank(static_cast<size_t>(found - scored_.begin()));
+    result_.is_fallback = !result_.ranked.empty();
+    if (result_.is_fallback) return;
+  }
 }
 
 void Arbiter::TellChances() {
@@ -232,7 +290,8 @@ void Arbiter::TellRejections() {
 class Ranker {
  public:
   Ranker(const Settings& settings, const catalog::Catalog& catalog,
-         const scoring::ScoredCandidates& candidates, const ArbitrationResult& result);
+         const scoring::ScoredCandidates& candidates, const ArbitrationResult& result,
+         PriorityFormula* formula);
 
   // Would the ranks be others without this factor? It may be that of all contenders.
   bool Matters(Factor factor) const {
@@ -255,9 +314,14 @@ class Ranker {
     Terms terms;
     int scored = 0;
   };
-  static Contender ContenderOf(const Rated& rated, const FactorSet& without,
-                               bool value_breaks_ties) {
-    return {rated.treatment->must_show, PriorityOf(rated.terms, without),
+  double PriorityWithout(const Rated& rated, const FactorSet& without) const {
+    if (formula_ == nullptr) return PriorityOf(rated.terms, without);
+    const int treatment = scored_[static_cast<size_t>(rated.scored)].treatment;
+    return formula_->Evaluate(treatment, Without(rated.terms, without)).value_or(0.0);
+  }
+  Contender ContenderOf(const Rated& rated, const FactorSet& without,
+                        bool value_breaks_ties) const {
+    return {rated.treatment->must_show, PriorityWithout(rated, without),
             value_breaks_ties ? rated.terms.value : 0.0, rated.treatment->name_rank, rated.scored};
   }
   Rated RatedOf(int scored) const {
@@ -272,6 +336,7 @@ class Ranker {
   const catalog::Catalog& catalog_;
   const std::vector<scoring::ScoredCandidate>& scored_;
   const ArbitrationResult& result_;
+  PriorityFormula* const formula_;
   std::vector<Rated> contenders_;
   bool is_by_priority_ = false;
   FactorSet varied_;  // the factors that are not for all contenders such that they change nothing
@@ -281,8 +346,13 @@ class Ranker {
 };
 
 Ranker::Ranker(const Settings& settings, const catalog::Catalog& catalog,
-               const scoring::ScoredCandidates& candidates, const ArbitrationResult& result)
-    : settings_(settings), catalog_(catalog), scored_(candidates.scored), result_(result) {
+               const scoring::ScoredCandidates& candidates, const ArbitrationResult& result,
+               PriorityFormula* formula)
+    : settings_(settings),
+      catalog_(catalog),
+      scored_(candidates.scored),
+      result_(result),
+      formula_(formula) {
   contenders_.reserve(scored_.size());
   is_by_priority_ = !result_.explored();
   for (size_t i = 0; i < scored_.size(); ++i) {
@@ -352,10 +422,10 @@ void ArbitrationResult::MakeCertain() {
 
 std::vector<PriorityRanks> RanksOf(const Settings& settings, const catalog::Catalog& catalog,
                                    const scoring::ScoredCandidates& candidates,
-                                   const ArbitrationResult& result) {
+                                   const ArbitrationResult& result, PriorityFormula* formula) {
   std::vector<PriorityRanks> ranks(result.ranked.size());
   if (result.is_fallback || ranks.empty()) return ranks;
-  Ranker ranker(settings, catalog, candidates, result);
+  Ranker ranker(settings, catalog, candidates, result, formula);
   const auto set_all = [&](size_t r, int rank) {
     ranks[r].by_priority = rank;
     std::fill_n(ranks[r].without, kFactors, rank);
@@ -378,8 +448,8 @@ std::vector<PriorityRanks> RanksOf(const Settings& settings, const catalog::Cata
 
 void Arbitrate(const Settings& settings, const catalog::Catalog& catalog,
                const context::DecisionContext& context, const scoring::ScoredCandidates& candidates,
-               std::optional<double> draw, ArbitrationResult& result) {
-  Arbiter arbiter(settings, catalog, context, candidates, result);
+               std::optional<double> draw, ArbitrationResult& result, const Computed& computed) {
+  Arbiter arbiter(settings, catalog, context, candidates, computed, result);
   arbiter.FindContenders();
   if (settings.explores()) arbiter.Explore(draw);
   arbiter.RankTheBest();

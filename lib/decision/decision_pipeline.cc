@@ -40,11 +40,14 @@ void RunPipeline(const strategy::Strategy& strategy, const stops::StopSet& stops
                          context, customer, features},
                         result.candidates.kept, result.policy);
   timer.Finish(Stage::kPolicy);
+  result.content.Clear();
+  FormulaValues formulas(strategy, result.policy.engagement, context.channel, &result.content);
   scoring::Score(strategy.models, strategy.catalog, strategy.context, context, features,
-                 result.policy.kept, result.scored);
+                 result.policy.kept, result.scored, &formulas);
   timer.Finish(Stage::kScoring);
   arbitration::Arbitrate(strategy.arbitration, strategy.catalog, context, result.scored, draw,
-                         result.arbitration);
+                         result.arbitration, formulas.computed());
+  policy::NoteWhatFormulasFound(strategy.engagement, result.policy);
   result.rejected_counts.Clear();
   result.ForEachRejection([&](const candidates::Rejection& rejection) {
     result.rejected_counts.Add(strategy, rejection);

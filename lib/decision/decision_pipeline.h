@@ -13,6 +13,7 @@
 #include "lib/context/decision_context.h"
 #include "lib/context/value.h"
 #include "lib/customer/customer_record.h"
+#include "lib/decision/formula_values.h"
 #include "lib/decision/rejection_counts.h"
 #include "lib/policy/policy.h"
 #include "lib/scoring/scoring.h"
@@ -58,6 +59,8 @@ struct PipelineResult {
   policy::PolicyResult policy;
   scoring::ScoredCandidates scored;
   arbitration::ArbitrationResult arbitration;
+  // What the ranked treatments show as far as formulas of the strategy say it.
+  ComputedContent content;
 
   // Calls `visit(const Rejection&)` for every treatment that is not in the ranking, stage by stage.
   template <typename Visitor>

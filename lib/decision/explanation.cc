@@ -9,6 +9,7 @@
 #include "lib/base/absl_strings.h"
 #include "lib/base/text.h"
 #include "lib/base/utc_text.h"
+#include "lib/decision/formula_details.h"
 #include "lib/decision/number_text.h"
 
 namespace attune::decision {
@@ -307,6 +308,7 @@ void RejectionExplainer::AppendDetail(TextBuffer& text) {
     rule_.AppendSentence(text);
   } else if (!by_contact_policy()) {
     AppendScoreDetail(text);
+    if (text.size() == begin) text += FormulaDetail(strategy_, context_, decision_, rejection_);
     if (text.size() == begin) text += Detail(strategy_, context_, decision_, rejection_);
   } else if (tells_time_) {
     std::string sentence;
@@ -397,6 +399,7 @@ void ExplainRanked(const strategy::Strategy& strategy, const context::DecisionCo
   const catalog::Treatment& treatment =
       strategy.catalog.treatments[static_cast<size_t>(ranked.treatment)];
   const scoring::NamedModel& model = strategy.models.models[static_cast<size_t>(treatment.model)];
+  if (ExplainFormulaModel(strategy, decision, ranked.treatment, kMaxReasons, visit)) return;
   std::vector<scoring::Contribution> contributions =
       model.model->Explain(decision.result.scored.frame, ranked.treatment);
   KeepStrongestInputs(contributions);

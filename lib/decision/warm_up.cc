@@ -7,6 +7,8 @@
 #include "lib/context/decision_context.h"
 #include "lib/customer/customer_record.h"
 #include "lib/decision/decision_pipeline.h"
+#include "lib/decision/formula_values.h"
+#include "lib/policy/policy.h"
 #include "lib/scoring/scoring.h"
 #include "lib/stops/stop_set.h"
 
@@ -32,9 +34,15 @@ void WarmUp(const strategy::Strategy& strategy, int64_t time_us, Decision& decis
   std::vector<int> all(strategy.catalog.treatments.size());
   std::iota(all.begin(), all.end(), 0);
   StageTimer timer(decision.times);
+  // Formulas are evaluated on what the policies looked at.
+  policy::ApplyPolicies({strategy.catalog, strategy.engagement, strategy.contact, strategy.context,
+                         context, customer::CustomerState(), decision.features},
+                        all, decision.result.policy);
+  FormulaValues formulas(strategy, decision.result.policy.engagement, context.channel,
+                         &decision.result.content);
   for (int round = 0; round < kRounds; ++round) {
     scoring::Score(strategy.models, strategy.catalog, strategy.context, context, decision.features,
-                   all, decision.result.scored);
+                   all, decision.result.scored, &formulas);
   }
   // Unknown intents first: every channel is tried.
   const int channels = strategy.context.channels.size();

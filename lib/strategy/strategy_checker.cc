@@ -16,6 +16,7 @@
 #include "lib/base/absl_strings.h"
 #include "lib/base/text.h"
 #include "lib/context/decision_request.h"
+#include "lib/policy/formulas.h"
 #include "lib/strategy/checker_base.h"
 #include "lib/strategy/contact_checker.h"
 #include "lib/strategy/engagement_checker.h"
@@ -54,6 +55,9 @@ class Checker : public CheckerBase {
   void CheckValidity(const v1::Treatment& treatment, const std::string& path);
   void CheckContent(const v1::Treatment& treatment, const std::string& path);
   void CheckFields(const v1::Content& content, const std::string& path);
+  void CheckComputed(const v1::Content& content, const std::string& path);
+  void CheckFieldName(const std::string& name, const std::string& path);
+  void CheckPriority();
   void CheckAnswers();
   void CheckSituations(const v1::Treatment& treatment, const std::string& path);
   void CheckArbitration();
@@ -126,10 +130,15 @@ void Checker::CheckSource(const v1::ModelReference& model, const std::string& pa
   if (sources.size() > 1) {
     Report(Field(path, sources[1]),
            absl::StrCat("a model has either ", ToAbsl(sources[0]), " or ", ToAbsl(sources[1])));
-  } else if (sources.empty() &&
-             (!source_.Has(Field(path, "stored")) || IsUsable(path, "model", "stored"))) {
+  } else if (sources.empty()) {
+    // One that could not be read was reported.
+    for (const std::string_view source : kModelSources) {
+      if (source_.HasFlawed(Field(path, source))) return;
+    }
     // An empty text is as good as none.
-    if (IsUsable(path, "model", "file")) Report(path, "a model needs a file, or what is stored");
+    if (IsUsable(path, "model", "file")) {
+      Report(path, "a model needs a file, what is stored, or a formula");
+    }
   }
 }
 
@@ -168,6 +177,7 @@ void Checker::CheckContent(const v1::Treatment& treatment, const std::string& pa
     Report(content_path, "content needs at least one channel; the treatment can't be shown");
   }
   for (const auto& [channel, content] : treatment.content()) {
+    CheckComputed(content, EntryPath(content_path, channel));
     if (IsUndeclared("channel", channel, channels_)) {
       source_.ReportKey(EntryPath(content_path, channel),
                         UnknownName("channel", channel, channels_), issues_);
@@ -177,19 +187,13 @@ void Checker::CheckContent(const v1::Treatment& treatment, const std::string& pa
 }
 
 void Checker::CheckFields(const v1::Content& content, const std::string& path) {
-  if (content.fields_size() > kMaxContentFields) {
-    Report(path, absl::StrCat("a content may have at most ", kMaxContentFields, " fields, not ",
-                              content.fields_size()));
+  if (const int fields = content.fields_size() + content.computed_size();
+      fields > kMaxContentFields) {
+    Report(path,
+           absl::StrCat("a content may have at most ", kMaxContentFields, " fields, not ", fields));
   }
   for (const auto& [name, value] : content.fields()) {
-    if (!IsName(name)) {
-      source_.ReportKey(EntryPath(path, name),
-                        absl::StrCat("the name of the field ", Quoted(name),
-                                     " must be lower_snake: a letter a-z, then letters, digits and"
-                                     " underscores, at most ",
-                                     kMaxNameBytes, " bytes"),
-                        issues_);
-    }
+    CheckFieldName(name, path);
     if (value.size() > kMaxContentValueBytes) {
       Report(EntryPath(path, name), absl::StrCat("the text has ", value.size(), " bytes; at most ",
                                                  kMaxContentValueBytes, " are allowed"));
@@ -199,13 +203,38 @@ void Checker::CheckFields(const v1::Content& content, const std::string& path) {
   }
 }
 
+void Checker::CheckFieldName(const std::string& name, const std::string& path) {
+  if (IsName(name)) return;
+  source_.ReportKey(EntryPath(path, name),
+                    absl::StrCat("the name of the field ", Quoted(name),
+                                 " must be lower_snake: a letter a-z, then letters, digits and"
+                                 " underscores, at most ",
+                                 kMaxNameBytes, " bytes"),
+                    issues_);
+}
+
+void Checker::CheckComputed(const v1::Content& content, const std::string& path) {
+  for (const auto& [name, expression] : content.computed()) {
+    CheckFieldName(name, path);
+    const std::string field = EntryPath(path, name);
+    if (expression.empty() && source_.HasUnflawed(field)) {
+      Report(Field(field, "computed"), "computed needs an expression");
+    }
+  }
+}
+
 // An answer may hold as many treatments as a request can ask for, whatever the strategy's default.
 void Checker::CheckAnswers() {
   StringMap<std::vector<size_t>> sizes_on_channel;
+  StringMap<size_t> computed_on_channel;  // bytes, at most
   for (const v1::Treatment& treatment : file_.treatments()) {
     for (const auto& [channel, content] : treatment.content()) {
       size_t size = 0;
       for (const auto& [name, value] : content.fields()) size += name.size() + value.size();
+      for (const auto& [name, expression] : content.computed()) {
+        size += name.size();
+        computed_on_channel[channel] += policy::kMaxComputedBytes;
+      }
       sizes_on_channel[channel].push_back(size);
     }
   }
@@ -216,7 +245,8 @@ void Checker::CheckAnswers() {
     std::partial_sort(sizes.begin(), sizes.begin() + static_cast<ptrdiff_t>(ranked), sizes.end(),
                       std::greater<>());
     const size_t bytes =
-        std::accumulate(sizes.begin(), sizes.begin() + static_cast<ptrdiff_t>(ranked), size_t{0});
+        std::accumulate(sizes.begin(), sizes.begin() + static_cast<ptrdiff_t>(ranked), size_t{0}) +
+        std::min(computed_on_channel[channel], policy::kMaxComputedBytesInAll);
     if (bytes <= kMaxAnswerContentBytes) continue;
     Report(Element("channels", found->second),
            absl::StrCat("the ", ranked, " largest contents on the channel ", Quoted(channel),
@@ -253,6 +283,7 @@ void Checker::CheckArbitration() {
   for (int i = 0; i < file_.groups_size(); ++i) {
     CheckLever(file_.groups(i).lever(), Element("groups", i));
   }
+  CheckPriority();
   const std::string weights = Field(path, "context_weights");
   if (arbitration.context_weights_size() > arbitration::kMaxContextWeights) {
     compilable_ = false;
@@ -264,6 +295,19 @@ void Checker::CheckArbitration() {
   for (int i = 0; i < arbitration.context_weights_size(); ++i) {
     CheckContextWeight(arbitration.context_weights(i), Element(weights, i));
   }
+}
+
+void Checker::CheckPriority() {
+  const v1::Arbitration& arbitration = file_.arbitration();
+  const std::string path = "arbitration.priority";
+  if (arbitration.priority().empty()) {
+    if (source_.HasUnflawed(path)) Report(path, "priority needs a formula");
+    return;
+  }
+  if (arbitration.without().empty()) return;
+  Report("arbitration.without",
+         absl::StrCat("with a formula of the priority (line ", source_.LineOf(path),
+                      ") no factor is switched off; leave it out of the formula"));
 }
 
 // Answers tell the lever as a factor, so that it is easily written as one.
@@ -360,6 +404,8 @@ void WarnOfTheUnused(const v1::Strategy& file, const Strategy& strategy, const Y
   }
   for (int i = 0; i < file.treatments_size(); ++i) {
     const v1::Treatment& treatment = file.treatments(i);
+    // A formula need not multiply by it.
+    if (!file.arbitration().priority().empty()) break;
     if (treatment.value() != 0 || source.Has(Field(Element("treatments", i), "value"))) continue;
     warn("treatments", i,
          absl::StrCat("the treatment \"", treatment.name(),

@@ -803,7 +803,7 @@ TEST(StrategyLoader, ReportsWhatIsWrongWithAModelOfTreesWhereItIsNamed) {
                                 "file: taste.yaml, output: 1, inputs: [{feature: f, input: "
                                 "customer.age}]"))
                   .Issues(),
-              ElementsAre(HasSubstr("is for models of trees; a YAML model names its inputs itself"),
+              ElementsAre(HasSubstr("is for models of trees; other models name their inputs themselves"),
                           HasSubstr("is for models of trees")));
 }
 

@@ -1,0 +1,61 @@
+#include "lib/decision/formula_values.h"
+
+#include <cmath>
+
+namespace attune::decision {
+
+bool ComputedContent::Add(const policy::ComputedField& field, std::string_view text) {
+  if (bytes_.size() + text.size() > policy::kMaxComputedBytesInAll) return false;
+  values_.push_back({&field, bytes_.size(), text.size()});
+  bytes_ += text;
+  return true;
+}
+
+void ComputedContent::Truncate(size_t size) {
+  if (size >= values_.size()) return;
+  bytes_.resize(values_[size].begin);
+  values_.resize(size);
+}
+
+policy::PriorityTermValues TermValuesOf(const arbitration::Terms& terms) {
+  // In the order of policy::kPriorityTerms.
+  return {terms.propensity, terms.context_weight, terms.value, terms.lever, terms.cost};
+}
+
+std::optional<double> FormulaValues::Evaluate(int formula, int treatment) {
+  return policy::NumberOf(state_.Evaluate(formulas_.all[static_cast<size_t>(formula)], treatment));
+}
+
+std::optional<double> FormulaValues::Evaluate(int treatment, const arbitration::Terms& terms) {
+  const policy::Formula& formula = formulas_.all[static_cast<size_t>(formulas_.priority)];
+  const std::optional<double> priority =
+      policy::NumberOf(state_.EvaluatorFor(treatment, TermValuesOf(terms)).Evaluate(formula.id));
+  return priority && std::isfinite(*priority) ? priority : std::nullopt;
+}
+
+bool FormulaValues::ComputeText(const policy::ComputedField& field) {
+  text_.clear();
+  const policy::Formula& formula = formulas_.all[static_cast<size_t>(field.formula)];
+  return policy::AppendContent(state_.Evaluate(formula, field.treatment), text_) &&
+         text_.size() <= policy::kMaxComputedBytes;
+}
+
+bool FormulaValues::Compute(int treatment) {
+  const size_t before = content_->size();
+  for (const policy::ComputedField& field : formulas_.FieldsOf(treatment, channel_)) {
+    if (ComputeText(field) && content_->Add(field, text_)) continue;
+    // All or nothing: a treatment that is dropped leaves nothing behind.
+    content_->Truncate(before);
+    return false;
+  }
+  return true;
+}
+
+const policy::ComputedField* FormulaValues::FailingField(int treatment) {
+  for (const policy::ComputedField& field : formulas_.FieldsOf(treatment, channel_)) {
+    if (!ComputeText(field)) return &field;
+  }
+  return nullptr;
+}
+
+}  // namespace attune::decision
