@@ -252,6 +252,11 @@ std::string Detail(const strategy::Strategy& strategy, const context::DecisionCo
       return absl::StrCat("the model ",
                           strategy.models.models[static_cast<size_t>(treatment.model)].version,
                           " gave a score that is not finite");
+    // FormulaDetail tells more where it can.
+    case Reason::kScoreError:
+      return "its model can't be evaluated";
+    case Reason::kPriorityError:
+      return "the formula of the priority can't be evaluated";
     default:
       return "";  // told by who said it, or with a number
   }

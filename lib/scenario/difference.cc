@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <optional>
+#include <string>
+#include <string_view>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -50,6 +53,7 @@ class Comparison {
   void CompareIncluded(const std::vector<int>& expected, int line);
   void CompareRejection(const ExpectedRejection& expected);
   void CompareChance(const ExpectedChance& expected);
+  void CompareContent(const ExpectedContent& expected);
 
   std::vector<Difference> Take() { return std::move(differences_); }
 
@@ -66,6 +70,8 @@ class Comparison {
     return std::find(ranking_.begin(), ranking_.end(), treatment) != ranking_.end();
   }
   Standing StandingOf(int treatment) const;
+  // What the treatment shows, as written and as computed; by name of the field.
+  std::map<std::string, std::string> ContentOf(int treatment) const;
   // "plan_upgrade: ranked 2nd with priority 12.5", "plan_upgrade: no_consent: the customer …".
   std::string Explain(int treatment) const;
 
@@ -192,6 +198,38 @@ void Comparison::CompareChance(const ExpectedChance& expected) {
                           {Explain(expected.treatment)}});
 }
 
+std::map<std::string, std::string> Comparison::ContentOf(int treatment) const {
+  std::map<std::string, std::string> shown;
+  const catalog::Treatment& ranked = strategy_.catalog.treatments[static_cast<size_t>(treatment)];
+  const auto& written = ranked.content[static_cast<size_t>(context_.channel)];
+  if (written) shown.insert(written->begin(), written->end());
+  decision_.result.content.ForEachField(treatment,
+                                        [&](std::string_view name, std::string_view text) {
+                                          shown.emplace(std::string(name), std::string(text));
+                                        });
+  return shown;
+}
+
+void Comparison::CompareContent(const ExpectedContent& expected) {
+  const std::string what = absl::StrCat("content.", Name(expected.treatment));
+  if (!IsRanked(expected.treatment)) {
+    differences_.push_back(
+        {expected.line, what, "ranked", "not ranked", {Explain(expected.treatment)}});
+    return;
+  }
+  const std::map<std::string, std::string> shown = ContentOf(expected.treatment);
+  for (const auto& [name, text] : expected.fields) {
+    const auto found = shown.find(name);
+    if (found != shown.end() && found->second == text) continue;
+    differences_.push_back(
+        {expected.line,
+         absl::StrCat(what, ".", name),
+         absl::StrCat("\"", text, "\""),
+         found == shown.end() ? "no such field" : absl::StrCat("\"", found->second, "\""),
+         {}});
+  }
+}
+
 }  // namespace
 
 std::vector<Difference> Compare(const strategy::Strategy& strategy,
@@ -205,6 +243,7 @@ std::vector<Difference> Compare(const strategy::Strategy& strategy,
     comparison.CompareRejection(rejection);
   }
   for (const ExpectedChance& chance : expect.chances) comparison.CompareChance(chance);
+  for (const ExpectedContent& content : expect.content) comparison.CompareContent(content);
   return comparison.Take();
 }
 

@@ -1,12 +1,16 @@
 #include "lib/strategy/formula_compiler.h"
 
 #include <algorithm>
+#include <memory>
 #include <tuple>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "lib/base/hash.h"
 #include "lib/base/text.h"
+#include "lib/scoring/formula_model.h"
 #include "lib/strategy/checker_base.h"
 
 namespace attune::strategy {
@@ -102,6 +106,23 @@ void FormulaCompiler::AddField(const std::string& path, const std::string& text,
 policy::Formulas CompileFormulas(const v1::Strategy& file, const Strategy& strategy,
                                  const FormulaTarget& target) {
   return FormulaCompiler(file, strategy, target).Compile();
+}
+
+std::optional<scoring::NamedModel> MakeFormulaModel(const v1::Strategy& file, int index,
+                                                    const Strategy& strategy) {
+  const policy::Formulas& formulas = strategy.engagement.formulas();
+  const int formula = formulas.of_model[static_cast<size_t>(index)];
+  if (formula < 0) return std::nullopt;
+  const expression::RuleId id = formulas.all[static_cast<size_t>(formula)].id;
+  const bool looks_at_treatment =
+      strategy.engagement.rule_set()->scope(id) == expression::Scope::kCandidate;
+  const v1::ModelReference& reference = file.models(index);
+  scoring::NamedModel model;
+  model.name = reference.name();
+  model.version = absl::StrCat(reference.name(), "@", ContentHash(reference.formula()));
+  model.model = std::make_unique<scoring::FormulaModel>(formula, looks_at_treatment);
+  model.formula = formula;
+  return model;
 }
 
 }  // namespace attune::strategy

@@ -10,6 +10,7 @@
 #include "lib/expression/environment.h"
 #include "lib/expression/rule_set.h"
 #include "lib/policy/formulas.h"
+#include "lib/scoring/model.h"
 #include "lib/strategy/engagement_compiler.h"
 #include "lib/strategy/strategy.h"
 
@@ -36,6 +37,12 @@ struct FormulaTarget {
 // afterwards, for the terms of the priority are known from then on.
 policy::Formulas CompileFormulas(const v1::Strategy& file, const Strategy& strategy,
                                  const FormulaTarget& target);
+
+// The model with this index of the file, which is a formula; its version is name@hash of the text.
+// nullopt when something is wrong with the formula. REQUIRES: `strategy` was compiled from the
+// file.
+std::optional<scoring::NamedModel> MakeFormulaModel(const v1::Strategy& file, int index,
+                                                    const Strategy& strategy);
 
 }  // namespace attune::strategy
 

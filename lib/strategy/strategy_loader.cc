@@ -12,9 +12,9 @@
 #include "lib/base/codec.h"
 #include "lib/base/hash.h"
 #include "lib/base/text.h"
-#include "lib/scoring/formula_model.h"
 #include "lib/scoring/tree_model.h"
 #include "lib/strategy/exploration_checker.h"
+#include "lib/strategy/formula_compiler.h"
 #include "lib/strategy/hopeless_groups.h"
 #include "lib/strategy/model_file.h"
 #include "lib/strategy/strategy_checker.h"
@@ -167,21 +167,14 @@ void Loader::LoadFormula(int index, Strategy* strategy) {
   PutBytes(hashed_, reference.name());
   PutBytes(hashed_, hash);
   if (strategy == nullptr) return;
-  const policy::Formulas& formulas = strategy->engagement.formulas();
-  const int formula = formulas.of_model[static_cast<size_t>(index)];
-  if (formula < 0) return;  // reported
-  const expression::RuleId id = formulas.all[static_cast<size_t>(formula)].id;
-  const bool looks_at_treatment =
-      strategy->engagement.rule_set()->scope(id) == expression::Scope::kCandidate;
-  const std::string version = absl::StrCat(reference.name(), "@", hash.substr(0, kShownHashDigits));
+  std::optional<scoring::NamedModel> model = MakeFormulaModel(file_, index, *strategy);
+  if (!model) return;  // reported
   strategy->model_origins.push_back({.name = reference.name(),
-                                     .version = version,
+                                     .version = model->version,
                                      .kind = "formula",
                                      .hash = hash,
                                      .stored = ""});
-  strategy->models.models.push_back(
-      {reference.name(), version,
-       std::make_unique<scoring::FormulaModel>(formula, looks_at_treatment), formula});
+  strategy->models.models.push_back(*std::move(model));
 }
 
 void Loader::CheckNoTreeInputs(const v1::ModelReference& reference, const std::string& field) {
