@@ -157,7 +157,7 @@ TEST_F(FormulaPriorityTest, AFallbackNeedsNoPriority) {
 
 TEST_F(FormulaPriorityTest, RanksWithoutAFactorPutANeutralOneIntoTheFormula) {
   // By the formula value x sqrt(propensity) - 2 x cost: 30 - 20 = 10, 40 - 0 = 40, 9 - 0 = 9.
-  // Without propensity 40, 50 and 9 (its propensity is 1 anyway); without value 0.75 - 20, 0.8 and
+  // Without propensity 20, 50 and 9 (its propensity is 1 anyway); without value 0.75 - 20, 0.8 and
   // 1; without costs 30, 40 and 9.
   formula_.function = [](int, const Terms& terms) {
     return terms.value * std::sqrt(terms.propensity) - 2 * terms.cost;

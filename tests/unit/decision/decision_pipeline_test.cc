@@ -42,7 +42,7 @@ constexpr const char* kRules[] = {
 };
 
 // A strategy with everything drawn at random: validity, content, channels and intents, rules,
-// models that fail, purposes, contact policies, fallbacks, limits. Names are unique.
+// models and formulas that fail, purposes, contact policies, fallbacks, limits. Names are unique.
 std::shared_ptr<strategy::Strategy> RandomStrategy(std::mt19937_64& random) {
   const auto below = [&](uint64_t limit) { return static_cast<int>(random() % limit); };
   pb::Strategy file;
@@ -91,6 +91,10 @@ std::shared_ptr<strategy::Strategy> RandomStrategy(std::mt19937_64& random) {
   const int model_count = 1 + below(4);
   for (int i = 0; i < model_count; ++i) {
     file.add_models()->set_name("model_" + std::to_string(i));
+    if (below(5) == 0) {
+      file.mutable_models(i)->set_formula("double(50 / (int(customer.x) % 4)) / 100.0");
+      continue;
+    }
     pb::LinearModel* model = models.emplace_back().mutable_linear();
     model->set_link(pb::LINK_LOGISTIC);
     model->set_intercept(below(5) - 2);
@@ -122,6 +126,10 @@ std::shared_ptr<strategy::Strategy> RandomStrategy(std::mt19937_64& random) {
     for (int c = 0; c < 3; ++c) {
       const std::string channel = "channel_" + std::to_string(c);
       if (below(4) > 0) (*treatment->mutable_content())[channel];
+      if (below(8) == 0) {
+        (*(*treatment->mutable_content())[channel].mutable_computed())["computed"] =
+            "10 / (int(customer.x) % 5)";
+      }
       if (below(4) == 0) treatment->add_channels(channel);
     }
     for (int n = 0; n < 4; ++n) {
@@ -134,6 +142,9 @@ std::shared_ptr<strategy::Strategy> RandomStrategy(std::mt19937_64& random) {
   if (below(2)) arbitration->set_max_per_group(1 + below(3));
   if (below(3) == 0) arbitration->set_min_propensity(0.5);
   if (below(3) == 0) arbitration->set_min_priority(20);
+  if (below(4) == 0) {
+    arbitration->set_priority("propensity * value - cost + double(10 / (int(customer.x) % 3))");
+  }
   testing::StrategyBuilder builder;
   return builder.Build(file, models);
 }
