@@ -216,9 +216,9 @@ void Checker::CheckFieldName(const std::string& name, const std::string& path) {
 void Checker::CheckComputed(const v1::Content& content, const std::string& path) {
   for (const auto& [name, expression] : content.computed()) {
     CheckFieldName(name, path);
-    const std::string field = EntryPath(path, name);
+    const std::string field = Field(EntryPath(path, name), "computed");
     if (expression.empty() && source_.HasUnflawed(field)) {
-      Report(Field(field, "computed"), "computed needs an expression");
+      Report(field, "computed needs an expression");
     }
   }
 }
@@ -402,10 +402,10 @@ void WarnOfTheUnused(const v1::Strategy& file, const Strategy& strategy, const Y
     warn("intents", i,
          absl::StrCat("no treatment is for the intent \"", file.intents(i).name(), "\""));
   }
-  for (int i = 0; i < file.treatments_size(); ++i) {
+  // A formula of the priority need not multiply by the value.
+  const bool needs_values = file.arbitration().priority().empty();
+  for (int i = 0; needs_values && i < file.treatments_size(); ++i) {
     const v1::Treatment& treatment = file.treatments(i);
-    // A formula need not multiply by it.
-    if (!file.arbitration().priority().empty()) break;
     if (treatment.value() != 0 || source.Has(Field(Element("treatments", i), "value"))) continue;
     warn("treatments", i,
          absl::StrCat("the treatment \"", treatment.name(),
