@@ -21,7 +21,8 @@ inline constexpr size_t kMaxComputedBytes = 4096;
 inline constexpr size_t kMaxComputedBytesInAll = 128u << 10;
 
 // An expression of a strategy that comes to a value which is used as it is: the propensity of a
-// model, the priority, a field of content. It shares its work with the rules.
+// model, the priority, a field of content. What of it does not depend on the treatment it shares
+// with the rules.
 struct Formula {
   expression::RuleId id = 0;  // in the rule set of EngagementRules
   // It looks at something protected: of what it comes to and of why it fails nothing is printed.
