@@ -115,6 +115,13 @@ TEST(FormulaCompilerTest, AFormulaOfThePriorityIsNotTakenForHopeless) {
               IsEmpty());
 }
 
+TEST(FormulaCompilerTest, WarnsOfThompsonSamplingWhereTheFormulaIsCertain) {
+  const std::string thompson = "\n  exploration: {thompson_sampling: {evidence: 9}}";
+  EXPECT_THAT(LoadPriority("priority: value - cost" + thompson).Issues(),
+              ElementsAre(HasSubstr("warning: without the propensity no priority is uncertain")));
+  EXPECT_THAT(LoadPriority("priority: propensity * value - cost" + thompson).Issues(), IsEmpty());
+}
+
 TEST(FormulaCompilerTest, ContentIsWrittenOrComputedFieldByField) {
   const Loaded loaded =
       LoadContent("{z: {computed: customer.plan}, title: A gift, n: {computed: customer.age * 2}}");
