@@ -29,12 +29,15 @@ enum class Reason : uint8_t {
   kHistoryIncomplete = 19,  // what is known of the customer doesn't tell whether a policy allows it
   // scoring
   kScoreNotFinite = 20,  // the model gave NaN or infinity
+  kScoreError = 21,      // the model is a formula that could not be evaluated
   // arbitration
   kBelowMinPropensity = 30,
   kBelowMinPriority = 31,
   kGroupLimitReached = 32,  // better treatments of its group fill the group's places
   kOutranked = 33,          // good enough, but others were better and the places are taken
   kOnlyAsFallback = 34,  // not needed: something else was ranked, or another fallback comes first
+  kPriorityError = 35,   // the formula of the priority could not be evaluated, or is not finite
+  kContentError = 36,    // what it would show could not be computed
   kNoPlacement = 39,     // none of the places that the request asks for takes it
   // policy: a rule of the strategy does not hold
   kNotEligible = 40,
@@ -66,12 +69,15 @@ inline constexpr Reason kAllReasons[] = {
     Reason::kExcluded,
     Reason::kHistoryIncomplete,
     Reason::kScoreNotFinite,
+    Reason::kScoreError,
     Reason::kBelowMinPropensity,
+    Reason::kPriorityError,
     Reason::kBelowMinPriority,
     Reason::kNoPlacement,
     Reason::kGroupLimitReached,
     Reason::kOutranked,
     Reason::kOnlyAsFallback,
+    Reason::kContentError,
 };
 // One more than the largest value of a Reason.
 inline constexpr int kReasonLimit = 44;

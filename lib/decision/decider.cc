@@ -173,7 +173,10 @@ absl::Status Decider::DecideOnce(const strategy::Strategy& strategy,
   } else {
     RunCertainly(strategy, context, state, timer, decision);
   }
-  if (!decision.result.scored.rejected.empty()) decision.degradation |= kScoreNotFinite;
+  // What can't be evaluated is the strategy's affair, as with rules; a model that fails is not.
+  if (decision.result.rejected_counts.CountOf(candidates::Reason::kScoreNotFinite) > 0) {
+    decision.degradation |= kScoreNotFinite;
+  }
   if (options.dry_run) return absl::OkStatus();
   if (!can_remember) {
     DecideUnremembered(strategy, context, state, timer, decision);
@@ -196,7 +199,7 @@ void Decider::DecideUnremembered(const strategy::Strategy& strategy,
                                  const customer::CustomerState& state, StageTimer& timer,
                                  Decision& decision) const {
   decision.degradation |= kNotRemembered;
-  const bool counts = strategy.contact.counts_decided() || strategy.engagement.size() > 0;
+  const bool counts = strategy.contact.counts_decided() || !strategy.engagement.empty();
   if ((counts && state.available()) || decision.result.arbitration.explored()) {
     RunCertainly(strategy, context, state.AsReadOnly(), timer, decision);
   } else {

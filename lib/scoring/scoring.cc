@@ -28,15 +28,23 @@ void GroupByModel(size_t models, const catalog::Catalog& catalog, absl::Span<con
   // Each start has moved to its model's end, which is the next one's start.
 }
 
+// Why a candidate has no score. Asked only where there is none: the formula is evaluated again.
+candidates::Reason ReasonForNoScore(const NamedModel& model, const InputFrame& frame,
+                                    int candidate) {
+  const bool failed = model.formula >= 0 && !frame.formulas->Evaluate(model.formula, candidate);
+  return failed ? candidates::Reason::kScoreError : candidates::Reason::kScoreNotFinite;
+}
+
 }  // namespace
 
 void Score(const ModelSet& models, const catalog::Catalog& catalog,
            const context::ContextSchema& schema, const context::DecisionContext& context,
            absl::Span<const ValueRef> features, absl::Span<const int> candidates,
-           ScoredCandidates& result) {
+           ScoredCandidates& result, FormulaSource* formulas) {
   result.scored.clear();
   result.rejected.clear();
   models.inputs.Fill(schema, context, features, result.frame);
+  result.frame.formulas = formulas;
   GroupByModel(models.models.size(), catalog, candidates, result);
   size_t start = 0;
   for (size_t m = 0; m < models.models.size(); ++m) {
@@ -56,9 +64,14 @@ void Score(const ModelSet& models, const catalog::Catalog& catalog,
     if (std::isfinite(propensity)) {
       result.scored.push_back({candidates[i], std::clamp(propensity, 0.0, 1.0)});
     } else {
-      result.rejected.push_back({candidates[i], candidates::Reason::kScoreNotFinite});
+      const int model = catalog.treatments[static_cast<size_t>(candidates[i])].model;
+      result.rejected.push_back(
+          {candidates[i], ReasonForNoScore(models.models[static_cast<size_t>(model)], result.frame,
+                                           candidates[i])});
     }
   }
+  // The frame is read for longer than the formulas are there.
+  result.frame.formulas = nullptr;
 }
 
 }  // namespace attune::scoring

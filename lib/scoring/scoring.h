@@ -7,6 +7,7 @@
 #include "lib/candidates/rejection.h"
 #include "lib/catalog/catalog.h"
 #include "lib/context/decision_context.h"
+#include "lib/scoring/formula_model.h"
 #include "lib/scoring/model.h"
 
 namespace attune::scoring {
@@ -33,12 +34,13 @@ struct ScoredCandidates {
 };
 
 // Scores every candidate with the model of its treatment. A propensity outside 0 … 1 is cut to it;
-// one that is not finite rejects the candidate. `result` is overwritten; its capacity is reused.
-// REQUIRES: `features` has one value per declared feature.
+// one that is not finite, or a formula that can't be evaluated, rejects the candidate. `result` is
+// overwritten; its capacity is reused. REQUIRES: `features` has one value per declared feature;
+// `formulas` are there when one of the models is a formula.
 void Score(const ModelSet& models, const catalog::Catalog& catalog,
            const context::ContextSchema& schema, const context::DecisionContext& context,
            absl::Span<const ValueRef> features, absl::Span<const int> candidates,
-           ScoredCandidates& result);
+           ScoredCandidates& result, FormulaSource* formulas = nullptr);
 
 }  // namespace attune::scoring
 
