@@ -11,6 +11,7 @@
 #include "lib/base/proto_wire.h"
 #include "lib/base/text_buffer.h"
 #include "lib/decision/explanation.h"
+#include "lib/decision/formula_values.h"
 #include "service/value_conversion.h"
 
 namespace attune::service {
@@ -76,6 +77,16 @@ void PutDecisionId(std::string& bytes, const decision::DecisionId& id) {
 
 // What a decision adds to a ranked treatment: four doubles with their tags, which take one byte.
 constexpr size_t kRankedNumbersBytes = 4 * (1 + sizeof(double));
+
+// A field of content that was computed, as an entry of the map.
+void PutContent(std::string& bytes, std::string_view name, std::string_view text) {
+  constexpr int kKey = 1;
+  constexpr int kValue = 2;
+  const OpenField open = BeginSizedField(bytes, pb::RankedTreatment::kContentFieldNumber);
+  PutText(bytes, kKey, name);
+  PutText(bytes, kValue, text);
+  EndSizedField(bytes, open);
+}
 
 // Where the treatment would stand without each part of its priority, as a field.
 void PutRanks(std::string& bytes, const arbitration::PriorityRanks& ranks) {
@@ -214,8 +225,9 @@ void AnswerEncoder::Append(const context::DecisionContext& context,
   PutTime(bytes, pb::DecideResponse::kTimeFieldNumber, context.time_us);
   std::vector<arbitration::PriorityRanks> ranks;
   if (explain) {
+    decision::FormulaValues formulas(strategy_, context, decision.result, nullptr);
     ranks = arbitration::RanksOf(strategy_.arbitration, strategy_.catalog, decision.result.scored,
-                                 decision.result.arbitration);
+                                 decision.result.arbitration, formulas.computed().priority);
   }
   for (size_t r = 0; r < decision.result.arbitration.ranked.size(); ++r) {
     AppendRanked(context, decision, r, explain ? &ranks[r] : nullptr, bytes);
@@ -277,6 +289,9 @@ void AnswerEncoder::AppendRanked(const context::DecisionContext& context,
   const OpenField open = BeginSizedField(bytes, pb::DecideResponse::kTreatmentsFieldNumber,
                                          VarintSize(encoded.size() + kRankedNumbersBytes));
   bytes += encoded;
+  decision.result.content.ForEachField(
+      ranked.treatment,
+      [&](std::string_view name, std::string_view text) { PutContent(bytes, name, text); });
   const scoring::ScoredCandidate& scored =
       decision.result.scored.scored[static_cast<size_t>(ranked.scored)];
   PutNumber(bytes, Pb::kPropensityFieldNumber, scored.propensity);

@@ -28,23 +28,17 @@ double WeightIn(const std::vector<double>& group_weight, const catalog::Catalog&
                       static_cast<size_t>(treatment.group)];
 }
 
-// The first fallback for its channel that is among the scored and has a place, as its index there;
-// -1 when none is.
-int FindFallback(const Settings& settings, const catalog::Catalog& catalog,
-                 const context::DecisionContext& context,
-                 const std::vector<scoring::ScoredCandidate>& scored) {
-  for (const Fallback& fallback : settings.fallbacks) {
-    const catalog::Treatment& treatment =
-        catalog.treatments[static_cast<size_t>(fallback.treatment)];
-    const auto found =
-        std::find_if(scored.begin(), scored.end(), [&](const scoring::ScoredCandidate& candidate) {
-          return candidate.treatment == fallback.treatment &&
-                 fallback.channels[static_cast<size_t>(context.ChannelOf(candidate.slot))] &&
-                 HasPlace(settings, context, treatment, candidate.slot);
-        });
-    if (found != scored.end()) return static_cast<int>(found - scored.begin());
-  }
-  return -1;
+// The terms as a formula sees them when these factors are left out.
+Terms Without(Terms terms, const FactorSet& without) {
+  const auto leave_out = [&](Factor factor, double& value, double neutral) {
+    if (without[static_cast<size_t>(factor)]) value = neutral;
+  };
+  leave_out(Factor::kPropensity, terms.propensity, 1);
+  leave_out(Factor::kContextWeight, terms.context_weight, 1);
+  leave_out(Factor::kValue, terms.value, 1);
+  leave_out(Factor::kLever, terms.lever, 1);
+  leave_out(Factor::kCost, terms.cost, 0);
+  return terms;
 }
 
 // Ranks the scored candidates of one decision. Lives for one call of Arbitrate.
@@ -52,11 +46,12 @@ class Arbiter {
  public:
   Arbiter(const Settings& settings, const catalog::Catalog& catalog,
           const context::DecisionContext& context, const scoring::ScoredCandidates& candidates,
-          ArbitrationResult& result)
+          const Computed& computed, ArbitrationResult& result)
       : settings_(settings),
         catalog_(catalog),
         context_(context),
         scored_(candidates.scored),
+        computed_(computed),
         result_(result),
         places_(settings, context, result.places_taken) {}
 
@@ -87,18 +82,26 @@ class Arbiter {
   }
   // Computes the context weights for the channels of all slots.
   void WeighChannels();
+  // nullopt: the formula of the strategy can't tell.
+  std::optional<double> PriorityWith(size_t scored, double propensity) const;
   // The standard deviation of the priority: as the model tells that of the propensity, or as if it
   // had been learned from that much evidence.
   double DeviationOf(size_t scored, double evidence) const;
+  // How steeply the formula of the priority rises with the propensity.
+  double SlopeOf(size_t scored) const;
+  // Takes away contenders whose content can't be computed: they must have no chance.
+  void DropUnshowable();
   // Lays out the contenders that have this exploration.
   void FindArms(int exploration);
-  // Ranks the candidate if its group has a place left, and the request one that takes it.
+  // Ranks the candidate if its group has a place left, the request one that takes it, and there is
+  // something to show.
   void Rank(size_t scored);
 
   const Settings& settings_;
   const catalog::Catalog& catalog_;
   const context::DecisionContext& context_;
   const std::vector<scoring::ScoredCandidate>& scored_;
+  const Computed& computed_;
   ArbitrationResult& result_;
   Places places_;
 };
@@ -110,6 +113,11 @@ void Arbiter::WeighChannels() {
     WeighGroups(settings_, context_.ChannelOf(static_cast<int>(slot)), context_.intent,
                 absl::MakeSpan(result_.group_weight).subspan(slot * groups, groups));
   }
+}
+
+std::optional<double> Arbiter::PriorityWith(size_t scored, double propensity) const {
+  return PriorityBy(computed_.priority, settings_, scored_[scored].treatment, scored_[scored].slot,
+                    TermsOf(TreatmentOf(scored), propensity, WeightOf(scored)));
 }
 
 void Arbiter::FindContenders() {
@@ -125,10 +133,10 @@ void Arbiter::FindContenders() {
   for (size_t i = 0; i < scored_.size(); ++i) {
     const catalog::Treatment& treatment = TreatmentOf(i);
     const double propensity = scored_[i].propensity;
-    const double priority =
-        PriorityOf(TermsOf(treatment, propensity, WeightOf(i)), settings_.without);
+    const std::optional<double> known = PriorityWith(i, propensity);
+    const double priority = known.value_or(0.0);
     result_.priority[i] = priority;
-    if (const auto reason = WhyNoContender(settings_, treatment, propensity, priority)) {
+    if (const auto reason = WhyNoContender(settings_, treatment, propensity, known)) {
       result_.reason[i] = reason;
     } else if (!HasPlace(settings_, context_, treatment, scored_[i].slot)) {
       result_.reason[i] = Reason::kNoPlacement;
@@ -146,11 +154,18 @@ void Arbiter::Rank(size_t scored) {
     result_.reason[scored] = Reason::kGroupLimitReached;
     return;
   }
+  const int slot = scored_[scored].slot;
   std::optional<int> place;
   if (places_.any()) {
-    place = places_.Fill(treatment, scored_[scored].slot);
+    place = places_.Find(treatment, slot);
     if (!place) return;  // those that take it are full
   }
+  if (computed_.content != nullptr &&
+      !computed_.content->Compute(scored_[scored].treatment, slot)) {
+    result_.reason[scored] = Reason::kContentError;
+    return;
+  }
+  if (place) places_.Take(*place);
   ++count;
   result_.reason[scored].reset();
   result_.ranked.push_back({static_cast<int>(scored), scored_[scored].treatment, WeightOf(scored),
@@ -163,9 +178,34 @@ double Arbiter::DeviationOf(size_t scored, double evidence) const {
   const double p = scored_[scored].propensity;
   const double known = scored_[scored].deviation;
   const double deviation = known >= 0 ? known : std::sqrt(p * (1 - p) / (evidence + 1));
+  if (computed_.priority != nullptr) return std::fabs(SlopeOf(scored)) * deviation;
   Terms terms = TermsOf(treatment, deviation, WeightOf(scored));
   terms.cost = 0;
   return PriorityOf(terms, settings_.without);
+}
+
+// The central difference (P(p + h) - P(p - h)) / 2h, one-sided within h of 0 and 1, which is exact
+// where the formula is linear in the propensity. The smaller h is, the more rounding tells; of
+// doubles 1e-4 leaves about 12 digits. Where a formula can't tell there, nothing is uncertain.
+double Arbiter::SlopeOf(size_t scored) const {
+  constexpr double kStep = 1e-4;
+  const double p = scored_[scored].propensity;
+  const double low = std::max(0.0, p - kStep);
+  const double high = std::min(1.0, p + kStep);
+  const std::optional<double> at_low = PriorityWith(scored, low);
+  const std::optional<double> at_high = PriorityWith(scored, high);
+  return at_low && at_high ? (*at_high - *at_low) / (high - low) : 0.0;
+}
+
+void Arbiter::DropUnshowable() {
+  if (computed_.content == nullptr) return;
+  std::erase_if(result_.heap, [&](const Contender& contender) {
+    const auto scored = static_cast<size_t>(contender.scored);
+    const scoring::ScoredCandidate& candidate = scored_[scored];
+    if (computed_.content->CanCompute(candidate.treatment, candidate.slot)) return false;
+    result_.reason[scored] = Reason::kContentError;
+    return true;
+  });
 }
 
 void Arbiter::FindArms(int exploration) {
@@ -184,6 +224,7 @@ void Arbiter::FindArms(int exploration) {
 
 void Arbiter::Explore(std::optional<double> draw) {
   std::vector<Contender>& contenders = result_.heap;
+  DropUnshowable();
   if (contenders.empty()) return;
   const auto greedy = std::max_element(contenders.begin(), contenders.end(), RanksAfter);
   result_.greedy = greedy->scored;
@@ -223,10 +264,22 @@ void Arbiter::RankTheBest() {
 }
 
 void Arbiter::FallBack() {
-  const int fallback =
-      result_.ranked.empty() ? FindFallback(settings_, catalog_, context_, scored_) : -1;
-  result_.is_fallback = fallback >= 0;
-  if (result_.is_fallback) Rank(static_cast<size_t>(fallback));
+  result_.is_fallback = false;
+  if (!result_.ranked.empty()) return;
+  for (const Fallback& fallback : settings_.fallbacks) {
+    const catalog::Treatment& treatment =
+        catalog_.treatments[static_cast<size_t>(fallback.treatment)];
+    const auto found = std::find_if(
+        scored_.begin(), scored_.end(), [&](const scoring::ScoredCandidate& candidate) {
+          return candidate.treatment == fallback.treatment &&
+                 fallback.channels[static_cast<size_t>(context_.ChannelOf(candidate.slot))] &&
+                 HasPlace(settings_, context_, treatment, candidate.slot);
+        });
+    if (found == scored_.end()) continue;
+    Rank(static_cast<size_t>(found - scored_.begin()));
+    result_.is_fallback = !result_.ranked.empty();
+    if (result_.is_fallback) return;
+  }
 }
 
 void Arbiter::TellChances() {
@@ -251,7 +304,8 @@ void Arbiter::TellRejections() {
 class Ranker {
  public:
   Ranker(const Settings& settings, const catalog::Catalog& catalog,
-         const scoring::ScoredCandidates& candidates, const ArbitrationResult& result);
+         const scoring::ScoredCandidates& candidates, const ArbitrationResult& result,
+         PriorityFormula* formula);
 
   // Would the ranks be others without this factor? It may be that of all contenders.
   bool Matters(Factor factor) const {
@@ -274,9 +328,15 @@ class Ranker {
     Terms terms;
     int scored = 0;
   };
-  static Contender ContenderOf(const Rated& rated, const FactorSet& without,
-                               bool value_breaks_ties) {
-    return {rated.treatment->must_show, PriorityOf(rated.terms, without),
+  double PriorityWithout(const Rated& rated, const FactorSet& without) const {
+    if (formula_ == nullptr) return PriorityOf(rated.terms, without);
+    const scoring::ScoredCandidate& candidate = scored_[static_cast<size_t>(rated.scored)];
+    return formula_->Evaluate(candidate.treatment, candidate.slot, Without(rated.terms, without))
+        .value_or(0.0);
+  }
+  Contender ContenderOf(const Rated& rated, const FactorSet& without,
+                        bool value_breaks_ties) const {
+    return {rated.treatment->must_show, PriorityWithout(rated, without),
             value_breaks_ties ? rated.terms.value : 0.0, rated.treatment->name_rank, rated.scored};
   }
   Rated RatedOf(int scored) const {
@@ -292,6 +352,7 @@ class Ranker {
   const catalog::Catalog& catalog_;
   const std::vector<scoring::ScoredCandidate>& scored_;
   const ArbitrationResult& result_;
+  PriorityFormula* const formula_;
   std::vector<Rated> contenders_;
   bool is_by_priority_ = false;
   FactorSet varied_;  // the factors that are not for all contenders such that they change nothing
@@ -301,8 +362,13 @@ class Ranker {
 };
 
 Ranker::Ranker(const Settings& settings, const catalog::Catalog& catalog,
-               const scoring::ScoredCandidates& candidates, const ArbitrationResult& result)
-    : settings_(settings), catalog_(catalog), scored_(candidates.scored), result_(result) {
+               const scoring::ScoredCandidates& candidates, const ArbitrationResult& result,
+               PriorityFormula* formula)
+    : settings_(settings),
+      catalog_(catalog),
+      scored_(candidates.scored),
+      result_(result),
+      formula_(formula) {
   contenders_.reserve(scored_.size());
   // A place may be full for one that is better than what others show.
   is_by_priority_ = !result_.explored() && result_.ranked.front().place < 0;
@@ -373,10 +439,10 @@ void ArbitrationResult::MakeCertain() {
 
 std::vector<PriorityRanks> RanksOf(const Settings& settings, const catalog::Catalog& catalog,
                                    const scoring::ScoredCandidates& candidates,
-                                   const ArbitrationResult& result) {
+                                   const ArbitrationResult& result, PriorityFormula* formula) {
   std::vector<PriorityRanks> ranks(result.ranked.size());
   if (result.is_fallback || ranks.empty()) return ranks;
-  Ranker ranker(settings, catalog, candidates, result);
+  Ranker ranker(settings, catalog, candidates, result, formula);
   const auto set_all = [&](size_t r, int rank) {
     ranks[r].by_priority = rank;
     std::fill_n(ranks[r].without, kFactors, rank);
@@ -399,8 +465,8 @@ std::vector<PriorityRanks> RanksOf(const Settings& settings, const catalog::Cata
 
 void Arbitrate(const Settings& settings, const catalog::Catalog& catalog,
                const context::DecisionContext& context, const scoring::ScoredCandidates& candidates,
-               std::optional<double> draw, ArbitrationResult& result) {
-  Arbiter arbiter(settings, catalog, context, candidates, result);
+               std::optional<double> draw, ArbitrationResult& result, const Computed& computed) {
+  Arbiter arbiter(settings, catalog, context, candidates, computed, result);
   arbiter.FindContenders();
   if (settings.explores()) arbiter.Explore(draw);
   arbiter.RankTheBest();

@@ -80,6 +80,37 @@ struct Placement {
   }
 };
 
+// The formula of a strategy that stands in place of the default priority, as evaluated in one
+// decision: on what the rules saw on the channel of a slot, see DecisionContext::ChannelOf. Not
+// thread-safe.
+class PriorityFormula {
+ public:
+  // The priority, finite; nullopt when the formula can't be evaluated or is not finite.
+  virtual std::optional<double> Evaluate(int treatment, int slot, const Terms& terms) = 0;
+
+ protected:
+  ~PriorityFormula() = default;
+};
+
+// What treatments show on the channel of a slot, where that is computed in the decision. Not
+// thread-safe.
+class ContentSource {
+ public:
+  // Can it be computed for this treatment?
+  virtual bool CanCompute(int treatment, int slot) = 0;
+  // The same, and keeps it: the treatment is going to be ranked.
+  virtual bool Compute(int treatment, int slot) = 0;
+
+ protected:
+  ~ContentSource() = default;
+};
+
+// What of a strategy is computed by formulas while its treatments are ranked; nullptr: nothing.
+struct Computed {
+  PriorityFormula* priority = nullptr;
+  ContentSource* content = nullptr;
+};
+
 // How a strategy ranks. Immutable once built, thread-safe.
 struct Settings {
   int max_treatments = 3;          // 1 … kMaxRanked
@@ -104,7 +135,7 @@ struct RankedTreatment {
   int scored = 0;             // index into ScoredCandidates::scored
   int treatment = 0;          // index into Catalog::treatments
   double context_weight = 1;  // 0 or more
-  double priority = 0;        // see PriorityOf
+  double priority = 0;        // see PriorityOf, or what the strategy's formula came to
   // The chance with which this treatment is put on top for this customer in this context.
   double selection_probability = 0;
   // Where it goes: an index into DecisionContext::placements; -1: the request asks for no places.
@@ -122,7 +153,8 @@ struct ArbitrationResult {
   std::vector<RankedTreatment> ranked;
   bool is_fallback = false;  // what is ranked is a fallback, because nothing else was
   std::vector<candidates::Rejection> rejected;  // ascending by treatment
-  // Priorities of all scored candidates, parallel to ScoredCandidates::scored.
+  // Priorities of all scored candidates, parallel to ScoredCandidates::scored. Of one for which the
+  // formula of the strategy can't tell 0.
   std::vector<double> priority;
   // Who could have been put on top, ascending by `scored`. Their chances add up to 1 within 1e-9;
   // empty when nothing is ranked.
@@ -168,10 +200,13 @@ struct PriorityRanks {
 };
 
 // Those of every ranked treatment, parallel to ArbitrationResult::ranked. Without values ties are
-// broken by name alone. REQUIRES: `result` was made by Arbitrate from the same.
+// broken by name alone. With a formula, without a factor means that it is 1 to the formula (costs:
+// 0); where it can't be evaluated then, the priority counts as 0. REQUIRES: `result` was made by
+// Arbitrate from the same.
 std::vector<PriorityRanks> RanksOf(const Settings& settings, const catalog::Catalog& catalog,
                                    const scoring::ScoredCandidates& candidates,
-                                   const ArbitrationResult& result);
+                                   const ArbitrationResult& result,
+                                   PriorityFormula* formula = nullptr);
 
 // Ranks those that must be shown, then the others, by priority; ties by value, then by name of the
 // treatment. Thresholds don't hold for those that must be shown. At most
@@ -189,10 +224,16 @@ std::vector<PriorityRanks> RanksOf(const Settings& settings, const catalog::Cata
 // from [0, 1), says where it falls; without it the greedy choice stays on top, and the chances are
 // told as they would be.
 //
+// With a formula of the priority, a treatment for which it can't tell is dropped; one that must be
+// shown, or a fallback, needs no priority and has 0 then. A treatment whose content can't be
+// computed is dropped in any case, and the next one takes its place; it has no chance in an
+// exploration.
+//
 // `result` is overwritten; its capacity is reused.
 void Arbitrate(const Settings& settings, const catalog::Catalog& catalog,
                const context::DecisionContext& context, const scoring::ScoredCandidates& candidates,
-               std::optional<double> draw, ArbitrationResult& result);
+               std::optional<double> draw, ArbitrationResult& result,
+               const Computed& computed = {});
 
 }  // namespace attune::arbitration
 

@@ -1,6 +1,7 @@
 #include "lib/arbitration/channel_choice.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "lib/arbitration/places.h"
 #include "lib/arbitration/priority.h"
@@ -40,7 +41,8 @@ const scoring::ScoredCandidate& ScoredAs(int treatment, const scoring::ScoredCan
 void ChooseChannels(const Settings& settings, const catalog::Catalog& catalog,
                     const context::DecisionContext& context,
                     absl::Span<const scoring::ScoredCandidates* const> scored,
-                    ChannelChoice& memory, std::vector<scoring::ScoredCandidate>& chosen) {
+                    ChannelChoice& memory, std::vector<scoring::ScoredCandidate>& chosen,
+                    PriorityFormula* formula) {
   memory.best.assign(catalog.treatments.size(), Best());
   memory.group_weight.resize(catalog.groups.size());
   for (int slot = 0; slot < static_cast<int>(scored.size()); ++slot) {
@@ -50,15 +52,16 @@ void ChooseChannels(const Settings& settings, const catalog::Catalog& catalog,
       const auto index = static_cast<size_t>(candidate.treatment);
       const catalog::Treatment& treatment = catalog.treatments[index];
       const double weight = memory.group_weight[static_cast<size_t>(treatment.group)];
-      const double priority =
-          PriorityOf(TermsOf(treatment, candidate.propensity, weight), settings.without);
+      const std::optional<double> priority =
+          PriorityBy(formula, settings, candidate.treatment, slot,
+                     TermsOf(treatment, candidate.propensity, weight));
       const bool is_taken = HasPlace(settings, context, treatment, slot);
       const bool contends =
           is_taken &&
           !WhyNoContender(settings, treatment, candidate.propensity, priority).has_value();
       const int fallback = is_taken ? FallbackOf(settings, candidate.treatment, channel)
                                     : static_cast<int>(settings.fallbacks.size());
-      const Best here = {slot, candidate.propensity, priority, contends, fallback};
+      const Best here = {slot, candidate.propensity, priority.value_or(0.0), contends, fallback};
       if (IsBetter(here, memory.best[index])) memory.best[index] = here;
     }
   }

@@ -29,17 +29,20 @@ class Places {
   // It does, and there is no room left in any of them.
   bool full() const { return any() && left_ == 0; }
 
-  // Takes room for the treatment in the first place that has some and takes it: an index into
+  // The first place that takes the treatment and has room: an index into
   // DecisionContext::placements. nullopt: there is none. REQUIRES: any().
-  std::optional<int> Fill(const catalog::Treatment& treatment, int slot) {
+  std::optional<int> Find(const catalog::Treatment& treatment, int slot) const {
     for (size_t place = 0; place < taken_.size(); ++place) {
       if (taken_[place] == PlacementAt(place).max_treatments) continue;
       if (!PlacementAt(place).Takes(treatment.group, context_.ChannelOf(slot))) continue;
-      ++taken_[place];
-      --left_;
       return static_cast<int>(place);
     }
     return std::nullopt;
+  }
+  // Takes room for one treatment. REQUIRES: it was found.
+  void Take(int place) {
+    ++taken_[static_cast<size_t>(place)];
+    --left_;
   }
 
  private:

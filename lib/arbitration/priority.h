@@ -35,14 +35,25 @@ inline Terms TermsOf(const catalog::Treatment& treatment, double propensity,
           .cost = treatment.cost};
 }
 
-// Why such a treatment is not ranked by its priority at all; nullopt: it contends.
+// The priority of a treatment on the channel of a slot by the formula of the strategy; nullopt: the
+// formula can't tell. nullptr: the strategy has none, the priority is the default one.
+inline std::optional<double> PriorityBy(PriorityFormula* formula, const Settings& settings,
+                                        int treatment, int slot, const Terms& terms) {
+  if (formula == nullptr) return PriorityOf(terms, settings.without);
+  return formula->Evaluate(treatment, slot, terms);
+}
+
+// Why such a treatment is not ranked by its priority, which may not be known, at all; nullopt: it
+// contends.
 inline std::optional<candidates::Reason> WhyNoContender(const Settings& settings,
                                                         const catalog::Treatment& treatment,
-                                                        double propensity, double priority) {
+                                                        double propensity,
+                                                        std::optional<double> priority) {
   if (treatment.only_as_fallback) return candidates::Reason::kOnlyAsFallback;
   if (treatment.must_show) return std::nullopt;
   if (propensity < settings.min_propensity) return candidates::Reason::kBelowMinPropensity;
-  if (priority < settings.min_priority) return candidates::Reason::kBelowMinPriority;
+  if (!priority) return candidates::Reason::kPriorityError;
+  if (*priority < settings.min_priority) return candidates::Reason::kBelowMinPriority;
   return std::nullopt;
 }
 

@@ -38,6 +38,8 @@ std::string_view ReasonName(Reason reason) {
       return "history_incomplete";
     case Reason::kScoreNotFinite:
       return "score_not_finite";
+    case Reason::kScoreError:
+      return "score_error";
     case Reason::kModelFailed:
       return "model_failed";
     case Reason::kBelowMinPropensity:
@@ -50,6 +52,10 @@ std::string_view ReasonName(Reason reason) {
       return "outranked";
     case Reason::kOnlyAsFallback:
       return "only_as_fallback";
+    case Reason::kPriorityError:
+      return "priority_error";
+    case Reason::kContentError:
+      return "content_error";
     case Reason::kNoPlacement:
       return "no_placement";
     case Reason::kNotEligible:
@@ -89,6 +95,7 @@ std::string_view ReasonStage(Reason reason) {
     case Reason::kRuleError:
       return "policy";
     case Reason::kScoreNotFinite:
+    case Reason::kScoreError:
     case Reason::kModelFailed:
       return "scoring";
     case Reason::kBelowMinPropensity:
@@ -96,6 +103,8 @@ std::string_view ReasonStage(Reason reason) {
     case Reason::kGroupLimitReached:
     case Reason::kOutranked:
     case Reason::kOnlyAsFallback:
+    case Reason::kPriorityError:
+    case Reason::kContentError:
     case Reason::kNoPlacement:
       return "arbitration";
   }

@@ -29,6 +29,7 @@ enum class Reason : uint8_t {
   kHistoryIncomplete = 19,  // what is known of the customer doesn't tell whether a policy allows it
   // scoring
   kScoreNotFinite = 20,  // the model gave NaN or infinity
+  kScoreError = 21,      // the model is a formula that could not be evaluated
   kModelFailed = 22,     // the model gave nothing at all
   // arbitration
   kBelowMinPropensity = 30,
@@ -36,6 +37,8 @@ enum class Reason : uint8_t {
   kGroupLimitReached = 32,  // better treatments of its group fill the group's places
   kOutranked = 33,          // good enough, but others were better and the places are taken
   kOnlyAsFallback = 34,  // not needed: something else was ranked, or another fallback comes first
+  kPriorityError = 35,   // the formula of the priority could not be evaluated, or is not finite
+  kContentError = 36,    // what it would show could not be computed
   kNoPlacement = 39,     // none of the places that the request asks for takes it
   // policy: a rule of the strategy does not hold
   kNotEligible = 40,
@@ -67,13 +70,16 @@ inline constexpr Reason kAllReasons[] = {
     Reason::kExcluded,
     Reason::kHistoryIncomplete,
     Reason::kScoreNotFinite,
+    Reason::kScoreError,
     Reason::kModelFailed,
     Reason::kBelowMinPropensity,
+    Reason::kPriorityError,
     Reason::kBelowMinPriority,
     Reason::kNoPlacement,
     Reason::kGroupLimitReached,
     Reason::kOutranked,
     Reason::kOnlyAsFallback,
+    Reason::kContentError,
 };
 // One more than the largest value of a Reason.
 inline constexpr int kReasonLimit = 44;

@@ -150,7 +150,7 @@ void Merger::TellRejections() {
 }  // namespace
 
 void MergeChannels(const strategy::Strategy& strategy, const context::DecisionContext& context,
-                   PipelineResult& result) {
+                   arbitration::PriorityFormula* formula, PipelineResult& result) {
   Merger merger(strategy, result);
   result.policy.history_incomplete = false;
   result.policy.time_zone_unknown = false;
@@ -165,7 +165,7 @@ void MergeChannels(const strategy::Strategy& strategy, const context::DecisionCo
   }
   merger.TellRejections();
   arbitration::ChooseChannels(strategy.arbitration, strategy.catalog, context, result.merge.scored,
-                              result.merge.choice, result.scored.scored);
+                              result.merge.choice, result.scored.scored, formula);
 }
 
 std::optional<Opportunity> FindEarliest(const strategy::Strategy& strategy,

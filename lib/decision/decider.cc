@@ -218,7 +218,7 @@ void Decider::DecideUnremembered(const strategy::Strategy& strategy,
                                  const customer::CustomerState& state, StageTimer& timer,
                                  Decision& decision) const {
   decision.degradation |= kNotRemembered;
-  const bool counts = strategy.contact.counts_decided() || strategy.engagement.size() > 0;
+  const bool counts = strategy.contact.counts_decided() || !strategy.engagement.empty();
   if ((counts && state.available()) || decision.result.arbitration.explored()) {
     RunCertainly(strategy, context, state.AsReadOnly(), timer, decision);
   } else {

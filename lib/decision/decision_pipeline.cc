@@ -26,14 +26,16 @@ void RunChannel(const StageInput& input, const context::DecisionContext& context
                          context, input.customer, input.features, input.standings},
                         candidates.kept, policy);
   timer.Finish(Stage::kPolicy);
+  ModelFormulas formulas(strategy, policy.engagement);
   scoring::Score(strategy.models, strategy.catalog, strategy.context, context, input.features,
-                 policy.kept, scored);
+                 policy.kept, scored, &formulas);
   timer.Finish(Stage::kScoring);
 }
 
 // Runs the stages for each channel that is open and puts together what they handed over.
 void RunOpenChannels(const StageInput& input, const context::DecisionContext& context,
-                     StageTimer& timer, PipelineResult& result) {
+                     const arbitration::Computed& computed, StageTimer& timer,
+                     PipelineResult& result) {
   result.open_channels = context.open_channels.size();
   while (result.channels.size() < result.open_channels) {
     result.channels.push_back(std::make_unique<ChannelStages>());
@@ -45,7 +47,18 @@ void RunOpenChannels(const StageInput& input, const context::DecisionContext& co
     stages.context.open_channels.clear();
     RunChannel(input, stages.context, timer, stages.candidates, stages.policy, stages.scored);
   }
-  MergeChannels(input.strategy, context, result);
+  MergeChannels(input.strategy, context, computed.priority, result);
+}
+
+// Formulas are evaluated on every channel after its policies told what they found.
+void NoteWhatFormulasFound(const policy::EngagementRules& rules, PipelineResult& result) {
+  if (result.open_channels == 0) return policy::NoteWhatFormulasFound(rules, result.policy);
+  for (size_t slot = 0; slot < result.open_channels; ++slot) {
+    policy::PolicyResult& policy = result.channels[slot]->policy;
+    policy::NoteWhatFormulasFound(rules, policy);
+    result.policy.history_incomplete |= policy.history_incomplete;
+    result.policy.time_zone_unknown |= policy.time_zone_unknown;
+  }
 }
 
 }  // namespace
@@ -83,14 +96,18 @@ void RunPipeline(const strategy::Strategy& strategy, const stops::StopSet& stops
                  const value::Standings* standings) {
   const StageInput input{strategy, stops, customer, features, reach, standings};
   result.earliest.reset();
+  result.content.Clear();
   result.open_channels = 0;
+  FormulaValues formulas(strategy, context, result, &result.content);
+  const arbitration::Computed computed = formulas.computed();
   if (context.is_channel_open()) {
-    RunOpenChannels(input, context, timer, result);
+    RunOpenChannels(input, context, computed, timer, result);
   } else {
     RunChannel(input, context, timer, result.candidates, result.policy, result.scored);
   }
   arbitration::Arbitrate(strategy.arbitration, strategy.catalog, context, result.scored, draw,
-                         result.arbitration);
+                         result.arbitration, computed);
+  NoteWhatFormulasFound(strategy.engagement, result);
   if (context.is_channel_open() && result.arbitration.ranked.empty()) {
     result.earliest = FindEarliest(strategy, context, result);
   }

@@ -17,6 +17,7 @@
 #include "lib/context/value.h"
 #include "lib/customer/customer_record.h"
 #include "lib/decision/channel_merge.h"
+#include "lib/decision/formula_values.h"
 #include "lib/decision/rejection_counts.h"
 #include "lib/evidence/ramp_shares.h"
 #include "lib/policy/policy.h"
@@ -74,6 +75,8 @@ struct PipelineResult {
   policy::PolicyResult policy;
   scoring::ScoredCandidates scored;
   arbitration::ArbitrationResult arbitration;
+  // What the ranked treatments show as far as formulas of the strategy say it, each on its channel.
+  ComputedContent content;
   // What can be used first, when the channel was left open and nothing is ranked.
   std::optional<Opportunity> earliest;
 

@@ -9,6 +9,7 @@
 #include "lib/base/absl_strings.h"
 #include "lib/base/text.h"
 #include "lib/base/utc_text.h"
+#include "lib/decision/formula_details.h"
 #include "lib/decision/number_text.h"
 
 namespace attune::decision {
@@ -297,6 +298,11 @@ std::string Detail(const strategy::Strategy& strategy, const context::DecisionCo
       return NoScore(strategy, decision, treatment, scoring::ModelFailure::kNotFinite);
     case Reason::kModelFailed:
       return NoScore(strategy, decision, treatment, scoring::ModelFailure::kNone);
+    // FormulaDetail tells more where it can.
+    case Reason::kScoreError:
+      return "its model can't be evaluated";
+    case Reason::kPriorityError:
+      return "the formula of the priority can't be evaluated";
     default:
       return "";  // told by who said it, or with a number
   }
@@ -359,6 +365,7 @@ void RejectionExplainer::AppendDetail(TextBuffer& text) {
     rule_->AppendSentence(text);
   } else if (!by_contact_policy()) {
     AppendScoreDetail(text);
+    if (text.size() == begin) text += FormulaDetail(strategy_, asked_, decision_, rejection_);
     if (text.size() == begin) text += Detail(strategy_, context(), decision_, rejection_);
   } else if (tells_time_) {
     std::string sentence;
@@ -473,6 +480,7 @@ void ExplainRanked(const strategy::Strategy& strategy, const context::DecisionCo
     visit(absl::StrCat(noun, " answered ", FourDigits(scored.propensity)));
     return;
   }
+  if (ExplainFormulaModel(strategy, decision, ranked, kMaxReasons, visit)) return;
   std::vector<scoring::Contribution> contributions =
       model.model->Explain(decision.result.FrameOf(slot), ranked.treatment);
   KeepStrongestInputs(contributions);

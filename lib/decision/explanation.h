@@ -98,10 +98,10 @@ class RejectionExplainer {
 
 // Calls `visit` with what moved the propensity of a ranked treatment, strongest first:
 // "customer.open_incidents = 2 (+0.80)". The number is what the term adds to the score before the
-// link function, all terms on one input together. Values of protected features are not printed, nor
-// is how much they move. At most kMaxReasons, and at least one: when nothing moved it, that is the
-// reason. Of a model that nobody can look into it is told what it answered; where on_error of a
-// model was used, that comes first, as one more.
+// link function, all terms on one input together; of a formula only what it looked at is told.
+// Values of protected features are not printed, nor is how much they move. At most kMaxReasons, and
+// at least one: when nothing moved it, that is the reason. Of a model that nobody can look into it
+// is told what it answered; where on_error of a model was used, that comes first, as one more.
 void ExplainRanked(const strategy::Strategy& strategy, const context::DecisionContext& asked,
                    const Decision& decision, const arbitration::RankedTreatment& ranked,
                    absl::FunctionRef<void(std::string_view)> visit);

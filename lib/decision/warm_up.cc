@@ -8,6 +8,8 @@
 #include "lib/context/decision_context.h"
 #include "lib/customer/customer_record.h"
 #include "lib/decision/decision_pipeline.h"
+#include "lib/decision/formula_values.h"
+#include "lib/policy/policy.h"
 #include "lib/scoring/scoring.h"
 #include "lib/stops/stop_set.h"
 
@@ -34,12 +36,20 @@ void WarmUp(const strategy::Strategy& strategy, int64_t time_us, Decision& decis
   std::vector<int> all(strategy.catalog.treatments.size());
   std::iota(all.begin(), all.end(), 0);
   StageTimer timer(decision.times);
+  // Formulas are evaluated on what the policies looked at.
+  policy::ApplyPolicies({strategy.catalog, strategy.engagement, strategy.contact, strategy.context,
+                         context, customer::CustomerState(), decision.features},
+                        all, decision.result.policy);
+  decision.result.open_channels = 0;
+  ModelFormulas scores(strategy, decision.result.policy.engagement);
+  FormulaValues formulas(strategy, context, decision.result, &decision.result.content);
   for (int round = 0; round < kRounds; ++round) {
     scoring::Score(strategy.models, strategy.catalog, strategy.context, context, decision.features,
-                   all, decision.result.scored);
+                   all, decision.result.scored, &scores);
     // Who needs a yes of the customer would else not be ranked here.
+    decision.result.content.Clear();
     arbitration::Arbitrate(strategy.arbitration, strategy.catalog, context, decision.result.scored,
-                           kDraw, decision.result.arbitration);
+                           kDraw, decision.result.arbitration, formulas.computed());
   }
   // Ramps may keep any of them from a customer.
   decision.result.candidates.rejected.reserve(all.size());

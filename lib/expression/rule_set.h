@@ -103,6 +103,9 @@ class RuleSetBuilder {
   std::optional<RuleId> Add(std::string_view name, std::string_view text,
                             const CompileOptions& options, IssueList& issues);
 
+  // As RuleSet::type. REQUIRES: Add returned this number.
+  const std::string& type(RuleId rule) const { return rules_->type(rule); }
+
   // Makes `path` stand for an expression: computed when it is first needed, once per decision or
   // candidate. May name what was declared or defined before. False when something is wrong.
   bool Define(std::string_view path, std::string_view name, std::string_view text,

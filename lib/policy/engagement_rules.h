@@ -21,6 +21,7 @@
 #include "lib/expression/value.h"
 #include "lib/policy/contact_policies.h"
 #include "lib/policy/customer_scores.h"
+#include "lib/policy/formulas.h"
 #include "lib/policy/history_reach.h"
 #include "lib/policy/rule_parts.h"
 
@@ -129,6 +130,7 @@ class EngagementRules {
   // What the constructor makes the layout of.
   struct Parts {
     std::vector<EngagementRule> rules;  // by their index in the rule set
+    Formulas formulas;                  // behind them there
     std::vector<DerivedValue> derived;
     CustomerScores scores;
     std::shared_ptr<const expression::RuleSet> rule_set;
@@ -142,10 +144,14 @@ class EngagementRules {
   EngagementRules() = default;
   EngagementRules(Parts parts, const catalog::Catalog& catalog, const EngagementSchema& schema);
 
+  // How many rules there are.
   int size() const { return static_cast<int>(parts_.rules.size()); }
+  // Is there nothing that a decision would have to evaluate, neither rules nor formulas?
+  bool empty() const { return parts_.rules.empty() && parts_.formulas.all.empty(); }
   const EngagementRule& operator[](int rule) const {
     return parts_.rules[static_cast<size_t>(rule)];
   }
+  const Formulas& formulas() const { return parts_.formulas; }
   absl::Span<const DerivedValue> derived() const { return parts_.derived; }
   const CustomerScores& scores() const { return parts_.scores; }
   // Null when nothing was compiled.

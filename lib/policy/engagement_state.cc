@@ -70,6 +70,12 @@ expression::Evaluator& EngagementState::EvaluatorFor(int treatment) const {
   return *evaluator_;
 }
 
+expression::Evaluator& EngagementState::EvaluatorFor(int treatment,
+                                                     const PriorityTermValues& terms) const {
+  priority_terms_ = terms;
+  return EvaluatorFor(treatment);
+}
+
 std::optional<candidates::Rejection> EngagementState::RejectionOf(int treatment) {
   const absl::Span<const int> holding = rules_->Holding(treatment);
   if (holding.empty()) return std::nullopt;

@@ -15,6 +15,7 @@
 #include "lib/expression/evaluator.h"
 #include "lib/policy/customer_scores.h"
 #include "lib/policy/engagement_rules.h"
+#include "lib/policy/formulas.h"
 #include "lib/policy/history_counts.h"
 #include "lib/policy/interaction_history.h"
 #include "lib/value/standings.h"
@@ -50,6 +51,15 @@ class EngagementState {
 
   // Makes the evaluator look at this treatment: for explanations.
   expression::Evaluator& EvaluatorFor(int treatment) const;
+
+  // The same for the formula of the priority, given what the priority is made of.
+  expression::Evaluator& EvaluatorFor(int treatment, const PriorityTermValues& terms) const;
+  const PriorityTermValues& priority_terms() const { return priority_terms_; }
+  // What the formula comes to for the treatment; errors are values. Of the formula of the priority:
+  // with the terms that it was last given for it.
+  expression::Value Evaluate(const Formula& formula, int treatment) const {
+    return EvaluatorFor(treatment).Evaluate(formula.id);
+  }
 
   // Would the rules of the treatment that look at one of these inputs hold if the variable with
   // this slot, of scope kDecision, had another value? For explanations. REQUIRES: the variable is
@@ -97,6 +107,7 @@ class EngagementState {
   absl::Span<const ValueRef> features_;
   // What evaluating leaves behind.
   mutable int treatment_ = 0;
+  mutable PriorityTermValues priority_terms_{};
   mutable bool history_incomplete_ = false;
   mutable bool time_zone_unknown_ = false;
   mutable HistoryCounts counts_;

@@ -63,7 +63,8 @@ void ApplyPolicies(const PolicyInput& input, absl::Span<const int> candidates,
   result.kept.clear();
   result.rejected.clear();
   ReadConsents(input, result.consents);
-  const bool has_rules = input.engagement.size() > 0;
+  // Formulas are evaluated by later stages, on the same values.
+  const bool has_rules = !input.engagement.empty();
   const bool has_contact = input.contact.size() > 0;
   if (has_rules || has_contact) result.history.Reset(input.customer);
   if (has_rules) {
@@ -85,6 +86,12 @@ void ApplyPolicies(const PolicyInput& input, absl::Span<const int> candidates,
                               (has_rules && result.engagement.history_incomplete());
   result.time_zone_unknown = (has_contact && result.contact.time_zone_unknown()) ||
                              (has_rules && result.engagement.time_zone_unknown());
+}
+
+void NoteWhatFormulasFound(const EngagementRules& rules, PolicyResult& result) {
+  if (rules.formulas().all.empty()) return;
+  result.history_incomplete |= result.engagement.history_incomplete();
+  result.time_zone_unknown |= result.engagement.time_zone_unknown();
 }
 
 }  // namespace attune::policy

@@ -36,12 +36,13 @@ struct PolicyInput {
 struct PolicyResult {
   std::vector<int> kept;  // indexes into Catalog::treatments
   std::vector<candidates::Rejection> rejected;
-  // The rules, as they were evaluated. REQUIRES: the strategy has some.
+  // The rules, as they were evaluated, and what formulas are evaluated on. REQUIRES: the strategy
+  // has some.
   EngagementState engagement;
   // Where the customer stands with the contact policies. REQUIRES: the strategy has some.
   ContactState contact;
-  // A contact policy or a rule asked for what the history doesn't tell; the customer's time zone is
-  // none, and the default one stood in for it.
+  // A contact policy, a rule or a formula asked for what the history doesn't tell; the customer's
+  // time zone is none, and the default one stood in for it.
   bool history_incomplete = false;
   bool time_zone_unknown = false;
 
@@ -59,6 +60,10 @@ struct PolicyResult {
 // use of `result`; but for the customer itself.
 void ApplyPolicies(const PolicyInput& input, absl::Span<const int> candidates,
                    PolicyResult& result);
+
+// Sets history_incomplete and time_zone_unknown when formulas, which later stages evaluate, asked
+// for what is not known.
+void NoteWhatFormulasFound(const EngagementRules& rules, PolicyResult& result);
 
 }  // namespace attune::policy
 

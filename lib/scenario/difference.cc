@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <optional>
+#include <string>
+#include <string_view>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -55,6 +58,7 @@ class Comparison {
   void CompareSpots(const std::vector<ExpectedSpot>& expected, std::string_view what,
                     const context::NameTable& names, Of of);
   void CompareEarliest(const ExpectedOpportunity& expected);
+  void CompareContent(const ExpectedContent& expected);
 
   std::vector<Difference> Take() { return std::move(differences_); }
 
@@ -71,6 +75,9 @@ class Comparison {
     return std::find(ranking_.begin(), ranking_.end(), treatment) != ranking_.end();
   }
   Standing StandingOf(int treatment) const;
+  // What the treatment shows on its channel, as written and as computed; by name of the field.
+  // REQUIRES: it is ranked.
+  std::map<std::string, std::string> ContentOf(int treatment) const;
   // "plan_upgrade: ranked 2nd with priority 12.5", "plan_upgrade: no_consent: the customer …".
   std::string Explain(int treatment) const;
 
@@ -244,6 +251,42 @@ void Comparison::CompareEarliest(const ExpectedOpportunity& expected) {
   differences_.push_back({expected.line, "earliest", std::move(want), std::move(got), {}});
 }
 
+std::map<std::string, std::string> Comparison::ContentOf(int treatment) const {
+  std::map<std::string, std::string> shown;
+  const auto at = std::find(ranking_.begin(), ranking_.end(), treatment);
+  const arbitration::RankedTreatment& ranked =
+      decision_.result.arbitration.ranked[static_cast<size_t>(at - ranking_.begin())];
+  const int channel = context_.ChannelOf(decision_.result.SlotOf(ranked));
+  const auto& written = strategy_.catalog.treatments[static_cast<size_t>(treatment)]
+                            .content[static_cast<size_t>(channel)];
+  if (written) shown.insert(written->begin(), written->end());
+  decision_.result.content.ForEachField(treatment,
+                                        [&](std::string_view name, std::string_view text) {
+                                          shown.emplace(std::string(name), std::string(text));
+                                        });
+  return shown;
+}
+
+void Comparison::CompareContent(const ExpectedContent& expected) {
+  const std::string what = absl::StrCat("content.", Name(expected.treatment));
+  if (!IsRanked(expected.treatment)) {
+    differences_.push_back(
+        {expected.line, what, "ranked", "not ranked", {Explain(expected.treatment)}});
+    return;
+  }
+  const std::map<std::string, std::string> shown = ContentOf(expected.treatment);
+  for (const auto& [name, text] : expected.fields) {
+    const auto found = shown.find(name);
+    if (found != shown.end() && found->second == text) continue;
+    differences_.push_back(
+        {expected.line,
+         absl::StrCat(what, ".", name),
+         absl::StrCat("\"", text, "\""),
+         found == shown.end() ? "no such field" : absl::StrCat("\"", found->second, "\""),
+         {}});
+  }
+}
+
 }  // namespace
 
 std::vector<Difference> Compare(const strategy::Strategy& strategy,
@@ -265,6 +308,7 @@ std::vector<Difference> Compare(const strategy::Strategy& strategy,
         return ranked.place < 0 ? -1 : context.placements[static_cast<size_t>(ranked.place)];
       });
   if (expect.earliest) comparison.CompareEarliest(*expect.earliest);
+  for (const ExpectedContent& content : expect.content) comparison.CompareContent(content);
   return comparison.Take();
 }
 

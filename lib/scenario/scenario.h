@@ -49,6 +49,13 @@ struct ExpectedOpportunity {
   int line = 0;
 };
 
+// What a ranked treatment is to show; other fields are not looked at.
+struct ExpectedContent {
+  int treatment = 0;                                        // index into Catalog::treatments
+  std::vector<std::pair<std::string, std::string>> fields;  // name and text, by name
+  int line = 0;
+};
+
 // What a decision is to be; what is absent or empty is not looked at. Treatments are indexes into
 // Catalog::treatments.
 struct Expectation {
@@ -60,6 +67,7 @@ struct Expectation {
   std::vector<ExpectedSpot> channels;
   std::vector<ExpectedSpot> placements;
   std::optional<ExpectedOpportunity> earliest;
+  std::vector<ExpectedContent> content;
   int ranking_line = 0;
   int top_line = 0;
   int includes_line = 0;

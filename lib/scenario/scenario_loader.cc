@@ -91,6 +91,7 @@ class Compiler : public strategy::CheckerBase {
                          const RampState& before);
   Expectation CompileExpectation(const v1::Expectation& source, const std::string& path);
   void AddChances(const v1::Expectation& source, const std::string& path, Expectation& expect);
+  void AddContent(const v1::Expectation& source, const std::string& path, Expectation& expect);
   // By treatment: names of channels or placements.
   std::vector<ExpectedSpot> CompileSpots(const Map<std::string, std::string>& source,
                                          std::string_view noun, const context::NameTable& known,
@@ -474,6 +475,7 @@ Expectation Compiler::CompileExpectation(const v1::Expectation& source, const st
               return std::tie(a.line, a.treatment) < std::tie(b.line, b.treatment);
             });
   AddChances(source, path, expect);
+  AddContent(source, path, expect);
   expect.channels = CompileSpots(source.channels(), "channel", strategy_.context.channels,
                                  Field(path, "channels"));
   expect.placements = CompileSpots(source.placements(), "placement", strategy_.context.placements,
@@ -532,6 +534,23 @@ void Compiler::AddChances(const v1::Expectation& source, const std::string& path
   }
   std::sort(expect.chances.begin(), expect.chances.end(),
             [](const ExpectedChance& a, const ExpectedChance& b) {
+              return std::tie(a.line, a.treatment) < std::tie(b.line, b.treatment);
+            });
+}
+
+void Compiler::AddContent(const v1::Expectation& source, const std::string& path,
+                          Expectation& expect) {
+  for (const auto& [name, content] : source.content()) {
+    const std::string entry = EntryPath(Field(path, "content"), name);
+    const auto treatment = TreatmentOf(name, entry);
+    if (!treatment) continue;
+    ExpectedContent expected{.treatment = *treatment, .fields = {}, .line = source_.LineOf(entry)};
+    expected.fields.assign(content.fields().begin(), content.fields().end());
+    std::sort(expected.fields.begin(), expected.fields.end());
+    expect.content.push_back(std::move(expected));
+  }
+  std::sort(expect.content.begin(), expect.content.end(),
+            [](const ExpectedContent& a, const ExpectedContent& b) {
               return std::tie(a.line, a.treatment) < std::tie(b.line, b.treatment);
             });
 }

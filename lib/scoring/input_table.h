@@ -18,6 +18,8 @@
 
 namespace attune::scoring {
 
+class FormulaSource;
+
 // What a model may look at.
 struct Input {
   enum class Source {
@@ -66,6 +68,9 @@ struct InputFrame {
   std::vector<int32_t> category;
   // The categories of the elements of each multi-valued input.
   std::vector<std::vector<int32_t>> categories;
+  // What models that are formulas ask; set while the scoring stage runs, and only where a strategy
+  // has such a model.
+  FormulaSource* formulas = nullptr;
 };
 
 // What a model sees of a value that is not known.

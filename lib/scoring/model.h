@@ -119,8 +119,9 @@ std::string_view OnErrorName(OnError::Action action);
 // A model as a strategy names it.
 struct NamedModel {
   std::string name;
-  std::string version;  // name@hash of the file
+  std::string version;  // name@hash of the file, or of the formula
   std::unique_ptr<const Model> model;
+  int formula = -1;  // its index in the strategy; -1: it is another kind of model
   OnError on_error = {};
 };
 

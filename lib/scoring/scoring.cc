@@ -124,14 +124,20 @@ void ScoreBatch(const ModelSet& models, const context::DecisionContext& context,
   ErrorHandler(models, context, result).Handle(static_cast<int>(model), failure, without_score);
 }
 
-// Why a treatment has no score at all, in spite of on_error.
-candidates::Reason ReasonOf(const ModelSet& models, const ScoredCandidates& result, int model) {
+// Why a treatment has no score at all, in spite of on_error. Asked only where there is none: a
+// formula is evaluated again.
+candidates::Reason ReasonOf(const ModelSet& models, const ScoredCandidates& result, int model,
+                            int candidate) {
   const OnError& on_error = models.models[static_cast<size_t>(model)].on_error;
   const int last = on_error.action == OnError::Action::kFallback ? on_error.fallback : model;
   const ModelFailure failure = result.FailureOf(last);
-  return failure == ModelFailure::kNone || failure == ModelFailure::kNotFinite
-             ? candidates::Reason::kScoreNotFinite
-             : candidates::Reason::kModelFailed;
+  if (failure != ModelFailure::kNone && failure != ModelFailure::kNotFinite) {
+    return candidates::Reason::kModelFailed;
+  }
+  const int formula = models.models[static_cast<size_t>(last)].formula;
+  return formula >= 0 && !result.frame.formulas->Evaluate(formula, candidate)
+             ? candidates::Reason::kScoreError
+             : candidates::Reason::kScoreNotFinite;
 }
 
 }  // namespace
@@ -152,11 +158,12 @@ int ModelOf(const ModelSet& models, const catalog::Catalog& catalog,
 void Score(const ModelSet& models, const catalog::Catalog& catalog,
            const context::ContextSchema& schema, const context::DecisionContext& context,
            absl::Span<const ValueRef> features, absl::Span<const int> candidates,
-           ScoredCandidates& result) {
+           ScoredCandidates& result, FormulaSource* formulas) {
   result.scored.clear();
   result.rejected.clear();
   result.failed.clear();
   models.inputs.Fill(schema, context, features, result.frame);
+  result.frame.formulas = formulas;
   GroupByModel(models.models.size(), catalog, candidates, result);
   size_t start = 0;
   for (size_t m = 0; m < models.models.size(); ++m) {
@@ -176,9 +183,11 @@ void Score(const ModelSet& models, const catalog::Catalog& catalog,
                                .source = result.batch_source[position]});
     } else {
       const int model = catalog.treatments[static_cast<size_t>(candidates[i])].model;
-      result.rejected.push_back({candidates[i], ReasonOf(models, result, model)});
+      result.rejected.push_back({candidates[i], ReasonOf(models, result, model, candidates[i])});
     }
   }
+  // The frame is read for longer than the formulas are there.
+  result.frame.formulas = nullptr;
 }
 
 }  // namespace attune::scoring

@@ -9,6 +9,7 @@
 #include "lib/candidates/rejection.h"
 #include "lib/catalog/catalog.h"
 #include "lib/context/decision_context.h"
+#include "lib/scoring/formula_model.h"
 #include "lib/scoring/model.h"
 
 namespace attune::scoring {
@@ -64,14 +65,15 @@ int ModelOf(const ModelSet& models, const catalog::Catalog& catalog,
 
 // Scores every candidate with the model of its treatment. A propensity outside 0 … 1 is cut to it;
 // where there is none, or it is not finite, on_error of the model says what is done. What it
-// rejects is kScoreNotFinite or, when the model failed as a whole, kModelFailed. `result` is
-// overwritten; its capacity is reused, so that nothing is allocated unless a model fails. Models
-// that wait for another process are asked one after the other, none of them beyond
-// `context.deadline`. REQUIRES: `features` has one value per declared feature.
+// rejects is kScoreNotFinite, kScoreError when a formula could not be evaluated or, when the model
+// failed as a whole, kModelFailed. `result` is overwritten; its capacity is reused, so that nothing
+// is allocated unless a model fails. Models that wait for another process are asked one after the
+// other, none of them beyond `context.deadline`. REQUIRES: `features` has one value per declared
+// feature; `formulas` are there when one of the models is a formula.
 void Score(const ModelSet& models, const catalog::Catalog& catalog,
            const context::ContextSchema& schema, const context::DecisionContext& context,
            absl::Span<const ValueRef> features, absl::Span<const int> candidates,
-           ScoredCandidates& result);
+           ScoredCandidates& result, FormulaSource* formulas = nullptr);
 
 }  // namespace attune::scoring
 

@@ -19,6 +19,7 @@
 #include "lib/policy/customer_scores.h"
 #include "lib/strategy/checker_base.h"
 #include "lib/strategy/contact_compiler.h"
+#include "lib/strategy/formula_compiler.h"
 #include "lib/strategy/literal.h"
 
 namespace attune::strategy {
@@ -106,6 +107,7 @@ class Compiler {
   void AddRules(const RepeatedPtrField<v1::Rule>& rules, const std::string& list,
                 EngagementStage stage, ContactOwner place);
   void FillAttributes();
+  void AddFormulas();
 
   expression::CompileOptions Options(const expression::Type* result) const {
     expression::CompileOptions options;
@@ -120,6 +122,11 @@ class Compiler {
   }
   // Is the name, or what it is a field of, protected?
   bool IsProtected(std::string_view name) const;
+  // Is one of these?
+  bool IsAnyProtected(const std::vector<std::string>& names) const {
+    return std::any_of(names.begin(), names.end(),
+                       [&](const std::string& name) { return IsProtected(name); });
+  }
 
   const v1::Strategy& file_;
   const Strategy& strategy_;
@@ -160,6 +167,7 @@ EngagementRules Compiler::Compile() {
              {Level::kTreatment, strategy_.catalog.Find(file_.treatments(i).name())});
   }
   FillAttributes();
+  AddFormulas();
   parts_.rule_set = builder_->Build();
   return EngagementRules(std::move(parts_), strategy_.catalog, schema);
 }
@@ -317,8 +325,7 @@ void Compiler::Define(int index, const std::vector<std::string>& names) {
   Report(formula.path, *formula.text, issues);
   formula.defined = true;
   order_.push_back(index);
-  const bool is_protected = std::any_of(names.begin(), names.end(),
-                                        [&](const std::string& name) { return IsProtected(name); });
+  const bool is_protected = IsAnyProtected(names);
   if (is_protected) protected_.insert(formula.variable);
   if (formula.score >= 0) {
     DefineStanding(formula, is_protected);
@@ -423,6 +430,23 @@ void Compiler::FillAttributes() {
       parts_.attributes[static_cast<size_t>(index)][static_cast<size_t>(slot)] = *std::move(value);
     }
   }
+}
+
+void Compiler::AddFormulas() {
+  const auto add = [&](const std::string& path, const std::string& text) {
+    IssueList issues;
+    const auto added = builder_->Add(path, text, Options(nullptr), issues);
+    Report(path, text, issues);
+    return added;
+  };
+  const auto type_of = [&](expression::RuleId id) -> const std::string& {
+    return builder_->type(id);
+  };
+  const auto hides = [&](const std::string& text) {
+    return IsAnyProtected(expression::NamesIn(text, policy::kExpressionLimits));
+  };
+  parts_.formulas =
+      CompileFormulas(file_, strategy_, {add, type_of, hides, report_, *environment_});
 }
 
 }  // namespace

@@ -8,6 +8,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "lib/expression/rule_set.h"
+#include "lib/policy/formulas.h"
 #include "lib/strategy/checker_base.h"
 
 namespace attune::strategy {
@@ -95,10 +97,12 @@ class ExplorationReview {
   size_t LevelledByFloor() const;
   bool LooksForCertainty() const {
     return exploration_.method == arbitration::Exploration::Method::kThompson &&
-           strategy_.arbitration.without[static_cast<size_t>(arbitration::Factor::kPropensity)];
+           !IsPriorityByPropensity();
   }
 
  private:
+  bool IsPriorityByPropensity() const;
+
   const Strategy& strategy_;
   const arbitration::Exploration& exploration_;
   bool concerns_any_ = false;
@@ -116,6 +120,17 @@ ExplorationReview::ExplorationReview(const Strategy& strategy, int index)
       competitors_.push_back(&treatment);
     }
   }
+}
+
+bool ExplorationReview::IsPriorityByPropensity() const {
+  const policy::Formulas& formulas = strategy_.engagement.formulas();
+  if (formulas.priority < 0) {
+    return !strategy_.arbitration.without[static_cast<size_t>(arbitration::Factor::kPropensity)];
+  }
+  const expression::RuleId id = formulas.all[static_cast<size_t>(formulas.priority)].id;
+  const std::vector<std::string> names =
+      expression::NamesIn(strategy_.engagement.rule_set()->text(id), policy::kExpressionLimits);
+  return std::find(names.begin(), names.end(), "propensity") != names.end();
 }
 
 size_t ExplorationReview::LevelledByFloor() const {

@@ -216,6 +216,8 @@ void WarnOfWhatIsAlwaysShown(const Strategy& strategy, const GroupsBelow& groups
 
 void WarnOfHopelessGroups(const v1::Strategy& file, const Strategy& strategy,
                           const YamlDocument& source, IssueList& issues) {
+  // What a formula can come to is not known.
+  if (!file.arbitration().priority().empty()) return;
   Analysis analysis(strategy);
   GroupsBelow groups_below;
   const double min_priority = strategy.arbitration.min_priority;

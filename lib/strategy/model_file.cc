@@ -58,6 +58,7 @@ std::vector<std::string_view> SourcesOf(const v1::ModelReference& reference) {
   std::vector<std::string_view> sources;
   if (!reference.file().empty()) sources.emplace_back("file");
   if (!reference.stored().empty()) sources.emplace_back("stored");
+  if (!reference.formula().empty()) sources.emplace_back("formula");
   if (reference.has_plugin()) sources.emplace_back("plugin");
   if (reference.has_remote()) sources.emplace_back("remote");
   return sources;

@@ -23,8 +23,12 @@ absl::StatusOr<std::string> FindModelFile(const std::string& strategy_path,
 // Whether a model file of that name holds a Model in YAML; any other holds a model of trees.
 bool IsYamlModel(std::string_view file);
 
-// How the model is given: the fields of the reference that say so ("file", "stored", "plugin",
-// "remote"), of which there must be exactly one.
+// Every field of a reference that may say how the model is given.
+inline constexpr std::string_view kModelSources[] = {"file", "stored", "formula", "plugin",
+                                                     "remote"};
+
+// How the model is given: those of kModelSources that are there, of which there must be exactly
+// one.
 std::vector<std::string_view> SourcesOf(const v1::ModelReference& reference);
 
 // Makes the model of a YAML file's text; `path` is how messages call the file. The model adds its

@@ -16,6 +16,7 @@
 #include "lib/base/absl_strings.h"
 #include "lib/base/text.h"
 #include "lib/context/decision_request.h"
+#include "lib/policy/formulas.h"
 #include "lib/strategy/checker_base.h"
 #include "lib/strategy/contact_checker.h"
 #include "lib/strategy/engagement_checker.h"
@@ -57,9 +58,14 @@ class Checker : public CheckerBase {
   void CheckValidity(const v1::Treatment& treatment, const std::string& path);
   void CheckContent(const v1::Treatment& treatment, const std::string& path);
   void CheckFields(const v1::Content& content, const std::string& path);
+  void CheckComputed(const v1::Content& content, const std::string& path);
+  void CheckFieldName(const std::string& name, const std::string& path);
+  void CheckPriority();
   void CheckAnswers();
-  // The largest of these sizes, in bytes, must fit into one answer. Says whether they do.
-  bool CheckAnswer(const std::string& path, const std::string& what, std::vector<size_t>& sizes);
+  // The largest of these sizes, in bytes, must fit into one answer together with what is computed,
+  // at most so many bytes. Says whether they do.
+  bool CheckAnswer(const std::string& path, const std::string& what, std::vector<size_t>& sizes,
+                   size_t computed);
   void CheckSituations(const v1::Treatment& treatment, const std::string& path);
   void CheckArbitration();
   void CheckLever(double lever, const std::string& path);
@@ -134,11 +140,16 @@ void Checker::CheckSource(const v1::ModelReference& model, const std::string& pa
   if (sources.size() > 1) {
     Report(Field(path, sources[1]),
            absl::StrCat("a model has either ", ToAbsl(sources[0]), " or ", ToAbsl(sources[1])));
-  } else if (sources.empty() && !source_.HasFlawed(Field(path, "plugin")) &&
-             !source_.HasFlawed(Field(path, "remote")) &&
-             (!source_.Has(Field(path, "stored")) || IsUsable(path, "model", "stored"))) {
+  } else if (sources.empty()) {
+    // One that could not be read was reported.
+    for (const std::string_view source : kModelSources) {
+      if (source_.HasFlawed(Field(path, source))) return;
+    }
+    if (source_.Has(Field(path, "stored")) && !IsUsable(path, "model", "stored")) return;
     // An empty text is as good as none.
-    if (IsUsable(path, "model", "file")) Report(path, "a model needs a file, or what is stored");
+    if (IsUsable(path, "model", "file")) {
+      Report(path, "a model needs a file, what is stored, a formula, a plugin or a remote server");
+    }
   }
 }
 
@@ -177,6 +188,7 @@ void Checker::CheckContent(const v1::Treatment& treatment, const std::string& pa
     Report(content_path, "content needs at least one channel; the treatment can't be shown");
   }
   for (const auto& [channel, content] : treatment.content()) {
+    CheckComputed(content, EntryPath(content_path, channel));
     if (IsUndeclared("channel", channel, channels_)) {
       source_.ReportKey(EntryPath(content_path, channel),
                         UnknownName("channel", channel, channels_), issues_);
@@ -186,19 +198,13 @@ void Checker::CheckContent(const v1::Treatment& treatment, const std::string& pa
 }
 
 void Checker::CheckFields(const v1::Content& content, const std::string& path) {
-  if (content.fields_size() > kMaxContentFields) {
-    Report(path, absl::StrCat("a content may have at most ", kMaxContentFields, " fields, not ",
-                              content.fields_size()));
+  if (const int fields = content.fields_size() + content.computed_size();
+      fields > kMaxContentFields) {
+    Report(path,
+           absl::StrCat("a content may have at most ", kMaxContentFields, " fields, not ", fields));
   }
   for (const auto& [name, value] : content.fields()) {
-    if (!IsName(name)) {
-      source_.ReportKey(EntryPath(path, name),
-                        absl::StrCat("the name of the field ", Quoted(name),
-                                     " must be lower_snake: a letter a-z, then letters, digits and"
-                                     " underscores, at most ",
-                                     kMaxNameBytes, " bytes"),
-                        issues_);
-    }
+    CheckFieldName(name, path);
     if (value.size() > kMaxContentValueBytes) {
       Report(EntryPath(path, name), absl::StrCat("the text has ", value.size(), " bytes; at most ",
                                                  kMaxContentValueBytes, " are allowed"));
@@ -208,36 +214,70 @@ void Checker::CheckFields(const v1::Content& content, const std::string& path) {
   }
 }
 
+void Checker::CheckFieldName(const std::string& name, const std::string& path) {
+  if (IsName(name)) return;
+  source_.ReportKey(EntryPath(path, name),
+                    absl::StrCat("the name of the field ", Quoted(name),
+                                 " must be lower_snake: a letter a-z, then letters, digits and"
+                                 " underscores, at most ",
+                                 kMaxNameBytes, " bytes"),
+                    issues_);
+}
+
+void Checker::CheckComputed(const v1::Content& content, const std::string& path) {
+  for (const auto& [name, expression] : content.computed()) {
+    CheckFieldName(name, path);
+    const std::string field = Field(EntryPath(path, name), "computed");
+    if (expression.empty() && source_.HasUnflawed(field)) {
+      Report(field, "computed needs an expression");
+    }
+  }
+}
+
 // An answer may hold as many treatments as a request can ask for, whatever the strategy's default.
 void Checker::CheckAnswers() {
   StringMap<std::vector<size_t>> sizes_on_channel;
-  std::vector<size_t> largest_sizes;  // by treatment
+  StringMap<size_t> computed_on_channel;  // bytes, at most
+  std::vector<size_t> largest_sizes;      // by treatment
+  size_t computed_on_any = 0;
   for (const v1::Treatment& treatment : file_.treatments()) {
     size_t& largest = largest_sizes.emplace_back(0);
+    size_t largest_computed = 0;
     for (const auto& [channel, content] : treatment.content()) {
       size_t size = 0;
       for (const auto& [name, value] : content.fields()) size += name.size() + value.size();
+      for (const auto& [name, expression] : content.computed()) size += name.size();
       sizes_on_channel[channel].push_back(size);
       largest = std::max(largest, size);
+      const size_t computed =
+          static_cast<size_t>(content.computed_size()) * policy::kMaxComputedBytes;
+      computed_on_channel[channel] += computed;
+      largest_computed = std::max(largest_computed, computed);
     }
+    computed_on_any += largest_computed;
   }
   bool fits = true;
   for (auto& [channel, sizes] : sizes_on_channel) {
     const auto found = channels_.find(channel);
     if (found == channels_.end()) continue;
     fits &= CheckAnswer(Element("channels", found->second),
-                        absl::StrCat("contents on the channel ", Quoted(channel)), sizes);
+                        absl::StrCat("contents on the channel ", Quoted(channel)), sizes,
+                        computed_on_channel[channel]);
   }
   // A request may leave the channel open.
-  if (fits) CheckAnswer("channels", "contents of treatments, on any channel,", largest_sizes);
+  if (fits) {
+    CheckAnswer("channels", "contents of treatments, on any channel,", largest_sizes,
+                computed_on_any);
+  }
 }
 
 bool Checker::CheckAnswer(const std::string& path, const std::string& what,
-                          std::vector<size_t>& sizes) {
+                          std::vector<size_t>& sizes, size_t computed) {
   const size_t ranked = std::min<size_t>(sizes.size(), context::kMaxWantedTreatments);
   const auto end = sizes.begin() + static_cast<ptrdiff_t>(ranked);
   std::partial_sort(sizes.begin(), end, sizes.end(), std::greater<>());
-  const size_t bytes = std::accumulate(sizes.begin(), end, size_t{0});
+  const size_t bytes = std::accumulate(sizes.begin(), end, size_t{0}) +
+                       std::min(computed, policy::kMaxComputedBytesInAll);
   if (bytes <= kMaxAnswerContentBytes) return true;
   Report(path, absl::StrCat("the ", ranked, " largest ", what, " have ", bytes,
                             " bytes together; at most ", kMaxAnswerContentBytes,
@@ -273,6 +313,7 @@ void Checker::CheckArbitration() {
   for (int i = 0; i < file_.groups_size(); ++i) {
     CheckLever(file_.groups(i).lever(), Element("groups", i));
   }
+  CheckPriority();
   const std::string weights = Field(path, "context_weights");
   if (arbitration.context_weights_size() > arbitration::kMaxContextWeights) {
     compilable_ = false;
@@ -284,6 +325,19 @@ void Checker::CheckArbitration() {
   for (int i = 0; i < arbitration.context_weights_size(); ++i) {
     CheckContextWeight(arbitration.context_weights(i), Element(weights, i));
   }
+}
+
+void Checker::CheckPriority() {
+  const v1::Arbitration& arbitration = file_.arbitration();
+  const std::string path = "arbitration.priority";
+  if (arbitration.priority().empty()) {
+    if (source_.HasUnflawed(path)) Report(path, "priority needs a formula");
+    return;
+  }
+  if (arbitration.without().empty()) return;
+  Report("arbitration.without",
+         absl::StrCat("with a formula of the priority (line ", source_.LineOf(path),
+                      ") no factor is switched off; leave it out of the formula"));
 }
 
 // Answers tell the lever as a factor, so that it is easily written as one.
@@ -382,7 +436,9 @@ void WarnOfTheUnused(const v1::Strategy& file, const Strategy& strategy, const Y
     warn("intents", i,
          absl::StrCat("no treatment is for the intent \"", file.intents(i).name(), "\""));
   }
-  for (int i = 0; i < file.treatments_size(); ++i) {
+  // A formula of the priority need not multiply by the value.
+  const bool needs_values = file.arbitration().priority().empty();
+  for (int i = 0; needs_values && i < file.treatments_size(); ++i) {
     const v1::Treatment& treatment = file.treatments(i);
     if (treatment.value() != 0 || source.Has(Field(Element("treatments", i), "value"))) continue;
     warn("treatments", i,

@@ -14,6 +14,7 @@
 #include "lib/base/text.h"
 #include "lib/scoring/tree_model.h"
 #include "lib/strategy/exploration_checker.h"
+#include "lib/strategy/formula_compiler.h"
 #include "lib/strategy/hopeless_groups.h"
 #include "lib/strategy/model_file.h"
 #include "lib/strategy/on_error.h"
@@ -53,6 +54,8 @@ class Loader {
   void LoadModel(int index, Strategy* strategy, scoring::InputTable& inputs);
   // Of a model that is no content: a plugin, a server.
   void LoadOutside(int index, Strategy* strategy, scoring::InputTable& inputs);
+  // Adds a model that is an expression, which was compiled with the rules.
+  void LoadFormula(int index, Strategy* strategy);
   // What the reference names: the content with the model's version.
   absl::StatusOr<StoredModel> FindContent(const v1::ModelReference& reference);
   // Notes what the model is made of.
@@ -124,6 +127,7 @@ void Loader::LoadModel(int index, Strategy* strategy, scoring::InputTable& input
   const std::string source(SourcesOf(reference).front());
   if (IsOutside(reference)) return LoadOutside(index, strategy, inputs);
   const std::string field = absl::StrCat("models[", index, "]");
+  if (source == "formula") return LoadFormula(index, strategy);
   const absl::StatusOr<StoredModel> found = FindContent(reference);
   if (!found.ok()) {
     Report(absl::StrCat(field, ".", source),
@@ -192,8 +196,26 @@ void Loader::LoadOutside(int index, Strategy* strategy, scoring::InputTable& inp
   strategy->models.models.push_back({reference.name(), version, std::move(outside.model)});
 }
 
+void Loader::LoadFormula(int index, Strategy* strategy) {
+  const v1::ModelReference& reference = file_.models(index);
+  CheckNoTreeInputs(reference, absl::StrCat("models[", index, "]"));
+  const std::string hash = ContentHash(reference.formula(), kFullHashDigits);
+  PutBytes(hashed_, reference.name());
+  PutBytes(hashed_, hash);
+  if (strategy == nullptr) return;
+  std::optional<scoring::NamedModel> model = MakeFormulaModel(file_, index, *strategy);
+  if (!model) return;  // reported
+  strategy->model_origins.push_back({.name = reference.name(),
+                                     .version = model->version,
+                                     .kind = "formula",
+                                     .hash = hash,
+                                     .stored = ""});
+  strategy->models.models.push_back(*std::move(model));
+}
+
 void Loader::CheckNoTreeInputs(const v1::ModelReference& reference, const std::string& field) {
-  const std::string_view message = "is for models of trees; a YAML model names its inputs itself";
+  const std::string_view message =
+      "is for models of trees; other models name their inputs themselves";
   if (!reference.inputs().empty()) Report(field + ".inputs", std::string(message));
   if (reference.has_output()) Report(field + ".output", std::string(message));
 }

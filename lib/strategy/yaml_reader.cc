@@ -125,6 +125,9 @@ class Reader {
   void ReadValue(NodeId id, const std::string& label, const FieldDescriptor& field,
                  Message& message);
   void ReadLiteral(NodeId id, const std::string& label, v1::Literal& literal);
+  void ReadContent(NodeId id, const std::string& label, v1::Content& content);
+  // The expression of `{computed: EXPRESSION}`.
+  std::optional<std::string> ReadComputed(NodeId id, const std::string& label);
   void ReadTimestamp(NodeId id, const std::string& label, google::protobuf::Timestamp& timestamp);
   void ReadDuration(NodeId id, const std::string& label, google::protobuf::Duration& duration);
 
@@ -196,6 +199,9 @@ void Reader::ReadMessage(NodeId id, const std::string& label, Message& message) 
       static_cast<v1::ExpectedRejection&>(message).set_reason(*std::move(reason));
     }
     return;
+  }
+  if (type.full_name() == v1::Content::descriptor()->full_name()) {
+    return ReadContent(id, label, static_cast<v1::Content&>(message));
   }
   if (IsFieldsMap(type)) return ReadMap(id, label, *type.field(0), message);
   if (node(id).kind != Kind::kMap) return FailAs(id, label, "a map of keys and values");
@@ -420,6 +426,48 @@ void Reader::ReadLiteral(NodeId id, const std::string& label, v1::Literal& liter
   } else {
     literal.set_string_value(value.text);
   }
+}
+
+void Reader::ReadContent(NodeId id, const std::string& label, v1::Content& content) {
+  if (node(id).kind != Kind::kMap) return FailAs(id, label, "a map of keys and values");
+  StringViewMap<NodeId> seen;
+  const absl::Span<const NodeId> entries = document_.children(id);
+  for (size_t i = 0; i + 1 < entries.size() && !stopped_; i += 2) {
+    const NodeId key = entries[i];
+    const NodeId value = entries[i + 1];
+    if (!CheckKey(key, seen) || !Visit(value)) continue;
+    const std::string entry_label = absl::StrCat(label, "[", Quoted(node(key).text), "]");
+    if (node(value).kind == Kind::kNull) {
+      document_.ReportAtKey(key, value, absl::StrCat(entry_label, " has no value"), issues_);
+      continue;
+    }
+    const std::optional<std::string> name = ReadString(key, "a key");
+    if (!name) continue;
+    const bool is_computed = node(value).kind == Kind::kMap;
+    std::optional<std::string> text =
+        is_computed ? ReadComputed(value, entry_label) : ReadString(value, entry_label);
+    // One that could not be read keeps its place.
+    (is_computed ? *content.mutable_computed() : *content.mutable_fields())[*name] =
+        std::move(text).value_or("");
+  }
+}
+
+std::optional<std::string> Reader::ReadComputed(NodeId id, const std::string& label) {
+  std::optional<std::string> expression;
+  StringViewMap<NodeId> seen;
+  const absl::Span<const NodeId> entries = document_.children(id);
+  for (size_t i = 0; i + 1 < entries.size() && !stopped_; i += 2) {
+    const NodeId key = entries[i];
+    if (!CheckKey(key, seen) || !Visit(entries[i + 1])) continue;
+    if (node(key).text != "computed") {
+      Fail(key, absl::StrCat("unknown key ", Quoted(node(key).text), "; ", label,
+                             " is a text, or {computed: EXPRESSION}"));
+    } else {
+      expression = ReadString(entries[i + 1], "computed");
+    }
+  }
+  if (entries.empty()) FailAs(id, label, "a text, or {computed: EXPRESSION}");
+  return expression;
 }
 
 }  // namespace

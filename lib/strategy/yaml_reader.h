@@ -26,6 +26,8 @@ namespace attune::strategy {
 //   Duration             7d, 36h, 1d12h: see ParseDuration
 //   oneof                at most one of its keys
 //   a message whose only field is a map named `fields`          that map
+//   attune.strategy.v1.Content                                  a map; a field that is computed is
+//                                                               {computed: EXPRESSION}
 //   attune.strategy.v1.Literal                                  a scalar or a list of scalars
 //   attune.strategy.v1.ExpectedRejection                        its map, or its reason as a scalar
 //

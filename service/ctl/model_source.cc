@@ -97,7 +97,8 @@ std::optional<ModelBytes> FindModel(const Invocation& invocation, const std::str
   if (!status.ok()) {
     ReportCallError(invocation.console, invocation.options, status);
     invocation.console.err << "There is no file " << Quoted(text, 200)
-                           << " either: a model is a file, or NAME or NAME@HASH of the server.\n";
+                           << " either: a model is a file, or NAME or NAME@HASH of the server. (A "
+                              "formula of a strategy is tried with `attunectl expr`.)\n";
     return std::nullopt;
   }
   return model;

@@ -244,6 +244,40 @@ INSTANTIATE_TEST_SUITE_P(Methods, ExplorationAllocationTest,
                                            arbitration::Exploration::Method::kSquareCb,
                                            arbitration::Exploration::Method::kThompson));
 
+// With formulas as models and as the priority, which explores by its slope.
+TEST(FormulaAllocationTest, EvaluatingFormulasAllocatesNothingOnceItIsWarm) {
+  testing::StrategyBuilder builder;
+  const std::shared_ptr<strategy::Strategy> strategy =
+      testing::BuildLargeStrategy(builder, 10, {.models = true, .priority = true});
+  strategy->arbitration.explorations = {
+      {.method = arbitration::Exploration::Method::kThompson, .evidence = 100, .floor = 0.001}};
+  strategy->arbitration.exploration_of_group = {0, 0, 0};
+  std::vector<std::string> customers;
+  for (uint64_t seed = 0; seed < 20; ++seed) {
+    customers.push_back(testing::LargeFeatures(*strategy, seed));
+  }
+  std::vector<ValueRef> features(static_cast<size_t>(strategy->features.size()));
+  context::DecisionContext context;
+  context.attributes.assign(strategy->context.attributes.defaults().begin(),
+                            strategy->context.attributes.defaults().end());
+  context.time_us = 1'772'323'200'000'000;
+  context.max_treatments = 3;
+  PipelineResult result;
+  StageTimes times;
+  StageTimer timer(times);
+  uint64_t warm = 0;
+  for (int round = 0; round < 3; ++round) {
+    if (round == 1) warm = testing::AllocationsOfThisThread();
+    for (const std::string& customer : customers) {
+      ASSERT_TRUE(strategy->features.Decode(customer, absl::MakeSpan(features)).ok());
+      RunPipeline(*strategy, stops::StopSet(), context, customer::CustomerState(), features, 0.99,
+                  timer, result);
+      ASSERT_EQ(result.arbitration.ranked.size(), 3u);
+    }
+  }
+  EXPECT_EQ(testing::AllocationsOfThisThread(), warm);
+}
+
 constexpr char kContact[] = R"pb(
   outcomes { name: "shown" }
   history { time_zone_feature: "plan" }

@@ -17,6 +17,7 @@
 #include "lib/customer/customer_record.h"
 #include "lib/customer/profile_writer.h"
 #include "lib/decision/decider.h"
+#include "lib/decision/formula_values.h"
 #include "lib/storage/rocksdb_store.h"
 #include "service/decision_answer.h"
 #include "service/decision_service.h"
@@ -102,8 +103,9 @@ class NoStore : public storage::StateStore {
 // A strategy, a customer and a request.
 class Fixture {
  public:
-  explicit Fixture(int models)
-      : strategy_(testing::BuildLargeStrategy(builder_, models)), metrics_(registry_, *strategy_) {
+  explicit Fixture(int models, const testing::LargeFormulas& formulas = {})
+      : strategy_(testing::BuildLargeStrategy(builder_, models, formulas)),
+        metrics_(registry_, *strategy_) {
     request_.set_customer_id(id_);
     request_.set_channel("channel_1");
     request_.set_intent("intent_3");
@@ -277,7 +279,44 @@ void Arbitration(benchmark::State& state) {
 }
 BENCHMARK(Arbitration)->Name("pipeline/arbitration");
 
-// The same with a draw among 45 treatments, by the method of that number.
+// Scoring with formulas in place of the models, each evaluated for all of its treatments.
+void ScoringByFormulas(benchmark::State& state) {
+  Fixture fixture(static_cast<int>(state.range(0)), {.models = true});
+  decision::Decision decision;
+  if (!fixture.Decide(decision).ok()) state.SkipWithError("not decided");
+  decision::ModelFormulas formulas(*fixture.strategy_, decision.result.policy.engagement);
+  scoring::ScoredCandidates result;
+  const AllocationReport allocations;
+  for (auto _ : state) {
+    // What is the same for all treatments is remembered from one iteration to the next.
+    scoring::Score(fixture.strategy_->models, fixture.strategy_->catalog,
+                   fixture.strategy_->context, fixture.context_, decision.features,
+                   decision.result.policy.kept, result, &formulas);
+    benchmark::DoNotOptimize(result.scored.data());
+  }
+  allocations.Finish(state);
+}
+BENCHMARK(ScoringByFormulas)->Name("pipeline/scoring_by_formulas")->Apply(Models);
+
+// Arbitration by a formula that has the terms of the default priority and looks at the customer.
+void ArbitrationByFormula(benchmark::State& state) {
+  Fixture fixture(10, {.priority = true});
+  decision::Decision decision;
+  if (!fixture.Decide(decision).ok()) state.SkipWithError("not decided");
+  decision::FormulaValues formulas(*fixture.strategy_, fixture.context_, decision.result, nullptr);
+  arbitration::ArbitrationResult result;
+  const AllocationReport allocations;
+  for (auto _ : state) {
+    arbitration::Arbitrate(fixture.strategy_->arbitration, fixture.strategy_->catalog,
+                           fixture.context_, decision.result.scored, std::nullopt, result,
+                           formulas.computed());
+    benchmark::DoNotOptimize(result.ranked.data());
+  }
+  allocations.Finish(state);
+}
+BENCHMARK(ArbitrationByFormula)->Name("pipeline/arbitration_by_formula");
+
+// Arbitration with a draw among 45 treatments, by the method of that number.
 void Exploration(benchmark::State& state) {
   Fixture fixture(10);
   decision::Decision decision;

@@ -8,6 +8,7 @@
 
 #include "absl/strings/escaping.h"
 #include "lib/decision/explanation.h"
+#include "lib/decision/formula_values.h"
 #include "service/decision_answer.h"
 #include "service/value_conversion.h"
 #include "tests/testing/rejection_text.h"
@@ -40,6 +41,10 @@ void FillRanked(const strategy::Strategy& strategy, const context::DecisionConte
                 pb::RankedTreatment* out) {
   FillStaticPart(strategy, strategy.catalog.treatments[static_cast<size_t>(ranked.treatment)],
                  static_cast<size_t>(context.ChannelOf(decision.result.SlotOf(ranked))), out);
+  decision.result.content.ForEachField(
+      ranked.treatment, [&](std::string_view name, std::string_view text) {
+        (*out->mutable_content())[std::string(name)] = std::string(text);
+      });
   out->set_propensity(decision.result.scored.scored[static_cast<size_t>(ranked.scored)].propensity);
   out->set_context_weight(ranked.context_weight);
   out->set_priority(ranked.priority);
@@ -149,8 +154,10 @@ void FillResponse(const strategy::Strategy& strategy, const context::DecisionCon
       {reinterpret_cast<const char*>(decision.id.data()), decision.id.size()}));
   response->set_strategy_version(strategy.version);
   ToProto(context.time_us, response->mutable_time());
-  const std::vector<arbitration::PriorityRanks> ranks = arbitration::RanksOf(
-      strategy.arbitration, strategy.catalog, decision.result.scored, decision.result.arbitration);
+  decision::FormulaValues formulas(strategy, context, decision.result, nullptr);
+  const std::vector<arbitration::PriorityRanks> ranks =
+      arbitration::RanksOf(strategy.arbitration, strategy.catalog, decision.result.scored,
+                           decision.result.arbitration, formulas.computed().priority);
   for (size_t r = 0; r < ranks.size(); ++r) {
     const arbitration::RankedTreatment& ranked = decision.result.arbitration.ranked[r];
     pb::RankedTreatment* out = response->add_treatments();

@@ -80,10 +80,16 @@ inline strategy::v1::Model LargeModel(std::mt19937_64& random) {
   return model;
 }
 
+// What of the large strategy is a formula.
+struct LargeFormulas {
+  bool models = false;  // all of them
+  bool priority = false;
+};
+
 // As large as the service is meant for: 40 features, 50 treatments, `models` models of 40 terms
 // each. All treatments have content on all channels; every tenth is for one intent only.
-inline std::shared_ptr<strategy::Strategy> BuildLargeStrategy(StrategyBuilder& builder,
-                                                              int models) {
+inline std::shared_ptr<strategy::Strategy> BuildLargeStrategy(StrategyBuilder& builder, int models,
+                                                              const LargeFormulas& formulas = {}) {
   std::mt19937_64 random(42);
   strategy::v1::Strategy file;
   file.set_name("large");
@@ -107,7 +113,13 @@ inline std::shared_ptr<strategy::Strategy> BuildLargeStrategy(StrategyBuilder& b
   std::vector<strategy::v1::Model> model_files;
   for (int i = 0; i < models; ++i) {
     file.add_models()->set_name("model_" + std::to_string(i));
-    model_files.push_back(LargeModel(random));
+    if (formulas.models) {
+      file.mutable_models(i)->set_formula("(customer.feature_0 + customer.feature_2) / " +
+                                          std::to_string(400 + i) +
+                                          ".0 + (treatment.group == 'offer' ? 0.1 : 0.2)");
+    } else {
+      model_files.push_back(LargeModel(random));
+    }
   }
   for (int i = 0; i < kLargeTreatments; ++i) {
     strategy::v1::Treatment* treatment = file.add_treatments();
@@ -129,6 +141,11 @@ inline std::shared_ptr<strategy::Strategy> BuildLargeStrategy(StrategyBuilder& b
     weight->set_group(file.groups(i % 3).name());
     weight->add_intents("intent_" + std::to_string(i));
     weight->set_percent(10 * i - 20);
+  }
+  if (formulas.priority) {
+    file.mutable_arbitration()->set_priority(
+        "propensity * context_weight * value * lever - cost + (customer.feature_4 > 50.0 ? 1.0 : "
+        "0.0)");
   }
   return builder.Build(file, model_files);
 }

@@ -15,6 +15,7 @@
 #include "lib/base/absl_strings.h"
 #include "lib/scoring/model_factory.h"
 #include "lib/storage/name_dictionary.h"
+#include "lib/strategy/formula_compiler.h"
 #include "lib/strategy/strategy.h"
 #include "lib/strategy/strategy_compiler.h"
 
@@ -32,8 +33,9 @@ Message FromText(const std::string& text) {
 }
 
 // Compiles strategies for tests, without YAML and without files: `file` as it would be read, the
-// models in the order of file.models(). Names keep their numbers from one strategy to the next, as
-// in a store. What is wrong with a strategy or a model ends the test program. Not thread-safe.
+// models in the order of file.models(), without those that are formulas. Names keep their numbers
+// from one strategy to the next, as in a store. What is wrong with a strategy or a model ends the
+// test program. Not thread-safe.
 class StrategyBuilder {
  public:
   std::shared_ptr<strategy::Strategy> Build(const strategy::v1::Strategy& file,
@@ -51,11 +53,17 @@ class StrategyBuilder {
         });
     strategy->version = strategy->name + "@0123456789ab";
     const scoring::InputNames names{strategy->features, strategy->context, strategy->catalog};
-    for (size_t i = 0; i < models.size(); ++i) {
-      const std::string& name = file.models(static_cast<int>(i)).name();
+    auto model = models.begin();
+    for (int i = 0; i < file.models_size(); ++i) {
+      const std::string& name = file.models(i).name();
+      if (!file.models(i).formula().empty()) {
+        strategy->models.models.push_back(*strategy::MakeFormulaModel(file, i, *strategy));
+        continue;
+      }
+      if (model == models.end()) break;
       strategy->models.models.push_back(
           {name, name + "@ba9876543210",
-           scoring::CreateModel(models[i], names, strategy->models.inputs,
+           scoring::CreateModel(*model++, names, strategy->models.inputs,
                                 [&](std::string_view path, const std::string& message) {
                                   std::fprintf(stderr, "%s: %s: %s\n", name.c_str(),
                                                std::string(path).c_str(), message.c_str());

@@ -5,6 +5,7 @@
 #include <optional>
 #include <random>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -44,8 +45,9 @@ constexpr const char* kRules[] = {
 };
 
 // A strategy with everything drawn at random: validity, content, channels and intents, rules,
-// models that fail, purposes, contact policies, fallbacks, limits. Names are unique.
-std::shared_ptr<strategy::Strategy> RandomStrategy(std::mt19937_64& random) {
+// models and formulas that fail, purposes, contact policies, fallbacks, limits. Names are unique.
+std::shared_ptr<strategy::Strategy> RandomStrategy(std::mt19937_64& random,
+                                                   bool computes_content = true) {
   const auto below = [&](uint64_t limit) { return static_cast<int>(random() % limit); };
   pb::Strategy file;
   file.set_name("random");
@@ -93,6 +95,10 @@ std::shared_ptr<strategy::Strategy> RandomStrategy(std::mt19937_64& random) {
   const int model_count = 1 + below(4);
   for (int i = 0; i < model_count; ++i) {
     file.add_models()->set_name("model_" + std::to_string(i));
+    if (below(5) == 0) {
+      file.mutable_models(i)->set_formula("double(50 / (int(customer.x) % 4)) / 100.0");
+      continue;
+    }
     pb::LinearModel* model = models.emplace_back().mutable_linear();
     model->set_link(pb::LINK_LOGISTIC);
     model->set_intercept(below(5) - 2);
@@ -124,6 +130,10 @@ std::shared_ptr<strategy::Strategy> RandomStrategy(std::mt19937_64& random) {
     for (int c = 0; c < 3; ++c) {
       const std::string channel = "channel_" + std::to_string(c);
       if (below(4) > 0) (*treatment->mutable_content())[channel];
+      if (computes_content && below(8) == 0) {
+        (*(*treatment->mutable_content())[channel].mutable_computed())["computed"] =
+            "10 / (int(customer.x) % 5)";
+      }
       if (below(4) == 0) treatment->add_channels(channel);
     }
     for (int n = 0; n < 4; ++n) {
@@ -151,6 +161,11 @@ std::shared_ptr<strategy::Strategy> RandomStrategy(std::mt19937_64& random) {
   }
   if (below(3) == 0) arbitration->set_min_propensity(0.5);
   if (below(3) == 0) arbitration->set_min_priority(20);
+  if (below(4) == 0) {
+    arbitration->set_priority(
+        "propensity * context_weight * value - cost + double(10 / (int(customer.x) % 3)) + "
+        "(context.channel == 'channel_1' ? 9.0 : 0.0)");
+  }
   arbitration->mutable_ramp()->set_from(0.5);
   arbitration->mutable_ramp()->set_full_at(100);
   arbitration->mutable_ramp()->add_outcomes("decided");
@@ -300,7 +315,8 @@ TEST(RunPipelineTest, AnOpenChannelRanksEachTreatmentWhereItsPriorityIsHighest) 
   int compared = 0;
   int elsewhere = 0;
   for (int round = 0; round < 300; ++round) {
-    const auto strategy = RandomStrategy(random);
+    // Whether content can be computed has no say in which channel it is.
+    const auto strategy = RandomStrategy(random, /*computes_content=*/false);
     context::DecisionContext context;
     context.intent = static_cast<int>(random() % 5);
     context.time_us = static_cast<int64_t>(random() % 400) * 1'000'000;
@@ -345,6 +361,110 @@ TEST(RunPipelineTest, AnOpenChannelRanksEachTreatmentWhereItsPriorityIsHighest) 
   }
   EXPECT_GT(compared, 300);
   EXPECT_GT(elsewhere, 30);
+}
+
+// On the ivr the propensity is higher and the priority has to pay for the call; for the banner it
+// can't be told there. The hotline has no propensity in the app.
+constexpr char kFormulasByChannel[] = R"pb(
+  name: "formulas"
+  channels { name: "app" }
+  channels { name: "ivr" }
+  groups { name: "offer" }
+  models { name: "likely" formula: "context.channel == 'ivr' ? 0.875 : 0.5" }
+  models { name: "by_phone" formula: "double(3 / (context.channel == 'app' ? 0 : 1)) / 4.0" }
+  arbitration {
+    priority: "context_weight * value * propensity - (context.channel == 'ivr' ? 30.0 : 0.0)"
+              " + double(0 / (treatment.name == 'banner' && context.channel == 'ivr' ? 0 : 1))"
+  }
+)pb";
+
+class ChannelFormulaTest : public ::testing::Test {
+ protected:
+  ChannelFormulaTest() : file_(testing::FromText<pb::Strategy>(kFormulasByChannel)) {
+    context_.open_channels = {0, 1};
+    context_.max_treatments = 10;
+  }
+
+  // A treatment that tells on both channels which one it is computed for.
+  pb::Treatment& Add(const std::string& name, const std::string& model) {
+    pb::Treatment& treatment = *file_.add_treatments();
+    treatment.set_name(name);
+    treatment.set_group("offer");
+    treatment.set_model(model);
+    treatment.set_value(100);
+    for (const char* channel : {"app", "ivr"}) {
+      (*(*treatment.mutable_content())[channel].mutable_computed())[std::string("on_") + channel] =
+          "treatment.name + ' on ' + context.channel";
+    }
+    return treatment;
+  }
+  void Run() {
+    strategy_ = builder_.Build(file_, {});
+    StageTimes times;
+    StageTimer timer(times);
+    RunPipeline(*strategy_, stops::StopSet(), context_, customer::CustomerState(), {}, std::nullopt,
+                timer, result_);
+  }
+  // "on_ivr: call on ivr, 57.5", best first.
+  std::vector<std::string> Ranking() const {
+    std::vector<std::string> ranking;
+    for (const auto& ranked : result_.arbitration.ranked) {
+      std::string& shown = ranking.emplace_back();
+      result_.content.ForEachField(ranked.treatment,
+                                   [&](std::string_view name, std::string_view text) {
+                                     shown += std::string(name) + ": " + std::string(text) + ", ";
+                                   });
+      shown += std::to_string(ranked.priority).substr(0, 4);
+    }
+    return ranking;
+  }
+
+  testing::StrategyBuilder builder_;
+  pb::Strategy file_;
+  std::shared_ptr<strategy::Strategy> strategy_;
+  context::DecisionContext context_;
+  PipelineResult result_;
+};
+
+TEST_F(ChannelFormulaTest, AnOpenChannelIsChosenByTheFormulaAndShowsWhatIsComputedForIt) {
+  Add("call", "likely");       // 100 x 0.5 = 50 in the app, 100 x 0.875 - 30 = 57.5 on the ivr
+  Add("banner", "likely");     // 50 in the app
+  Add("hotline", "by_phone");  // 100 x 0.75 - 30 = 45 on the ivr
+  Run();
+  EXPECT_THAT(Ranking(), ElementsAre("on_ivr: call on ivr, 57.5", "on_app: banner on app, 50.0",
+                                     "on_ivr: hotline on ivr, 45.0"));
+  EXPECT_EQ(result_.rejected_counts.CountOf(candidates::Reason::kScoreError), 0);
+}
+
+TEST_F(ChannelFormulaTest, TheContextWeightOfAFormulaIsThatOfTheChannel) {
+  Add("call", "likely");
+  pb::ContextWeight& weight = *file_.mutable_arbitration()->add_context_weights();
+  weight.set_group("offer");
+  weight.add_channels("app");
+  weight.set_percent(20);
+  Run();
+  EXPECT_THAT(Ranking(), ElementsAre("on_app: call on app, 60.0"));
+}
+
+TEST_F(ChannelFormulaTest, WhatCanNotBeComputedOnTheChosenChannelIsDropped) {
+  pb::Treatment& call = Add("call", "likely");
+  (*(*call.mutable_content())["ivr"].mutable_computed())["fails"] =
+      "1 / (context.channel == 'ivr' ? 0 : 1)";
+  Add("banner", "likely");
+  Run();
+  EXPECT_THAT(Ranking(), ElementsAre("on_app: banner on app, 50.0"));
+  EXPECT_EQ(result_.rejected_counts.CountOf(candidates::Reason::kContentError), 1);
+}
+
+TEST_F(ChannelFormulaTest, WhatFailsOnEveryChannelIsToldOnce) {
+  file_.mutable_models(0)->set_formula("double(1 / (context.channel == 'none' ? 1 : 0))");
+  file_.mutable_arbitration()->set_priority("double(1 / (value > 200.0 ? 1 : 0))");
+  Add("call", "likely");
+  Add("hotline", "by_phone");
+  Run();
+  EXPECT_THAT(Ranking(), ElementsAre());
+  EXPECT_EQ(result_.rejected_counts.CountOf(candidates::Reason::kScoreError), 1);
+  EXPECT_EQ(result_.rejected_counts.CountOf(candidates::Reason::kPriorityError), 1);
 }
 
 TEST(RunPipelineTest, OneOpenChannelIsAsGoodAsNamed) {

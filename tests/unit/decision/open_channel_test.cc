@@ -193,6 +193,29 @@ TEST_F(OpenChannelTest, ARejectionIsExplainedWithWhatItsChannelSaw) {
   EXPECT_THAT(text.values[0].value, HasSubstr("ivr"));
 }
 
+TEST_F(OpenChannelTest, AFormulaIsExplainedWithWhatItsChannelSaw) {
+  Use(R"pb(
+    models { name: "fails" formula: "double(1 / (context.channel == 'ivr' ? 0 : 1))" }
+    treatments {
+      name: "hotline"
+      group: "care"
+      model: "fails"
+      content { key: "ivr" }
+    }
+  )pb");
+  ASSERT_TRUE(Decide().ok());
+  std::optional<candidates::Rejection> rejection;
+  decision_.result.ForEachRejection([&](const candidates::Rejection& one) {
+    if (one.treatment == strategy_->catalog.Find("hotline")) rejection = one;
+  });
+  ASSERT_TRUE(rejection);
+  EXPECT_EQ(rejection->reason, candidates::Reason::kScoreError);
+  EXPECT_EQ(rejection->slot, 1);
+  const auto text = testing::ExplainRejection(*strategy_, context_, decision_, *rejection);
+  EXPECT_THAT(text.detail, HasSubstr("division by zero; context.channel = "));
+  EXPECT_THAT(text.detail, HasSubstr("ivr"));
+}
+
 TEST_F(OpenChannelTest, TellsWhatCanBeUsedFirst) {
   Use(R"pb(
     contact {

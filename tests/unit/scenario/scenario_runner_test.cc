@@ -104,6 +104,29 @@ TEST_F(ScenarioRunnerTest, TellsHowARejectionDiffers) {
       "intent_not_applicable, by no rule, never allowed by waiting, with another explanation");
 }
 
+TEST_F(ScenarioRunnerTest, TellsWhatATreatmentShowsOtherThanExpected) {
+  folder_.Write("s.yaml", Replaced(kStrategy, "{title: A letter}",
+                                   "{title: A letter, age: {computed: customer.age}}"));
+  const auto results = Run(R"(
+  - name: all that is shown
+    expect: {content: {letter: {title: A letter, age: "30"}, gift: {title: A gift}}}
+)");
+  ASSERT_THAT(results, SizeIs(1));
+  EXPECT_THAT(results[0].failures, IsEmpty());
+  const auto differences =
+      DifferencesOf("{content: {letter: {age: \"31\", colour: red}, deal: {title: A deal}}}");
+  ASSERT_THAT(differences, SizeIs(3));
+  EXPECT_EQ(differences[0].what, "content.deal");
+  EXPECT_EQ(differences[0].expected, "ranked");
+  EXPECT_EQ(differences[0].got, "not ranked");
+  EXPECT_THAT(differences[0].why, ElementsAre(HasSubstr("deal: intent_not_applicable")));
+  EXPECT_EQ(differences[1].what, "content.letter.age");
+  EXPECT_EQ(differences[1].expected, "\"31\"");
+  EXPECT_EQ(differences[1].got, "\"30\"");
+  EXPECT_EQ(differences[2].what, "content.letter.colour");
+  EXPECT_EQ(differences[2].got, "no such field");
+}
+
 // Whatever exploration would draw, so that a case has one outcome.
 TEST_F(ScenarioRunnerTest, SeesTheGreedyChoiceAndTheChancesOfOthers) {
   folder_.Write("s.yaml", Replaced(kStrategy, "{max_treatments: 10}",

@@ -120,6 +120,51 @@ TEST_F(AnswerEncoderTest, WritesWhatCanBeUsedFirst) {
   EXPECT_EQ(decoded.earliest().time().seconds(), 23 * 3600 + 59 * 60);
 }
 
+TEST_F(AnswerEncoderTest, WritesWhatFormulasCameTo) {
+  testing::StrategyBuilder builder;
+  CompareIn(*testing::BuildLargeStrategy(builder, 7, {.models = true, .priority = true}));
+  const auto strategy = builder.BuildFromText(
+      std::string(testing::kSmallStrategy) + R"pb(
+        models { name: "rate" formula: "double(customer.tenure_months) / 12.0" }
+        treatments {
+          name: "discount"
+          group: "offer"
+          value: 500
+          model: "rate"
+          content {
+            key: "app"
+            value {
+              fields { key: "text" value: "Less to pay." }
+              computed { key: "euros" value: "customer.monthly_charges / 8.0" }
+              computed { key: "no_text" value: "''" }
+            }
+          }
+          content {
+            key: "ivr"
+            value { computed { key: "months" value: "10 / (customer.tenure_months - 12)" } }
+          }
+        }
+      )pb",
+      {testing::kSolveModel, testing::kSellModel});
+  CompareIn(*strategy);
+  context::DecisionContext context;
+  context.customer_id = "customer-1";
+  context.max_treatments = 1;
+  context.attributes.assign(strategy->context.attributes.defaults().begin(),
+                            strategy->context.attributes.defaults().end());
+  decision::Decision decision;
+  ASSERT_TRUE(Decide(*strategy, context, decision));
+  std::string bytes;
+  AnswerEncoder(*strategy).Append(context, decision, false, bytes);
+  pb::DecideResponse answer;
+  ASSERT_TRUE(answer.ParseFromString(bytes));
+  ASSERT_EQ(answer.treatments(0).treatment_id(), "discount");
+  EXPECT_THAT(answer.treatments(0).content(),
+              ::testing::UnorderedElementsAre(::testing::Pair("text", "Less to pay."),
+                                              ::testing::Pair("euros", "2.5"),
+                                              ::testing::Pair("no_text", "")));
+}
+
 TEST_F(AnswerEncoderTest, WritesTheChancesOfAllAndTheGreedyChoice) {
   testing::StrategyBuilder builder;
   const auto strategy = testing::BuildSmallStrategy(builder);

@@ -804,12 +804,13 @@ TEST(StrategyLoader, ReportsWhatIsWrongWithAModelOfTreesWhereItIsNamed) {
                           "mean \"f0\"?"));
   EXPECT_THAT(LoadWithTrees("{\"version\": ", "").Issues(),
               ElementsAre(HasSubstr("s.yaml:15:25: error: the model file \"taste.json\": ")));
-  EXPECT_THAT(LoadText(Replaced(kSmallStrategy, "file: taste.yaml",
-                                "file: taste.yaml, output: 1, inputs: [{feature: f, input: "
-                                "customer.age}]"))
-                  .Issues(),
-              ElementsAre(HasSubstr("is for models of trees; a YAML model names its inputs itself"),
-                          HasSubstr("is for models of trees")));
+  EXPECT_THAT(
+      LoadText(Replaced(kSmallStrategy, "file: taste.yaml",
+                        "file: taste.yaml, output: 1, inputs: [{feature: f, input: "
+                        "customer.age}]"))
+          .Issues(),
+      ElementsAre(HasSubstr("is for models of trees; other models name their inputs themselves"),
+                  HasSubstr("is for models of trees")));
 }
 
 TEST(StrategyLoader, KeepsWhatTheListOfIssuesHeldBefore) {

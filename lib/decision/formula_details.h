@@ -1,0 +1,32 @@
+#ifndef ATTUNE_LIB_DECISION_FORMULA_DETAILS_H_
+#define ATTUNE_LIB_DECISION_FORMULA_DETAILS_H_
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+#include "absl/functional/function_ref.h"
+#include "lib/arbitration/arbitration.h"
+#include "lib/candidates/rejection.h"
+#include "lib/context/decision_context.h"
+#include "lib/decision/decider.h"
+#include "lib/strategy/strategy.h"
+
+namespace attune::decision {
+
+// Why a formula of the strategy made the treatment drop out, with the values it looked at: "the
+// formula of the priority can't be evaluated: division by zero; customer.lines = 0". Empty when it
+// was for something else. REQUIRES: as RejectionExplainer.
+std::string FormulaDetail(const strategy::Strategy& strategy, const context::DecisionContext& asked,
+                          const Decision& decision, const candidates::Rejection& rejection);
+
+// Calls `visit` with what the formula of the ranked treatment's model looked at, in the order in
+// which it is written, at most `max` values: "customer.open_incidents = 2". False, and nothing is
+// visited, when the model is no formula. REQUIRES: `decision` was made with `strategy`.
+bool ExplainFormulaModel(const strategy::Strategy& strategy, const Decision& decision,
+                         const arbitration::RankedTreatment& ranked, size_t max,
+                         absl::FunctionRef<void(std::string_view)> visit);
+
+}  // namespace attune::decision
+
+#endif  // ATTUNE_LIB_DECISION_FORMULA_DETAILS_H_
