@@ -19,6 +19,9 @@ namespace pb = attune::v1;
 constexpr size_t kMaxIdleWorkspaces = 64;
 // One that a long explanation has made larger isn't kept.
 constexpr size_t kMaxIdleBytes = 256 << 10;
+// Channels that a decision left open times treatments: beyond that the memory of the channels is
+// given back.
+constexpr size_t kMaxIdleCandidates = 16 << 10;
 constexpr int64_t kLogPeriodUs = 1'000'000;
 
 bool HasWaitingModel(const strategy::Strategy& strategy) {
@@ -86,7 +89,12 @@ std::unique_ptr<DecisionService::Workspace> DecisionService::TakeWorkspace() {
 }
 
 void DecisionService::ReturnWorkspace(std::unique_ptr<Workspace> workspace) {
-  const decision::Decision& decision = workspace->decision;
+  decision::Decision& decision = workspace->decision;
+  const size_t treatments = workspace->snapshot->strategy->catalog.treatments.size();
+  if (decision.result.channels.size() * treatments > kMaxIdleCandidates) {
+    decision.result.channels.clear();
+    decision.result.open_channels = 0;
+  }
   const size_t bytes = decision.answer.capacity() + decision.stored_answer.capacity() +
                        decision.event_bytes.capacity();
   if (bytes > kMaxIdleBytes) return;

@@ -259,6 +259,9 @@ void AddRampMetrics(telemetry::Registry& registry, const catalog::Catalog& catal
   counter("attune_evidence_gaps_total",
           "How often events had left the log before they were counted.",
           [](const Fold& fold) { return fold.gaps(); });
+  counter("attune_evidence_failures_total",
+          "How often counting or storing evidence failed, or events could not be read.",
+          [](const Fold& fold) { return fold.failures(); });
 }
 
 void AddInfoMetrics(telemetry::Registry& registry,

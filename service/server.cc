@@ -36,6 +36,10 @@ namespace {
 
 constexpr auto kSyncPeriod = std::chrono::seconds(1);
 constexpr int kTrimEverySyncs = 10;
+// For so long evidence is counted in each period, while there is any, plus one step.
+constexpr auto kCountEvidenceFor = std::chrono::milliseconds(200);
+// The log may grow to so many times its size for the sake of evidence that isn't counted yet.
+constexpr uint64_t kUncountedLogFactor = 2;
 // A connection to the metrics endpoint that says nothing holds one thread until the timeout: the
 // others go on answering scrapes.
 constexpr char kMetricsThreads[] = "4";
@@ -45,7 +49,8 @@ constexpr std::string_view kDecisionKeyPurpose = "attune: key of decision ids an
 constexpr uint64_t kIdKeySeedOffset = 1;
 
 // Writes what was committed to disk once a second, so that power loss takes at most the last second
-// of decisions, counts the evidence that came with it, and keeps the log within its size.
+// of decisions, counts the evidence that came with it, and keeps the log within its size, or within
+// twice that while there is evidence left to count.
 class Housekeeping {
  public:
   // `evidence`: nullptr when there are no ramps.
@@ -65,25 +70,36 @@ class Housekeeping {
   }
 
  private:
+  using Clock = std::chrono::steady_clock;
+  static constexpr Clock::duration kNoWait = Clock::duration::zero();
+
   void Run() {
+    auto next = Clock::now() + kSyncPeriod;
     for (int round = 1;; ++round) {
       {
         MutexLock lock(mutex_);
-        if (!stopping_) changed_.WaitFor(mutex_, kSyncPeriod);
+        if (!stopping_) changed_.WaitFor(mutex_, std::max(next - Clock::now(), kNoWait));
         if (stopping_) return;
       }
+      next = Clock::now() + kSyncPeriod;
       sync_.Report(store_.Sync());
-      const bool trims = round % kTrimEverySyncs == 0;
-      CountEvidence(trims);  // before the log loses any of it
-      if (trims) trim_.Report(store_.TrimLog(log_max_bytes_));
+      const bool all_counted = CountEvidence();
+      if (round % kTrimEverySyncs != 0) continue;
+      if (evidence_ != nullptr) evidence_save_.Report(evidence_->Save());
+      trim_.Report(
+          store_.TrimLog(all_counted ? log_max_bytes_ : kUncountedLogFactor * log_max_bytes_));
     }
   }
 
-  // At most one step, so that it leaves the cores to decisions; what is more waits for the next.
-  void CountEvidence(bool save) {
-    if (evidence_ == nullptr) return;
-    evidence_chore_.Report(evidence_->Step().status());
-    if (save) evidence_save_.Report(evidence_->Save());
+  // Leaves the cores to decisions for most of the time: what is more waits for the next round.
+  // Returns whether there is nothing left to count.
+  bool CountEvidence() {
+    if (evidence_ == nullptr) return true;
+    const auto until = Clock::now() + kCountEvidenceFor;
+    absl::StatusOr<bool> more = true;
+    while (more.ok() && *more && Clock::now() < until) more = evidence_->Step();
+    evidence_chore_.Report(more.status());
+    return more.ok() && !*more;
   }
 
   // Logs the first of a series of failures and the return to normal, not every second the same.

@@ -25,6 +25,7 @@ int FallbackOf(const Settings& settings, int treatment, int channel) {
 bool IsBetter(const Best& a, const Best& b) {
   if (b.slot < 0) return true;
   if (a.contends != b.contends) return a.contends;
+  if (a.is_default != b.is_default) return b.is_default;
   if (!a.contends && a.fallback != b.fallback) return a.fallback < b.fallback;
   return a.priority > b.priority;
 }
@@ -61,7 +62,8 @@ void ChooseChannels(const Settings& settings, const catalog::Catalog& catalog,
           !WhyNoContender(settings, treatment, candidate.propensity, priority).has_value();
       const int fallback = is_taken ? FallbackOf(settings, candidate.treatment, channel)
                                     : static_cast<int>(settings.fallbacks.size());
-      const Best here = {slot, candidate.propensity, priority.value_or(0.0), contends, fallback};
+      const Best here = {slot, priority.value_or(0.0), contends,
+                         candidate.source == scoring::ScoredCandidate::Source::kDefault, fallback};
       if (IsBetter(here, memory.best[index])) memory.best[index] = here;
     }
   }

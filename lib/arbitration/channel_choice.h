@@ -16,10 +16,10 @@ struct ChannelChoice {
   // The best that was found for a treatment so far.
   struct Best {
     int slot = -1;  // -1: no channel allows it
-    double propensity = 0;
     double priority = 0;
     bool contends = false;
-    int fallback = 0;  // index into Settings::fallbacks of the first that names it there
+    bool is_default = false;  // its propensity is the default that on_error declares
+    int fallback = 0;         // index into Settings::fallbacks of the first that names it there
   };
   std::vector<Best> best;            // by index of the treatment
   std::vector<double> group_weight;  // of the channel that is looked at, by group
@@ -27,12 +27,13 @@ struct ChannelChoice {
 
 // Chooses for each treatment that was scored for a channel that is open the one to use it on. In
 // this order: where it contends (it passes the thresholds, and a place of the request takes it);
-// where, contending nowhere, it comes first among the fallbacks; where its priority is highest;
-// where the channel comes first in the strategy. `scored` has the candidates of each channel, by
-// slot. The chosen ones, ascending by treatment, are written to `chosen`. `formula` is that of the
-// priority, where the strategy has one; where it can't tell, the treatment contends only if it must
-// be shown, and its priority counts as 0. What is computed to be shown has no say. Allocates
-// nothing once the memory is warm.
+// where its propensity is no default that on_error declares; where, contending nowhere, it comes
+// first among the fallbacks; where its priority is highest; where the channel comes first in the
+// strategy. What room is left in the places has no say. `scored` has the candidates of each
+// channel, by slot. The chosen ones, ascending by treatment, are written to `chosen`. `formula` is
+// that of the priority, where the strategy has one; where it can't tell, the treatment contends
+// only if it must be shown, and its priority counts as 0. What is computed to be shown has no say.
+// Allocates nothing once the memory is warm.
 void ChooseChannels(const Settings& settings, const catalog::Catalog& catalog,
                     const context::DecisionContext& context,
                     absl::Span<const scoring::ScoredCandidates* const> scored,

@@ -189,8 +189,11 @@ std::optional<Opportunity> FindEarliest(const strategy::Strategy& strategy,
           !MayTellWhenAllowed(strategy, rejection.treatment)) {
         continue;
       }
+      const Fate& fate = result.merge.fates[static_cast<size_t>(rejection.treatment)];
+      const bool is_known = fate.is_time_known && fate.rejection.slot == slot;
       const std::optional<int64_t> from_ms =
-          policy::AllowedFrom(strategy.contact, policy.contact, rejection.treatment);
+          is_known ? fate.allowed_from_ms
+                   : policy::AllowedFrom(strategy.contact, policy.contact, rejection.treatment);
       if (!from_ms || *from_ms > (treatment.valid_until_us - 1) / 1000) continue;
       const Opportunity found = {rejection.treatment, slot, *from_ms};
       if (!earliest || key(found) < key(*earliest)) earliest = found;

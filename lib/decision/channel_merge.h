@@ -23,7 +23,8 @@ struct ChannelMerge {
     bool is_rejected = false;
     int depth = 0;  // how far it came
     candidates::Rejection rejection;
-    // See AllowedFrom; computed only where channels have to be compared.
+    // See AllowedFrom, on the channel of `rejection`; computed only where channels have to be
+    // compared.
     bool is_time_known = false;
     std::optional<int64_t> allowed_from_ms;
   };

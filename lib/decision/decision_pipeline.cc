@@ -108,7 +108,8 @@ void RunPipeline(const strategy::Strategy& strategy, const stops::StopSet& stops
   arbitration::Arbitrate(strategy.arbitration, strategy.catalog, context, result.scored, draw,
                          result.arbitration, computed);
   NoteWhatFormulasFound(strategy.engagement, result);
-  if (context.is_channel_open() && result.arbitration.ranked.empty()) {
+  if (context.is_channel_open() &&
+      (result.arbitration.ranked.empty() || result.arbitration.is_fallback)) {
     result.earliest = FindEarliest(strategy, context, result);
   }
   result.rejected_counts.Clear();

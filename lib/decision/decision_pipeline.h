@@ -77,7 +77,7 @@ struct PipelineResult {
   arbitration::ArbitrationResult arbitration;
   // What the ranked treatments show as far as formulas of the strategy say it, each on its channel.
   ComputedContent content;
-  // What can be used first, when the channel was left open and nothing is ranked.
+  // What can be used first, when the channel was left open and nothing but a fallback is ranked.
   std::optional<Opportunity> earliest;
 
   // The first `open_channels` of these are the decision's, by slot; 0: its channel was named.

@@ -17,10 +17,26 @@ namespace attune::decision {
 namespace {
 
 constexpr int kMaxSituations = 256;
+constexpr int kMaxOpenChannels = 8;
 // So that exploration works, where there is any.
 constexpr double kDraw = 0.5;
 // How often every model scores every treatment.
 constexpr int kRounds = 2;
+
+// With as many channels as callers tend to leave open, and every place.
+void WarmUpOpenChannels(const strategy::Strategy& strategy, context::DecisionContext& context,
+                        StageTimer& timer, Decision& decision) {
+  for (int channel = 0; channel < std::min(strategy.context.channels.size(), kMaxOpenChannels);
+       ++channel) {
+    context.open_channels.push_back(channel);
+  }
+  if (context.open_channels.empty()) return;
+  context.channel = context.open_channels.front();
+  context.placements.resize(strategy.arbitration.placements.size());
+  std::iota(context.placements.begin(), context.placements.end(), 0);
+  RunPipeline(strategy, stops::StopSet(), context, customer::CustomerState(), decision.features,
+              kDraw, timer, decision.result);
+}
 
 }  // namespace
 
@@ -62,6 +78,8 @@ void WarmUp(const strategy::Strategy& strategy, int64_t time_us, Decision& decis
     RunPipeline(strategy, stops::StopSet(), context, customer::CustomerState(), decision.features,
                 kDraw, timer, decision.result);
   }
+  context.intent = context::kUnknownIntent;
+  WarmUpOpenChannels(strategy, context, timer, decision);
 }
 
 }  // namespace attune::decision

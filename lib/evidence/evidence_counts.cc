@@ -5,16 +5,69 @@
 #include "absl/status/status.h"
 #include "attune/storage/v1/event.pb.h"
 #include "attune/storage/v1/evidence.pb.h"
+#include "google/protobuf/io/coded_stream.h"
+#include "google/protobuf/wire_format_lite.h"
 #include "lib/storage/name_dictionary.h"
 
 namespace attune::evidence {
 namespace {
+
+using google::protobuf::internal::WireFormatLite;
+using google::protobuf::io::CodedInputStream;
 
 constexpr uint32_t kDecided = 0;
 
 bool ParseFrom(std::string_view bytes, google::protobuf::MessageLite& message) {
   return bytes.size() <= static_cast<size_t>(std::numeric_limits<int>::max()) &&
          message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()));
+}
+
+bool ReadNumbers(uint32_t tag, CodedInputStream& in, std::vector<uint32_t>& out) {
+  uint32_t number = 0;
+  if (WireFormatLite::GetTagWireType(tag) == WireFormatLite::WIRETYPE_VARINT) {
+    if (!in.ReadVarint32(&number)) return false;
+    out.push_back(number);
+    return true;
+  }
+  if (WireFormatLite::GetTagWireType(tag) != WireFormatLite::WIRETYPE_LENGTH_DELIMITED) {
+    return false;
+  }
+  int bytes = 0;
+  if (!in.ReadVarintSizeAsInt(&bytes) || bytes > in.BytesUntilLimit()) return false;
+  const CodedInputStream::Limit limit = in.PushLimit(bytes);
+  while (in.BytesUntilLimit() > 0) {
+    if (!in.ReadVarint32(&number)) return false;
+    out.push_back(number);
+  }
+  in.PopLimit(limit);
+  return true;
+}
+
+// Features, attributes and the answer, which make most of a decision's bytes, are stepped over.
+bool ReadScoredAndRanking(std::string_view payload, std::vector<uint32_t>& scored,
+                          std::vector<uint32_t>& ranking) {
+  using storage::v1::DecisionEvent;
+  scored.clear();
+  ranking.clear();
+  if (payload.size() > static_cast<size_t>(std::numeric_limits<int>::max())) return false;
+  const auto size = static_cast<int>(payload.size());
+  CodedInputStream in(reinterpret_cast<const uint8_t*>(payload.data()), size);
+  in.PushLimit(size);
+  while (const uint32_t tag = in.ReadTag()) {
+    bool read = false;
+    switch (WireFormatLite::GetTagFieldNumber(tag)) {
+      case DecisionEvent::kScoredFieldNumber:
+        read = ReadNumbers(tag, in, scored);
+        break;
+      case DecisionEvent::kRankingFieldNumber:
+        read = ReadNumbers(tag, in, ranking);
+        break;
+      default:
+        read = WireFormatLite::SkipField(&in, tag);
+    }
+    if (!read) return false;
+  }
+  return in.ConsumedEntireMessage();
 }
 
 }  // namespace
@@ -64,12 +117,11 @@ bool EvidenceCounts::Add(const storage::LogEntry& entry) {
 }
 
 bool EvidenceCounts::AddDecision(std::string_view payload) {
-  storage::v1::DecisionEvent event;
-  if (!ParseFrom(payload, event)) return false;
-  if (event.ranking().empty()) return true;
-  const uint32_t top = event.ranking(0);
-  if (top >= static_cast<uint32_t>(event.scored_size())) return false;
-  return Count({event.scored(static_cast<int>(top)), kDecided});
+  if (!ReadScoredAndRanking(payload, scored_, ranking_)) return false;
+  if (ranking_.empty()) return true;
+  const uint32_t top = ranking_.front();
+  if (top >= scored_.size()) return false;
+  return Count({scored_[top], kDecided});
 }
 
 bool EvidenceCounts::AddInteractions(std::string_view payload) {

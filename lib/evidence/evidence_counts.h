@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "lib/catalog/catalog.h"
@@ -33,6 +34,10 @@ class EvidenceCounts {
   // kMaxCounts pairs.
   bool Add(const storage::LogEntry& entry);
 
+  // Goes on there, as if what is before it had been counted. REQUIRES: it is not before
+  // next_position().
+  void SkipTo(uint64_t position) { next_position_ = position; }
+
   // Where to go on reading the log.
   uint64_t next_position() const { return next_position_; }
 
@@ -51,6 +56,9 @@ class EvidenceCounts {
 
   uint64_t next_position_ = 0;
   std::map<Key, int64_t> counts_;  // none with a count of 0
+  // Memory of AddDecision.
+  std::vector<uint32_t> scored_;
+  std::vector<uint32_t> ranking_;
 };
 
 }  // namespace attune::evidence

@@ -12,6 +12,8 @@ namespace {
 constexpr std::string_view kBlobName = "evidence";
 // Stands for the oldest event that the log has.
 constexpr uint64_t kStartOfLog = 0;
+// No event has this position or a later one.
+constexpr uint64_t kEndOfLog = uint64_t{1} << 62;
 
 std::vector<int64_t> EvidenceOf(const catalog::Catalog& catalog, const EvidenceCounts& counts) {
   std::vector<int64_t> evidence;
@@ -28,10 +30,11 @@ std::vector<int64_t> EvidenceOf(const catalog::Catalog& catalog, const EvidenceC
 absl::StatusOr<std::unique_ptr<EvidenceFold>> EvidenceFold::Load(storage::StateStore* store,
                                                                  const catalog::Catalog* catalog) {
   const absl::StatusOr<std::optional<std::string>> blob = store->GetBlob(kBlobName);
-  if (!blob.ok()) return blob.status();
+  if (!blob.ok() && !absl::IsDataLoss(blob.status())) return blob.status();
   std::unique_ptr<EvidenceFold> fold(new EvidenceFold(store, catalog));
   EvidenceCounts counts;
-  if (blob->has_value()) {
+  fold->was_damaged_ = !blob.ok();
+  if (blob.ok() && blob->has_value()) {
     absl::StatusOr<EvidenceCounts> stored = EvidenceCounts::Parse(**blob);
     fold->was_damaged_ = !stored.ok();
     if (stored.ok()) counts = *std::move(stored);
@@ -61,6 +64,8 @@ absl::StatusOr<bool> EvidenceFold::Step() {
     gaps_.fetch_add(1, std::memory_order_relaxed);
     more = ReadOn(kStartOfLog, counts_);
   }
+  if (!more.ok()) failures_.fetch_add(1, std::memory_order_relaxed);
+  if (absl::IsDataLoss(more.status())) more = SkipDamage(more.status(), counts_);
   // What came before an error counts, too.
   if (counts_.next_position() != before) Publish(counts_);
   return more;
@@ -68,13 +73,40 @@ absl::StatusOr<bool> EvidenceFold::Step() {
 
 absl::StatusOr<bool> EvidenceFold::ReadOn(uint64_t from, EvidenceCounts& counts) {
   int read = 0;
+  size_t bytes = 0;
+  bool more = false;
   const absl::Status status = store_.ReadLog(from, [&](const storage::LogEntry& entry) {
     if (!counts.Add(entry)) uncounted_.fetch_add(1, std::memory_order_relaxed);
-    return ++read < kMaxEventsPerStep;
+    bytes += entry.payload.size();
+    more = ++read >= kMaxEventsPerStep || bytes >= kMaxBytesPerStep;
+    return !more;
   });
   events_.fetch_add(static_cast<uint64_t>(read), std::memory_order_relaxed);
   if (!status.ok()) return status;
-  return read == kMaxEventsPerStep;
+  return more;
+}
+
+// Nobody tells where the damage ends: it is looked for in steps that double, then in between.
+absl::StatusOr<bool> EvidenceFold::SkipDamage(const absl::Status& problem, EvidenceCounts& counts) {
+  uint64_t damaged = counts.next_position();
+  std::optional<uint64_t> readable;
+  for (uint64_t step = 1; !readable || *readable - damaged > 1;) {
+    const uint64_t at = readable ? damaged + (*readable - damaged) / 2 : damaged + step;
+    if (at >= kEndOfLog) return problem;
+    const absl::Status status =
+        store_.ReadLog(at, [](const storage::LogEntry& /*entry*/) { return false; });
+    if (status.ok()) {
+      readable = at;
+    } else if (absl::IsDataLoss(status) || absl::IsOutOfRange(status)) {
+      damaged = at;
+      step *= 2;
+    } else {
+      return status;
+    }
+  }
+  uncounted_.fetch_add(1, std::memory_order_relaxed);
+  counts.SkipTo(*readable);
+  return true;
 }
 
 void EvidenceFold::Publish(const EvidenceCounts& counts) {
@@ -91,6 +123,12 @@ void EvidenceFold::Publish(const EvidenceCounts& counts) {
 absl::Status EvidenceFold::Save() {
   MutexLock stepping(stepping_);
   if (counts_.next_position() == saved_position_) return absl::OkStatus();
+  absl::Status status = SaveCounts();
+  if (!status.ok()) failures_.fetch_add(1, std::memory_order_relaxed);
+  return status;
+}
+
+absl::Status EvidenceFold::SaveCounts() {
   // First the events: those that power loss takes would stay counted, and others would come to
   // their positions and be taken for them.
   if (absl::Status status = store_.Sync(); !status.ok()) return status;

@@ -2,6 +2,7 @@
 #define ATTUNE_LIB_EVIDENCE_EVIDENCE_FOLD_H_
 
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 
@@ -16,8 +17,10 @@
 
 namespace attune::evidence {
 
-// Most events that one step counts.
+// Most events that one step counts, and about how many bytes of them: the event that exceeds the
+// bound is the step's last.
 inline constexpr int kMaxEventsPerStep = 100'000;
+inline constexpr size_t kMaxBytesPerStep = 16 << 20;
 
 // Counts the evidence of treatments from the event log, keeps it in the store, and tells decisions
 // how far the ramps have come. Each event counts once, whenever the process is killed: what is
@@ -30,8 +33,10 @@ class EvidenceFold {
   static absl::StatusOr<std::unique_ptr<EvidenceFold>> Load(storage::StateStore* store,
                                                             const catalog::Catalog* catalog);
 
-  // Counts the next events, at most kMaxEventsPerStep; the next decision sees them. True: there may
-  // be more. After an error it goes on where it stopped.
+  // Counts the next events, at most kMaxEventsPerStep and kMaxBytesPerStep; the next decision sees
+  // them. True: there may be more. After an error it goes on where it stopped. What the log can't
+  // read because it is damaged is left out, once there is something to read behind it or the log
+  // ends there; DATA_LOSS: there is no such place.
   absl::StatusOr<bool> Step() ABSL_LOCKS_EXCLUDED(stepping_, mutex_);
 
   // Stores what was counted, unless it is stored already, and returns when that survives power
@@ -48,10 +53,13 @@ class EvidenceFold {
 
   // Since the start; take no lock.
   uint64_t events() const { return events_.load(std::memory_order_relaxed); }
-  // Of these, how many could not be counted: damaged, or beyond kMaxCounts.
+  // How often events could not be counted: damaged, or beyond kMaxCounts. What the log can't read
+  // counts as one, however many there were.
   uint64_t uncounted() const { return uncounted_.load(std::memory_order_relaxed); }
   // How often events had left the log before they were counted.
   uint64_t gaps() const { return gaps_.load(std::memory_order_relaxed); }
+  // How often a step or storing failed, or had to leave out what the log can't read.
+  uint64_t failures() const { return failures_.load(std::memory_order_relaxed); }
 
  private:
   EvidenceFold(storage::StateStore* store, const catalog::Catalog* catalog)
@@ -59,6 +67,10 @@ class EvidenceFold {
 
   // Reads the log from where `counts` has come to.
   absl::StatusOr<bool> ReadOn(uint64_t from, EvidenceCounts& counts);
+  // Moves `counts` behind what the log can't read. True: there may be more; an error: `problem`,
+  // when no place can be read, or another one.
+  absl::StatusOr<bool> SkipDamage(const absl::Status& problem, EvidenceCounts& counts);
+  absl::Status SaveCounts() ABSL_EXCLUSIVE_LOCKS_REQUIRED(stepping_);
   void Publish(const EvidenceCounts& counts) ABSL_LOCKS_EXCLUDED(mutex_);
 
   storage::StateStore& store_;
@@ -67,6 +79,7 @@ class EvidenceFold {
   std::atomic<uint64_t> events_{0};
   std::atomic<uint64_t> uncounted_{0};
   std::atomic<uint64_t> gaps_{0};
+  std::atomic<uint64_t> failures_{0};
   std::atomic<uint64_t> generation_{1};
 
   Mutex stepping_;  // before mutex_

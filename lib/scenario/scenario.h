@@ -89,8 +89,9 @@ struct RampState {
 
 // A situation as an interaction tells it.
 struct Situation {
-  std::string channel;  // context::kEveryChannel: open
-  std::string intent;   // empty: not known
+  std::string channel;                     // context::kEveryChannel: open
+  std::vector<std::string> open_channels;  // instead of `channel`
+  std::string intent;                      // empty: not known
   std::vector<std::pair<std::string, OwnedValue>> attributes;
   std::vector<std::string> treatment_ids;
   int max_treatments = 0;  // 0: as the strategy says

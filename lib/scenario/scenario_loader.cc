@@ -47,6 +47,7 @@ v1::ScenarioStep FirstStep(const v1::ScenarioCase& source) {
   if (source.has_ramps()) *step.mutable_ramps() = source.ramps();
   if (source.has_at()) *step.mutable_at() = source.at();
   step.set_channel(source.channel());
+  *step.mutable_open_channels() = source.open_channels();
   if (source.has_intent()) step.set_intent(source.intent());
   *step.mutable_attributes() = source.attributes();
   *step.mutable_treatment_ids() = source.treatment_ids();
@@ -242,7 +243,10 @@ absl::Time Compiler::CompileTime(const v1::ScenarioStep& source, const std::stri
 Situation Compiler::CompileSituation(const v1::ScenarioStep& source, const std::string& path,
                                      const Situation& before) {
   Situation situation = before;
-  if (!source.channel().empty()) situation.channel = source.channel();
+  if (!source.channel().empty() || !source.open_channels().empty()) {
+    situation.channel = source.channel();
+    situation.open_channels.assign(source.open_channels().begin(), source.open_channels().end());
+  }
   if (source.has_intent()) situation.intent = source.intent();
   if (!source.attributes().empty()) situation.attributes.clear();
   for (const auto& [name, literal] : source.attributes()) {
@@ -378,7 +382,9 @@ void Compiler::AddInteraction(const v1::ScenarioInteraction& source, const std::
     if (outcome < 0) ReportUnknown("outcome", source.outcome(), known, Field(path, "outcome"));
   }
   const bool has_channel = !source.channel().empty();
-  const std::string& channel = has_channel ? source.channel() : step.situation.channel;
+  const std::vector<std::string>& open = step.situation.open_channels;
+  const std::string& met_on = open.empty() ? step.situation.channel : open.front();
+  const std::string& channel = has_channel ? source.channel() : met_on;
   const bool is_anywhere = !has_channel && channel == context::kEveryChannel;
   const int index = is_anywhere ? 0 : strategy_.context.channels.IndexOf(channel);
   if (index >= 0) interaction.channel = strategy_.context.channels[index].number;

@@ -1,8 +1,10 @@
 #include "lib/scenario/scenario_runner.h"
 
+#include <string>
 #include <utility>
 
 #include "absl/status/status.h"
+#include "absl/strings/str_join.h"
 #include "lib/base/hash.h"
 #include "lib/base/violations.h"
 #include "lib/evidence/ramp_shares.h"
@@ -23,6 +25,11 @@ absl::Status FirstError(const std::vector<absl::StatusOr<Result>>& results) {
     if (!result.ok()) return result.status();
   }
   return absl::OkStatus();
+}
+
+std::string ChannelText(const Situation& situation) {
+  return situation.open_channels.empty() ? situation.channel
+                                         : absl::StrJoin(situation.open_channels, ", ");
 }
 
 }  // namespace
@@ -59,7 +66,7 @@ absl::StatusOr<CaseResult> ScenarioRunner::RunCase(const strategy::Strategy& str
     if (!differences.ok()) return differences.status();
     if (differences->empty()) continue;
     result.failures.push_back(
-        {static_cast<int>(i), step.at, step.situation.channel, *std::move(differences)});
+        {static_cast<int>(i), step.at, ChannelText(step.situation), *std::move(differences)});
   }
   return result;
 }

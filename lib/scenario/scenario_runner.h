@@ -21,7 +21,7 @@ namespace attune::scenario {
 struct StepFailure {
   int step = 0;  // 0: the case itself; from 1 on: of its `then`
   absl::Time at;
-  std::string channel;
+  std::string channel;  // or those that are open, "web, ivr"; "*" for all
   std::vector<Difference> differences;
 };
 

@@ -9,7 +9,8 @@ void NormaliseSituation(const strategy::Strategy& strategy, std::string_view cus
                         context::DecisionContext& context, Violations& violations) {
   context::DecisionRequest request;
   request.customer_id = customer_id;
-  if (situation.channel == context::kEveryChannel) {
+  request.open_channels.assign(situation.open_channels.begin(), situation.open_channels.end());
+  if (situation.open_channels.empty() && situation.channel == context::kEveryChannel) {
     request.open_channels = {context::kEveryChannel};
   } else {
     request.channel = situation.channel;

@@ -169,6 +169,8 @@ absl::Status BlobStore::WriteChunks(std::string_view bytes, const Header& header
 
 absl::Status BlobStore::WriteHeader(std::string_view name, const Header& header) {
   absl::StatusOr<std::optional<Header>> earlier = ReadHeader(rocksdb::ReadOptions(), name);
+  // What is damaged may be written anew. Chunks of it that nobody can name go at the next start.
+  if (absl::IsDataLoss(earlier.status())) earlier = std::nullopt;
   if (!earlier.ok()) return earlier.status();
   std::string value;
   PutFixed(value, header.generation);

@@ -157,18 +157,20 @@ std::string PlaceOf(const v1::DecideResponse& response, const std::string& treat
   return "";
 }
 
-std::string NothingText(const v1::DecideResponse& response) {
-  std::string text = "No treatment qualified.\n";
-  if (!response.has_earliest()) return text;
+// What can be used first, when all that is ranked is a fallback, or nothing.
+std::string EarliestText(const v1::DecideResponse& response) {
+  if (!response.has_earliest()) return "";
   const v1::NextOpportunity& earliest = response.earliest();
-  absl::StrAppend(&text, "The earliest is ", TerminalSafe(earliest.treatment_id()), " on ",
-                  TerminalSafe(earliest.channel()), ", from ", TimeUtil::ToString(earliest.time()),
-                  ".\n");
-  return text;
+  return absl::StrCat("The earliest ", response.treatments().empty() ? "" : "but a fallback ",
+                      "is ", TerminalSafe(earliest.treatment_id()), " on ",
+                      TerminalSafe(earliest.channel()), ", from ",
+                      TimeUtil::ToString(earliest.time()), ".\n");
 }
 
 std::string RankingText(const v1::DecideRequest& request, const v1::DecideResponse& response) {
-  if (response.treatments().empty()) return NothingText(response);
+  if (response.treatments().empty()) {
+    return absl::StrCat("No treatment qualified.\n", EarliestText(response));
+  }
   const bool explain = request.explain();
   const Extras extras(request, response);
   Table table = RankingTable(extras, explain);
@@ -193,7 +195,7 @@ std::string RankingText(const v1::DecideRequest& request, const v1::DecideRespon
     }
     table.AddRow(std::move(cells));
   }
-  return table.ToString();
+  return table.ToString() + EarliestText(response);
 }
 
 std::string CountsText(const v1::DecideResponse& response) {
@@ -350,7 +352,8 @@ void AddOptions(CLI::App& command, const std::shared_ptr<DecideFlags>& flags) {
   command
       .add_option_function<int32_t>(
           "--max", [flags](const int32_t& max) { flags->request.set_max_treatments(max); },
-          "How many treatments to return at most, 1 to 100. Default:\nthe strategy's own number.")
+          "How many treatments to return at most, 1 to 100. Default:\nthe strategy's own number; "
+          "with --placement as many as the\nplaces take.")
       ->type_name("N")
       ->check(CLI::Range(1, 100));
   command

@@ -276,6 +276,16 @@ TEST_F(ChooseChannelsTest, AChannelOnWhichItPassesTheThresholdsIsBetter) {
   EXPECT_THAT(Chosen(), ElementsAre(Pair(0, 1)));
 }
 
+TEST_F(ChooseChannelsTest, ADefaultNeverBeatsAScore) {
+  Add(0, 10);
+  Score(0, 0, 0.9);
+  by_slot_[0].scored.back().source = scoring::ScoredCandidate::Source::kDefault;
+  Score(1, 0, 0.6);
+  EXPECT_THAT(Chosen(), ElementsAre(Pair(0, 1)));
+  settings_.min_propensity = 0.7;
+  EXPECT_THAT(Chosen(), ElementsAre(Pair(0, 0))) << "only there it contends";
+}
+
 TEST_F(ChooseChannelsTest, AFallbackIsUsedWhereItIsTheFirst) {
   Add(0, 10);
   catalog_.treatments[0].only_as_fallback = true;

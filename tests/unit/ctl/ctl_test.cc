@@ -442,6 +442,10 @@ TEST_F(CtlServerTest, DecideTellsWhatCanBeUsedFirst) {
   EXPECT_THAT(Run({"decide", "C1", "--any_channel"}).out,
               HasSubstr("No treatment qualified.\nThe earliest is fast_track on ivr, from "
                         "2026-03-01T00:00:00Z.\n"));
+  *response.mutable_treatments() = Decision().treatments();
+  server_.decisions().AnswerWith(response);
+  EXPECT_THAT(Run({"decide", "C1", "--any_channel"}).out,
+              HasSubstr("\nThe earliest but a fallback is fast_track on ivr, from "));
 }
 
 TEST_F(CtlServerTest, DecidePrintsTheRanking) {

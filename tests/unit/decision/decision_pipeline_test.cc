@@ -326,8 +326,14 @@ TEST(RunPipelineTest, AnOpenChannelRanksEachTreatmentWhereItsPriorityIsHighest) 
     const auto customer = customer::CustomerState::Parse(record, "c").value();
     StageTimes times;
     StageTimer timer(times);
-    // By treatment: the best priority with which it contends, and where.
-    std::map<int, std::pair<double, int>> best;
+    // By treatment: whether its score is a default everywhere, the best priority with which it
+    // contends, and where.
+    struct Best {
+      bool is_default;
+      double priority;
+      int channel;
+    };
+    std::map<int, Best> best;
     for (context.channel = 0; context.channel < 3; ++context.channel) {
       PipelineResult alone;
       RunPipeline(*strategy, stops::StopSet(), context, customer, features, std::nullopt, timer,
@@ -337,9 +343,15 @@ TEST(RunPipelineTest, AnOpenChannelRanksEachTreatmentWhereItsPriorityIsHighest) 
         const auto& reason = alone.arbitration.reason[i];
         if (reason && *reason != candidates::Reason::kGroupLimitReached) continue;
         const double priority = alone.arbitration.priority[i];
-        const auto [known, is_new] = best.try_emplace(alone.scored.scored[i].treatment,
-                                                      std::pair(priority, context.channel));
-        if (!is_new && priority > known->second.first) known->second = {priority, context.channel};
+        const bool is_default =
+            alone.scored.scored[i].source == scoring::ScoredCandidate::Source::kDefault;
+        const Best here = {is_default, priority, context.channel};
+        const auto [known, is_new] = best.try_emplace(alone.scored.scored[i].treatment, here);
+        const Best& there = known->second;
+        if (is_new) continue;
+        if (is_default != there.is_default ? there.is_default : priority > there.priority) {
+          known->second = here;
+        }
       }
     }
     context.channel = 0;
@@ -352,10 +364,10 @@ TEST(RunPipelineTest, AnOpenChannelRanksEachTreatmentWhereItsPriorityIsHighest) 
     }
     ASSERT_EQ(open.arbitration.ranked.empty(), best.empty()) << round;
     for (const auto& ranked : open.arbitration.ranked) {
-      const auto& [priority, channel] = best.at(ranked.treatment);
-      EXPECT_EQ(ranked.priority, priority) << round;
-      EXPECT_EQ(context.ChannelOf(open.SlotOf(ranked)), channel) << round;
-      elsewhere += channel != 0 ? 1 : 0;
+      const Best& expected = best.at(ranked.treatment);
+      EXPECT_EQ(ranked.priority, expected.priority) << round;
+      EXPECT_EQ(context.ChannelOf(open.SlotOf(ranked)), expected.channel) << round;
+      elsewhere += expected.channel != 0 ? 1 : 0;
       ++compared;
     }
   }

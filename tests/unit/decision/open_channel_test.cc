@@ -241,6 +241,45 @@ TEST_F(OpenChannelTest, TellsWhatCanBeUsedFirst) {
   EXPECT_FALSE(decision_.result.earliest) << "something is ranked";
 }
 
+TEST_F(OpenChannelTest, AFallbackDoesNotHideWhatComesFirst) {
+  Use(R"pb(
+    treatments {
+      name: "survey"
+      group: "care"
+      value: 10
+      model: "sell"
+      contact {
+        name: "night"
+        quiet_hours { from: "00:00" until: "09:00" }
+      }
+      content {
+        key: "app"
+        value { fields { key: "text" value: "How are we doing?" } }
+      }
+    }
+    treatments {
+      name: "menu"
+      group: "care"
+      value: 1
+      model: "sell"
+      only_as_fallback: true
+      content {
+        key: "app"
+        value { fields { key: "text" value: "What can we do?" } }
+      }
+    }
+    fallbacks { treatment: "menu" }
+  )pb");
+  const int survey = strategy_->catalog.Find("survey");
+  context_.restricted = true;
+  context_.restricted_to = {survey, strategy_->catalog.Find("menu")};
+  ASSERT_TRUE(Decide().ok());
+  EXPECT_THAT(Ranking(), ElementsAre("menu on app"));
+  ASSERT_TRUE(decision_.result.earliest);
+  EXPECT_EQ(decision_.result.earliest->treatment, survey);
+  EXPECT_EQ(decision_.result.earliest->time_ms, kMidnightUs / 1000 + 9 * kHourMs);
+}
+
 TEST_F(OpenChannelTest, WhatIsNoLongerValidThenIsNoOpportunity) {
   Use("contact { name: 'night' quiet_hours { from: '00:00' until: '09:00' } }");
   for (catalog::Treatment& treatment : strategy_->catalog.treatments) {

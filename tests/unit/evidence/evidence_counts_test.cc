@@ -124,6 +124,24 @@ TEST(EvidenceCountsTest, KnowsWhatIsDamaged) {
   EXPECT_TRUE(is_damaged(stored)) << "the same pair twice";
 }
 
+TEST(EvidenceCountsTest, StepsOverWhatADecisionHasBesides) {
+  storage::v1::DecisionEvent event;
+  event.set_features(std::string(1000, 'f'));
+  event.set_time_us(1);
+  event.add_scored(kCable);
+  event.add_scored(kUpgrade);
+  event.add_propensity(0.5F);
+  event.add_ranking(1);
+  event.set_answer(std::string(1000, 'a'));
+  const std::string payload = event.SerializeAsString();
+  EvidenceCounts counts;
+  EXPECT_TRUE(counts.Add({1, {}, storage::EventType::kDecision, payload}));
+  EXPECT_EQ(counts.EvidenceFor(Counting({}, true), kUpgrade), 1);
+  EXPECT_FALSE(
+      counts.Add({2, {}, storage::EventType::kDecision, payload.substr(0, payload.size() - 1)}));
+  EXPECT_EQ(counts.EvidenceFor(Counting({}, true), kUpgrade), 1) << "it was torn";
+}
+
 TEST(EvidenceCountsTest, GoesOnAfterADamagedEvent) {
   EvidenceCounts counts;
   EXPECT_FALSE(counts.Add({1, {}, storage::EventType::kInteractions, "\xff"}));

@@ -20,15 +20,28 @@ namespace {
 class TrimmedStore : public testing::FakeStateStore {
  public:
   void StartLogAt(uint64_t start) { start_ = start; }
+  // What is at these positions can't be read.
+  void Damage(uint64_t first, uint64_t last) {
+    first_damaged_ = first;
+    last_damaged_ = last;
+  }
 
   absl::Status ReadLog(uint64_t from,
                        const std::function<bool(const storage::LogEntry&)>& visit) const override {
     if (from != 0 && from < start_) return absl::OutOfRangeError("left the log");
-    return FakeStateStore::ReadLog(std::max(from, start_), visit);
+    bool damaged = false;
+    const absl::Status status =
+        FakeStateStore::ReadLog(std::max(from, start_), [&](const storage::LogEntry& entry) {
+          damaged = entry.position >= first_damaged_ && entry.position <= last_damaged_;
+          return !damaged && visit(entry);
+        });
+    return damaged ? absl::DataLossError("damaged") : status;
   }
 
  private:
   uint64_t start_ = 0;
+  uint64_t first_damaged_ = 1;
+  uint64_t last_damaged_ = 0;
 };
 
 class EvidenceFoldTest : public ::testing::Test {
@@ -198,6 +211,10 @@ TEST_F(EvidenceFoldTest, DamagedEvidenceIsCountedAnew) {
   Load();
   EXPECT_TRUE(fold_->was_damaged());
   EXPECT_EQ(Step(), 6);
+  store_.SetFaults({.read_blob = absl::DataLossError("damaged")});
+  Load();
+  EXPECT_TRUE(fold_->was_damaged());
+  EXPECT_EQ(Step(), 6);
   store_.SetFaults({.read_blob = absl::UnavailableError("not now")});
   EXPECT_TRUE(absl::IsUnavailable(EvidenceFold::Load(&store_, &catalog_).status()));
 }
@@ -211,6 +228,41 @@ TEST_F(EvidenceFoldTest, AStepIsBounded) {
   Show(1);
   EXPECT_TRUE(CountAll(*fold_).ok());
   EXPECT_EQ(fold_->shares()->evidence(kRamp), kMaxEventsPerStep + 2);
+}
+
+TEST_F(EvidenceFoldTest, AStepIsBoundedInBytes) {
+  constexpr int kTimes = 200'000;  // of 6 bytes each: 14 events are just more than 16 MiB
+  for (int i = 0; i < 15; ++i) Show(kTimes);
+  EXPECT_TRUE(fold_->Step().value()) << "there is more";
+  EXPECT_EQ(fold_->shares()->evidence(kRamp), 14 * kTimes);
+  EXPECT_FALSE(fold_->Step().value());
+  EXPECT_EQ(fold_->shares()->evidence(kRamp), 15 * kTimes);
+}
+
+TEST_F(EvidenceFoldTest, WhatTheLogCannotReadIsLeftOut) {
+  Show(1);
+  const uint64_t first = Show(10);
+  for (int i = 0; i < 5; ++i) Show(10);
+  const uint64_t last = Show(10);
+  Show(2);
+  store_.Damage(first, last);
+  EXPECT_TRUE(CountAll(*fold_).ok());
+  EXPECT_EQ(fold_->shares()->evidence(kRamp), 3);
+  EXPECT_EQ(fold_->uncounted(), 1u);
+  EXPECT_EQ(fold_->failures(), 1u);
+  const uint64_t newest = Show(10);
+  store_.Damage(newest, newest);
+  EXPECT_TRUE(CountAll(*fold_).ok());
+  Show(4);
+  EXPECT_EQ(Step(), 7) << "the end of the log was damaged, what comes after is counted";
+}
+
+TEST_F(EvidenceFoldTest, ALogThatIsDamagedEverywhereIsTold) {
+  Show(1);
+  store_.SetFaults({.read_log = absl::DataLossError("damaged")});
+  EXPECT_TRUE(absl::IsDataLoss(fold_->Step().status()));
+  store_.SetFaults({});
+  EXPECT_EQ(Step(), 1);
 }
 
 TEST_F(EvidenceFoldTest, ADamagedEventIsLeftOut) {

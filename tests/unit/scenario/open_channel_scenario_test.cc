@@ -123,5 +123,37 @@ TEST_F(OpenChannelScenarioTest, WhatHappenedNowhereInParticularHappenedOnTheFirs
             file_->strategy->context.channels[0].number);
 }
 
+TEST_F(OpenChannelScenarioTest, SomeChannelsAreOpen) {
+  constexpr std::string_view kCases = R"(
+  - name: one of two
+    open_channels: [ivr]
+    history: [{ago: 1h, treatment: gift, outcome: shown}]
+    expect: {ranking: [gift, letter], channels: {gift: ivr, letter: ivr}}
+    then:
+      - {channel: web, expect: {includes: [letter], channels: {letter: web}}}
+      - {open_channels: [ivr, web], expect: {channels: {letter: web}}}
+)";
+  EXPECT_THAT(Differences(kCases), IsEmpty());
+  EXPECT_EQ(file_->cases[0].steps[0].history[0].channel,
+            file_->strategy->context.channels[1].number);
+}
+
+TEST_F(OpenChannelScenarioTest, OpenChannelsAreChecked) {
+  EXPECT_FALSE(Load(R"(
+  - name: wrong
+    open_channels: [webb]
+    expect: {includes: [gift]}
+  - name: both
+    channel: web
+    open_channels: [web]
+    expect: {includes: [gift]}
+)"));
+  EXPECT_THAT(folder_.Issues(),
+              ElementsAre("s.cases.yaml:7:21: open_channels[0] is \"webb\", which is no channel of "
+                          "the strategy; did you mean \"web\"?",
+                          "s.cases.yaml:10:14: channel must be empty when there are open_channels; "
+                          "give the one or the other"));
+}
+
 }  // namespace
 }  // namespace attune::scenario
