@@ -95,6 +95,16 @@ bool Call::DeadlinePassed() const {
          deadline <= std::chrono::system_clock::now();
 }
 
+RpcStatus Call::TooLate() {
+  return absl::DeadlineExceededError("the deadline had passed before the call was looked at");
+}
+
+RpcStatus Call::Abandoned() const {
+  if (DeadlinePassed()) return TooLate();
+  if (context_.cancelled()) return absl::CancelledError("the client is gone");
+  return {};
+}
+
 grpc::Status Call::End(const RpcStatus& status) {
   ended_ = true;
   const bool cancelled = context_.cancelled();

@@ -99,6 +99,10 @@ class Call {
 
   // True when the client does not wait any more for a call that has just come.
   bool DeadlinePassed() const;
+  static RpcStatus TooLate();
+  // For a task of the executor, which may have waited long in its queue: why nobody wants the
+  // answer any more; OK: somebody does.
+  RpcStatus Abandoned() const;
   // Tells the observer and adds what the status wants in the trailing metadata. Before the
   // operation that ends the call, on the thread that works on it.
   grpc::Status End(const RpcStatus& status);

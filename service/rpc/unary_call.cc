@@ -3,13 +3,6 @@
 #include "service/rpc/event_loop.h"
 
 namespace attune::rpc {
-namespace {
-
-RpcStatus TooLate() {
-  return absl::DeadlineExceededError("the deadline had passed before the call was looked at");
-}
-
-}  // namespace
 
 void UnaryCall::Request(grpc::ServerContext* context, void* tag) {
   writer_.emplace(context);
@@ -58,15 +51,8 @@ void BlockingUnaryCall::OnStarted() {
 
 void BlockingUnaryCall::Run(Scratch& scratch) {
   grpc::ByteBuffer answer;
-  RpcStatus status;
-  // It may have waited long in the queue.
-  if (DeadlinePassed()) {
-    status = TooLate();
-  } else if (context().cancelled()) {
-    status = absl::CancelledError("the client is gone");
-  } else {
-    status = Answer(method().handler, request(), scratch, answer);
-  }
+  RpcStatus status = Abandoned();
+  if (status.ok()) status = Answer(method().handler, request(), scratch, answer);
   environment().blocking_calls->Leave();
   Finish(status, answer, TagOf(Event::kFinished));
 }
