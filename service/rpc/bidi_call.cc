@@ -47,7 +47,7 @@ void BidiCall::AnswerMessage() {
 void BidiCall::PostMessage() {
   answering_ = true;
   BeginTask();
-  environment().executor->Post([this](Scratch& scratch) {
+  executor().Post([this](Scratch& scratch) {
     posted_status_ = Abandoned();
     if (posted_status_.ok()) {
       posted_status_ = Answer(method().handler, incoming_, scratch, posted_answer_);

@@ -37,7 +37,7 @@ void BlockingUnaryCall::OnStarted() {
     Finish(TooLate(), {}, Begin(Event::kFinished));
     return;
   }
-  if (!environment().blocking_calls->TryEnter()) {
+  if (!blocking_calls().TryEnter()) {
     Finish(RpcStatus::RetryAfter(
                absl::ResourceExhaustedError(
                    "too many calls wait for the disk or for another server; try again later"),
@@ -46,14 +46,14 @@ void BlockingUnaryCall::OnStarted() {
     return;
   }
   BeginTask();
-  environment().executor->Post([this](Scratch& scratch) { Run(scratch); });
+  executor().Post([this](Scratch& scratch) { Run(scratch); });
 }
 
 void BlockingUnaryCall::Run(Scratch& scratch) {
   grpc::ByteBuffer answer;
   RpcStatus status = Abandoned();
   if (status.ok()) status = Answer(method().handler, request(), scratch, answer);
-  environment().blocking_calls->Leave();
+  blocking_calls().Leave();
   Finish(status, answer, TagOf(Event::kFinished));
 }
 
