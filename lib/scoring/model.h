@@ -121,8 +121,8 @@ struct NamedModel {
   std::string name;
   std::string version;  // name@hash of the file, or of the formula
   std::unique_ptr<const Model> model;
-  int formula = -1;  // its index in the strategy; -1: it is another kind of model
   OnError on_error = {};
+  int formula = -1;  // its index in the strategy; -1: it is another kind of model
 };
 
 // The models of a strategy and the inputs that they share. Immutable once built, thread-safe.

@@ -72,7 +72,7 @@ constexpr size_t kDecideEvery = ATTUNE_OPTIMIZED ? 1 : 100;
 // Of every so manieth customer one decision is also made by a unary call, and one retried.
 constexpr size_t kSampleEvery = kDecideEvery * (ATTUNE_OPTIMIZED ? 97 : 4);
 
-struct Person {
+struct TableCustomer {
   std::string id;
   std::string segment;
 };
@@ -93,8 +93,8 @@ std::string BandOf(const std::vector<int>& bands, const std::string& text) {
   return absl::StrCat(bands[band], "-", bands[band + 1] - 1);
 }
 
-std::vector<Person> ReadPeople(const DataSet& data, const std::string& path) {
-  std::vector<Person> people;
+std::vector<TableCustomer> ReadPeople(const DataSet& data, const std::string& path) {
+  std::vector<TableCustomer> people;
   ForEachCsvRow(path, {data.id_column, data.segment_column}, [&](const auto& fields) {
     const std::string segment(fields[1]);
     people.push_back(
@@ -109,8 +109,8 @@ class Inspector {
   explicit Inspector(std::shared_ptr<const strategy::Strategy> strategy)
       : strategy_(std::move(strategy)) {}
 
-  void Inspect(const Person& person, const Situation& situation, const v1::DecideRequest& request,
-               const v1::DecideResponse& response) {
+  void Inspect(const TableCustomer& person, const Situation& situation,
+               const v1::DecideRequest& request, const v1::DecideResponse& response) {
     ++inspected_;
     where_ = absl::StrCat(person.id, " ", situation.channel_name, " ", situation.intent);
     Require(!response.degraded() && !response.unknown_customer(), "is not decided as it should");
@@ -363,7 +363,7 @@ class RealDataTest : public ::testing::TestWithParam<DataSet> {
   testing::TempDir dir_;
   ManualClock clock_{Noon()};
   std::string csv_;
-  std::vector<Person> people_;
+  std::vector<TableCustomer> people_;
   std::vector<Situation> situations_;
   std::shared_ptr<const strategy::Strategy> strategy_;
 };

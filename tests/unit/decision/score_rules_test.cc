@@ -59,7 +59,7 @@ class ScoreRulesTest : public ::testing::Test {
     StageTimes times;
     StageTimer timer(times);
     RunPipeline(*strategy_, stops::StopSet(), context, customer::CustomerState(), features_,
-                std::nullopt, timer, result_, standings);
+                std::nullopt, timer, result_, evidence::RampReach(), standings);
     for (const candidates::Rejection& rejection : result_.policy.rejected) {
       if (rejection.treatment != 0) continue;
       rejection_ = rejection;
