@@ -70,7 +70,7 @@ TEST(FormulaModelTest, DoesNotKnowWhatMovedIt) {
 // Treatments 0 to 4 with the formula 3 as their model.
 ScoredCandidates ScoredByFormula(ToldFormulas& formulas) {
   ModelSet models;
-  models.models.push_back({"m", "m@1", std::make_unique<FormulaModel>(3, true), 3});
+  models.models.push_back({"m", "m@1", std::make_unique<FormulaModel>(3, true), {}, 3});
   catalog::Catalog catalog;
   catalog.treatments.resize(5);
   ScoredCandidates scored;
