@@ -18,8 +18,8 @@ using rpc::CallContext;
 using rpc::ReplyOf;
 using rpc::RpcStatus;
 
-// Decisions that wait for other processes, and calls that wait for the disk, run on so many
-// threads, which mostly sleep: with answers in 10 ms that is 6400 decisions a second.
+// Decisions that wait for other processes run on so many threads of their own, which mostly sleep:
+// with answers in 10 ms that is 6400 decisions a second.
 constexpr int kThreadsOfWaitingDecisions = 64;
 
 RpcStatus ToRpcStatus(absl::Status status, Violations violations) {
@@ -155,7 +155,9 @@ RpcServices::RpcServices(const Options& options, const Services& services)
         rpc::RpcServerOptions rpc_options;
         rpc_options.listen_address = options.listen;
         rpc_options.completion_queues = options.threads;
-        if (services.decisions.waits()) rpc_options.executor_threads = kThreadsOfWaitingDecisions;
+        if (services.decisions.waits()) {
+          rpc_options.server_executor_threads = kThreadsOfWaitingDecisions;
+        }
         return rpc_options;
       }()) {
   AddDecisionMethods(services.decisions);
@@ -198,7 +200,8 @@ void RpcServices::AddDecisionMethods(DecisionService& decisions) {
   };
   const std::string_view path = "/attune.v1.DecisionService/Decide";
   if (decisions.waits()) {
-    server_.AddBlockingUnary<pb::DecideRequest, pb::DecideResponse>(path, decide);
+    server_.AddBlockingUnary<pb::DecideRequest, pb::DecideResponse>(path, decide,
+                                                                    rpc::WaitsFor::kServers);
   } else {
     server_.AddUnary<pb::DecideRequest, pb::DecideResponse>(path, decide);
   }
@@ -208,8 +211,8 @@ void RpcServices::AddDecisionMethods(DecisionService& decisions) {
   };
   const std::string_view stream_path = "/attune.v1.DecisionService/DecideStream";
   if (decisions.waits()) {
-    server_.AddBlockingBidiStream<pb::DecideStreamRequest, pb::DecideStreamResponse>(stream_path,
-                                                                                     decide_one);
+    server_.AddBlockingBidiStream<pb::DecideStreamRequest, pb::DecideStreamResponse>(
+        stream_path, decide_one, rpc::WaitsFor::kServers);
   } else {
     server_.AddBidiStream<pb::DecideStreamRequest, pb::DecideStreamResponse>(stream_path,
                                                                              decide_one);

@@ -124,6 +124,7 @@ absl::Status Decider::Decide(const strategy::Strategy& strategy,
                              EncodeAnswer encode_answer, Decision& decision) const {
   decision.times = {};
   decision.conflicts = 0;
+  decision.result.failed_before.clear();
   decision.stops = options.stops == nullptr ? &NothingStopped() : options.stops;
   decision.standings = options.standings;
   StageTimer timer(decision.times);

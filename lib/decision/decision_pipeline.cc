@@ -18,7 +18,8 @@ struct StageInput {
 
 void RunChannel(const StageInput& input, const context::DecisionContext& context, StageTimer& timer,
                 candidates::CandidateSet& candidates, policy::PolicyResult& policy,
-                scoring::ScoredCandidates& scored) {
+                scoring::ScoredCandidates& scored,
+                std::vector<scoring::FailedModel>& failed_before) {
   const strategy::Strategy& strategy = input.strategy;
   candidates::SelectCandidates(strategy.catalog, input.stops, context, candidates, input.reach);
   timer.Finish(Stage::kCandidates);
@@ -28,7 +29,7 @@ void RunChannel(const StageInput& input, const context::DecisionContext& context
   timer.Finish(Stage::kPolicy);
   ModelFormulas formulas(strategy, policy.engagement);
   scoring::Score(strategy.models, strategy.catalog, strategy.context, context, input.features,
-                 policy.kept, scored, &formulas);
+                 policy.kept, scored, &formulas, &failed_before);
   timer.Finish(Stage::kScoring);
 }
 
@@ -45,7 +46,8 @@ void RunOpenChannels(const StageInput& input, const context::DecisionContext& co
     stages.context = context;
     stages.context.channel = context.open_channels[slot];
     stages.context.open_channels.clear();
-    RunChannel(input, stages.context, timer, stages.candidates, stages.policy, stages.scored);
+    RunChannel(input, stages.context, timer, stages.candidates, stages.policy, stages.scored,
+               result.failed_before);
   }
   MergeChannels(input.strategy, context, computed.priority, result);
 }
@@ -103,7 +105,8 @@ void RunPipeline(const strategy::Strategy& strategy, const stops::StopSet& stops
   if (context.is_channel_open()) {
     RunOpenChannels(input, context, computed, timer, result);
   } else {
-    RunChannel(input, context, timer, result.candidates, result.policy, result.scored);
+    RunChannel(input, context, timer, result.candidates, result.policy, result.scored,
+               result.failed_before);
   }
   arbitration::Arbitrate(strategy.arbitration, strategy.catalog, context, result.scored, draw,
                          result.arbitration, computed);

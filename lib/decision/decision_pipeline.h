@@ -75,6 +75,9 @@ struct PipelineResult {
   policy::PolicyResult policy;
   scoring::ScoredCandidates scored;
   arbitration::ArbitrationResult arbitration;
+  // Models of other processes that failed in this decision: they are not asked again when it is
+  // made anew, or for another channel. Whoever begins another decision clears it.
+  std::vector<scoring::FailedModel> failed_before;
   // What the ranked treatments show as far as formulas of the strategy say it, each on its channel.
   ComputedContent content;
   // What can be used first, when the channel was left open and nothing but a fallback is ranked.

@@ -245,7 +245,7 @@ std::string FailureOf(const Decision& decision, const scoring::NamedModel& model
       model.model->FailureText(failure == scoring::ModelFailure::kNone ? otherwise : failure));
 }
 
-// "the model churn@0123456789ab did not answer in 20 ms, and its fallback …": why neither the
+// "the model churn@0123456789ab answered with an error, and its fallback …": why neither the
 // treatment's model nor, if it has one, its fallback gave a score.
 std::string NoScore(const strategy::Strategy& strategy, const Decision& decision,
                     const catalog::Treatment& treatment, scoring::ModelFailure otherwise) {

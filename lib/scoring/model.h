@@ -100,7 +100,7 @@ class Model {
   // Of a model that nobody can look into: how an explanation calls it ("remote model churn"). Of
   // others "": their Explain tells.
   virtual std::string Noun() const { return ""; }
-  // The failure as the end of a sentence: "did not answer in 20 ms".
+  // The failure as the end of a sentence: "answered with an error".
   virtual std::string FailureText(ModelFailure failure) const;
   // Whether predicting waits for another process.
   virtual bool Waits() const { return false; }

@@ -1,6 +1,7 @@
 #include "lib/scoring/plugin_model.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <limits>
 
 #include "absl/strings/str_cat.h"
@@ -44,6 +45,10 @@ ModelFailure PluginModel::PredictBatch(const Batch& batch, const Predictions& pr
                                        ModelScratch& scratch) const {
   if (batch.treatments.empty()) return ModelFailure::kNone;
   const size_t rows = columns_.FillRows(batch.frame, batch.treatments, scratch.rows);
+  // What the plugin leaves unwritten is no score.
+  const auto unknown = static_cast<std::ptrdiff_t>(rows);
+  std::fill_n(predictions.propensity.begin(), unknown, std::numeric_limits<double>::quiet_NaN());
+  std::fill_n(predictions.deviation.begin(), unknown, kUnknownDeviation);
   if (!instance_->Predict(scratch.rows.data(), rows, columns_.size(), predictions.propensity.data(),
                           predictions.deviation.data(), scratch.failure_text)) {
     return ModelFailure::kPlugin;

@@ -164,9 +164,9 @@ std::string RemoteModel::Noun() const { return absl::StrCat("remote model ", nam
 
 std::string RemoteModel::FailureText(ModelFailure failure) const {
   if (failure != ModelFailure::kTimeout || scorer_ == nullptr) return Model::FailureText(failure);
-  // A caller who can wait less long than the strategy allows made it shorter.
-  return absl::StrCat("did not answer in ", absl::ToInt64Milliseconds(scorer_->settings().deadline),
-                      " ms");
+  return absl::StrCat("did not answer within ",
+                      absl::ToInt64Milliseconds(scorer_->settings().deadline),
+                      " ms, or within what the caller's deadline left");
 }
 
 }  // namespace attune::scoring

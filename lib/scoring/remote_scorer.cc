@@ -46,8 +46,7 @@ RemoteAnswer RemoteScorer::AskWithin(absl::Span<const double> rows, absl::Time d
   if (answer.failure == ModelFailure::kNone) {
     breaker_.ReportSuccess(*permit);
   } else if (answer.failure == ModelFailure::kTimeout && callers < own) {
-    // Callers in a hurry say nothing about the server.
-    breaker_.ReportNothing(*permit);
+    breaker_.ReportHurried(*permit, clock_.Now());
   } else {
     breaker_.ReportFailure(*permit, clock_.Now());
   }

@@ -31,11 +31,31 @@ void GroupByModel(size_t models, const catalog::Catalog& catalog, absl::Span<con
   // Each start has moved to its model's end, which is the next one's start.
 }
 
+// As the model's PredictBatch, but one that waits is not asked where it failed before.
+ModelFailure PredictOnce(const Model& model, int index, const Batch& batch,
+                         const Predictions& predictions, ScoredCandidates& result) {
+  std::string& text = result.model_scratch.failure_text;
+  text.clear();
+  if (result.failed_before == nullptr || !model.Waits()) {
+    return model.PredictBatch(batch, predictions, result.model_scratch);
+  }
+  for (const FailedModel& before : *result.failed_before) {
+    if (before.model != index) continue;
+    text = before.text;
+    return before.failure;
+  }
+  const ModelFailure failure = model.PredictBatch(batch, predictions, result.model_scratch);
+  if (failure != ModelFailure::kNone) {
+    result.failed_before->push_back({.model = index, .failure = failure, .text = text});
+  }
+  return failure;
+}
+
 // Asks one model for a batch; when it fails as a whole, no propensity is finite.
-ModelFailure Ask(const Model& model, const Batch& batch, const Predictions& predictions,
-                 ModelScratch& scratch) {
-  scratch.failure_text.clear();
-  const ModelFailure failure = model.PredictBatch(batch, predictions, scratch);
+ModelFailure Ask(const ModelSet& models, int index, const Batch& batch,
+                 const Predictions& predictions, ScoredCandidates& result) {
+  const Model& model = *models.models[static_cast<size_t>(index)].model;
+  const ModelFailure failure = PredictOnce(model, index, batch, predictions, result);
   if (failure != ModelFailure::kNone) {
     std::fill(predictions.propensity.begin(), predictions.propensity.end(),
               std::numeric_limits<double>::quiet_NaN());
@@ -52,11 +72,8 @@ class ErrorHandler {
 
   // `positions`: of the treatments in the batch. `failure`: how the model failed as a whole.
   void Handle(int model, ModelFailure failure, const std::vector<size_t>& positions) {
-    result_.failed.push_back(
-        {.model = model,
-         .failure = failure == ModelFailure::kNone ? ModelFailure::kNotFinite : failure,
-         .treatments = static_cast<int>(positions.size()),
-         .text = result_.model_scratch.failure_text});
+    Note(model, failure == ModelFailure::kNone ? ModelFailure::kNotFinite : failure,
+         static_cast<int>(positions.size()));
     const OnError& on_error = models_.models[static_cast<size_t>(model)].on_error;
     switch (on_error.action) {
       case OnError::Action::kSkip:
@@ -74,6 +91,19 @@ class ErrorHandler {
   }
 
  private:
+  // A model that failed for its own treatments and as a fallback is one that failed.
+  void Note(int model, ModelFailure failure, int treatments) {
+    for (FailedModel& known : result_.failed) {
+      if (known.model != model) continue;
+      known.treatments += treatments;
+      return;
+    }
+    result_.failed.push_back({.model = model,
+                              .failure = failure,
+                              .treatments = treatments,
+                              .text = result_.model_scratch.failure_text});
+  }
+
   void AskFallback(int fallback, const std::vector<size_t>& positions) {
     std::vector<int> treatments;
     treatments.reserve(positions.size());
@@ -82,10 +112,9 @@ class ErrorHandler {
     }
     std::vector<double> propensity(positions.size());
     std::vector<double> deviation(positions.size(), kUnknownDeviation);
-    const Model& model = *models_.models[static_cast<size_t>(fallback)].model;
     const ModelFailure failure =
-        Ask(model, {result_.frame, treatments, context_.deadline},
-            {absl::MakeSpan(propensity), absl::MakeSpan(deviation)}, result_.model_scratch);
+        Ask(models_, fallback, {result_.frame, treatments, context_.deadline},
+            {absl::MakeSpan(propensity), absl::MakeSpan(deviation)}, result_);
     std::vector<size_t> without_score;
     for (size_t i = 0; i < positions.size(); ++i) {
       result_.batch_propensity[positions[i]] = propensity[i];
@@ -111,8 +140,8 @@ void ScoreBatch(const ModelSet& models, const context::DecisionContext& context,
   const absl::Span<const int> treatments =
       absl::MakeConstSpan(result.batch_treatments).subspan(start, size);
   const ModelFailure failure =
-      Ask(*models.models[model].model, {result.frame, treatments, context.deadline}, predictions,
-          result.model_scratch);
+      Ask(models, static_cast<int>(model), {result.frame, treatments, context.deadline},
+          predictions, result);
   if (std::all_of(predictions.propensity.begin(), predictions.propensity.end(),
                   [](double propensity) { return std::isfinite(propensity); })) {
     return;
@@ -158,7 +187,9 @@ int ModelOf(const ModelSet& models, const catalog::Catalog& catalog,
 void Score(const ModelSet& models, const catalog::Catalog& catalog,
            const context::ContextSchema& schema, const context::DecisionContext& context,
            absl::Span<const ValueRef> features, absl::Span<const int> candidates,
-           ScoredCandidates& result, FormulaSource* formulas) {
+           ScoredCandidates& result, FormulaSource* formulas,
+           std::vector<FailedModel>* failed_before) {
+  result.failed_before = failed_before;
   result.scored.clear();
   result.rejected.clear();
   result.failed.clear();
@@ -186,6 +217,7 @@ void Score(const ModelSet& models, const catalog::Catalog& catalog,
       result.rejected.push_back({candidates[i], ReasonOf(models, result, model, candidates[i])});
     }
   }
+  result.failed_before = nullptr;
   // The frame is read for longer than the formulas are there.
   result.frame.formulas = nullptr;
 }

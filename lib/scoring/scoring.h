@@ -42,7 +42,7 @@ struct FailedModel {
 struct ScoredCandidates {
   std::vector<ScoredCandidate> scored;
   std::vector<candidates::Rejection> rejected;
-  std::vector<FailedModel> failed;  // in the order in which they were asked
+  std::vector<FailedModel> failed;  // each once, in the order in which they were asked
   InputFrame frame;                 // what the models saw; explanations read it again
 
   // How the model failed; kNone: it did not.
@@ -56,6 +56,7 @@ struct ScoredCandidates {
   std::vector<double> batch_deviation;
   std::vector<ScoredCandidate::Source> batch_source;
   ModelScratch model_scratch;
+  std::vector<FailedModel>* failed_before = nullptr;  // Score's, while it runs
 };
 
 // The model that gave the candidate its propensity, or, for a default, would have: an index into
@@ -68,12 +69,15 @@ int ModelOf(const ModelSet& models, const catalog::Catalog& catalog,
 // rejects is kScoreNotFinite, kScoreError when a formula could not be evaluated or, when the model
 // failed as a whole, kModelFailed. `result` is overwritten; its capacity is reused, so that nothing
 // is allocated unless a model fails. Models that wait for another process are asked one after the
-// other, none of them beyond `context.deadline`. REQUIRES: `features` has one value per declared
-// feature; `formulas` are there when one of the models is a formula.
+// other, none of them beyond `context.deadline`; such a model that is among `failed_before` fails
+// in the same way without being asked, and one that fails as a whole is added there. REQUIRES:
+// `features` has one value per declared feature; `formulas` are there when one of the models is a
+// formula.
 void Score(const ModelSet& models, const catalog::Catalog& catalog,
            const context::ContextSchema& schema, const context::DecisionContext& context,
            absl::Span<const ValueRef> features, absl::Span<const int> candidates,
-           ScoredCandidates& result, FormulaSource* formulas = nullptr);
+           ScoredCandidates& result, FormulaSource* formulas = nullptr,
+           std::vector<FailedModel>* failed_before = nullptr);
 
 }  // namespace attune::scoring
 

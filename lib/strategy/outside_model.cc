@@ -16,6 +16,9 @@ namespace attune::strategy {
 namespace {
 
 constexpr int kOutsideHashDigits = 64;
+// What servers of models, as all of gRPC, take at most unless they are told otherwise, is 4 MiB; a
+// part of it is for names.
+constexpr size_t kMaxRequestBytes = (4 << 20) - 4096;
 
 // Equal messages have equal hashes, whatever the order of their maps.
 std::string HashOf(const google::protobuf::MessageLite& message) {
@@ -49,7 +52,10 @@ OutsideModel LoadPlugin(const std::string& strategy_path, const v1::ModelReferen
   const auto found = FindPlugin(strategy_path, plugin.file(), sources);
   std::shared_ptr<const scoring::PluginLibrary> library;
   if (found.ok()) {
-    result.hash = found->hash;
+    // The same library is another model with another config.
+    v1::Plugin settings = plugin;
+    settings.clear_file();
+    result.hash = ContentHash(found->hash + HashOf(settings), kOutsideHashDigits);
     library = found->library;
   } else {
     report("plugin.file",
@@ -61,9 +67,21 @@ OutsideModel LoadPlugin(const std::string& strategy_path, const v1::ModelReferen
   return result;
 }
 
+// Why the largest request is too large; empty: it is not.
+std::string SizeProblem(const scoring::FeatureColumns& columns, size_t treatments, bool is_double) {
+  const size_t rows = columns.of_treatment() ? treatments : 1;
+  const size_t bytes = rows * columns.size() * (is_double ? sizeof(double) : sizeof(float));
+  if (bytes <= kMaxRequestBytes) return "";
+  return absl::StrCat(columns.size(), " inputs for ", rows, " treatments are ", bytes,
+                      " bytes in one request, and at most ", kMaxRequestBytes,
+                      " are allowed; list fewer inputs", is_double ? ", take datatype FP32," : "",
+                      " or divide the treatments among several models");
+}
+
 OutsideModel ConnectRemote(const v1::ModelReference& reference, StrategySources& sources,
-                           const scoring::InputNames* names, scoring::InputTable& inputs,
-                           const scoring::ReportIssue& report, const scoring::ReportIssue& warn) {
+                           const scoring::InputNames* names, size_t treatments,
+                           scoring::InputTable& inputs, const scoring::ReportIssue& report,
+                           const scoring::ReportIssue& warn) {
   const v1::Remote& remote = reference.remote();
   OutsideModel result{"remote", HashOf(remote), nullptr};
   bool failed = false;
@@ -74,6 +92,8 @@ OutsideModel ConnectRemote(const v1::ModelReference& reference, StrategySources&
   const scoring::RemoteSettings settings = scoring::SettingsOf(remote, note);
   if (names == nullptr) return result;
   scoring::FeatureColumns columns = scoring::RemoteModel::ColumnsOf(remote, *names, inputs, note);
+  std::string problem = SizeProblem(columns, treatments, settings.is_double);
+  if (!problem.empty()) note("remote.inputs", std::move(problem));
   if (failed) return result;
   std::shared_ptr<scoring::RemoteScorer> scorer;
   if (scoring::RemoteConnector* connector = sources.connector()) {
@@ -90,7 +110,8 @@ OutsideModel ConnectRemote(const v1::ModelReference& reference, StrategySources&
 
 OutsideModel LoadOutsideModel(const std::string& strategy_path, const v1::ModelReference& reference,
                               StrategySources& sources, const scoring::InputNames* names,
-                              scoring::InputTable& inputs, const scoring::ReportIssue& report,
+                              size_t treatments, scoring::InputTable& inputs,
+                              const scoring::ReportIssue& report,
                               const scoring::ReportIssue& warn) {
   const std::string_view message =
       "is for models of trees; a plugin or remote model has inputs of "
@@ -99,7 +120,7 @@ OutsideModel LoadOutsideModel(const std::string& strategy_path, const v1::ModelR
   if (reference.has_output()) report("output", std::string(message));
   return reference.has_plugin()
              ? LoadPlugin(strategy_path, reference, sources, names, inputs, report)
-             : ConnectRemote(reference, sources, names, inputs, report, warn);
+             : ConnectRemote(reference, sources, names, treatments, inputs, report, warn);
 }
 
 }  // namespace attune::strategy

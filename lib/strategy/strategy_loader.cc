@@ -1,5 +1,7 @@
 #include "lib/strategy/strategy_loader.h"
 
+#include <algorithm>
+#include <cstddef>
 #include <memory>
 #include <optional>
 #include <string>
@@ -53,6 +55,8 @@ class Loader {
   void LoadModels(Strategy* strategy);
   void LoadModel(int index, Strategy* strategy, scoring::InputTable& inputs);
   // Of a model that is no content: a plugin, a server.
+  // How many treatments the model may have to score at once, as a fallback too.
+  size_t TreatmentsOf(int index, const Strategy& strategy) const;
   void LoadOutside(int index, Strategy* strategy, scoring::InputTable& inputs);
   // Adds a model that is an expression, which was compiled with the rules.
   void LoadFormula(int index, Strategy* strategy);
@@ -166,6 +170,17 @@ void Loader::LoadModel(int index, Strategy* strategy, scoring::InputTable& input
   strategy->models.models.push_back({reference.name(), found->version, std::move(model)});
 }
 
+size_t Loader::TreatmentsOf(int index, const Strategy& strategy) const {
+  const std::string& name = file_.models(index).name();
+  return static_cast<size_t>(
+      std::count_if(strategy.catalog.treatments.begin(), strategy.catalog.treatments.end(),
+                    [&](const catalog::Treatment& treatment) {
+                      if (treatment.model == index) return true;
+                      return treatment.model < file_.models_size() &&
+                             file_.models(treatment.model).on_error().fallback() == name;
+                    }));
+}
+
 void Loader::LoadOutside(int index, Strategy* strategy, scoring::InputTable& inputs) {
   const v1::ModelReference& reference = file_.models(index);
   const std::string field = absl::StrCat("models[", index, "]");
@@ -181,8 +196,9 @@ void Loader::LoadOutside(int index, Strategy* strategy, scoring::InputTable& inp
   const auto warn = [&](std::string_view in_reference, std::string message) {
     source_->Warn(absl::StrCat(field, ".", ToAbsl(in_reference)), std::move(message), issues_);
   };
-  OutsideModel outside =
-      LoadOutsideModel(path_, reference, sources_, names ? &*names : nullptr, inputs, report, warn);
+  OutsideModel outside = LoadOutsideModel(path_, reference, sources_, names ? &*names : nullptr,
+                                          strategy == nullptr ? 0 : TreatmentsOf(index, *strategy),
+                                          inputs, report, warn);
   PutBytes(hashed_, reference.name());
   PutBytes(hashed_, outside.hash);
   if (strategy == nullptr) return;

@@ -3,13 +3,16 @@
 #include <algorithm>
 #include <atomic>
 #include <bit>
+#include <climits>
 #include <cstdint>
 #include <cstring>
 #include <optional>
 #include <utility>
 #include <vector>
 
+#include "absl/container/inlined_vector.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
 #include "grpcpp/grpcpp.h"
 #include "inference/grpc_service.grpc.pb.h"
@@ -27,6 +30,10 @@ constexpr int kMaxReceivedBytes = 4 << 20;
 // A connection that broke is tried again so soon: the circuit breaker sees to it that nobody waits.
 constexpr int kReconnectMs = 100;
 constexpr int kMaxReconnectMs = 1000;
+// Finds connections whose other end vanished without a word, while calls are under way on them;
+// what was sent on such a one is waited for for as long as the second number.
+constexpr int kKeepaliveMs = 30'000;
+constexpr int kKeepaliveTimeoutMs = 1000;
 // Of what a server says about an error, for the log.
 constexpr size_t kMaxServerTextBytes = 200;
 
@@ -41,6 +48,10 @@ std::shared_ptr<grpc::Channel> Connect(const std::string& endpoint) {
   // Also how long one attempt may take.
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, kMaxReconnectMs);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, kMaxReconnectMs);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMs);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, kKeepaliveTimeoutMs);
+  // Never: the first call after a quiet night has no time to connect.
+  arguments.SetInt(GRPC_ARG_CLIENT_IDLE_TIMEOUT_MS, INT_MAX);
   // The servers are next door.
   arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
   arguments.SetMaxReceiveMessageSize(kMaxReceivedBytes);
@@ -125,6 +136,17 @@ int FindOutput(const RemoteSettings& settings, const pb::ModelInferResponse& res
   return -1;
 }
 
+// How many elements a tensor of the shape has; nullopt: it is none.
+std::optional<size_t> SizeOf(const google::protobuf::RepeatedField<int64_t>& shape) {
+  size_t size = 1;
+  for (const int64_t dimension : shape) {
+    if (dimension < 0 || __builtin_mul_overflow(size, static_cast<size_t>(dimension), &size)) {
+      return std::nullopt;
+    }
+  }
+  return size;
+}
+
 RemoteAnswer ReadAnswer(const RemoteSettings& settings, const pb::ModelInferResponse& response,
                         const scoring::Predictions& predictions) {
   const size_t rows = predictions.propensity.size();
@@ -140,10 +162,9 @@ RemoteAnswer ReadAnswer(const RemoteSettings& settings, const pb::ModelInferResp
   }
   const auto& shape = response.outputs(tensor).shape();
   if (shape.empty() || shape[0] != static_cast<int64_t>(rows) || elements->size() == 0 ||
-      elements->size() % rows != 0) {
+      SizeOf(shape) != elements->size()) {
     return BadAnswer(absl::StrCat("it has ", elements->size(), " numbers for ", rows,
-                                  " rows, the first dimension being ",
-                                  shape.empty() ? 0 : shape[0]));
+                                  " rows, and its shape is [", absl::StrJoin(shape, ", "), "]"));
   }
   const size_t outputs = elements->size() / rows;
   if (settings.output >= outputs || settings.deviation_output.value_or(0) >= outputs) {
@@ -165,7 +186,9 @@ class InferenceClient : public scoring::RemoteTransport {
     for (int i = 0; i < settings.channels; ++i) {
       // So that neighbours in the list are different servers.
       for (const std::string& endpoint : settings.endpoints) {
-        stubs_.push_back(pb::GRPCInferenceService::NewStub(Connect(endpoint)));
+        Connection connection{Connect(endpoint), nullptr};
+        connection.stub = pb::GRPCInferenceService::NewStub(connection.channel);
+        connections_.push_back(std::move(connection));
       }
     }
   }
@@ -175,14 +198,47 @@ class InferenceClient : public scoring::RemoteTransport {
     pb::ModelInferRequest request;
     FillRequest(rows, request);
     pb::ModelInferResponse response;
-    grpc::ClientContext context;
-    context.set_deadline(absl::ToChronoTime(deadline));
-    const size_t turn = turn_.fetch_add(1, std::memory_order_relaxed) % stubs_.size();
-    const grpc::Status status = stubs_[turn]->ModelInfer(&context, request, &response);
-    return status.ok() ? ReadAnswer(settings_, response, predictions) : FailureOf(status);
+    RemoteAnswer answer{ModelFailure::kUnavailable, "no endpoint can be reached"};
+    for (const Connection* connection : NextConnections()) {
+      response.Clear();
+      grpc::ClientContext context;
+      context.set_deadline(absl::ToChronoTime(deadline));
+      const grpc::Status status = connection->stub->ModelInfer(&context, request, &response);
+      if (status.ok()) return ReadAnswer(settings_, response, predictions);
+      // A connection that broke is not made anew before somebody wants it.
+      connection->channel->GetState(/*try_to_connect=*/true);
+      answer = FailureOf(status);
+      // Predicting changes nothing: another server may be asked the same.
+      if (answer.failure != ModelFailure::kUnavailable || absl::Now() >= deadline) break;
+    }
+    return answer;
   }
 
  private:
+  struct Connection {
+    std::shared_ptr<grpc::Channel> channel;
+    std::unique_ptr<pb::GRPCInferenceService::Stub> stub;
+  };
+  // Whom to ask, one after the other: one connection to each endpoint, those first that are ready,
+  // without those that can't be made now.
+  using Turns = absl::InlinedVector<const Connection*, 16>;
+  Turns NextConnections() {
+    Turns ready;
+    Turns others;
+    const size_t turn = turn_.fetch_add(1, std::memory_order_relaxed);
+    for (size_t i = 0; i < settings_.endpoints.size(); ++i) {
+      const Connection& connection = connections_[(turn + i) % connections_.size()];
+      const grpc_connectivity_state state = connection.channel->GetState(/*try_to_connect=*/true);
+      if (state == GRPC_CHANNEL_READY) {
+        ready.push_back(&connection);
+      } else if (state != GRPC_CHANNEL_TRANSIENT_FAILURE) {
+        others.push_back(&connection);
+      }
+    }
+    ready.insert(ready.end(), others.begin(), others.end());
+    return ready;
+  }
+
   void FillRequest(absl::Span<const double> rows, pb::ModelInferRequest& request) const {
     request.set_model_name(settings_.model);
     request.set_model_version(settings_.version);
@@ -202,13 +258,14 @@ class InferenceClient : public scoring::RemoteTransport {
   }
 
   const RemoteSettings settings_;
-  std::vector<std::unique_ptr<pb::GRPCInferenceService::Stub>> stubs_;
+  std::vector<Connection> connections_;
   std::atomic<size_t> turn_{0};
 };
 
-// What is wrong with a tensor for so many columns; empty: nothing.
+// What is wrong with a tensor for so many columns; empty: nothing, or the server does not tell.
 std::string InputProblem(const RemoteSettings& settings,
                          const pb::ModelMetadataResponse& metadata) {
+  if (metadata.inputs().empty()) return "";
   for (const auto& tensor : metadata.inputs()) {
     if (tensor.name() != settings.input_tensor) continue;
     const std::string datatype = settings.is_double ? kDouble : kFloat;
@@ -222,16 +279,18 @@ std::string InputProblem(const RemoteSettings& settings,
     }
     return "";
   }
-  return absl::StrCat("has no input tensor ", Quoted(settings.input_tensor),
-                      metadata.inputs().empty()
-                          ? ""
-                          : absl::StrCat("; its first is ", Quoted(metadata.inputs(0).name())));
+  return absl::StrCat("has no input tensor ", Quoted(settings.input_tensor), "; its first is ",
+                      Quoted(metadata.inputs(0).name()));
 }
 
 std::string OutputProblem(const RemoteSettings& settings,
                           const pb::ModelMetadataResponse& metadata) {
+  if (metadata.outputs().empty()) return "";
   for (const auto& tensor : metadata.outputs()) {
     if (!settings.output_tensor.empty() && tensor.name() != settings.output_tensor) continue;
+    if (tensor.datatype() != kFloat && tensor.datatype() != kDouble) {
+      return absl::StrCat("gives ", Quoted(tensor.datatype()), ", not ", kFloat, " or ", kDouble);
+    }
     const int64_t outputs = tensor.shape_size() < 2 ? 1 : *tensor.shape().rbegin();
     const size_t wanted = std::max(settings.output, settings.deviation_output.value_or(0));
     return outputs >= 0 && static_cast<int64_t>(wanted) >= outputs
@@ -251,16 +310,26 @@ std::unique_ptr<scoring::RemoteTransport> ConnectToInferenceServer(
 
 std::string InferenceServerProblem(const scoring::RemoteSettings& settings,
                                    absl::Duration patience) {
-  const auto stub = pb::GRPCInferenceService::NewStub(Connect(settings.endpoints.front()));
   pb::ModelMetadataRequest request;
   request.set_name(settings.model);
   request.set_version(settings.version);
   pb::ModelMetadataResponse metadata;
-  grpc::ClientContext context;
-  context.set_deadline(absl::ToChronoTime(absl::Now() + patience));
-  const grpc::Status status = stub->ModelMetadata(&context, request, &metadata);
-  const std::string subject =
-      absl::StrCat("the model ", Quoted(settings.model), " on ", settings.endpoints.front(), " ");
+  grpc::Status status;
+  std::string subject;
+  const absl::Time end = absl::Now() + patience;
+  for (size_t i = 0; i < settings.endpoints.size(); ++i) {
+    const std::string& endpoint = settings.endpoints[i];
+    const auto stub = pb::GRPCInferenceService::NewStub(Connect(endpoint));
+    metadata.Clear();
+    grpc::ClientContext context;
+    // One that does not answer leaves their share to the others.
+    const absl::Time now = absl::Now();
+    context.set_deadline(absl::ToChronoTime(
+        now + (end - now) / static_cast<int64_t>(settings.endpoints.size() - i)));
+    status = stub->ModelMetadata(&context, request, &metadata);
+    subject = absl::StrCat("the model ", Quoted(settings.model), " on ", endpoint, " ");
+    if (status.ok()) break;
+  }
   if (!status.ok()) {
     return absl::StrCat(subject, "can't be asked now what it takes (", FailureOf(status).text,
                         "); as long as it does not answer, on_error holds");

@@ -1,6 +1,5 @@
 #include "service/rpc/bidi_call.h"
 
-#include <chrono>
 #include <utility>
 
 #include "service/rpc/event_loop.h"
@@ -48,9 +47,13 @@ void BidiCall::AnswerMessage() {
 void BidiCall::PostMessage() {
   answering_ = true;
   BeginTask();
-  environment().executor->Post([this](Scratch& scratch) {
-    posted_status_ = Answer(method().handler, incoming_, scratch, posted_answer_);
-    answered_.Set(pool().loop().queue(), std::chrono::system_clock::now(), TagOf(Event::kAnswered));
+  executor().Post([this](Scratch& scratch) {
+    posted_status_ = Abandoned();
+    if (posted_status_.ok()) {
+      posted_status_ = Answer(method().handler, incoming_, scratch, posted_answer_);
+    }
+    // At once: any later time would wait for the next tick of gRPC's timers.
+    answered_.Set(pool().loop().queue(), gpr_time_0(GPR_CLOCK_REALTIME), TagOf(Event::kAnswered));
   });
 }
 

@@ -95,6 +95,27 @@ bool Call::DeadlinePassed() const {
          deadline <= std::chrono::system_clock::now();
 }
 
+Executor& Call::executor() {
+  const bool own =
+      method().waits_for == WaitsFor::kServers && environment().server_executor != nullptr;
+  return own ? *environment().server_executor : *environment().executor;
+}
+
+Admission& Call::blocking_calls() {
+  return method().waits_for == WaitsFor::kServers ? *environment().server_calls
+                                                  : *environment().blocking_calls;
+}
+
+RpcStatus Call::TooLate() {
+  return absl::DeadlineExceededError("the deadline had passed before the call was looked at");
+}
+
+RpcStatus Call::Abandoned() const {
+  if (DeadlinePassed()) return TooLate();
+  if (context_.cancelled()) return absl::CancelledError("the client is gone");
+  return {};
+}
+
 grpc::Status Call::End(const RpcStatus& status) {
   ended_ = true;
   const bool cancelled = context_.cancelled();

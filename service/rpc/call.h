@@ -33,8 +33,11 @@ enum class DrainPhase {
 // What all calls of a server share. Outlives them.
 struct CallEnvironment {
   CallObserver* observer = nullptr;  // null: nobody wants to know
+  // By what a handler waits for, see WaitsFor.
   Executor* executor = nullptr;
+  Executor* server_executor = nullptr;
   Admission* blocking_calls = nullptr;
+  Admission* server_calls = nullptr;
   Admission* client_streams = nullptr;
   Admission* bidi_streams = nullptr;
   absl::Duration retry_delay;  // for who was not let in
@@ -99,6 +102,10 @@ class Call {
 
   // True when the client does not wait any more for a call that has just come.
   bool DeadlinePassed() const;
+  static RpcStatus TooLate();
+  // For a task of the executor, which may have waited long in its queue: why nobody wants the
+  // answer any more; OK: somebody does.
+  RpcStatus Abandoned() const;
   // Tells the observer and adds what the status wants in the trailing metadata. Before the
   // operation that ends the call, on the thread that works on it.
   grpc::Status End(const RpcStatus& status);
@@ -116,6 +123,9 @@ class Call {
   CallPool& pool() { return pool_; }
   const Method& method() const;
   CallEnvironment& environment();
+  // Where a handler that blocks runs, and the place that it takes.
+  Executor& executor();
+  Admission& blocking_calls();
 
  private:
   CallPool& pool_;
@@ -136,6 +146,7 @@ struct Method {
   const google::protobuf::Message* response = nullptr;
   MessageHandler handler;                           // for methods that answer message by message
   bool is_blocking = false;                         // of a bidirectional stream: it may wait
+  WaitsFor waits_for = WaitsFor::kDisk;             // of a handler that blocks
   ClientStreamFactory open_stream;                  // for client streams
   DrainPhase ends_in = DrainPhase::kEndingStreams;  // for bidirectional streams
   int waiting_calls = 0;                            // so many calls wait for requests in each loop

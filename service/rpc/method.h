@@ -14,6 +14,9 @@ enum class MethodType { kUnary, kClientStream, kServerStream, kBidiStream };
 // "unary", "client_stream", "server_stream" or "bidi_stream": the values of the label grpc_type.
 std::string_view MethodTypeName(MethodType type);
 
+// What a handler that blocks waits for. Each has an executor and a limit of its own.
+enum class WaitsFor { kDisk, kServers };
+
 // One method of the server. Immutable while the server lives.
 struct MethodInfo {
   int index = 0;  // position in RpcServer::methods(): what an observer indexes its counters by

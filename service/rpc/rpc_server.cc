@@ -73,9 +73,11 @@ struct RpcServer::Engine {
   explicit Engine(RpcServerOptions opts)
       : options(std::move(opts)),
         blocking_calls(options.max_blocking_calls),
+        server_calls(options.max_blocking_calls),
         client_streams(options.max_client_streams),
         bidi_streams(options.max_bidi_streams) {
     environment.blocking_calls = &blocking_calls;
+    environment.server_calls = &server_calls;
     environment.client_streams = &client_streams;
     environment.bidi_streams = &bidi_streams;
     environment.retry_delay = options.retry_delay;
@@ -92,6 +94,7 @@ struct RpcServer::Engine {
 
   const RpcServerOptions options;
   Admission blocking_calls;
+  Admission server_calls;
   Admission client_streams;
   Admission bidi_streams;
   CallEnvironment environment;
@@ -102,6 +105,7 @@ struct RpcServer::Engine {
   // From Start on. In this order: what is destroyed first stands last.
   std::unique_ptr<grpc::Server> server;
   std::unique_ptr<Executor> executor;
+  std::unique_ptr<Executor> server_executor;
   std::vector<std::unique_ptr<EventLoop>> loops;
 };
 
@@ -148,8 +152,10 @@ void RpcServer::AddUnary(std::string_view path, const Message& request, const Me
 }
 
 void RpcServer::AddBlockingUnary(std::string_view path, const Message& request,
-                                 const Message& response, MessageHandler handler) {
+                                 const Message& response, MessageHandler handler,
+                                 WaitsFor waits_for) {
   Method& method = engine_->Add(path, MethodType::kUnary, NewCall<BlockingUnaryCall>);
+  method.waits_for = waits_for;
   method.request = &request;
   method.response = &response;
   method.handler = std::move(handler);
@@ -164,9 +170,11 @@ void RpcServer::AddBidiStream(std::string_view path, const Message& request,
 }
 
 void RpcServer::AddBlockingBidiStream(std::string_view path, const Message& request,
-                                      const Message& response, MessageHandler handler) {
+                                      const Message& response, MessageHandler handler,
+                                      WaitsFor waits_for) {
   AddBidiStream(path, request, response, std::move(handler));
   engine_->methods.back()->is_blocking = true;
+  engine_->methods.back()->waits_for = waits_for;
 }
 
 void RpcServer::AddClientStream(std::string_view path, const Message& request,
@@ -231,6 +239,10 @@ absl::StatusOr<int> RpcServer::Start(CallObserver* observer) {
   }
   engine.executor = std::make_unique<Executor>(engine.options.executor_threads);
   engine.environment.executor = engine.executor.get();
+  if (engine.options.server_executor_threads > 0) {
+    engine.server_executor = std::make_unique<Executor>(engine.options.server_executor_threads);
+    engine.environment.server_executor = engine.server_executor.get();
+  }
   engine.environment.observer = observer;
   engine.health.Set("", true);
   for (const std::string& name : engine.ServiceNames()) engine.health.Set(name, true);
@@ -257,6 +269,7 @@ void RpcServer::Drain(absl::Time deadline) {
   engine.server->Shutdown(absl::ToChronoTime(deadline));
   for (const auto& loop : engine.loops) loop->Stop();
   engine.executor.reset();
+  engine.server_executor.reset();
 }
 
 }  // namespace attune::rpc

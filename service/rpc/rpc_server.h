@@ -29,6 +29,9 @@ struct RpcServerOptions {
   int completion_queues = 0;
   // Threads for methods that block.
   int executor_threads = 8;
+  // Threads for methods that wait for other servers, so that those that wait for the disk don't
+  // wait for them. 0: they share the executor.
+  int server_executor_threads = 0;
 
   // Larger messages are refused with RESOURCE_EXHAUSTED. One limit for all methods, because gRPC
   // has no other: it is the 4 MiB of batches.
@@ -49,7 +52,7 @@ struct RpcServerOptions {
   absl::Duration max_connection_age_grace = absl::Seconds(30);
 
   // Above these limits calls are refused with RESOURCE_EXHAUSTED and a delay for the retry.
-  int max_blocking_calls = 1024;  // waiting for the executor or on it
+  int max_blocking_calls = 1024;  // waiting for each of the executors or on it
   int max_client_streams = 64;
   int max_bidi_streams = 1024;
   absl::Duration retry_delay = absl::Milliseconds(250);
@@ -95,9 +98,10 @@ class RpcServer {
 
   // A unary method whose handler may block: it runs on the executor.
   template <typename Request, typename Response>
-  void AddBlockingUnary(std::string_view path, MessageHandlerOf<Request, Response> handler) {
+  void AddBlockingUnary(std::string_view path, MessageHandlerOf<Request, Response> handler,
+                        WaitsFor waits_for = WaitsFor::kDisk) {
     AddBlockingUnary(path, Request::default_instance(), Response::default_instance(),
-                     WithoutTypes<Request, Response>(std::move(handler)));
+                     WithoutTypes<Request, Response>(std::move(handler)), waits_for);
   }
 
   // A bidirectional stream: each message is one call of the handler on a polling thread, and one
@@ -112,9 +116,10 @@ class RpcServer {
   // The same with a handler that may wait: it runs on the executor. Messages of one stream still
   // come one after the other.
   template <typename Request, typename Response>
-  void AddBlockingBidiStream(std::string_view path, MessageHandlerOf<Request, Response> handler) {
+  void AddBlockingBidiStream(std::string_view path, MessageHandlerOf<Request, Response> handler,
+                             WaitsFor waits_for = WaitsFor::kDisk) {
     AddBlockingBidiStream(path, Request::default_instance(), Response::default_instance(),
-                          WithoutTypes<Request, Response>(std::move(handler)));
+                          WithoutTypes<Request, Response>(std::move(handler)), waits_for);
   }
 
   // A client stream that is worked off on the executor.
@@ -153,11 +158,13 @@ class RpcServer {
   void AddUnary(std::string_view path, const google::protobuf::Message& request,
                 const google::protobuf::Message& response, MessageHandler handler);
   void AddBlockingUnary(std::string_view path, const google::protobuf::Message& request,
-                        const google::protobuf::Message& response, MessageHandler handler);
+                        const google::protobuf::Message& response, MessageHandler handler,
+                        WaitsFor waits_for);
   void AddBidiStream(std::string_view path, const google::protobuf::Message& request,
                      const google::protobuf::Message& response, MessageHandler handler);
   void AddBlockingBidiStream(std::string_view path, const google::protobuf::Message& request,
-                             const google::protobuf::Message& response, MessageHandler handler);
+                             const google::protobuf::Message& response, MessageHandler handler,
+                             WaitsFor waits_for);
   void AddClientStream(std::string_view path, const google::protobuf::Message& request,
                        const google::protobuf::Message& response, ClientStreamFactory factory);
   void AddHealth();

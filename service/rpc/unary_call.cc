@@ -3,13 +3,6 @@
 #include "service/rpc/event_loop.h"
 
 namespace attune::rpc {
-namespace {
-
-RpcStatus TooLate() {
-  return absl::DeadlineExceededError("the deadline had passed before the call was looked at");
-}
-
-}  // namespace
 
 void UnaryCall::Request(grpc::ServerContext* context, void* tag) {
   writer_.emplace(context);
@@ -44,7 +37,7 @@ void BlockingUnaryCall::OnStarted() {
     Finish(TooLate(), {}, Begin(Event::kFinished));
     return;
   }
-  if (!environment().blocking_calls->TryEnter()) {
+  if (!blocking_calls().TryEnter()) {
     Finish(RpcStatus::RetryAfter(
                absl::ResourceExhaustedError(
                    "too many calls wait for the disk or for another server; try again later"),
@@ -53,21 +46,14 @@ void BlockingUnaryCall::OnStarted() {
     return;
   }
   BeginTask();
-  environment().executor->Post([this](Scratch& scratch) { Run(scratch); });
+  executor().Post([this](Scratch& scratch) { Run(scratch); });
 }
 
 void BlockingUnaryCall::Run(Scratch& scratch) {
   grpc::ByteBuffer answer;
-  RpcStatus status;
-  // It may have waited long in the queue.
-  if (DeadlinePassed()) {
-    status = TooLate();
-  } else if (context().cancelled()) {
-    status = absl::CancelledError("the client is gone");
-  } else {
-    status = Answer(method().handler, request(), scratch, answer);
-  }
-  environment().blocking_calls->Leave();
+  RpcStatus status = Abandoned();
+  if (status.ok()) status = Answer(method().handler, request(), scratch, answer);
+  blocking_calls().Leave();
   Finish(status, answer, TagOf(Event::kFinished));
 }
 

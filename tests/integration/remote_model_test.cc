@@ -168,9 +168,11 @@ TEST_F(RemoteModelServerTest, ASlowServerGivesTheDefault) {
   ASSERT_EQ(response.treatments_size(), 2);
   EXPECT_EQ(response.treatments(0).propensity(), 0.05);
   ASSERT_EQ(response.treatments(0).reasons_size(), 1);
-  EXPECT_THAT(response.treatments(0).reasons(0),
-              ::testing::MatchesRegex("on_error: default propensity 0.05, since the model "
-                                      "churn@[0-9a-f]+ did not answer in 40 ms"));
+  EXPECT_THAT(
+      response.treatments(0).reasons(0),
+      ::testing::MatchesRegex("on_error: default propensity 0.05, since the model "
+                              "churn@[0-9a-f]+ did not answer within 40 ms, or within what the "
+                              "caller's deadline left"));
   EXPECT_THAT(response.degraded_reasons(), ElementsAre("model_failed"));
   EXPECT_EQ(Requests("timeout"), 1);
   EXPECT_EQ(ScrapeValue("attune_model_errors_total", "default_propensity"), 1);
@@ -269,6 +271,28 @@ TEST(InferenceServerProblemTest, ComparesTheTensors) {
   settings = SettingsFor(models.port());
   settings.model = "unknown";
   EXPECT_THAT(InferenceServerProblem(settings, patience), HasSubstr("there is no such model"));
+}
+
+TEST(InferenceClientTest, AsksTheNextEndpointWhereOneCantBeReached) {
+  scoring::RemoteSettings settings;
+  {
+    const InferenceServerProcess gone;
+    settings = SettingsFor(gone.port());
+  }
+  const InferenceServerProcess models;
+  settings.endpoints.push_back(SettingsFor(models.port()).endpoints.front());
+  EXPECT_EQ(InferenceServerProblem(settings, absl::Seconds(60)), "");
+  const auto transport = ConnectToInferenceServer(settings);
+  const std::vector<double> row = {0.25, 1};
+  for (int i = 0; i < 10; ++i) {
+    std::vector<double> propensity(1);
+    std::vector<double> deviation(1);
+    const scoring::RemoteAnswer answer =
+        transport->Ask(row, absl::Now() + absl::Seconds(60),
+                       {absl::MakeSpan(propensity), absl::MakeSpan(deviation)});
+    ASSERT_EQ(answer.failure, scoring::ModelFailure::kNone) << answer.text;
+    EXPECT_EQ(propensity[0], 0.25);
+  }
 }
 
 TEST(RemoteConnectionsTest, KeepsConnectionsThatHaveTheSameSettings) {

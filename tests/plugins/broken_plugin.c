@@ -1,5 +1,5 @@
 /* Plugins with a fault each, compiled once per fault: FAULT_VERSION, FAULT_NO_SYMBOL,
- * FAULT_NO_PREDICT, FAULT_NULL, FAULT_PREDICT, FAULT_NAN. */
+ * FAULT_NO_PREDICT, FAULT_NULL, FAULT_PREDICT, FAULT_NAN, FAULT_SILENT. */
 
 #include <math.h>
 #include <stdio.h>
@@ -25,6 +25,9 @@ static attune_model* Create(const char* config, size_t config_bytes,
 static int Predict(const attune_model* model, const double* features, size_t rows, size_t columns,
                    double* propensity, double* deviation, char* error, size_t error_bytes) {
   (void)model, (void)features, (void)columns, (void)deviation;
+#ifdef FAULT_SILENT
+  rows = 0;
+#endif
   for (size_t row = 0; row < rows; ++row) propensity[row] = row == 0 ? NAN : 0.5;
 #ifdef FAULT_PREDICT
   snprintf(error, error_bytes, "the table is \x01 empty");

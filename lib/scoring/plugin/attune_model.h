@@ -51,10 +51,10 @@ typedef struct attune_model_plugin {
 
   /* Predicts for `rows` treatments. `features` has `columns` numbers for each, row after row; NaN
    * is a missing value. Writes one number per row to `propensity`: the probability of the good
-   * outcome, 0 to 1; NaN when there is none for this row. `deviation`, unless it is NULL, has one
-   * place per row for the standard deviation of the propensity; all of them are negative at first,
-   * which means that it is not known. Returns 0, or any other number when it failed: then `error`
-   * is as in create, for the log, and the numbers are not looked at.
+   * outcome, 0 to 1; NaN, which is there at first, when there is none for this row. `deviation`,
+   * unless it is NULL, has one place per row for the standard deviation of the propensity; all of
+   * them are negative at first, which means that it is not known. Returns 0, or any other number
+   * when it failed: then `error` is as in create, for the log, and the numbers are not looked at.
    *
    * Called from many threads at once for one model: it must not change the model without a lock of
    * its own, should not wait for anything, and should allocate nothing. */

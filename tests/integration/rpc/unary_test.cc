@@ -340,6 +340,38 @@ TEST_F(BlockingUnaryTest, RefusesWhatIsTooMuchAndTellsWhenToRetry) {
   EXPECT_TRUE(Upsert(later).ok()) << "there is room again";
 }
 
+TEST(WaitingCallsTest, CallsThatWaitForServersDoNotKeepThoseForTheDiskWaiting) {
+  RpcServerOptions options;
+  options.executor_threads = 1;
+  options.server_executor_threads = 1;
+  Gate entered, leave;
+  TestServer test_server(options);
+  test_server.server().AddBlockingUnary<DecideRequest, DecideResponse>(
+      kDecide,
+      [&](CallContext&, const DecideRequest&, ReplyOf<DecideResponse>) {
+        entered.Open();
+        leave.Wait();
+        return RpcStatus();
+      },
+      WaitsFor::kServers);
+  test_server.server()
+      .AddBlockingUnary<CustomerServiceUpsertRequest, CustomerServiceUpsertResponse>(
+          kUpsert, [](CallContext&, const CustomerServiceUpsertRequest&,
+                      ReplyOf<CustomerServiceUpsertResponse>) { return RpcStatus(); });
+  test_server.Start();
+  std::thread waiting([&] {
+    DecideResponse response;
+    grpc::ClientContext context;
+    EXPECT_TRUE(test_server.NewDecisionStub()->Decide(&context, {}, &response).ok());
+  });
+  entered.Wait();
+  CustomerServiceUpsertResponse response;
+  grpc::ClientContext context;
+  EXPECT_TRUE(test_server.NewCustomerStub()->Upsert(&context, {}, &response).ok());
+  leave.Open();
+  waiting.join();
+}
+
 TEST_F(BlockingUnaryTest, DoesNotWorkForACallerWhoHasGivenUp) {
   RpcServerOptions options;
   options.executor_threads = 1;

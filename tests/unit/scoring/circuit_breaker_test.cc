@@ -19,6 +19,13 @@ class CircuitBreakerTest : public ::testing::Test {
       breaker_.ReportFailure(*permit, now_);
     }
   }
+  void Hurry(int times = 1) {
+    for (int i = 0; i < times; ++i) {
+      const auto permit = breaker_.TryPass(now_);
+      ASSERT_TRUE(permit.has_value()) << i;
+      breaker_.ReportHurried(*permit, now_);
+    }
+  }
   void Succeed() {
     const auto permit = breaker_.TryPass(now_);
     ASSERT_TRUE(permit.has_value());
@@ -86,12 +93,30 @@ TEST_F(CircuitBreakerTest, WhatWasBegunBeforeAChangeSaysNothingAboutIt) {
   EXPECT_EQ(StateNow(), State::kClosed);
 }
 
-TEST_F(CircuitBreakerTest, ATrialThatCameToNothingMakesRoomForTheNext) {
+TEST_F(CircuitBreakerTest, OpensAfterFourTimesAsManyCallsGivenUpEarly) {
+  Hurry(11);
+  Succeed();
+  Hurry(11);
+  EXPECT_EQ(StateNow(), State::kClosed) << "a success starts the count anew";
+  Hurry();
+  EXPECT_EQ(StateNow(), State::kOpen);
+}
+
+TEST_F(CircuitBreakerTest, ATrialGivenUpEarlyOpensAgain) {
   Fail(3);
   now_ += absl::Seconds(10);
-  const auto trial = breaker_.TryPass(now_);
-  ASSERT_TRUE(trial.has_value());
-  breaker_.ReportNothing(*trial);
+  Hurry();
+  EXPECT_EQ(StateNow(), State::kOpen);
+  now_ += absl::Seconds(10);
+  Succeed();
+  EXPECT_EQ(StateNow(), State::kClosed);
+}
+
+TEST_F(CircuitBreakerTest, AClockSetBackDoesNotKeepItOpen) {
+  now_ += absl::Hours(1);
+  Fail(3);
+  EXPECT_FALSE(Passes());
+  now_ -= absl::Minutes(30);
   EXPECT_EQ(StateNow(), State::kHalfOpen);
   Succeed();
   EXPECT_EQ(StateNow(), State::kClosed);

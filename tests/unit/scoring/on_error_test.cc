@@ -46,6 +46,23 @@ class FailingModel : public Model {
   const double deviation_;
 };
 
+// Counts how often it is asked.
+class WaitingModel : public FailingModel {
+ public:
+  WaitingModel(ModelFailure failure, int* asked)
+      : FailingModel(failure, {.1, .2, .3}, kUnknownDeviation), asked_(*asked) {}
+
+  ModelFailure PredictBatch(const Batch& batch, const Predictions& predictions,
+                            ModelScratch& scratch) const override {
+    ++asked_;
+    return FailingModel::PredictBatch(batch, predictions, scratch);
+  }
+  bool Waits() const override { return true; }
+
+ private:
+  int& asked_;
+};
+
 // Three treatments of model 0.
 class OnErrorTest : public ::testing::Test {
  protected:
@@ -149,6 +166,34 @@ TEST_F(OnErrorTest, ForgetsTheFailuresOfTheDecisionBefore) {
   Score(models_, catalog_, schema_, context_, {}, fine, result_);
   EXPECT_THAT(result_.failed, IsEmpty());
   EXPECT_THAT(result_.rejected, IsEmpty());
+}
+
+TEST_F(OnErrorTest, AModelThatWaitsIsNotAskedAgainInADecision) {
+  int asked = 0;
+  models_.models.push_back(
+      {"m", "m@1", std::make_unique<WaitingModel>(ModelFailure::kTimeout, &asked)});
+  const std::vector<int> all = {0, 1, 2};
+  std::vector<FailedModel> failed_before;
+  for (int i = 0; i < 2; ++i) {
+    Score(models_, catalog_, schema_, context_, {}, all, result_, nullptr, &failed_before);
+    EXPECT_EQ(asked, 1);
+    ASSERT_EQ(result_.failed.size(), 1u);
+    EXPECT_EQ(result_.failed[0].failure, ModelFailure::kTimeout);
+    EXPECT_EQ(result_.failed[0].text, "broken");
+  }
+  failed_before.clear();
+  Score(models_, catalog_, schema_, context_, {}, all, result_, nullptr, &failed_before);
+  EXPECT_EQ(asked, 2) << "another decision";
+}
+
+TEST_F(OnErrorTest, AModelThatAlsoFailsAsAFallbackIsToldOnce) {
+  Add(ModelFailure::kTimeout, {0, 0, 0}, Fallback(1));
+  Add(ModelFailure::kUnavailable, {0, 0, 0}, Default(.2));
+  catalog_.treatments[2].model = 1;
+  ScoreAll();
+  ASSERT_EQ(result_.failed.size(), 2u);
+  EXPECT_EQ(result_.failed[1].model, 1);
+  EXPECT_EQ(result_.failed[1].treatments, 3);
 }
 
 TEST_F(OnErrorTest, ADeviationThatIsNoneIsNotKnown) {

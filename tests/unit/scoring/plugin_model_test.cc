@@ -115,6 +115,14 @@ TEST_F(PluginModelTest, MayLackAScoreForOneTreatment) {
   EXPECT_EQ(propensity_[1], 0.5);
 }
 
+TEST_F(PluginModelTest, WhatIsNotWrittenIsNoScore) {
+  const auto model = Create("plugin_that_writes_nothing", kIsCare);
+  ASSERT_NE(model, nullptr);
+  EXPECT_EQ(Predict(*model, {0, 1}), ModelFailure::kNone);
+  EXPECT_THAT(propensity_, Each(::testing::IsNan()));
+  EXPECT_THAT(deviation_, Each(kUnknownDeviation));
+}
+
 TEST_F(PluginModelTest, WhyAModelCantBeMade) {
   EXPECT_EQ(Create("example_plugin", std::string(kTenure) + "config: 'much'"), nullptr);
   EXPECT_THAT(issues_, ElementsAre(Pair("plugin.file", HasSubstr("the config has no weight for "

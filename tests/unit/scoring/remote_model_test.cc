@@ -136,7 +136,8 @@ TEST_F(RemoteModelTest, SaysHowItFailed) {
   transport_->failure = {ModelFailure::kTimeout, "late"};
   EXPECT_EQ(Predict(*model, {0, 1}), ModelFailure::kTimeout);
   EXPECT_EQ(scratch_.failure_text, "late");
-  EXPECT_EQ(model->FailureText(ModelFailure::kTimeout), "did not answer in 30 ms");
+  EXPECT_EQ(model->FailureText(ModelFailure::kTimeout),
+            "did not answer within 30 ms, or within what the caller's deadline left");
   std::vector<double> propensity(2);
   model->Predict(frame_, {0, 1}, absl::MakeSpan(propensity), scratch_);
   EXPECT_TRUE(std::isnan(propensity[0]) && std::isnan(propensity[1]));
