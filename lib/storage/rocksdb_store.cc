@@ -441,7 +441,8 @@ absl::Status RocksDbStore::LoadAt(const rocksdb::Iterator& it, const CustomerKey
 
 absl::StatusOr<std::optional<CustomerKey>> RocksDbStore::Scan(
     const std::optional<CustomerKey>& after, size_t max_records, const VisitRecord& visit) const {
-  // Memory first: what leaves it after that is in the database when the iterator is made.
+  // Memory first. What is dirty now may be in the database after the iterator was made and out of
+  // memory before its turn comes: of that the iterator knows too little, so it is loaded afresh.
   const std::vector<CustomerKey> in_memory = table_.DirtyKeys(after);
   rocksdb::ReadOptions options;
   options.fill_cache = false;
@@ -465,8 +466,9 @@ absl::StatusOr<std::optional<CustomerKey>> RocksDbStore::Scan(
     absl::Status status;
     if (in_database) {
       std::memcpy(key.data(), it->key().data(), key.size());
-      status = LoadAt(*it, key, record);
-      if (dirty != in_memory.end() && *dirty == key) ++dirty;
+      const bool was_dirty = dirty != in_memory.end() && *dirty == key;
+      status = was_dirty ? Load(key, record) : LoadAt(*it, key, record);
+      if (was_dirty) ++dirty;
       it->Next();
     } else {
       key = *dirty++;
