@@ -163,20 +163,25 @@ class ValueUpdater : public customer::ProfileObserver {
 // Not thread-safe.
 class StandingReader {
  public:
-  // Valid until the next call.
+  // Valid until the next call of any method.
   const value::Standings& Read(const ValueUpdater& updater) {
     // The generation first: standings that are newer than it are read once more.
-    if (const uint64_t generation = updater.generation();
-        standings_ == nullptr || generation != generation_) {
+    const uint64_t generation = updater.generation();
+    if (standings_ == nullptr) standings_ = known_.lock();
+    if (standings_ == nullptr || generation != generation_) {
       standings_ = updater.standings();
+      known_ = standings_;
       generation_ = generation;
     }
     return *standings_;
   }
+  // Holds nothing until the next Read, so that a reader who rests keeps no old standings alive.
+  void Rest() { standings_ = nullptr; }
 
  private:
   uint64_t generation_ = 0;
-  std::shared_ptr<const value::Standings> standings_;
+  std::weak_ptr<const value::Standings> known_;
+  std::shared_ptr<const value::Standings> standings_;  // null while it rests
 };
 
 // Removes what an updater stored: without scores nobody keeps it right.

@@ -300,6 +300,21 @@ TEST_F(ValueUpdaterTest, AReaderSeesThePublishedStandings) {
   EXPECT_EQ(reader.Read(*updater_).scores.front().count(), 1u);
 }
 
+TEST_F(ValueUpdaterTest, AReaderAtRestKeepsNoOldStandingsAlive) {
+  Open();
+  Settle();
+  StandingReader reader;
+  const std::weak_ptr<const value::Standings> old = updater_->standings();
+  EXPECT_EQ(&reader.Read(*updater_), old.lock().get());
+  reader.Rest();
+  EXPECT_EQ(&reader.Read(*updater_), old.lock().get()) << "still the newest";
+  reader.Rest();
+  Upsert("c", 1);
+  updater_->Step(/*publish=*/true);
+  EXPECT_TRUE(old.expired());
+  EXPECT_EQ(reader.Read(*updater_).scores.front().count(), 1u);
+}
+
 class ValueServiceTest : public ValueUpdaterTest {
  protected:
   absl::Status Curve(const std::string& request) {
