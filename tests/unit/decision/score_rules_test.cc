@@ -138,7 +138,7 @@ TEST_F(ScoreEventTest, TellsWhereTheCustomerStood) {
 TEST_F(ScoreEventTest, TellsWhatOnlyAFormulaAskedFor) {
   strategy_ = builder_.BuildFromText(
       std::string(testing::kSmallStrategy) + kSpendScore +
-          "arbitration { priority: \"treatment.value + score.spend.percentile\" }",
+          "arbitration { priority: \"value + score.spend.percentile\" }",
       {testing::kSolveModel, testing::kSellModel});
   Decide();
   EXPECT_THAT(event_.score(), ::testing::ElementsAre(0));
