@@ -493,7 +493,7 @@ absl::StatusOr<uint64_t> RocksDbStore::StoredVersionOf(const CustomerKey& key) c
 absl::StatusOr<CommitReceipt> RocksDbStore::Commit(const CustomerCommit& commit,
                                                    Durability durability) {
   absl::Status sizes = CheckSizes(commit);
-  if (!sizes.ok()) return sizes;
+  if (!sizes.ok()) return AsUnwritten(sizes);
   absl::StatusOr<CommitReceipt> result = CommitReceipt{};
   const bool may_wait = durability == Durability::kPower;
   queue_->Commit({&commit, 1}, {&result, 1},
@@ -511,7 +511,7 @@ std::vector<absl::StatusOr<CommitReceipt>> RocksDbStore::CommitMany(
   const bool power = durability == Durability::kPower;
   for (size_t i = 0; i < commits.size(); ++i) {
     absl::Status sizes = CheckSizes(commits[i]);
-    if (!sizes.ok()) results[i] = sizes;
+    if (!sizes.ok()) results[i] = AsUnwritten(sizes);
   }
   // A bulk load slows down to what the disk can take.
   const absl::Time wait_until = absl::Now() + kMaxWait;

@@ -461,6 +461,7 @@ TEST_F(RocksDbStoreTest, RefusesWhatIsTooLarge) {
 
   const absl::Status record = Commit("anna", Load("anna"), large + "x").status();
   EXPECT_TRUE(absl::IsResourceExhausted(record)) << record;
+  EXPECT_TRUE(IsUnwritten(record));
   EXPECT_THAT(std::string(record.message()), HasSubstr("max_record_bytes"));
   const absl::Status event = Commit("anna", Load("anna"), "r", {large + "x"}).status();
   EXPECT_TRUE(absl::IsResourceExhausted(event)) << event;
