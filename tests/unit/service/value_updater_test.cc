@@ -446,6 +446,24 @@ TEST_F(ValueServiceTest, ComputesTheCurveFromAllCustomers) {
             "The best 20 % of customers bring 90 % of the profit, the last 20 % cost 10 %.");
 }
 
+TEST_F(ValueServiceTest, LeavesOutWhomItCannotRead) {
+  Open();
+  Upsert("a", 1);
+  store_.SetRecord("b", "\x01 damaged");
+  ASSERT_TRUE(Curve("").ok());
+  EXPECT_EQ(curve_.customers(), 1);
+  EXPECT_EQ(curve_.unreadable(), 1);
+  EXPECT_FALSE(curve_.parts_withheld());
+}
+
+TEST_F(ValueServiceTest, StopsWhenNobodyWaits) {
+  Open();
+  const ValueService service(
+      {.strategy = strategy_, .store = &store_, .clock = &clock_, .updater = updater_.get()});
+  EXPECT_TRUE(
+      absl::IsCancelled(service.GetProfitCurve({}, &curve_, violations_, [] { return true; })));
+}
+
 TEST_F(ValueServiceTest, SaysWhatIsWrongWithARequest) {
   Open();
   EXPECT_FALSE(Curve("score: \"spent\" max_points: 1001").ok());
@@ -460,10 +478,15 @@ TEST_F(ValueServiceTest, SaysWhatIsWrongWithARequest) {
 TEST_F(ValueServiceTest, TellsNoScoreOfOneCustomerWhenItIsProtected) {
   Load("scores { name: \"wealth\" value: \"customer.income + 1.0\" }");
   Open();
-  Upsert("c", 1);
+  for (int i = 0; i < 9; ++i) Upsert(absl::StrCat("c", i), 1);
+  EXPECT_TRUE(absl::IsFailedPrecondition(Curve("score: \"wealth\"")));
+  Upsert("c9", 1);
   ASSERT_TRUE(Curve("score: \"wealth\"").ok());
   EXPECT_TRUE(curve_.protected_());
-  EXPECT_EQ(curve_.customers(), 1);
+  EXPECT_EQ(curve_.customers(), 10);
+  EXPECT_EQ(curve_.points_size(), 2);
+  EXPECT_TRUE(curve_.parts_withheld());
+  EXPECT_EQ(curve_.top_profit(), 0);
   EXPECT_EQ(curve_.highest(), 0);
   EXPECT_EQ(curve_.lowest(), 0);
   EXPECT_EQ(curve_.median(), 0);
