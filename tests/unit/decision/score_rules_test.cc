@@ -136,10 +136,11 @@ TEST_F(ScoreEventTest, TellsWhereTheCustomerStood) {
 }
 
 TEST_F(ScoreEventTest, TellsWhatOnlyAFormulaAskedFor) {
-  strategy_ = builder_.BuildFromText(
-      std::string(testing::kSmallStrategy) + kSpendScore +
-          "arbitration { priority: \"value + score.spend.percentile\" }",
-      {testing::kSolveModel, testing::kSellModel});
+  auto file =
+      testing::FromText<strategy::v1::Strategy>(std::string(testing::kSmallStrategy) + kSpendScore);
+  file.mutable_arbitration()->set_priority("value + score.spend.percentile");
+  strategy_ = builder_.Build(file, {testing::FromText<strategy::v1::Model>(testing::kSolveModel),
+                                    testing::FromText<strategy::v1::Model>(testing::kSellModel)});
   Decide();
   EXPECT_THAT(event_.score(), ::testing::ElementsAre(0));
   EXPECT_THAT(event_.score_percentile(), ::testing::ElementsAre(24.5));
