@@ -265,8 +265,9 @@ absl::Status CustomerService::Erase(const pb::CustomerServiceEraseRequest& reque
     return erased.status();
   }
   write.Changed({.key = key,
-                 .version = 0,
-                 .was_known = before.known(),
+                 .version = record.version.number,
+                 // Of two who erase at once, the one who did.
+                 .was_known = before.known() && erased->record,
                  .erased = true,
                  .before = before.features(),
                  .after = ""});

@@ -98,6 +98,7 @@ void DecisionService::ReturnWorkspace(std::unique_ptr<Workspace> workspace) {
   const size_t bytes = decision.answer.capacity() + decision.stored_answer.capacity() +
                        decision.event_bytes.capacity();
   if (bytes > kMaxIdleBytes) return;
+  workspace->standings.Rest();
   MutexLock lock(mutex_);
   // One of a strategy that was swapped meanwhile is destroyed, after the lock is released.
   if (workspace->snapshot == snapshot_ && idle_.size() < kMaxIdleWorkspaces) {

@@ -286,7 +286,13 @@ void RpcServices::AddValueMethods(const ValueService& values) {
       "/attune.v1.ValueService/ListScores", HandlerOf(values, &ValueService::ListScores));
   server_.AddBlockingUnary<pb::ValueServiceGetProfitCurveRequest,
                            pb::ValueServiceGetProfitCurveResponse>(
-      "/attune.v1.ValueService/GetProfitCurve", HandlerOf(values, &ValueService::GetProfitCurve));
+      "/attune.v1.ValueService/GetProfitCurve",
+      [&values](CallContext& context, const auto& request, auto reply) {
+        Violations violations;
+        absl::Status status = values.GetProfitCurve(request, &reply.message(), violations,
+                                                    [&context] { return context.cancelled(); });
+        return ToRpcStatus(std::move(status), std::move(violations));
+      });
 }
 
 }  // namespace attune::service

@@ -332,7 +332,7 @@ class AttuneServer : public Server {
       ForgetStoredScores(*store_);
     } else {
       values_ = std::make_unique<ValueUpdater>(
-          ValueUpdater::Options{.strategy = strategy_, .store = store_.get()});
+          ValueUpdater::Options{.strategy = strategy_, .store = store_.get(), .clock = clock_});
       values_->Start();
     }
     AddValueMetrics(*registry_, values_.get());

@@ -24,6 +24,8 @@ namespace pb = attune::v1;
 // How many customers one look at the store reads.
 constexpr size_t kRecordsPerScan = 65'536;
 constexpr int kDefaultPoints = 101;
+// Of a protected score a report tells of no fewer customers.
+constexpr size_t kMinProtectedGroup = 10;
 
 absl::Status NoScores() {
   return absl::FailedPreconditionError(
@@ -77,35 +79,32 @@ size_t ValueService::FindScore(const std::string& name, Violations& violations) 
   return 0;
 }
 
-absl::Status ValueService::ReadScores(size_t score, std::vector<double>& values,
-                                      int64_t& without) const {
+absl::Status ValueService::ReadScores(size_t score, const Stopped& stopped, Scores& scores) const {
   const ValueSchema& schema = options_.strategy->features;
   policy::ScoreEvaluator evaluator(options_.strategy->engagement.scores());
   std::vector<ValueRef> slots(static_cast<size_t>(schema.size()));
-  absl::Status status;
   bool too_many = false;
   const auto visit = [&](const storage::CustomerKey&, const storage::Record& record) {
     const auto state = customer::CustomerState::ParseAny(record);
-    if (!state.ok()) {
-      status.Update(state.status());
+    if (state.ok() && !state->known()) return;
+    if (!state.ok() || !schema.Decode(state->features(), absl::MakeSpan(slots)).ok()) {
+      ++scores.unreadable;
       return;
     }
-    if (!state->known()) return;
-    status.Update(schema.Decode(state->features(), absl::MakeSpan(slots)));
     const double value = evaluator.Evaluate(slots)[score];
     if (std::isnan(value)) {
-      ++without;
-    } else if (static_cast<int64_t>(values.size()) < options_.max_report_customers) {
-      values.push_back(value);
+      ++scores.without;
+    } else if (static_cast<int64_t>(scores.values.size()) < options_.max_report_customers) {
+      scores.values.push_back(value);
     } else {
       too_many = true;
     }
   };
   std::optional<storage::CustomerKey> cursor;
   do {
+    if (stopped && stopped()) return absl::CancelledError("nobody waits for the report");
     const auto next = options_.store->Scan(cursor, kRecordsPerScan, visit);
     if (!next.ok()) return next.status();
-    if (!status.ok()) return status;
     if (too_many) {
       return absl::ResourceExhaustedError(
           absl::StrCat("there are more than ", options_.max_report_customers,
@@ -118,7 +117,7 @@ absl::Status ValueService::ReadScores(size_t score, std::vector<double>& values,
 
 absl::Status ValueService::GetProfitCurve(const pb::ValueServiceGetProfitCurveRequest& request,
                                           pb::ValueServiceGetProfitCurveResponse* response,
-                                          Violations& violations) const {
+                                          Violations& violations, const Stopped& stopped) const {
   if (options_.updater == nullptr) return NoScores();
   const size_t score = FindScore(request.score(), violations);
   const int points = request.max_points() == 0 ? kDefaultPoints : request.max_points();
@@ -139,14 +138,23 @@ absl::Status ValueService::GetProfitCurve(const pb::ValueServiceGetProfitCurveRe
     MutexLock lock(mutex_);
     reporting_ = false;
   };
-  std::vector<double> values;
-  int64_t without = 0;
-  if (absl::Status status = ReadScores(score, values, without); !status.ok()) return status;
+  Scores scores;
+  if (absl::Status status = ReadScores(score, stopped, scores); !status.ok()) return status;
   const policy::CustomerScore& declared = options_.strategy->engagement.scores().scores[score];
-  ToProto(value::MakeProfitCurve(values, points), response);
+  const size_t min_group = declared.is_protected ? kMinProtectedGroup : 1;
+  if (scores.values.size() < min_group && declared.is_protected) {
+    return absl::FailedPreconditionError(
+        absl::StrCat("the score is protected, and fewer than ", kMinProtectedGroup,
+                     " customers have it: a report would tell of single ones"));
+  }
+  const value::ProfitCurve curve = value::MakeProfitCurve(scores.values, points, min_group);
+  if (!value::IsFinite(curve)) {
+    return absl::FailedPreconditionError("the sum of the scores is too large for a number");
+  }
+  ToProto(curve, options_.strategy->currency, response);
   response->set_score(declared.name);
-  response->set_currency(options_.strategy->currency);
-  response->set_without_score(without);
+  response->set_without_score(scores.without);
+  response->set_unreadable(scores.unreadable);
   ToProto(absl::ToUnixMicros(options_.clock->Now()), response->mutable_time());
   if (declared.is_protected) {
     // These are what single customers are worth.

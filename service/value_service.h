@@ -2,6 +2,7 @@
 #define ATTUNE_SERVICE_VALUE_SERVICE_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -35,13 +36,20 @@ class ValueService {
   absl::Status ListScores(const attune::v1::ValueServiceListScoresRequest& request,
                           attune::v1::ValueServiceListScoresResponse* response,
                           Violations& violations) const;
+  // Whether the work is to be given up; asked now and then. Empty: never.
+  using Stopped = std::function<bool()>;
   absl::Status GetProfitCurve(const attune::v1::ValueServiceGetProfitCurveRequest& request,
                               attune::v1::ValueServiceGetProfitCurveResponse* response,
-                              Violations& violations) const;
+                              Violations& violations, const Stopped& stopped = nullptr) const;
 
  private:
-  // The score of every customer who has one; counts those who have none.
-  absl::Status ReadScores(size_t score, std::vector<double>& values, int64_t& without) const;
+  struct Scores {
+    std::vector<double> values;
+    int64_t without = 0;     // customers who have none
+    int64_t unreadable = 0;  // customers whose records can't be read
+  };
+  // Of every customer.
+  absl::Status ReadScores(size_t score, const Stopped& stopped, Scores& scores) const;
   // The index of the score of that name.
   size_t FindScore(const std::string& name, Violations& violations) const;
 

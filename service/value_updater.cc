@@ -31,6 +31,26 @@ constexpr double kMaxError = 1;
 
 }  // namespace
 
+void FollowedSketch::Add(double value) {
+  const auto owed = owed_.empty() ? owed_.end() : owed_.find(value);
+  if (owed == owed_.end()) {
+    sketch_.Add(value);
+    return;
+  }
+  --owed_count_;
+  if (--owed->second == 0) owed_.erase(owed);
+}
+
+void FollowedSketch::Remove(double value) {
+  if (sketch_.Remove(value)) return;
+  if (owed_count_ == kMaxOwed) {
+    overdrawn_ = true;
+    return;
+  }
+  ++owed_[value];
+  ++owed_count_;
+}
+
 ValueUpdater::ValueUpdater(const Options& options)
     : options_(options),
       scores_(options.strategy->engagement.scores()),
@@ -57,7 +77,10 @@ void ValueUpdater::Stop() {
   if (thread_.joinable()) thread_.join();
   const Work work = TakeWork();
   Apply(work.notes);
-  SaveAndLog(/*closed=*/rebuild_ == nullptr && !work.lost);
+  const bool owes = std::any_of(sketches_.begin(), sketches_.end(), [](const auto& sketch) {
+    return sketch.owed() > 0 || sketch.overdrawn();
+  });
+  SaveAndLog(/*closed=*/rebuild_ == nullptr && !notes_lost_ && !work.lost && !owes);
 }
 
 void ValueUpdater::Run() {
@@ -86,75 +109,111 @@ void ValueUpdater::Run() {
 bool ValueUpdater::Step(bool publish) {
   const Work work = TakeWork();
   Apply(work.notes);
+  if (work.lost && !notes_lost_) {
+    notes_lost_ = true;
+    changed_ = true;
+  }
   bool more = false;
-  const bool inexact = rebuild_ == nullptr &&
-                       std::any_of(sketches_.begin(), sketches_.end(), [](const auto& sketch) {
-                         return sketch.max_error() > kMaxError;
-                       });
-  if (work.lost || inexact) {
+  if (rebuild_ != nullptr) {
+    // What was lost meanwhile waits for the next one: this one may end.
+    more = ContinueRebuild(work.others_told);
+  } else if ((notes_lost_ || IsOff()) && options_.clock->Now() >= next_rebuild_) {
     StartRebuild();
     more = true;
-  } else if (rebuild_ != nullptr) {
-    if (rebuild_->chunk_open && work.chunk_told) FinishChunk();
-    if (rebuild_ != nullptr) more = rebuild_->chunk_open || ReadChunk();
   }
   if (publish && changed_) Publish();
   return more;
+}
+
+bool ValueUpdater::IsOff() const {
+  return std::any_of(sketches_.begin(), sketches_.end(), [](const auto& followed) {
+    return followed.overdrawn() || followed.sketch().max_error() > kMaxError;
+  });
 }
 
 void ValueUpdater::StartRebuild() {
   rebuild_ = std::make_unique<Rebuild>();
   rebuild_->sketches.resize(sketches_.size());
   rebuilds_.fetch_add(1, std::memory_order_relaxed);
+  next_rebuild_ = options_.clock->Now() + kRebuildPeriod;
   changed_ = true;
-  spdlog::info("scores: reading all customers");
+  spdlog::info("scores: reading all customers{}",
+               std::exchange(notes_lost_, false) ? ", for changes were not told" : "");
+}
+
+bool ValueUpdater::ContinueRebuild(bool others_told) {
+  // Whoever is in the other phase began before the last chunk was read, and may still tell what
+  // that has: the chunk stays open until they have ended, and no other one is read.
+  if (!others_told) return true;
+  if (rebuild_->chunk_open) FinishChunk();
+  if (rebuild_ == nullptr || options_.clock->Now() < next_read_) return false;
+  return ReadChunk();
 }
 
 bool ValueUpdater::ReadChunk() {
   Rebuild& rebuild = *rebuild_;
   rebuild.chunk_after = rebuild.cursor;
   rebuild.chunk.clear();
+  // Nothing of a chunk counts until all of it was read. The scores of one customer after the other:
+  std::vector<double> read;
+  uint64_t unreadable = 0;
   const auto visit = [&](const CustomerKey& key, const storage::Record& record) {
     rebuild.chunk[key] = record.version.number;
-    rebuild.cursor = key;
     const auto state = customer::CustomerState::ParseAny(record);
-    if (state.ok() && state->known()) AddTo(rebuild.sketches, state->features());
+    if (state.ok() && !state->known()) return;
+    const auto scores = state.ok() ? ScoresOf(state->features()) : absl::Span<const double>();
+    if (scores.empty()) ++unreadable;
+    read.insert(read.end(), scores.begin(), scores.end());
   };
   const auto next = options_.store->Scan(rebuild.cursor, options_.scan_records, visit);
   if (!next.ok()) {
-    if (!scan_failed_) {
-      spdlog::error("scores: the customers can't be read: {}",
-                    std::string(next.status().message()));
-    }
-    scan_failed_ = true;
-    // What was added of this chunk can't be told from the rest.
-    rebuild_ = std::make_unique<Rebuild>();
-    rebuild_->sketches.resize(sketches_.size());
+    rebuild.chunk.clear();
+    WaitAfter(next.status());
     return false;
   }
-  scan_failed_ = false;
+  if (std::exchange(retry_, absl::ZeroDuration()) > absl::ZeroDuration()) {
+    spdlog::info("scores: the customers can be read again");
+  }
+  for (size_t i = 0; i < read.size(); ++i) {
+    if (!std::isnan(read[i])) rebuild.sketches[i % rebuild.sketches.size()].Add(read[i]);
+  }
+  rebuild.unreadable += unreadable;
   rebuild.at_end = !next->has_value();
   if (*next) rebuild.cursor = **next;
   rebuild.chunk_open = true;
   changed_ = true;
-  // Writes that begin from now on tell changes that are newer than what was read. The chunk stays
-  // open until the others have ended: nobody is left then in the phase that comes after this one.
+  // Writes that begin from now on tell changes that are newer than what was read. Nobody is left in
+  // the phase in which they begin: see ContinueRebuild.
   MutexLock lock(mutex_);
-  rebuild.chunk_phase = phase_;
   phase_ = 1 - phase_;
   return true;
+}
+
+void ValueUpdater::WaitAfter(const absl::Status& failure) {
+  if (retry_ == absl::ZeroDuration()) {
+    spdlog::error("scores: the customers can't be read: {}", std::string(failure.message()));
+    retry_ = kFirstRetry;
+  } else {
+    retry_ = std::min(2 * retry_, kLastRetry);
+  }
+  next_read_ = options_.clock->Now() + retry_;
 }
 
 void ValueUpdater::FinishChunk() {
   rebuild_->chunk_open = false;
   rebuild_->chunk.clear();
   if (!rebuild_->at_end) return;
+  const uint64_t unreadable = rebuild_->unreadable;
+  unreadable_.store(unreadable, std::memory_order_relaxed);
   sketches_ = std::move(rebuild_->sketches);
   rebuild_ = nullptr;
   changed_ = true;
   unsaved_ = true;
-  spdlog::info("scores: all customers were read; {} have the score {}", sketches_.front().count(),
-               scores_.scores.front().name);
+  spdlog::info("scores: all customers were read; {} have the score {}",
+               sketches_.front().sketch().count(), scores_.scores.front().name);
+  if (unreadable > 0) {
+    spdlog::error("scores: {} customers are left out, for their records can't be read", unreadable);
+  }
 }
 
 ValueUpdater::Work ValueUpdater::TakeWork() {
@@ -162,9 +221,7 @@ ValueUpdater::Work ValueUpdater::TakeWork() {
   MutexLock lock(mutex_);
   std::swap(work.notes, queue_);
   work.lost = std::exchange(lost_, false);
-  if (rebuild_ != nullptr && rebuild_->chunk_open) {
-    work.chunk_told = writing_[static_cast<size_t>(rebuild_->chunk_phase)] == 0;
-  }
+  work.others_told = writing_[static_cast<size_t>(1 - phase_)] == 0;
   return work;
 }
 
@@ -173,19 +230,14 @@ bool ValueUpdater::ConcernsRebuild(const Note& note) {
   if (!rebuild.at_end && (!rebuild.cursor || note.key > *rebuild.cursor)) return false;
   if (!rebuild.chunk_open) return true;
   if (rebuild.chunk_after && note.key <= *rebuild.chunk_after) return true;
-  const auto read = rebuild.chunk.find(note.key);
+  // What is in the chunk stays what was read, for notes of one customer come in any order.
   if (note.erased) {
-    if (read == rebuild.chunk.end()) return false;
-    rebuild.chunk.erase(read);
-    return true;
+    // Who was not read had gone before, and what was erased with them counts no more.
+    const auto [read, is_new] = rebuild.chunk.try_emplace(note.key, note.version);
+    return !is_new && note.version >= read->second;
   }
-  if (read == rebuild.chunk.end()) {
-    rebuild.chunk[note.key] = note.version;
-    return true;
-  }
-  if (note.version <= read->second) return false;
-  read->second = note.version;
-  return true;
+  const auto [read, is_new] = rebuild.chunk.try_emplace(note.key, 0);
+  return note.version > read->second;
 }
 
 void ValueUpdater::Apply(const Notes& notes) {
@@ -194,7 +246,7 @@ void ValueUpdater::Apply(const Notes& notes) {
     const std::string_view before = features.substr(0, note.before_bytes);
     const std::string_view after = features.substr(note.before_bytes, note.after_bytes);
     features.remove_prefix(note.before_bytes + note.after_bytes);
-    const auto apply = [&](std::vector<value::QuantileSketch>& sketches) {
+    const auto apply = [&](std::vector<FollowedSketch>& sketches) {
       if (note.was_known) RemoveFrom(sketches, before);
       if (!note.erased) AddTo(sketches, after);
     };
@@ -211,35 +263,35 @@ absl::Span<const double> ValueUpdater::ScoresOf(std::string_view features) {
   return evaluator_.Evaluate(slots_);
 }
 
-void ValueUpdater::AddTo(std::vector<value::QuantileSketch>& sketches, std::string_view features) {
+void ValueUpdater::AddTo(std::vector<FollowedSketch>& sketches, std::string_view features) {
   const absl::Span<const double> scores = ScoresOf(features);
   for (size_t i = 0; i < scores.size(); ++i) {
     if (!std::isnan(scores[i])) sketches[i].Add(scores[i]);
   }
 }
 
-void ValueUpdater::RemoveFrom(std::vector<value::QuantileSketch>& sketches,
-                              std::string_view features) {
+void ValueUpdater::RemoveFrom(std::vector<FollowedSketch>& sketches, std::string_view features) {
   const absl::Span<const double> scores = ScoresOf(features);
   for (size_t i = 0; i < scores.size(); ++i) {
     if (!std::isnan(scores[i])) sketches[i].Remove(scores[i]);
   }
 }
 
-const std::vector<value::QuantileSketch>& ValueUpdater::Served() const {
+const std::vector<FollowedSketch>& ValueUpdater::Served() const {
   // What was stored before a crash says more than a part of the customers, until that part is the
   // larger one.
   if (rebuild_ == nullptr) return sketches_;
-  const bool rebuilt_says_more = rebuild_->sketches.front().count() > sketches_.front().count();
+  const bool rebuilt_says_more =
+      rebuild_->sketches.front().sketch().count() > sketches_.front().sketch().count();
   return rebuilt_says_more ? rebuild_->sketches : sketches_;
 }
 
 void ValueUpdater::Publish() {
   auto standings = std::make_shared<value::Standings>();
-  for (const value::QuantileSketch& sketch : Served()) {
-    standings->scores.push_back(sketch.MakeTable());
+  for (const FollowedSketch& followed : Served()) {
+    standings->scores.push_back(followed.sketch().MakeTable());
   }
-  standings->complete = rebuild_ == nullptr;
+  standings->complete = rebuild_ == nullptr && !notes_lost_;
   changed_ = false;
   std::shared_ptr<const value::Standings> published = std::move(standings);
   {
@@ -303,12 +355,12 @@ void ValueUpdater::Load() {
     const bool closed = reader.Fixed<uint8_t>() != 0;
     if (reader.SizedBytes() != scores_.fingerprint) return false;
     if (reader.Varint() != scores_.scores.size()) return false;
-    std::vector<value::QuantileSketch> sketches;
+    std::vector<FollowedSketch> sketches;
     for (const policy::CustomerScore& score : scores_.scores) {
       if (reader.SizedBytes() != score.name) return false;
       auto sketch = value::QuantileSketch::Decode(reader.SizedBytes());
       if (!sketch.ok()) return false;
-      sketches.push_back(*std::move(sketch));
+      sketches.emplace_back().sketch_ = *std::move(sketch);
     }
     if (!reader.ok() || !reader.done()) return false;
     sketches_ = std::move(sketches);
@@ -324,10 +376,10 @@ absl::Status ValueUpdater::Save(bool closed) {
   bytes.push_back(closed ? 1 : 0);
   PutBytes(bytes, scores_.fingerprint);
   PutVarint(bytes, scores_.scores.size());
-  const std::vector<value::QuantileSketch>& sketches = Served();
+  const std::vector<FollowedSketch>& sketches = Served();
   for (size_t i = 0; i < sketches.size(); ++i) {
     PutBytes(bytes, scores_.scores[i].name);
-    PutBytes(bytes, sketches[i].Encode());
+    PutBytes(bytes, sketches[i].sketch().Encode());
   }
   return options_.store->PutBlob(kBlobName, bytes);
 }
@@ -363,6 +415,11 @@ void AddValueMetrics(telemetry::Registry& registry, const ValueUpdater* updater)
       "attune_value_sketch_rebuilds_total",
       "How often all customers were read, or began to be, to make the sketches anew.",
       [updater] { return updater == nullptr ? 0.0 : static_cast<double>(updater->rebuilds()); });
+  registry.AddGauge(
+      "attune_value_sketch_unreadable_customers",
+      "Customers that are in no sketch because their records could not be understood when all were "
+      "read last.",
+      [updater] { return updater == nullptr ? 0.0 : static_cast<double>(updater->unreadable()); });
 }
 
 }  // namespace attune::service

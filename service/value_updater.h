@@ -15,7 +15,9 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
+#include "absl/time/time.h"
 #include "absl/types/span.h"
+#include "lib/base/clock.h"
 #include "lib/base/mutex.h"
 #include "lib/context/value.h"
 #include "lib/customer/profile_observer.h"
@@ -27,6 +29,30 @@
 #include "lib/value/standings.h"
 
 namespace attune::service {
+
+// The sketch of a score whose changes may be told out of order. Not thread-safe.
+class FollowedSketch {
+ public:
+  // Most numbers that it may owe.
+  static constexpr uint64_t kMaxOwed = 10'000;
+
+  void Add(double value);
+  // A number that is taken out before it is put in is owed: the next Add of it is none.
+  void Remove(double value);
+
+  const value::QuantileSketch& sketch() const { return sketch_; }
+  uint64_t owed() const { return owed_count_; }
+  // It should owe more than it may: it is wrong, and only a new one is right.
+  bool overdrawn() const { return overdrawn_; }
+
+ private:
+  friend class ValueUpdater;  // reads stored ones
+
+  value::QuantileSketch sketch_;
+  absl::flat_hash_map<double, uint64_t> owed_;
+  uint64_t owed_count_ = 0;
+  bool overdrawn_ = false;
+};
 
 // Follows the scores of all customers: how they are distributed, for percentiles and tiers.
 // Thread-safe.
@@ -41,17 +67,25 @@ namespace attune::service {
 // with bytes := varint(size) bytes. After an orderly end (`closed`) they go on from it. After a
 // crash, with other formulas, when notes were lost, or when most customers have gone so that the
 // sketches became inexact, all customers are read once more in the background, in the order of
-// their keys, while what is known by then is served.
+// their keys, while what is known by then is served. That begins at most every kRebuildPeriod;
+// what is lost meanwhile, or while it runs, makes another one.
 class ValueUpdater : public customer::ProfileObserver {
  public:
   struct Options {
     std::shared_ptr<const strategy::Strategy> strategy;  // has scores
     storage::StateStore* store = nullptr;                // outlives the updater
+    const Clock* clock = nullptr;                        // outlives the updater
     // Most bytes of notes that wait; further ones are dropped, and all customers are read again.
     size_t max_queue_bytes = 64u << 20;
     // How many customers are read at a time.
     size_t scan_records = 16'384;
   };
+  // Between the beginnings of two readings of all customers.
+  static constexpr absl::Duration kRebuildPeriod = absl::Seconds(30);
+  // Pauses after customers could not be read: twice the one before, up to the last.
+  static constexpr absl::Duration kFirstRetry = absl::Seconds(1);
+  static constexpr absl::Duration kLastRetry = absl::Seconds(60);
+
   // Takes up what is stored.
   explicit ValueUpdater(const Options& options);
   // Stops, and stores the sketches.
@@ -71,6 +105,9 @@ class ValueUpdater : public customer::ProfileObserver {
   uint64_t generation() const { return generation_.load(std::memory_order_acquire); }
   // How often all customers were read, or began to be, since the start.
   uint64_t rebuilds() const { return rebuilds_.load(std::memory_order_relaxed); }
+
+  // Customers whose records could not be understood when all were read last.
+  uint64_t unreadable() const { return unreadable_.load(std::memory_order_relaxed); }
 
   int WriteBegins() override;
   void WriteEnds(int begun) override;
@@ -96,21 +133,22 @@ class ValueUpdater : public customer::ProfileObserver {
   struct Work {
     Notes notes;
     bool lost = false;
-    // Every write has told its changes that began before the last chunk was read.
-    bool chunk_told = false;
+    // Every write of the other phase has told its changes: all that began before the last chunk was
+    // read.
+    bool others_told = false;
   };
   // Reading all customers anew.
   struct Rebuild {
-    std::vector<value::QuantileSketch> sketches;
+    std::vector<FollowedSketch> sketches;
     // Everything up to here was read; absent at first, and when `at_end` everything was.
     std::optional<storage::CustomerKey> cursor;
     bool at_end = false;
     // The chunk that was read last, until all writes have told what came before it: where it began,
-    // and the versions that were read.
+    // and the versions that were read; 0 of who was not there.
     bool chunk_open = false;
-    int chunk_phase = 0;
     std::optional<storage::CustomerKey> chunk_after;
     absl::flat_hash_map<storage::CustomerKey, uint64_t> chunk;
+    uint64_t unreadable = 0;
   };
 
   void Run();
@@ -118,18 +156,24 @@ class ValueUpdater : public customer::ProfileObserver {
   absl::Status Save(bool closed);
   void SaveAndLog(bool closed);
   void StartRebuild();
+  // True: there is more to do at once.
+  bool ContinueRebuild(bool others_told);
   // Reads the next customers. False: they can't be read now.
   bool ReadChunk();
+  void WaitAfter(const absl::Status& failure);
   void FinishChunk();
+  // Whether what is kept is wrong by more than it may.
+  bool IsOff() const;
   Work TakeWork();
   void Apply(const Notes& notes);
   // Whether the rebuild has to be told of the note: not when it has read, or will read, the change.
   bool ConcernsRebuild(const Note& note);
-  void AddTo(std::vector<value::QuantileSketch>& sketches, std::string_view features);
-  void RemoveFrom(std::vector<value::QuantileSketch>& sketches, std::string_view features);
+  void AddTo(std::vector<FollowedSketch>& sketches, std::string_view features);
+  void RemoveFrom(std::vector<FollowedSketch>& sketches, std::string_view features);
+  // Empty: these are no features.
   absl::Span<const double> ScoresOf(std::string_view features);
   // What is served.
-  const std::vector<value::QuantileSketch>& Served() const;
+  const std::vector<FollowedSketch>& Served() const;
   void Publish();
 
   const Options options_;
@@ -138,17 +182,20 @@ class ValueUpdater : public customer::ProfileObserver {
   // Of the thread, or of who calls Step.
   policy::ScoreEvaluator evaluator_;
   std::vector<ValueRef> slots_;
-  std::vector<value::QuantileSketch> sketches_;
-  std::unique_ptr<Rebuild> rebuild_;  // null: the sketches are complete
-  bool changed_ = false;              // since the last publication
-  bool unsaved_ = false;              // since the last Save
-  bool scan_failed_ = false;          // logged once
+  std::vector<FollowedSketch> sketches_;
+  std::unique_ptr<Rebuild> rebuild_;  // null: the sketches are complete, unless notes_lost_
+  bool notes_lost_ = false;           // since the last rebuild began
+  absl::Time next_rebuild_ = absl::InfinitePast();
+  bool changed_ = false;  // since the last publication
+  bool unsaved_ = false;  // since the last Save
+  absl::Duration retry_;  // 0: the last read went well
+  absl::Time next_read_ = absl::InfinitePast();
 
   mutable Mutex mutex_;
   CondVar work_;
   Notes queue_ ABSL_GUARDED_BY(mutex_);
   bool lost_ ABSL_GUARDED_BY(mutex_) = false;
-  // Writes are counted by the phase in which they begin; see ReadChunk.
+  // Writes are counted by the phase in which they begin; see ContinueRebuild.
   int phase_ ABSL_GUARDED_BY(mutex_) = 0;
   std::array<int, 2> writing_ ABSL_GUARDED_BY(mutex_){};
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
@@ -156,6 +203,7 @@ class ValueUpdater : public customer::ProfileObserver {
 
   std::atomic<uint64_t> generation_{0};
   std::atomic<uint64_t> rebuilds_{0};
+  std::atomic<uint64_t> unreadable_{0};
   std::thread thread_;
 };
 
@@ -163,28 +211,33 @@ class ValueUpdater : public customer::ProfileObserver {
 // Not thread-safe.
 class StandingReader {
  public:
-  // Valid until the next call.
+  // Valid until the next call of any method.
   const value::Standings& Read(const ValueUpdater& updater) {
     // The generation first: standings that are newer than it are read once more.
-    if (const uint64_t generation = updater.generation();
-        standings_ == nullptr || generation != generation_) {
+    const uint64_t generation = updater.generation();
+    if (standings_ == nullptr) standings_ = known_.lock();
+    if (standings_ == nullptr || generation != generation_) {
       standings_ = updater.standings();
+      known_ = standings_;
       generation_ = generation;
     }
     return *standings_;
   }
+  // Holds nothing until the next Read, so that a reader who rests keeps no old standings alive.
+  void Rest() { standings_ = nullptr; }
 
  private:
   uint64_t generation_ = 0;
-  std::shared_ptr<const value::Standings> standings_;
+  std::weak_ptr<const value::Standings> known_;
+  std::shared_ptr<const value::Standings> standings_;  // null while it rests
 };
 
 // Removes what an updater stored: without scores nobody keeps it right.
 void ForgetStoredScores(storage::StateStore& store);
 
-// Exports whether the sketches are complete, how many customers are in them, and how often they
-// were rebuilt. `updater` must outlive the registry's last scrape; null where there are no scores:
-// then nothing is missing.
+// Exports whether the sketches are complete, how many customers are in them, how often they were
+// rebuilt, and how many customers could not be read then. `updater` must outlive the registry's
+// last scrape; null where there are no scores: then nothing is missing.
 void AddValueMetrics(telemetry::Registry& registry, const ValueUpdater* updater);
 
 }  // namespace attune::service

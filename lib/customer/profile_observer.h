@@ -11,9 +11,10 @@ namespace attune::customer {
 // What became of the features of one customer. Points into what the writer holds.
 struct ProfileNotice {
   storage::CustomerKey key{};
-  uint64_t version = 0;  // the record's new version number
+  // The record's new version number; of an erased one the last that was read.
+  uint64_t version = 0;
   bool was_known = false;
-  bool erased = false;      // nothing is held any more; `version` and `after` say nothing
+  bool erased = false;      // nothing is held any more; `after` says nothing
   std::string_view before;  // in the encoding of value_codec.h
   std::string_view after;
 };

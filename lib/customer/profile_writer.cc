@@ -112,7 +112,7 @@ absl::StatusOr<ProfileResult> ProfileWriter::UpsertOnce(const ProfileChange& cha
   const ObservedWrite write(observer_);
   auto receipt = store_.Commit(commit, durability);
   if (!receipt.ok()) {
-    if (!absl::IsAborted(receipt.status())) write.Uncertain();
+    if (!storage::IsUnwritten(receipt.status())) write.Uncertain();
     return receipt.status();
   }
   write.Changed({.key = key,
@@ -213,7 +213,7 @@ void ProfileWriter::UpsertDistinct(absl::Span<const ProfileChange> changes,
       continue;
     }
     results[i] = receipts[c].status();
-    if (!absl::IsAborted(results[i].status())) write.Uncertain();
+    if (!storage::IsUnwritten(results[i].status())) write.Uncertain();
     for (int attempt = 0; attempt < kMaxAttempts && absl::IsAborted(results[i].status());
          ++attempt) {
       results[i] = UpsertOnce(changes[i], "", storage::Durability::kProcess);

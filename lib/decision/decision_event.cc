@@ -58,10 +58,10 @@ class EventWriter {
   std::string& scratch_;
 };
 
-// Where the customer stood by the scores that rules asked for.
+// Where the customer stood by the scores that rules and formulas asked for.
 void PutStandings(const strategy::Strategy& strategy, const PipelineResult& result,
                   EventWriter& writer) {
-  if (strategy.engagement.scores().scores.empty() || strategy.engagement.size() == 0) return;
+  if (strategy.engagement.scores().scores.empty() || strategy.engagement.empty()) return;
   // A customer stands in one place, whatever channel asked.
   absl::InlinedVector<policy::EngagementState::Standing, policy::kMaxScores> standings;
   const size_t slots = std::max<size_t>(1, result.open_channels);

@@ -145,7 +145,8 @@ void CommitQueue::WriteGroup(Pending* first, Pending* last) {
   staged_.clear();
   begun_stripes_.clear();
   next_number_ = parts_.journal->next_number();
-  absl::Status status = first->alone == nullptr && full() ? Refusal() : absl::OkStatus();
+  absl::Status status =
+      first->alone == nullptr && full() ? AsUnwritten(Refusal()) : absl::OkStatus();
   if (status.ok()) {
     for (Pending* member = first;; member = member->next) {
       StageAll(*member);
@@ -184,7 +185,7 @@ void CommitQueue::StageAll(Pending& pending) {
 absl::StatusOr<CommitReceipt> CommitQueue::StageCommit(const CustomerCommit& commit) {
   if (!parts_.epochs->IsCurrent(StripeEpochs::StripeOf(commit.key), commit.expected.token)) {
     absl::StatusOr<uint64_t> version = CurrentVersion(commit.key);
-    if (!version.ok()) return version.status();
+    if (!version.ok()) return AsUnwritten(version.status());
     if (*version != commit.expected.number) {
       conflicts_.fetch_add(1, std::memory_order_relaxed);
       return absl::AbortedError(

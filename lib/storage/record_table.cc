@@ -198,7 +198,7 @@ std::vector<CustomerKey> RecordTable::DirtyKeys(const std::optional<CustomerKey>
     absl::MutexLock lock(&shard.mutex);
     for (size_t i = 0; i < shard.dirty; ++i) {
       const Entry& entry = *shard.circle[i];
-      if (!entry.removed && (!after || entry.key > *after)) keys.push_back(entry.key);
+      if (!after || entry.key > *after) keys.push_back(entry.key);
     }
   }
   std::sort(keys.begin(), keys.end());

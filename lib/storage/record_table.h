@@ -65,7 +65,7 @@ class RecordTable {
 
   // Everything that is dirty, as it is now.
   DirtyRecords CollectDirty(Did did) const;
-  // The keys of what is dirty and was not removed, after `after`; absent: all. Sorted.
+  // The keys of what is dirty, removals too, after `after`; absent: all. Sorted.
   std::vector<CustomerKey> DirtyKeys(const std::optional<CustomerKey>& after) const;
   // The database has these: they are dirty no more, unless they changed since.
   void MarkClean(const std::vector<Dirty>& records, Did did);

@@ -441,7 +441,8 @@ absl::Status RocksDbStore::LoadAt(const rocksdb::Iterator& it, const CustomerKey
 
 absl::StatusOr<std::optional<CustomerKey>> RocksDbStore::Scan(
     const std::optional<CustomerKey>& after, size_t max_records, const VisitRecord& visit) const {
-  // Memory first: what leaves it after that is in the database when the iterator is made.
+  // Memory first. What is dirty now may be in the database after the iterator was made and out of
+  // memory before its turn comes: of that the iterator knows too little, so it is loaded afresh.
   const std::vector<CustomerKey> in_memory = table_.DirtyKeys(after);
   rocksdb::ReadOptions options;
   options.fill_cache = false;
@@ -465,8 +466,9 @@ absl::StatusOr<std::optional<CustomerKey>> RocksDbStore::Scan(
     absl::Status status;
     if (in_database) {
       std::memcpy(key.data(), it->key().data(), key.size());
-      status = LoadAt(*it, key, record);
-      if (dirty != in_memory.end() && *dirty == key) ++dirty;
+      const bool was_dirty = dirty != in_memory.end() && *dirty == key;
+      status = was_dirty ? Load(key, record) : LoadAt(*it, key, record);
+      if (was_dirty) ++dirty;
       it->Next();
     } else {
       key = *dirty++;
@@ -491,7 +493,7 @@ absl::StatusOr<uint64_t> RocksDbStore::StoredVersionOf(const CustomerKey& key) c
 absl::StatusOr<CommitReceipt> RocksDbStore::Commit(const CustomerCommit& commit,
                                                    Durability durability) {
   absl::Status sizes = CheckSizes(commit);
-  if (!sizes.ok()) return sizes;
+  if (!sizes.ok()) return AsUnwritten(sizes);
   absl::StatusOr<CommitReceipt> result = CommitReceipt{};
   const bool may_wait = durability == Durability::kPower;
   queue_->Commit({&commit, 1}, {&result, 1},
@@ -509,7 +511,7 @@ std::vector<absl::StatusOr<CommitReceipt>> RocksDbStore::CommitMany(
   const bool power = durability == Durability::kPower;
   for (size_t i = 0; i < commits.size(); ++i) {
     absl::Status sizes = CheckSizes(commits[i]);
-    if (!sizes.ok()) results[i] = sizes;
+    if (!sizes.ok()) results[i] = AsUnwritten(sizes);
   }
   // A bulk load slows down to what the disk can take.
   const absl::Time wait_until = absl::Now() + kMaxWait;

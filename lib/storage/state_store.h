@@ -10,6 +10,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/cord.h"
 #include "absl/types/span.h"
 #include "lib/base/hash.h"
 
@@ -106,6 +107,18 @@ struct StoreStats {
   uint64_t conflicts = 0;      // commits that were refused with ABORTED, since start
 };
 
+inline constexpr char kUnwrittenPayload[] = "attune.storage/unwritten";
+// The error of a commit, marked: nothing was written.
+inline absl::Status AsUnwritten(absl::Status status) {
+  status.SetPayload(kUnwrittenPayload, absl::Cord());
+  return status;
+}
+// Whether after this error of a commit nothing of it was written, and nothing will be there after
+// the next start.
+inline bool IsUnwritten(const absl::Status& status) {
+  return absl::IsAborted(status) || status.GetPayload(kUnwrittenPayload).has_value();
+}
+
 // The state of all customers and the log of what happened to them. Thread-safe.
 //
 // Who can load a version of a record can read the events that were committed with it, unless they
@@ -146,10 +159,11 @@ class StateStore {
   // disk write, or half a minute while the disk is behind, and must not be made from a thread that
   // serves decisions.
   //
-  // After ABORTED, or when a size is beyond its limit, nothing was written. Any other error leaves
-  // open whether the commit happened: after a failed sync it can be read and survives the process
-  // being killed; after a failed write it can't be read now but may be there after the next start.
-  // So load again before you retry, and give what is retried an id that tells.
+  // After ABORTED, when a size is beyond its limit, or when the store took no commits, nothing was
+  // written: IsUnwritten tells. Any other error leaves open whether the commit happened: after a
+  // failed sync it can be read and survives the process being killed; after a failed write it can't
+  // be read now but may be there after the next start. So load again before you retry, and give
+  // what is retried an id that tells.
   virtual absl::StatusOr<CommitReceipt> Commit(const CustomerCommit& commit,
                                                Durability durability) = 0;
 

@@ -100,6 +100,7 @@ class Picture {
 
   std::string Draw() {
     svg_ = kHead;
+    absl::StrAppend(&svg_, "<title>", XmlText(curve_.sentence()), "</title>\n");
     double y = 28;
     for (const std::string& line : TitleLines(curve_.sentence())) {
       Text(kTitleLeft, y, "start", XmlText(line), "title");
@@ -123,6 +124,7 @@ class Picture {
   std::string AmountText(double scaled) const {
     // What rounding leaves of zero is zero.
     const double amount = std::abs(scaled) < step_ / 1e6 ? 0 : scaled;
+    if (!in_percent_ && step_ >= 1) return value::AmountText(amount, "");
     return absl::StrFormat("%.6g%s", amount, in_percent_ ? " %" : "");
   }
 
@@ -182,13 +184,16 @@ class Picture {
                           y);
     if (above) {
       Text(x, y - 10, customers > 0.5 ? "end" : "start", note, "note");
+    } else if (customers > 0.5) {
+      // As it is with one customer or two: to the right there is no room.
+      Text(x - 12, y + 18, "end", note, "note");
     } else {
       Text(x + 12, y + 18, "start", note, "note");
     }
   }
 
   void DrawMarks() {
-    if (curve_.customers() == 0) return;
+    if (curve_.customers() == 0 || curve_.parts_withheld()) return;
     const auto all = static_cast<double>(curve_.customers());
     const double top = static_cast<double>(curve_.top_customers()) / all;
     const double top_profit = Scaled(curve_.top_profit());

@@ -103,7 +103,8 @@ std::string FactTable(const Curve& curve) {
   if (curve.without_score() > 0) {
     table.AddRow({"without a score", Grouped(curve.without_score())});
   }
-  table.AddRow({"below zero", Grouped(curve.losing_customers())});
+  if (curve.unreadable() > 0) table.AddRow({"can't be read", Grouped(curve.unreadable())});
+  if (!curve.parts_withheld()) table.AddRow({"below zero", Grouped(curve.losing_customers())});
   table.AddRow({"together", AmountText(curve.total()) + unit});
   if (!curve.protected_()) {
     table.AddRow({"highest", AmountText(curve.highest()) + unit});
@@ -130,7 +131,11 @@ absl::StatusOr<Curve> CurveOfTable(const Invocation& invocation, const ValueFlag
   absl::StatusOr<ValueTable> table = ReadValueTable(**source, flags.columns);
   if (!table.ok()) return fail(table.status());
   Curve curve;
-  service::ToProto(value::MakeProfitCurve(table->values, flags.points), &curve);
+  const value::ProfitCurve computed = value::MakeProfitCurve(table->values, flags.points);
+  if (!value::IsFinite(computed)) {
+    return fail(absl::InvalidArgumentError("the sum of the values is too large for a number"));
+  }
+  service::ToProto(computed, /*currency=*/"", &curve);
   curve.set_score(flags.columns.value);
   curve.set_without_score(table->without_value);
   return curve;

@@ -71,7 +71,8 @@ class TableSum {
  public:
   explicit TableSum(bool by_id) : by_id_(by_id) {}
 
-  void Add(std::string_view id, std::optional<double> value) {
+  // False: the customer's sum is too large for a number.
+  bool Add(std::string_view id, std::optional<double> value) {
     if (!by_id_) {
       ++customers_;
       if (value) {
@@ -79,11 +80,12 @@ class TableSum {
       } else {
         ++table_.without_value;
       }
-      return;
+      return true;
     }
     const auto [sum, is_new] = sums_.try_emplace(std::string(id));
     customers_ += is_new ? 1 : 0;
     if (value) sum->second = sum->second.value_or(0) + *value;
+    return std::isfinite(sum->second.value_or(0));
   }
 
   int64_t customers() const { return customers_; }
@@ -111,13 +113,21 @@ class TableSum {
 absl::StatusOr<ValueTable> ReadValueTable(ByteSource& source, const ValueColumns& columns) {
   CsvOptions options;
   options.delimiter = columns.delimiter;
+  options.keep_blank_lines = true;  // of a table of one column they are customers without a value
   CsvReader reader(source, options);
   absl::StatusOr<bool> read = reader.Next();
+  while (read.ok() && *read && reader.row().text.empty()) read = reader.Next();
   if (!read.ok()) return read.status();
   if (!*read) {
     return absl::InvalidArgumentError("the file has no first row with the columns' names");
   }
   const CsvRow& row = reader.row();
+  for (const std::string* name : {&columns.value, &columns.id}) {
+    if (!IsValidUtf8(*name)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("the name of the column ", Quoted(*name), " is not valid UTF-8"));
+    }
+  }
   if (absl::Status status = CheckRow(row); !status.ok()) return status;
   const size_t width = row.field_count;
   const absl::StatusOr<size_t> value_place = PlaceOf(row, columns.value);
@@ -132,13 +142,21 @@ absl::StatusOr<ValueTable> ReadValueTable(ByteSource& source, const ValueColumns
     if (!read.ok()) return read.status();
     if (!*read) return sum.Take();
     if (absl::Status status = CheckRow(row); !status.ok()) return status;
+    if (width > 1 && row.text.empty()) continue;
     if (row.field_count != width) {
       return TableError(
           row.line, absl::StrCat("has ", row.field_count, " fields; the first row has ", width));
     }
     const auto value = NumberOf(row, row.fields[*value_place], columns.value);
     if (!value.ok()) return value.status();
-    sum.Add(row.fields[*id_place], *value);
+    const std::string_view id = row.fields[*id_place];
+    if (!columns.id.empty() && absl::StripAsciiWhitespace(ToAbsl(id)).empty()) {
+      return TableError(row.line, absl::StrCat("column ", Quoted(columns.id),
+                                               " is empty; it must say whose value it is"));
+    }
+    if (!sum.Add(id, *value)) {
+      return TableError(row.line, "the sum of the customer's values is too large for a number");
+    }
     if (sum.customers() > kMaxTableCustomers) {
       return absl::ResourceExhaustedError(
           absl::StrCat("the table has more than ", kMaxTableCustomers, " customers"));

@@ -28,7 +28,8 @@ struct ValueTable {
   int64_t without_value = 0;   // customers whose cells are all empty
 };
 
-// Reads a CSV table whose first row has the columns' names. A cell is a finite number or empty.
+// Reads a CSV table whose first row has the columns' names, in UTF-8. A cell is a finite number or
+// empty; an id is never empty. A blank line is a row where there is only one column.
 // INVALID_ARGUMENT names line and column of what is wrong; RESOURCE_EXHAUSTED: too many customers.
 absl::StatusOr<ValueTable> ReadValueTable(ByteSource& source, const ValueColumns& columns);
 

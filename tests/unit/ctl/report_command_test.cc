@@ -80,6 +80,14 @@ TEST_F(ReportCommandTest, EachRowIsACustomerWithoutIds) {
   EXPECT_EQ(json["points"].size(), 3u);
 }
 
+TEST_F(ReportCommandTest, ABlankLineOfOneColumnIsACustomerWithoutAValue) {
+  const CtlRun run = Report("\nprofit\n1\n\n2\n", {"--json"});
+  ASSERT_EQ(run.status, kExitOk) << run.err;
+  const auto json = nlohmann::json::parse(run.out);
+  EXPECT_EQ(json["customers"], 2);
+  EXPECT_EQ(json["without_score"], 1);
+}
+
 TEST_F(ReportCommandTest, HasAsManyPointsAsAskedFor) {
   const CtlRun run = Report(kTenCustomers, {"--points", "3", "--json"});
   const auto json = nlohmann::json::parse(run.out);
@@ -137,6 +145,15 @@ TEST_F(ReportCommandTest, SaysWhatIsWrongWithATable) {
   EXPECT_THAT(error("profit,who\n1\n"), HasSubstr("line 2: has 1 fields; the first row has 2"));
   EXPECT_THAT(error("profit\n1\n", {"--id", "who"}), HasSubstr("there is no column \"who\""));
   EXPECT_THAT(error("profit\n\"1\n"), HasSubstr("line 2: a quote is not closed"));
+  EXPECT_THAT(error("profit,who\n1,a\n\n1, \n", {"--id", "who"}),
+              HasSubstr("line 4: column \"who\" is empty"));
+  EXPECT_THAT(error("profit,who\n1e308,a\n1e308,a\n", {"--id", "who"}),
+              HasSubstr("line 3: the sum of the customer's values is too large"));
+  EXPECT_THAT(error("profit\n1e308\n1e308\n"), HasSubstr("the sum of the values is too large"));
+  const CtlRun latin =
+      RunAttunectl({"report", "value", "--csv", folder_.File("table.csv"), "--column", "Erl\xF6s"});
+  EXPECT_EQ(latin.status, kExitFailure);
+  EXPECT_THAT(latin.err, HasSubstr("not valid UTF-8"));
 }
 
 TEST_F(ReportCommandTest, RefusesOptionsThatDontFit) {

@@ -334,6 +334,11 @@ TEST_F(ProfileWriterTest, TellsThatAChangeMayHaveBeenMade) {
   EXPECT_EQ(observer.uncertain, 1);
   writer.UpsertMany({Change("a", {Set(1, 7)}), Change("b", {Set(1, 8)})});
   EXPECT_EQ(observer.uncertain, 3);
+  // What the store refused was not made.
+  store_.SetFaults({.commit = storage::AsUnwritten(absl::ResourceExhaustedError("too large"))});
+  EXPECT_FALSE(writer.Upsert(Change("a", {Set(1, 5)}), "").ok());
+  writer.UpsertMany({Change("a", {Set(1, 7)}), Change("b", {Set(1, 8)})});
+  EXPECT_EQ(observer.uncertain, 3);
   EXPECT_THAT(observer.notices, IsEmpty());
   EXPECT_EQ(observer.begun, observer.ended);
 }

@@ -19,14 +19,16 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-// Rules about what a customer is worth, on the small strategy.
-constexpr char kScoreRules[] = R"pb(
+constexpr char kSpendScore[] = R"pb(
   scores {
     name: "spend"
     value: "customer.monthly_charges * 12.0"
     tiers { name: "low" }
     tiers { name: "high" from_percentile: 75 }
   }
+)pb";
+// Rules about what a customer is worth, on the small strategy.
+constexpr char kScoreRules[] = R"pb(
   scores { name: "wealth" value: "customer.income + 0.0" }
   eligibility { name: "spends" when: "score.spend.value >= 120.0" }
   eligibility { name: "upper_half" when: "score.spend.percentile >= 50.0" }
@@ -37,8 +39,9 @@ constexpr char kScoreRules[] = R"pb(
 class ScoreRulesTest : public ::testing::Test {
  protected:
   ScoreRulesTest() {
-    strategy_ = builder_.BuildFromText(std::string(testing::kSmallStrategy) + kScoreRules,
-                                       {testing::kSolveModel, testing::kSellModel});
+    strategy_ =
+        builder_.BuildFromText(std::string(testing::kSmallStrategy) + kSpendScore + kScoreRules,
+                               {testing::kSolveModel, testing::kSellModel});
     // Who spends 0, 10, … 990 a year; who has 1000.
     value::QuantileSketch spend;
     for (int i = 0; i < 100; ++i) spend.Add(10.0 * i);
@@ -97,7 +100,15 @@ TEST_F(ScoreRulesTest, SeeValuePercentileAndTier) {
   EXPECT_EQ(RuleFor(80, 2000, &standings_), "") << "960 a year";
 }
 
-TEST_F(ScoreRulesTest, TheEventTellsWhereTheCustomerStood) {
+class ScoreEventTest : public ScoreRulesTest {
+ protected:
+  // The event of a decision for somebody unknown.
+  void Decide();
+
+  attune::storage::v1::DecisionEvent event_;
+};
+
+void ScoreEventTest::Decide() {
   testing::FakeStateStore store;
   const Decider decider(&store, HashKeyFromSeed(1));
   context::DecisionContext context;
@@ -114,11 +125,25 @@ TEST_F(ScoreRulesTest, TheEventTellsWhereTheCustomerStood) {
   ASSERT_TRUE(status.ok()) << status;
   const std::vector<storage::LogEntry> log = store.Log();
   ASSERT_EQ(log.size(), 1u);
-  attune::storage::v1::DecisionEvent event;
-  ASSERT_TRUE(event.ParseFromString(log.front().payload));
+  ASSERT_TRUE(event_.ParseFromString(log.front().payload));
+}
+
+TEST_F(ScoreEventTest, TellsWhereTheCustomerStood) {
+  Decide();
   // Who isn't known has the declared default, 20 a month; nobody was asked for the wealth.
-  EXPECT_THAT(event.score(), ::testing::ElementsAre(0));
-  EXPECT_THAT(event.score_percentile(), ::testing::ElementsAre(24.5));
+  EXPECT_THAT(event_.score(), ::testing::ElementsAre(0));
+  EXPECT_THAT(event_.score_percentile(), ::testing::ElementsAre(24.5));
+}
+
+TEST_F(ScoreEventTest, TellsWhatOnlyAFormulaAskedFor) {
+  auto file =
+      testing::FromText<strategy::v1::Strategy>(std::string(testing::kSmallStrategy) + kSpendScore);
+  file.mutable_arbitration()->set_priority("value + score.spend.percentile");
+  strategy_ = builder_.Build(file, {testing::FromText<strategy::v1::Model>(testing::kSolveModel),
+                                    testing::FromText<strategy::v1::Model>(testing::kSellModel)});
+  Decide();
+  EXPECT_THAT(event_.score(), ::testing::ElementsAre(0));
+  EXPECT_THAT(event_.score_percentile(), ::testing::ElementsAre(24.5));
 }
 
 TEST_F(ScoreRulesTest, WithoutABaseEverybodyIsInTheMiddle) {
@@ -129,9 +154,10 @@ TEST_F(ScoreRulesTest, WithoutABaseEverybodyIsInTheMiddle) {
 TEST_F(ScoreRulesTest, ARuleThatAsksForAScoreThatThereIsNotFails) {
   for (const char* call : {"percentile_of_score(1.0, 2) >= 0.0", "tier_of_score(1.0, 2) != 'x'",
                            "percentile_of_score(1.0, -1) >= 0.0"}) {
-    strategy_ = builder_.BuildFromText(std::string(testing::kSmallStrategy) + kScoreRules +
-                                           "eligibility { name: \"wild\" when: \"" + call + "\" }",
-                                       {testing::kSolveModel, testing::kSellModel});
+    strategy_ =
+        builder_.BuildFromText(std::string(testing::kSmallStrategy) + kSpendScore + kScoreRules +
+                                   "eligibility { name: \"wild\" when: \"" + call + "\" }",
+                               {testing::kSolveModel, testing::kSellModel});
     EXPECT_EQ(RuleFor(80, 2000, &standings_), "wild") << call;
     EXPECT_EQ(rejection_.reason, candidates::Reason::kRuleError);
   }

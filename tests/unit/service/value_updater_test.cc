@@ -45,6 +45,7 @@ class ValueUpdaterTest : public ::testing::Test {
   void Open(ValueUpdater::Options options = {}) {
     options.strategy = strategy_;
     options.store = &store_;
+    options.clock = &clock_;
     updater_ = std::make_unique<ValueUpdater>(options);
     Follow(updater_.get());
   }
@@ -191,7 +192,12 @@ TEST_F(ValueUpdaterTest, ReadsAllCustomersWhenNotesWereLost) {
   const uint64_t before = updater_->rebuilds();
   for (int i = 0; i < 100; ++i) Upsert(absl::StrCat("c", i), i);
   Settle();
+  EXPECT_EQ(updater_->rebuilds(), before) << "not so soon";
+  EXPECT_FALSE(Complete());
+  clock_.Advance(ValueUpdater::kRebuildPeriod);
+  Settle();
   EXPECT_EQ(updater_->rebuilds(), before + 1);
+  EXPECT_TRUE(Complete());
   EXPECT_EQ(Count(), 100u);
 }
 
@@ -200,6 +206,7 @@ TEST_F(ValueUpdaterTest, ReadsAllCustomersWhenNobodyKnowsWhatBecameOfAWrite) {
   Settle();
   const uint64_t before = updater_->rebuilds();
   updater_->ChangeUncertain();
+  clock_.Advance(ValueUpdater::kRebuildPeriod);
   EXPECT_TRUE(updater_->Step(true));
   EXPECT_FALSE(Complete());
   Settle();
@@ -229,6 +236,7 @@ TEST_F(ValueUpdaterTest, CountsWhoeverChangesWhileAllAreReadOnce) {
   ValueUpdater::Options at_once;
   at_once.strategy = strategy_;
   at_once.store = &store_;
+  at_once.clock = &clock_;
   Open(at_once);
   Settle();
   const auto read = updater_->standings();
@@ -262,8 +270,93 @@ TEST_F(ValueUpdaterTest, WaitsForAStoreThatCannotBeRead) {
   EXPECT_FALSE(updater_->Step(true));
   EXPECT_FALSE(Complete());
   store_.SetFaults({});
+  EXPECT_FALSE(updater_->Step(true)) << "not so soon";
+  clock_.Advance(ValueUpdater::kFirstRetry);
   Settle();
   EXPECT_TRUE(Complete());
+  EXPECT_EQ(Count(), 1u);
+}
+
+TEST_F(ValueUpdaterTest, CountsThoseItCannotRead) {
+  Follow(nullptr);
+  Upsert("a", 1);
+  store_.SetRecord("b", "\x01 damaged");
+  Open();
+  Settle();
+  EXPECT_TRUE(Complete());
+  EXPECT_EQ(Count(), 1u);
+  EXPECT_EQ(updater_->unreadable(), 1u);
+}
+
+// Tells what it is told only later, the last first.
+class LateObserver : public customer::ProfileObserver {
+ public:
+  explicit LateObserver(ValueUpdater* updater) : updater_(*updater) {}
+  int WriteBegins() override { return 0; }
+  void WriteEnds(int) override {}
+  void FeaturesChanged(const customer::ProfileNotice& notice) override {
+    kept_.push_back({notice, std::string(notice.before), std::string(notice.after)});
+  }
+  void ChangeUncertain() override {}
+  void TellLast() {
+    Kept last = std::move(kept_.back());
+    kept_.pop_back();
+    last.notice.before = last.before;
+    last.notice.after = last.after;
+    updater_.FeaturesChanged(last.notice);
+  }
+
+ private:
+  struct Kept {
+    customer::ProfileNotice notice;
+    std::string before;
+    std::string after;
+  };
+  ValueUpdater& updater_;
+  std::vector<Kept> kept_;
+};
+
+TEST_F(ValueUpdaterTest, TakesTheChangesOfACustomerInAnyOrder) {
+  Open();
+  Settle();
+  LateObserver late(updater_.get());
+  Follow(&late);
+  for (const double charges : {1, 2, 3}) Upsert("c", charges);
+  for (int i = 0; i < 3; ++i) late.TellLast();
+  Settle();
+  EXPECT_EQ(Count(), 1u);
+  EXPECT_EQ(Percentile(35), 0) << "36 is there, 12 and 24 are not";
+}
+
+TEST_F(ValueUpdaterTest, TakesTheChangesOfACustomerWhoIsReadInAnyOrder) {
+  Follow(nullptr);
+  Upsert("c", 1);
+  Open();
+  LateObserver late(updater_.get());
+  Follow(&late);
+  const int begun = updater_->WriteBegins();
+  EXPECT_TRUE(updater_->Step(true));  // reads the customer
+  for (const double charges : {2, 3}) Upsert("c", charges);
+  for (int i = 0; i < 2; ++i) late.TellLast();
+  EXPECT_TRUE(updater_->Step(true));
+  updater_->WriteEnds(begun);
+  Settle();
+  EXPECT_TRUE(Complete());
+  EXPECT_EQ(Count(), 1u);
+  EXPECT_EQ(Percentile(35), 0);
+}
+
+TEST_F(ValueUpdaterTest, WhatItOwesIsNotStoredAsRight) {
+  Open();
+  Settle();
+  LateObserver late(updater_.get());
+  Follow(&late);
+  for (const double charges : {1, 2}) Upsert("c", charges);
+  late.TellLast();
+  Close();
+  Open();
+  EXPECT_FALSE(Complete());
+  Settle();
   EXPECT_EQ(Count(), 1u);
 }
 
@@ -297,6 +390,21 @@ TEST_F(ValueUpdaterTest, AReaderSeesThePublishedStandings) {
   updater_->Step(/*publish=*/false);
   EXPECT_EQ(reader.Read(*updater_).scores.front().count(), 0u);
   updater_->Step(/*publish=*/true);
+  EXPECT_EQ(reader.Read(*updater_).scores.front().count(), 1u);
+}
+
+TEST_F(ValueUpdaterTest, AReaderAtRestKeepsNoOldStandingsAlive) {
+  Open();
+  Settle();
+  StandingReader reader;
+  const std::weak_ptr<const value::Standings> old = updater_->standings();
+  EXPECT_EQ(&reader.Read(*updater_), old.lock().get());
+  reader.Rest();
+  EXPECT_EQ(&reader.Read(*updater_), old.lock().get()) << "still the newest";
+  reader.Rest();
+  Upsert("c", 1);
+  updater_->Step(/*publish=*/true);
+  EXPECT_TRUE(old.expired());
   EXPECT_EQ(reader.Read(*updater_).scores.front().count(), 1u);
 }
 
@@ -338,6 +446,24 @@ TEST_F(ValueServiceTest, ComputesTheCurveFromAllCustomers) {
             "The best 20 % of customers bring 90 % of the profit, the last 20 % cost 10 %.");
 }
 
+TEST_F(ValueServiceTest, LeavesOutWhomItCannotRead) {
+  Open();
+  Upsert("a", 1);
+  store_.SetRecord("b", "\x01 damaged");
+  ASSERT_TRUE(Curve("").ok());
+  EXPECT_EQ(curve_.customers(), 1);
+  EXPECT_EQ(curve_.unreadable(), 1);
+  EXPECT_FALSE(curve_.parts_withheld());
+}
+
+TEST_F(ValueServiceTest, StopsWhenNobodyWaits) {
+  Open();
+  const ValueService service(
+      {.strategy = strategy_, .store = &store_, .clock = &clock_, .updater = updater_.get()});
+  EXPECT_TRUE(
+      absl::IsCancelled(service.GetProfitCurve({}, &curve_, violations_, [] { return true; })));
+}
+
 TEST_F(ValueServiceTest, SaysWhatIsWrongWithARequest) {
   Open();
   EXPECT_FALSE(Curve("score: \"spent\" max_points: 1001").ok());
@@ -352,10 +478,15 @@ TEST_F(ValueServiceTest, SaysWhatIsWrongWithARequest) {
 TEST_F(ValueServiceTest, TellsNoScoreOfOneCustomerWhenItIsProtected) {
   Load("scores { name: \"wealth\" value: \"customer.income + 1.0\" }");
   Open();
-  Upsert("c", 1);
+  for (int i = 0; i < 9; ++i) Upsert(absl::StrCat("c", i), 1);
+  EXPECT_TRUE(absl::IsFailedPrecondition(Curve("score: \"wealth\"")));
+  Upsert("c9", 1);
   ASSERT_TRUE(Curve("score: \"wealth\"").ok());
   EXPECT_TRUE(curve_.protected_());
-  EXPECT_EQ(curve_.customers(), 1);
+  EXPECT_EQ(curve_.customers(), 10);
+  EXPECT_EQ(curve_.points_size(), 2);
+  EXPECT_TRUE(curve_.parts_withheld());
+  EXPECT_EQ(curve_.top_profit(), 0);
   EXPECT_EQ(curve_.highest(), 0);
   EXPECT_EQ(curve_.lowest(), 0);
   EXPECT_EQ(curve_.median(), 0);

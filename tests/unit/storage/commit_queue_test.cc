@@ -95,6 +95,7 @@ TEST_F(CommitQueueTest, RefusesCommitsWhenTheJournalIsTooLong) {
   checkpoint_status_ = absl::UnavailableError("the disk is gone");
   status = Commit();
   EXPECT_TRUE(absl::IsResourceExhausted(status)) << status;
+  EXPECT_TRUE(IsUnwritten(status));
   EXPECT_THAT(std::string(status.message()), HasSubstr("the journal has"));
   EXPECT_THAT(std::string(status.message()), HasSubstr("the disk is gone"));
   // What is removed helps.

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <iterator>
 #include <map>
 #include <optional>
@@ -460,6 +461,7 @@ TEST_F(RocksDbStoreTest, RefusesWhatIsTooLarge) {
 
   const absl::Status record = Commit("anna", Load("anna"), large + "x").status();
   EXPECT_TRUE(absl::IsResourceExhausted(record)) << record;
+  EXPECT_TRUE(IsUnwritten(record));
   EXPECT_THAT(std::string(record.message()), HasSubstr("max_record_bytes"));
   const absl::Status event = Commit("anna", Load("anna"), "r", {large + "x"}).status();
   EXPECT_TRUE(absl::IsResourceExhausted(event)) << event;
@@ -519,7 +521,7 @@ class RocksDbStoreScanTest : public StoreFixture {
             EXPECT_GT(record.version.number, 0u);
             EXPECT_TRUE(seen.empty() || seen.rbegin()->first < key) << "in the order of the keys";
             seen[key] = record.bytes;
-            ++visited;
+            if (++visited == 1 && after_first_) after_first_();
           });
       EXPECT_TRUE(next.ok()) << next.status();
       EXPECT_LE(visited, step);
@@ -540,6 +542,7 @@ class RocksDbStoreScanTest : public StoreFixture {
   }
 
   std::map<CustomerKey, std::string> expected_;
+  std::function<void()> after_first_;  // called when each call has visited its first record
 };
 
 TEST_F(RocksDbStoreScanTest, SeesNobodyInAnEmptyStore) { Expect({}); }
@@ -561,6 +564,17 @@ TEST_F(RocksDbStoreScanTest, SeesNobodyWhoWasErased) {
   for (int i = 0; i < 20; i += 3) Remove(absl::StrCat("c", i));
   Write("c3", "back");
   Expect(expected_);
+}
+
+TEST_F(RocksDbStoreScanTest, SeesWhatLeavesMemoryMeanwhile) {
+  options_.block_cache_bytes = 1 << 20;  // too small for what is clean to stay
+  Reopen();
+  for (int i = 0; i < 20; ++i) Write(absl::StrCat("c", i), std::string(20'000, 'a'));
+  Reopen();
+  for (int i = 0; i < 20; ++i) Write(absl::StrCat("c", i), std::string(20'000, 'b'));
+  // An erasure brings all that is in memory into the database.
+  after_first_ = [this] { ASSERT_TRUE(store_->Erase(Key("nobody")).ok()); };
+  EXPECT_EQ(Scan(1000), expected_);
 }
 
 }  // namespace

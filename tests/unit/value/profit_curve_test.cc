@@ -101,15 +101,51 @@ INSTANTIATE_TEST_SUITE_P(
                      "25 %."},
         SentenceCase{"AllAreZero", Many(3, 0, {}),
                      "The customers bring no profit, and nobody costs money."},
-        SentenceCase{"TheWholeLoses",
-                     {10, -30},
-                     "All customers together bring no profit but -20: those above zero bring 10, "
-                     "the last 50 % cost 30."},
-        SentenceCase{"EverybodyLoses",
-                     {-1, -2},
-                     "All customers together bring no profit but -3: those who cost nothing bring "
-                     "0, the last 100 % cost 3."}),
+        SentenceCase{
+            "TheWholeLoses",
+            {10, -30},
+            "All customers together bring no profit but cost 20: those above zero bring 10, "
+            "the last 50 % cost 30."},
+        SentenceCase{
+            "EverybodyLoses", {-1, -2}, "The customers bring no profit: together they cost 3."},
+        SentenceCase{"NobodyIsAboveZero",
+                     {0, -1, -2.5},
+                     "The customers bring no profit: together they cost 3.50."},
+        SentenceCase{"TheWholeBringsNothing",
+                     {2000.4, -2000.4},
+                     "All customers together bring no profit: those above zero bring 2,000, the "
+                     "last 50 % cost 2,000."}),
     [](const auto& instance) { return instance.param.name; });
+
+TEST(ProfitSentenceTest, TellsAmountsInTheCurrency) {
+  EXPECT_EQ(ProfitSentence(CurveOf({-1, -2}), "EUR"),
+            "The customers bring no profit: together they cost 3 EUR.");
+  EXPECT_EQ(ProfitSentence(CurveOf({2000.4, -1234567}), "EUR"),
+            "All customers together bring no profit but cost 1,232,567 EUR: those above zero bring "
+            "2,000 EUR, the last 50 % cost 1,234,567 EUR.");
+}
+
+TEST(ProfitCurveTest, TellsOfNoFewerThanAGroup) {
+  std::vector<double> values(905, 1.0);
+  values.insert(values.end(), 95, -1.0);
+  ProfitCurve curve = MakeProfitCurve(values, 1000, 10);
+  EXPECT_TRUE(curve.parts_told);
+  EXPECT_EQ(curve.losing_customers, 95);
+  EXPECT_EQ(curve.points.size(), 99u) << "0, 10, … 1000 but for 900 and 910";
+  std::fill(values.begin() + 5, values.end(), 1.0);
+  std::fill(values.begin(), values.begin() + 5, -1.0);
+  curve = MakeProfitCurve(values, 1000, 10);
+  EXPECT_FALSE(curve.parts_told) << "5 lose";
+  EXPECT_EQ(curve.top_customers, 0);
+  EXPECT_EQ(curve.losing_profit, 0);
+  EXPECT_EQ(ProfitSentence(curve), "All customers together bring 990.");
+}
+
+TEST(ProfitCurveTest, TellsWhenASumIsTooLarge) {
+  EXPECT_TRUE(IsFinite(CurveOf({1e308, -1e308})));
+  EXPECT_FALSE(IsFinite(CurveOf({1e308, 1e308})));
+  EXPECT_FALSE(IsFinite(CurveOf({1.5e308, -1e308, -1e308})));
+}
 
 TEST(PercentTextTest, HasADigitMoreWhereItTellsSomething) {
   EXPECT_EQ(PercentText(0), "0 %");
