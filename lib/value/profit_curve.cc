@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "lib/base/absl_strings.h"
 
 namespace attune::value {
 namespace {
@@ -155,10 +156,12 @@ std::string AmountText(double amount, std::string_view currency) {
     text = absl::StrFormat("%.6g", amount);
   } else if (whole) {
     const size_t first = text.front() == '-' ? 1 : 0;
-    for (size_t i = text.size(); i > first + 3;) text.insert(i -= 3, ",");
+    for (size_t i = text.size(); i > first + 3;) {
+      i -= 3;
+      text.insert(text.begin() + static_cast<ptrdiff_t>(i), ',');
+    }
   }
-  if (!currency.empty())
-    absl::StrAppend(&text, " ", absl::string_view(currency.data(), currency.size()));
+  if (!currency.empty()) absl::StrAppend(&text, " ", ToAbsl(currency));
   return text;
 }
 
