@@ -77,7 +77,7 @@ TEST(FormulaCompilerTest, AModelIsExactlyOneOfItsKinds) {
 
 TEST(FormulaCompilerTest, ThePriorityMayBeAFormula) {
   const Loaded loaded =
-      LoadPriority("priority: propensity * value * (customer.age > 60 ? 1.5 : 1.0) - cost");
+      LoadPriority("priority: 'propensity * value * (customer.age > 60 ? 1.5 : 1.0) - cost'");
   ASSERT_THAT(loaded.Issues(), IsEmpty());
   EXPECT_EQ(loaded.strategy->engagement.formulas().priority, 0);
   EXPECT_EQ(LoadText(kSmallStrategy).strategy->engagement.formulas().priority, -1);

@@ -101,7 +101,7 @@ INSTANTIATE_TEST_SUITE_P(
                        40, "unknown name \"score.worth.tier\""}),
     [](const auto& instance) { return instance.param.name; });
 
-TEST(ScoreTest, ManyAreRefused) {
+TEST(CustomerScoresTest, ManyAreRefused) {
   std::string yaml = "scores:\n";
   for (int i = 0; i <= policy::kMaxScores; ++i) {
     absl::StrAppend(&yaml, "  - {name: s", i, ", value: double(customer.age)}\n");
@@ -110,7 +110,7 @@ TEST(ScoreTest, ManyAreRefused) {
               Contains(HasSubstr("scores has 17 entries; at most 16 are allowed")));
 }
 
-TEST(ScoreTest, AreComputedFromTheCustomerAlone) {
+TEST(CustomerScoresTest, AreComputedFromTheCustomerAlone) {
   const Loaded loaded = LoadText(std::string(kSmallStrategy) + R"(scores:
   - {name: total, value: score.base.value + derived.bonus}
   - {name: base, value: double(customer.age) * 2.0, tiers: [{name: all}]}
@@ -140,7 +140,7 @@ eligibility:
   EXPECT_EQ(scores.IndexOf("none"), -1);
 }
 
-TEST(ScoreTest, TheFingerprintTellsWhetherScoresMayDiffer) {
+TEST(CustomerScoresTest, TheFingerprintTellsWhetherScoresMayDiffer) {
   const auto fingerprint = [](const std::string& scores) {
     const Loaded loaded = LoadText(std::string(kSmallStrategy) + scores);
     EXPECT_NE(loaded.strategy, nullptr);

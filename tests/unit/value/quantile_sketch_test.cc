@@ -101,7 +101,7 @@ TEST_P(SketchOf, StayRightWhenValuesAreTakenOutAndReplaced) {
   // Every second customer changes, a quarter leaves.
   for (size_t i = 0; i < values.size(); i += 2) {
     ASSERT_TRUE(sketch.Remove(values[i]));
-    values[i] = GetParam().draw(random_) + 5;
+    values[i] = GetParam().draw(random_) * 2;
     sketch.Add(values[i]);
   }
   const size_t left = values.size() * 3 / 4;
