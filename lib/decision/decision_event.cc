@@ -58,6 +58,30 @@ class EventWriter {
   std::string& scratch_;
 };
 
+// Which channels were open, and on which of them treatments were looked at.
+void PutChannels(const strategy::Strategy& strategy, const context::DecisionContext& context,
+                 const PipelineResult& result, EventWriter& writer) {
+  if (!context.is_channel_open()) return;
+  writer.Numbers(Pb::kOpenChannelsFieldNumber, context.open_channels,
+                 [&](int channel) { return strategy.context.channels[channel].number; });
+  writer.Numbers(Pb::kScoredChannelFieldNumber, result.scored.scored,
+                 [](const auto& s) { return s.slot; });
+  writer.Field(Pb::kRejectedChannelFieldNumber, [&](std::string& out) {
+    result.ForEachRejection([&](const auto& r) { PutVarint(out, static_cast<uint32_t>(r.slot)); });
+  });
+}
+
+// Which places the request asked for, and what they show.
+void PutPlacements(const strategy::Strategy& strategy, const context::DecisionContext& context,
+                   const PipelineResult& result, EventWriter& writer, std::string& event) {
+  if (context.placements.empty()) return;
+  for (const int placement : context.placements) {
+    PutSizedField(event, Pb::kPlacementsFieldNumber, strategy.context.placements[placement].name);
+  }
+  writer.Numbers(Pb::kRankingPlacementFieldNumber, result.arbitration.ranked,
+                 [](const auto& r) { return r.place; });
+}
+
 // Where the customer stood by the scores that rules and formulas asked for.
 void PutStandings(const strategy::Strategy& strategy, const PipelineResult& result,
                   EventWriter& writer) {
@@ -93,10 +117,8 @@ void EncodeEvent(const strategy::Strategy& strategy, const context::DecisionCont
            {reinterpret_cast<const char*>(decision.id.data()), decision.id.size()});
   PutFixed64(event, Pb::kTimeUsFieldNumber, static_cast<uint64_t>(context.time_us));
   PutSized(event, Pb::kStrategyVersionFieldNumber, strategy.version);
-  const auto channel_number = [&](int channel) {
-    return strategy.context.channels[channel].number;
-  };
-  PutNumber(event, Pb::kChannelFieldNumber, channel_number(result.ChannelOf(context)));
+  PutNumber(event, Pb::kChannelFieldNumber,
+            strategy.context.channels[result.ChannelOf(context)].number);
   if (context.intent != context::kUnknownIntent) {
     PutNumber(event, Pb::kIntentPlusOneFieldNumber,
               uint64_t{strategy.context.intents[context.intent - 1].number} + 1);
@@ -155,20 +177,8 @@ void EncodeEvent(const strategy::Strategy& strategy, const context::DecisionCont
   PutNumber(event, Pb::kMaxTreatmentsFieldNumber, static_cast<uint32_t>(context.max_treatments));
   writer.Numbers(Pb::kRestrictedToFieldNumber, context.restricted_to,
                  [&](int index) { return treatment(index).number; });
-  if (context.is_channel_open()) {
-    writer.Numbers(Pb::kOpenChannelsFieldNumber, context.open_channels, channel_number);
-    writer.Numbers(Pb::kScoredChannelFieldNumber, scored, [](const auto& s) { return s.slot; });
-    writer.Field(Pb::kRejectedChannelFieldNumber, [&](std::string& out) {
-      result.ForEachRejection(
-          [&](const auto& r) { PutVarint(out, static_cast<uint32_t>(r.slot)); });
-    });
-  }
-  if (!context.placements.empty()) {
-    for (const int placement : context.placements) {
-      PutSizedField(event, Pb::kPlacementsFieldNumber, strategy.context.placements[placement].name);
-    }
-    writer.Numbers(Pb::kRankingPlacementFieldNumber, ranked, [](const auto& r) { return r.place; });
-  }
+  PutChannels(strategy, context, result, writer);
+  PutPlacements(strategy, context, result, writer, event);
   PutStandings(strategy, result, writer);
 }
 
