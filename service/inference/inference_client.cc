@@ -21,7 +21,7 @@
 namespace attune::service {
 namespace {
 
-namespace pb = ::inference;
+namespace protocol = ::inference;
 using scoring::ModelFailure;
 using scoring::RemoteAnswer;
 using scoring::RemoteSettings;
@@ -86,8 +86,8 @@ static_assert(std::endian::native == std::endian::little, "raw contents are litt
 class Elements {
  public:
   // nullopt: of another type, or not whole.
-  static std::optional<Elements> Of(const pb::ModelInferResponse& response, int index) {
-    const pb::ModelInferResponse::InferOutputTensor& tensor = response.outputs(index);
+  static std::optional<Elements> Of(const protocol::ModelInferResponse& response, int index) {
+    const protocol::ModelInferResponse::InferOutputTensor& tensor = response.outputs(index);
     Elements elements;
     elements.is_double_ = tensor.datatype() == kDouble;
     if (!elements.is_double_ && tensor.datatype() != kFloat) return std::nullopt;
@@ -127,7 +127,7 @@ class Elements {
 };
 
 // Index of the tensor with the propensities; -1: there is none.
-int FindOutput(const RemoteSettings& settings, const pb::ModelInferResponse& response) {
+int FindOutput(const RemoteSettings& settings, const protocol::ModelInferResponse& response) {
   for (int i = 0; i < response.outputs_size(); ++i) {
     const bool is_wanted =
         settings.output_tensor.empty() || response.outputs(i).name() == settings.output_tensor;
@@ -147,7 +147,8 @@ std::optional<size_t> SizeOf(const google::protobuf::RepeatedField<int64_t>& sha
   return size;
 }
 
-RemoteAnswer ReadAnswer(const RemoteSettings& settings, const pb::ModelInferResponse& response,
+RemoteAnswer ReadAnswer(const RemoteSettings& settings,
+                        const protocol::ModelInferResponse& response,
                         const scoring::Predictions& predictions) {
   const size_t rows = predictions.propensity.size();
   const int tensor = FindOutput(settings, response);
@@ -187,7 +188,7 @@ class InferenceClient : public scoring::RemoteTransport {
       // So that neighbours in the list are different servers.
       for (const std::string& endpoint : settings.endpoints) {
         Connection connection{Connect(endpoint), nullptr};
-        connection.stub = pb::GRPCInferenceService::NewStub(connection.channel);
+        connection.stub = protocol::GRPCInferenceService::NewStub(connection.channel);
         connections_.push_back(std::move(connection));
       }
     }
@@ -195,9 +196,9 @@ class InferenceClient : public scoring::RemoteTransport {
 
   RemoteAnswer Ask(absl::Span<const double> rows, absl::Time deadline,
                    const scoring::Predictions& predictions) override {
-    pb::ModelInferRequest request;
+    protocol::ModelInferRequest request;
     FillRequest(rows, request);
-    pb::ModelInferResponse response;
+    protocol::ModelInferResponse response;
     RemoteAnswer answer{ModelFailure::kUnavailable, "no endpoint can be reached"};
     for (const Connection* connection : NextConnections()) {
       response.Clear();
@@ -217,7 +218,7 @@ class InferenceClient : public scoring::RemoteTransport {
  private:
   struct Connection {
     std::shared_ptr<grpc::Channel> channel;
-    std::unique_ptr<pb::GRPCInferenceService::Stub> stub;
+    std::unique_ptr<protocol::GRPCInferenceService::Stub> stub;
   };
   // Whom to ask, one after the other: one connection to each endpoint, those first that are ready,
   // without those that can't be made now.
@@ -239,15 +240,15 @@ class InferenceClient : public scoring::RemoteTransport {
     return ready;
   }
 
-  void FillRequest(absl::Span<const double> rows, pb::ModelInferRequest& request) const {
+  void FillRequest(absl::Span<const double> rows, protocol::ModelInferRequest& request) const {
     request.set_model_name(settings_.model);
     request.set_model_version(settings_.version);
-    pb::ModelInferRequest::InferInputTensor& input = *request.add_inputs();
+    protocol::ModelInferRequest::InferInputTensor& input = *request.add_inputs();
     input.set_name(settings_.input_tensor);
     input.set_datatype(settings_.is_double ? kDouble : kFloat);
     input.add_shape(static_cast<int64_t>(rows.size() / settings_.columns));
     input.add_shape(static_cast<int64_t>(settings_.columns));
-    pb::InferTensorContents& contents = *input.mutable_contents();
+    protocol::InferTensorContents& contents = *input.mutable_contents();
     if (settings_.is_double) {
       contents.mutable_fp64_contents()->Add(rows.begin(), rows.end());
     } else {
@@ -264,7 +265,7 @@ class InferenceClient : public scoring::RemoteTransport {
 
 // What is wrong with a tensor for so many columns; empty: nothing, or the server does not tell.
 std::string InputProblem(const RemoteSettings& settings,
-                         const pb::ModelMetadataResponse& metadata) {
+                         const protocol::ModelMetadataResponse& metadata) {
   if (metadata.inputs().empty()) return "";
   for (const auto& tensor : metadata.inputs()) {
     if (tensor.name() != settings.input_tensor) continue;
@@ -284,7 +285,7 @@ std::string InputProblem(const RemoteSettings& settings,
 }
 
 std::string OutputProblem(const RemoteSettings& settings,
-                          const pb::ModelMetadataResponse& metadata) {
+                          const protocol::ModelMetadataResponse& metadata) {
   if (metadata.outputs().empty()) return "";
   for (const auto& tensor : metadata.outputs()) {
     if (!settings.output_tensor.empty() && tensor.name() != settings.output_tensor) continue;
@@ -310,16 +311,16 @@ std::unique_ptr<scoring::RemoteTransport> ConnectToInferenceServer(
 
 std::string InferenceServerProblem(const scoring::RemoteSettings& settings,
                                    absl::Duration patience) {
-  pb::ModelMetadataRequest request;
+  protocol::ModelMetadataRequest request;
   request.set_name(settings.model);
   request.set_version(settings.version);
-  pb::ModelMetadataResponse metadata;
+  protocol::ModelMetadataResponse metadata;
   grpc::Status status;
   std::string subject;
   const absl::Time end = absl::Now() + patience;
   for (size_t i = 0; i < settings.endpoints.size(); ++i) {
     const std::string& endpoint = settings.endpoints[i];
-    const auto stub = pb::GRPCInferenceService::NewStub(Connect(endpoint));
+    const auto stub = protocol::GRPCInferenceService::NewStub(Connect(endpoint));
     metadata.Clear();
     grpc::ClientContext context;
     // One that does not answer leaves their share to the others.

@@ -7,7 +7,7 @@
 namespace attune::rpc {
 namespace {
 
-namespace pb = google::protobuf;
+namespace protobuf = google::protobuf;
 using grpc::reflection::v1alpha::ExtensionRequest;
 using grpc::reflection::v1alpha::ServerReflectionRequest;
 using grpc::reflection::v1alpha::ServerReflectionResponse;
@@ -17,49 +17,52 @@ void AddError(absl::StatusCode code, const char* message, ServerReflectionRespon
   response.mutable_error_response()->set_error_message(message);
 }
 
-void AddFile(const pb::FileDescriptor& file, std::set<const pb::FileDescriptor*>& added,
+void AddFile(const protobuf::FileDescriptor& file, std::set<const protobuf::FileDescriptor*>& added,
              ServerReflectionResponse& response) {
   if (!added.insert(&file).second) return;
-  pb::FileDescriptorProto proto;
+  protobuf::FileDescriptorProto proto;
   file.CopyTo(&proto);
   response.mutable_file_descriptor_response()->add_file_descriptor_proto(proto.SerializeAsString());
   for (int i = 0; i < file.dependency_count(); ++i) AddFile(*file.dependency(i), added, response);
 }
 
-void AddFileOrError(const pb::FileDescriptor* file, ServerReflectionResponse& response) {
+void AddFileOrError(const protobuf::FileDescriptor* file, ServerReflectionResponse& response) {
   if (file == nullptr) {
     AddError(absl::StatusCode::kNotFound, "the server does not know it", response);
     return;
   }
-  std::set<const pb::FileDescriptor*> added;
+  std::set<const protobuf::FileDescriptor*> added;
   AddFile(*file, added, response);
 }
 
-const pb::FileDescriptor* FindFileOfExtension(const pb::DescriptorPool& pool,
-                                              const ExtensionRequest& request) {
-  const pb::Descriptor* type = pool.FindMessageTypeByName(request.containing_type());
+const protobuf::FileDescriptor* FindFileOfExtension(const protobuf::DescriptorPool& pool,
+                                                    const ExtensionRequest& request) {
+  const protobuf::Descriptor* type = pool.FindMessageTypeByName(request.containing_type());
   if (type == nullptr) return nullptr;
-  const pb::FieldDescriptor* field = pool.FindExtensionByNumber(type, request.extension_number());
+  const protobuf::FieldDescriptor* field =
+      pool.FindExtensionByNumber(type, request.extension_number());
   return field == nullptr ? nullptr : field->file();
 }
 
-void AddExtensionNumbers(const pb::DescriptorPool& pool, const std::string& type_name,
+void AddExtensionNumbers(const protobuf::DescriptorPool& pool, const std::string& type_name,
                          ServerReflectionResponse& response) {
-  const pb::Descriptor* type = pool.FindMessageTypeByName(type_name);
+  const protobuf::Descriptor* type = pool.FindMessageTypeByName(type_name);
   if (type == nullptr) {
     AddError(absl::StatusCode::kNotFound, "the server does not know it", response);
     return;
   }
-  std::vector<const pb::FieldDescriptor*> extensions;
+  std::vector<const protobuf::FieldDescriptor*> extensions;
   pool.FindAllExtensions(type, &extensions);
   auto& answer = *response.mutable_all_extension_numbers_response();
   answer.set_base_type_name(type_name);
-  for (const pb::FieldDescriptor* field : extensions) answer.add_extension_number(field->number());
+  for (const protobuf::FieldDescriptor* field : extensions)
+    answer.add_extension_number(field->number());
 }
 
 }  // namespace
 
-void AnswerReflection(const pb::DescriptorPool& pool, const std::vector<std::string>& services,
+void AnswerReflection(const protobuf::DescriptorPool& pool,
+                      const std::vector<std::string>& services,
                       const ServerReflectionRequest& request, ServerReflectionResponse& response) {
   response.set_valid_host(request.host());
   *response.mutable_original_request() = request;

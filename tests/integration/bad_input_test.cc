@@ -21,6 +21,7 @@
 #include "tests/integration/client.h"
 #include "tests/integration/server_fixture.h"
 #include "tests/integration/subprocess.h"
+#include "tests/testing/effort.h"
 #include "tests/testing/mutations.h"
 #include "tests/testing/temp_dir.h"
 
@@ -553,7 +554,7 @@ TEST_F(BadInputTest, MessagesOfMillionsOfTinyPartsAreRefusedInBoundedMemory) {
       {"attributes", filled(attribute)},
   };
   // Memory that is not given back shows after some rounds, where it is measured.
-  constexpr int kRounds = ATTUNE_OPTIMIZED ? 10 : 1;
+  constexpr int kRounds = testing::kOptimized ? 10 : 1;
   for (int round = 0; round < kRounds; ++round) {
     for (const auto& c : cases) {
       const grpc::Status status = client().CallWithBytes(kDecide, c.bytes);

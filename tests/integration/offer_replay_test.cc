@@ -28,6 +28,7 @@
 #include "tests/integration/real_data.h"
 #include "tests/integration/server_fixture.h"
 #include "tests/integration/subprocess.h"
+#include "tests/testing/effort.h"
 #include "tests/testing/paths.h"
 
 namespace attune::service {
@@ -36,7 +37,7 @@ namespace {
 using ::testing::HasSubstr;
 
 // In an optimised build everybody is written to, else every 40th.
-constexpr size_t kPersonEvery = ATTUNE_OPTIMIZED ? 1 : 40;
+constexpr size_t kPersonEvery = testing::kOptimized ? 1 : 40;
 constexpr size_t kSendsPerStream = 2000;
 constexpr std::array<int, 6> kWaves = {0, 168, 336, 408, 504, 576};  // hours after the start
 

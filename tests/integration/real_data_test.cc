@@ -27,6 +27,7 @@
 #include "tests/integration/real_data.h"
 #include "tests/integration/server_fixture.h"
 #include "tests/integration/subprocess.h"
+#include "tests/testing/effort.h"
 #include "tests/testing/paths.h"
 
 namespace attune::service {
@@ -68,9 +69,9 @@ const DataSet kDataSets[] = {
 constexpr uint64_t kSeed = 20260301;
 constexpr size_t kCustomersPerStream = 250;
 // In an optimised build everybody is decided for, else every 100th.
-constexpr size_t kDecideEvery = ATTUNE_OPTIMIZED ? 1 : 100;
+constexpr size_t kDecideEvery = testing::kOptimized ? 1 : 100;
 // Of every so manieth customer one decision is also made by a unary call, and one retried.
-constexpr size_t kSampleEvery = kDecideEvery * (ATTUNE_OPTIMIZED ? 97 : 4);
+constexpr size_t kSampleEvery = kDecideEvery * (testing::kOptimized ? 97 : 4);
 
 struct TableCustomer {
   std::string id;

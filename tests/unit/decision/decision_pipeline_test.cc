@@ -13,6 +13,7 @@
 #include "gtest/gtest.h"
 #include "lib/context/value_codec.h"
 #include "lib/scoring/remote_model.h"
+#include "tests/testing/effort.h"
 #include "tests/testing/strategy_builder.h"
 
 namespace attune::decision {
@@ -223,7 +224,7 @@ TEST(RunPipelineTest, EveryTreatmentIsRankedOrRejectedExactlyOnce) {
   std::mt19937_64 random(1);
   PipelineResult result;  // reused, as in the service
   std::map<candidates::Reason, int> seen;
-  for (int round = 0; round < 600; ++round) {
+  for (int round = 0; round < testing::Effort(600); ++round) {
     const auto strategy = RandomStrategy(random);
     const auto treatments = strategy->catalog.treatments.size();
     context::DecisionContext context;
@@ -314,7 +315,7 @@ TEST(RunPipelineTest, AnOpenChannelRanksEachTreatmentWhereItsPriorityIsHighest) 
   PipelineResult open;
   int compared = 0;
   int elsewhere = 0;
-  for (int round = 0; round < 300; ++round) {
+  for (int round = 0; round < testing::Effort(300); ++round) {
     // Whether content can be computed has no say in which channel it is.
     const auto strategy = RandomStrategy(random, /*computes_content=*/false);
     context::DecisionContext context;
@@ -483,7 +484,7 @@ TEST(RunPipelineTest, OneOpenChannelIsAsGoodAsNamed) {
   std::mt19937_64 random(4);
   PipelineResult named;
   PipelineResult open;
-  for (int round = 0; round < 200; ++round) {
+  for (int round = 0; round < testing::Effort(200); ++round) {
     const auto strategy = RandomStrategy(random);
     context::DecisionContext context;
     context.channel = static_cast<int>(random() % 3);

@@ -10,6 +10,7 @@
 #include "lib/expression/checker.h"
 #include "lib/expression/evaluator.h"
 #include "lib/expression/parser.h"
+#include "tests/testing/effort.h"
 #include "tests/testing/expression_tree_evaluator.h"
 
 namespace attune::expression {
@@ -70,7 +71,7 @@ TEST(TreeEvaluatorTest, AgreesWithThePlan) {
                                                {"a.x", Value::Int(2)},
                                                {"missing", Value()}};
   int compared = 0;
-  for (uint64_t seed = 0; seed < 3000; ++seed) {
+  for (uint64_t seed = 0; seed < testing::Effort(3000); ++seed) {
     const std::string text = Writer(seed).Expression(1 + static_cast<int>(seed % 4));
     auto environment = std::make_shared<Environment>();
     std::vector<Value> slots;

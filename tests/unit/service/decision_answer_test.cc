@@ -8,6 +8,7 @@
 #include "google/protobuf/util/message_differencer.h"
 #include "gtest/gtest.h"
 #include "tests/testing/decision_message.h"
+#include "tests/testing/effort.h"
 #include "tests/testing/fake_state_store.h"
 #include "tests/testing/large_strategy.h"
 #include "tests/testing/strategy_builder.h"
@@ -52,7 +53,7 @@ class AnswerEncoderTest : public ::testing::Test {
         for (context.intent = 0; context.intent <= strategy.context.intents.size();
              ++context.intent) {
           for (context.max_treatments = 1; context.max_treatments <= 100;
-               context.max_treatments += 33) {
+               context.max_treatments += testing::kOptimized ? 33 : 99) {
             ASSERT_TRUE(Decide(strategy, context, decision));
             for (const bool explain : {false, true}) {
               pb::DecideResponse expected;
