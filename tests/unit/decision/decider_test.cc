@@ -470,12 +470,14 @@ TEST_F(DeciderTest, OneSeedGivesOneAnswerToTheBit) {
   EXPECT_NE(ids[0], ids[2]);
 }
 
-TEST_F(DeciderTest, IdsStartWithTheCustomersKeyAndAreAllDifferent) {
+TEST_F(DeciderTest, IdsLeadToTheCustomerAndAreAllDifferent) {
+  const customer::DecisionIds reader(seed_);
   std::set<DecisionId> ids;
   const auto decide = [&](const DecideOptions& options = {}) {
     const DecisionId& id = Decide(options).id;
-    const storage::CustomerKey key = store_.KeyOf(kId);
-    EXPECT_TRUE(std::equal(key.begin(), key.begin() + 8, id.begin()));
+    const auto parts = reader.Read(id);
+    ASSERT_TRUE(parts);
+    EXPECT_EQ(parts->customer, store_.KeyOf(kId));
     EXPECT_TRUE(ids.insert(id).second);
   };
   decide();
@@ -500,7 +502,7 @@ TEST_F(DeciderTest, TheEventHoldsWhatTheDecisionUsed) {
   Decide();
 
   const auto event = LastEvent();
-  EXPECT_EQ(event.decision_id().size(), 16u);
+  EXPECT_EQ(event.decision_id().size(), 24u);
   EXPECT_EQ(event.time_us(), kNowUs);
   EXPECT_EQ(event.strategy_version(), strategy_->version);
   EXPECT_EQ(event.channel(), strategy_->context.channels[0].number);
@@ -839,7 +841,7 @@ TEST_F(ExploringDeciderTest, WhoHasTheEventCanCheckThePick) {
     const attune::storage::v1::DecisionEvent event = LastEvent();
     const std::vector<double> chances(event.selection_probability().begin(),
                                       event.selection_probability().end());
-    Hash128 id;
+    DecisionId id;
     ASSERT_EQ(event.decision_id().size(), id.size());
     std::copy(event.decision_id().begin(), event.decision_id().end(), id.begin());
     const size_t picked = arbitration::Pick(chances, arbitration::DrawOf(id));
