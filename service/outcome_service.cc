@@ -20,8 +20,8 @@ namespace pb = attune::v1;
 
 constexpr size_t kDecisionIdDigits = 2 * sizeof(customer::DecisionId);
 
-// Names that people may have meant are looked for among so many at most: there may be thousands.
-constexpr size_t kMaxSuggestedTreatments = 1000;
+// So many of a batch get a "did you mean", which looks at every name.
+constexpr size_t kMaxSuggestions = 100;
 
 std::string UndeclaredName(std::string_view what, std::string_view name,
                            const std::vector<std::string_view>& names) {
@@ -54,7 +54,7 @@ absl::Status ErrorOf(const outcome::Report& report, outcome::Status status) {
 
 absl::Status OutcomeService::RecordOutcome(const Request& request, Response* response,
                                            Violations& violations) const {
-  const Reading reading = Read(request, violations);
+  const Reading reading = Read(request, true, violations);
   if (!violations.empty()) return violations.ToStatus();
   Answer answer;
   Answer* const answers[] = {&answer};
@@ -69,7 +69,7 @@ std::vector<OutcomeService::Answer> OutcomeService::RecordMany(
   std::vector<Reading> good;
   std::vector<Answer*> answers_of_good;
   for (size_t i = 0; i < requests.size(); ++i) {
-    Reading reading = Read(*requests[i], answers[i].violations);
+    Reading reading = Read(*requests[i], i < kMaxSuggestions, answers[i].violations);
     if (!answers[i].violations.empty()) continue;
     good.push_back(std::move(reading));
     answers_of_good.push_back(&answers[i]);
@@ -112,7 +112,7 @@ absl::Status OutcomeService::Activate(const pb::OutcomeServiceActivateRequest& r
       violations.Add(path, "is empty; leave the list empty for the treatment on top");
       continue;
     }
-    reading.report.treatment = ReadTreatment(request.treatment_ids(i), path, violations);
+    reading.report.treatment = ReadTreatment(request.treatment_ids(i), path, true, violations);
     if (reading.report.treatment && !seen.insert(*reading.report.treatment).second) {
       violations.Add(path, absl::StrCat(Quoted(request.treatment_ids(i)), " is listed twice"));
     }
@@ -130,12 +130,14 @@ absl::Status OutcomeService::Activate(const pb::OutcomeServiceActivateRequest& r
   return absl::OkStatus();
 }
 
-OutcomeService::Reading OutcomeService::Read(const Request& request, Violations& violations) const {
+OutcomeService::Reading OutcomeService::Read(const Request& request, bool suggests,
+                                             Violations& violations) const {
   const context::NameTable& outcomes = options_.strategy->outcomes;
   Reading reading;
   ReadId(request.decision_id(), reading, violations);
   if (!request.treatment_id().empty()) {
-    reading.report.treatment = ReadTreatment(request.treatment_id(), "treatment_id", violations);
+    reading.report.treatment =
+        ReadTreatment(request.treatment_id(), "treatment_id", suggests, violations);
   }
   if (const int outcome = outcomes.IndexOf(request.outcome()); outcome >= 0) {
     SetOutcome(outcome, reading);
@@ -189,14 +191,15 @@ void OutcomeService::ReadId(const std::string& decision_id, Reading& reading,
 }
 
 std::optional<uint32_t> OutcomeService::ReadTreatment(const std::string& name,
-                                                      const std::string& path,
+                                                      const std::string& path, bool suggests,
                                                       Violations& violations) const {
   const auto number = options_.names->Find(storage::NameKind::kTreatment, name);
   if (number) return *number;
   std::vector<std::string_view> names;
-  const auto& treatments = options_.strategy->catalog.treatments;
-  if (!violations.full() && treatments.size() <= kMaxSuggestedTreatments) {
-    for (const catalog::Treatment& treatment : treatments) names.push_back(treatment.name);
+  if (suggests) {
+    for (const catalog::Treatment& treatment : options_.strategy->catalog.treatments) {
+      names.push_back(treatment.name);
+    }
   }
   violations.Add(path, UndeclaredName("treatment", name, names));
   return std::nullopt;

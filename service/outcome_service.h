@@ -72,13 +72,14 @@ class OutcomeService {
     bool genuine = false;  // the id is one that was made here
   };
 
-  Reading Read(const Request& request, Violations& violations) const;
+  // `suggests`: violations say what may have been meant, which takes its time.
+  Reading Read(const Request& request, bool suggests, Violations& violations) const;
   void ReadValue(const Request& request, Reading& reading, Violations& violations) const;
   void ReadTime(const Request& request, Reading& reading, Violations& violations) const;
   // What the id says, as far as it is one.
   void ReadId(const std::string& decision_id, Reading& reading, Violations& violations) const;
   std::optional<uint32_t> ReadTreatment(const std::string& name, const std::string& path,
-                                        Violations& violations) const;
+                                        bool suggests, Violations& violations) const;
   std::optional<uint32_t> ReadChannel(const std::string& name, Violations& violations) const;
   void SetOutcome(int outcome, Reading& reading) const;
 

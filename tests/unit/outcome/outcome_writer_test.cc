@@ -156,7 +156,9 @@ TEST_F(OutcomeWriterTest, IsRecordedOnceHoweverOftenItComes) {
     for (const Report& report : reports) {
       const Status status = StatusAfter(report);
       recorded += status == Status::kRecorded;
-      if (round > 0) EXPECT_EQ(status, Status::kAlreadyRecorded);
+      if (round > 0) {
+        EXPECT_EQ(status, Status::kAlreadyRecorded);
+      }
     }
     for (const auto& result : writer_.RecordMany(reports, bounds_)) {
       EXPECT_EQ(result->status, Status::kAlreadyRecorded);
