@@ -21,7 +21,7 @@ namespace pb = attune::v1;
 constexpr size_t kDecisionIdDigits = 2 * sizeof(customer::DecisionId);
 
 // So many of a batch get a "did you mean", which looks at every name.
-constexpr size_t kMaxSuggestions = 100;
+constexpr size_t kSuggestedRequests = 100;
 
 std::string UndeclaredName(std::string_view what, std::string_view name,
                            const std::vector<std::string_view>& names) {
@@ -69,7 +69,7 @@ std::vector<OutcomeService::Answer> OutcomeService::RecordMany(
   std::vector<Reading> good;
   std::vector<Answer*> answers_of_good;
   for (size_t i = 0; i < requests.size(); ++i) {
-    Reading reading = Read(*requests[i], i < kMaxSuggestions, answers[i].violations);
+    Reading reading = Read(*requests[i], i < kSuggestedRequests, answers[i].violations);
     if (!answers[i].violations.empty()) continue;
     good.push_back(std::move(reading));
     answers_of_good.push_back(&answers[i]);
@@ -86,17 +86,16 @@ absl::Status OutcomeService::Activate(const pb::OutcomeServiceActivateRequest& r
         "the strategy declares no outcome as the showing (outcomes: [{name: shown, showing: "
         "true}]), so nothing can be activated");
   }
+  if (!options_.times.ProblemOf(nullptr).empty()) {
+    return absl::FailedPreconditionError(
+        "there is no now until a decision has set the replay clock; use RecordOutcome with a time");
+  }
   Reading shared;
   SetOutcome(options_.strategy->showing_outcome, shared);
   ReadId(request.decision_id(), shared, violations);
   shared.report.channel = ReadChannel(request.channel(), violations);
   shared.report.source = outcome::Source::kSystem;
   shared.report.once = true;
-  if (const std::string problem = options_.times.ProblemOf(nullptr); !problem.empty()) {
-    violations.Add("decision_id",
-                   "can't be activated: a time is needed until a decision has set "
-                   "the replay clock; use RecordOutcome");
-  }
   std::vector<Reading> readings;
   absl::flat_hash_set<uint32_t> seen;
   if (request.treatment_ids_size() > kMaxActivatedTreatments) {

@@ -373,7 +373,8 @@ void OutcomeWriter::RecordGroups(absl::Span<const Report> reports,
     prepared[i].place = commits.size();
     commits.push_back(prepared[i].commit);
   }
-  const auto receipts = store_.CommitMany(commits, storage::Durability::kPower);
+  std::vector<absl::StatusOr<storage::CommitReceipt>> receipts;
+  if (!commits.empty()) receipts = store_.CommitMany(commits, storage::Durability::kPower);
   std::optional<absl::Status> synced;
   for (Group* group : groups) {
     if (group->failed) continue;

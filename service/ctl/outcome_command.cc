@@ -25,7 +25,7 @@ says so), 1 failure, 2 wrong usage.
 
 Examples:
   attunectl outcome record --decision ID --outcome accepted --source customer --request_id r1
-  attunectl outcome record --decision ID --treatment plan_upgrade --outcome overridden \
+  attunectl outcome record --decision ID --treatment plan_upgrade --outcome rejected \
       --source employee --reason "has this plan already" --time 2026-03-01T10:00:00+01:00
 
 )";
