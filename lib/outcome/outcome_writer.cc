@@ -145,6 +145,9 @@ class Draft {
         if (merge.fates[i] != customer::InteractionFate::kRecorded) continue;
         events_[event_of_interaction_[i]].clear_not_in_history();
       }
+      // One that is new needn't be looked for again: it is put behind the others as a decision is.
+      change.skip_known =
+          interactions_.size() > 1 || merge.fates.front() != customer::InteractionFate::kRecorded;
     }
     for (const storage::v1::OutcomeEvent& event : events_) {
       payloads_.push_back(event.SerializeAsString());

@@ -111,6 +111,28 @@ TEST_F(ServerOutcomeTest, WhatIsShownCountsInTheNextDecisionOnAnotherChannel) {
   EXPECT_EQ(WhyNotFor("bob", "app", "spring_sale"), "");
 }
 
+TEST_F(ServerOutcomeTest, CountsOnceWhatRecordInteractionsTellsAsWell) {
+  auto outcome = OutcomeOf(Decide("ann", "app").decision_id(), "accepted", "r1");
+  *outcome.mutable_time() = ToProtoTime(Noon() + absl::Seconds(1));
+  EXPECT_EQ(Report(outcome), v1::OUTCOME_STATUS_RECORDED);
+  v1::CustomerServiceRecordInteractionsRequest request;
+  request.set_customer_id("ann");
+  v1::Interaction& interaction = *request.add_interactions();
+  interaction.set_channel("app");
+  interaction.set_treatment_id("spring_sale");
+  interaction.set_outcome("accepted");
+  *interaction.mutable_time() = outcome.time();
+  EXPECT_EQ(client().RecordInteractions(request).response.already_known(), 1);
+  EXPECT_THAT(Outcomes("ann"), ElementsAre("accepted spring_sale app"));
+  // And the other way round.
+  *outcome.mutable_time() = ToProtoTime(Noon() + absl::Seconds(2));
+  *interaction.mutable_time() = outcome.time();
+  EXPECT_EQ(client().RecordInteractions(request).response.recorded(), 1);
+  outcome.set_request_id("r2");
+  EXPECT_EQ(Report(outcome), v1::OUTCOME_STATUS_RECORDED);
+  EXPECT_THAT(Outcomes("ann"), SizeIs(2));
+}
+
 TEST_F(ServerOutcomeTest, IsRecordedOnceAlsoAfterARestart) {
   const auto request = OutcomeOf(Decide("ann", "app").decision_id(), "accepted", "r1");
   EXPECT_EQ(Report(request), v1::OUTCOME_STATUS_RECORDED);
@@ -304,8 +326,8 @@ TEST(ServerOutcomeCrashTest, AKilledProcessLosesNoOutcomeThatWasAcknowledged) {
   for (size_t t = 0; t < kThreads; ++t) {
     const auto held = client.Get(absl::StrCat("customer ", t));
     ASSERT_TRUE(held.ok()) << held.status.error_message();
-    // The last 32 decisions are remembered, so that their outcomes are recognised; the kill may have
-    // cut off the answer of one more.
+    // The last 32 decisions are remembered, so that their outcomes are recognised; the kill may
+    // have cut off the answer of one more.
     const size_t first = asked[t].size() > 31 ? asked[t].size() - 31 : 0;
     for (size_t i = first; i < acknowledged[t]; ++i) {
       const auto again = client.RecordOutcome(asked[t][i]);

@@ -488,6 +488,30 @@ TEST_F(DeciderTest, IdsLeadToTheCustomerAndAreAllDifferent) {
   EXPECT_EQ(LastEvent().decision_id(), std::string(decision_.id.begin(), decision_.id.end()));
 }
 
+TEST_F(DeciderTest, IsRememberedForOutcomesAsLongAsTheyMayCome) {
+  const auto remembered = [&] {
+    std::vector<customer::RememberedDecision> decisions;
+    WithState([&](const customer::CustomerState& state) { decisions = state.Decisions(); });
+    return decisions;
+  };
+  Decide();
+  EXPECT_THAT(remembered(), IsEmpty()) << "the strategy declares no outcomes";
+  strategy_->outcomes = context::NameTable({{"accepted", 1}});
+  strategy_->decisions_kept_us = 1'000;
+  const customer::RememberedDecision first{customer::DecisionIds::TagOf(Decide().id),
+                                           store_.Log().back().position, kNowUs};
+  EXPECT_THAT(remembered(), ElementsAre(first));
+  Decide(DryRun());
+  EXPECT_THAT(remembered(), ElementsAre(first));
+  context_.time_us += 1'000;
+  const customer::RememberedDecision second{customer::DecisionIds::TagOf(Decide().id),
+                                            store_.Log().back().position, kNowUs + 1'000};
+  EXPECT_THAT(remembered(), ElementsAre(first, second));
+  context_.time_us += 1'001;
+  Decide();
+  EXPECT_EQ(remembered().size(), 1u);
+}
+
 TEST_F(DeciderTest, TheEventHoldsWhatTheDecisionUsed) {
   std::string features;
   AppendValue(features, FeatureNumber("monthly_charges"), ValueRef::Double(80.5));
