@@ -145,6 +145,31 @@ TEST_F(ServerOutcomeTest, IsRecordedOnceAlsoAfterARestart) {
   EXPECT_THAT(Outcomes("ann"), SizeIs(1));
 }
 
+TEST_F(ServerOutcomeTest, ManyAtOnceAndTwiceAreEachRecordedOnce) {
+  constexpr int kReporters = 4;
+  constexpr int kReports = 25;
+  std::vector<std::string> ids;
+  for (int r = 0; r < kReporters; ++r) ids.push_back(Decide("ann", "app").decision_id());
+  std::atomic<int> recorded = 0;
+  std::vector<std::thread> threads;
+  for (int r = 0; r < kReporters; ++r) {
+    threads.emplace_back([&, r] {
+      for (int n = 0; n < 2 * kReports; ++n) {
+        const int i = n % kReports;
+        auto request = OutcomeOf(ids[static_cast<size_t>(r)], "accepted", absl::StrCat(r, " ", i));
+        *request.mutable_time() = ToProtoTime(Noon() + absl::Milliseconds(1 + r * kReports + i));
+        recorded += Report(request) == v1::OUTCOME_STATUS_RECORDED;
+      }
+    });
+  }
+  // Few enough that those that are reported of stay remembered.
+  for (int i = 0; i < 20; ++i) Decide("ann", "ivr");
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(recorded, kReporters * kReports);
+  EXPECT_EQ(Get("ann").decision_count(), uint64_t{kReporters + 20});
+  EXPECT_THAT(Outcomes("ann"), SizeIs(64)) << "as many as are shown";
+}
+
 TEST_F(ServerOutcomeTest, EachStandingHasItsAnswer) {
   const auto decision = Decide("ann", "app");
   const auto at = [&](absl::Duration after, const std::string& request_id) {
