@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "prometheus/text_serializer.h"
 #include "service/ctl/ctl.h"
 #include "tests/integration/server_fixture.h"
 #include "tests/integration/subprocess.h"
@@ -214,6 +215,9 @@ TEST_F(ServerOutcomeTest, AForgedIdIsNotFound) {
   EXPECT_EQ(answer.code(), grpc::StatusCode::NOT_FOUND);
   EXPECT_THAT(answer.status.error_message(), HasSubstr("none that this server gave"));
   EXPECT_THAT(Outcomes("ann"), SizeIs(0));
+  EXPECT_THAT(prometheus::TextSerializer().Serialize(server().metrics().Collect()),
+              HasSubstr("attune_outcomes_total{outcome=\"accepted\",source=\"customer\",status="
+                        "\"unknown_id\"} 1\n"));
 }
 
 TEST_F(ServerOutcomeTest, ADecisionTakes64Outcomes) {
