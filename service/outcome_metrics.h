@@ -1,6 +1,7 @@
 #ifndef ATTUNE_SERVICE_OUTCOME_METRICS_H_
 #define ATTUNE_SERVICE_OUTCOME_METRICS_H_
 
+#include <cstddef>
 #include <vector>
 
 #include "lib/outcome/outcome.h"

@@ -95,7 +95,8 @@ class ServerMetricsTest : public ServerTest {
  protected:
   ServerMetricsTest() {
     options_.metrics_listen = "127.0.0.1:0";
-    // A ramp, which has metrics of its own, that reaches everybody; an outcome, which has some, too.
+    // A ramp, which has metrics of its own, that reaches everybody; an outcome, which has some,
+    // too.
     std::string text = Replaced(kSmallStrategy, "  - name: spring_sale\n",
                                 "  - name: spring_sale\n"
                                 "    ramp: {from: 1, full_at: 1, outcomes: [decided]}\n");

@@ -130,8 +130,7 @@ TEST(EvidenceCountsTest, CountsOutcomesOfDecisionsThatEnteredTheHistory) {
     event.set_treatment_plus_one(kUpgrade + 1);
     event.set_outcome(number);
     event.set_not_in_history(not_in_history);
-    return storage::LogEntry{
-        position, {}, storage::EventType::kOutcome, event.SerializeAsString()};
+    return storage::LogEntry{position, {}, storage::EventType::kOutcome, event.SerializeAsString()};
   };
   EvidenceCounts counts;
   EXPECT_TRUE(counts.Add(outcome(1, kAccepted, false)));
