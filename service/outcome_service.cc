@@ -120,6 +120,7 @@ absl::Status OutcomeService::Activate(const pb::OutcomeServiceActivateRequest& r
   if (readings.empty()) readings.push_back(shared);
   std::vector<Answer> answers(readings.size());
   std::vector<Answer*> pointers;
+  pointers.reserve(answers.size());
   for (Answer& answer : answers) pointers.push_back(&answer);
   Record(readings, pointers);
   for (Answer& answer : answers) {

@@ -128,6 +128,7 @@ RpcStatus RecordSome(const OutcomeService& outcomes,
     return RpcStatus::Invalid(std::move(violations));
   }
   std::vector<const OutcomeService::Request*> requests;
+  requests.reserve(static_cast<size_t>(request.entries_size()));
   for (int i = 0; i < request.entries_size(); ++i) {
     const pb::OutcomeEntry& entry = request.entries(i);
     requests.push_back(&entry.outcome());

@@ -328,6 +328,7 @@ std::vector<absl::StatusOr<Result>> OutcomeWriter::RecordMany(
   }
   const int64_t now_us = absl::ToUnixMicros(clock_.Now());
   std::vector<Group*> open;
+  open.reserve(groups.size());
   for (Group& group : groups) open.push_back(&group);
   for (int attempt = 0; attempt < kMaxAttempts && !open.empty(); ++attempt) {
     RecordGroups(reports, bounds, now_us, absl::MakeSpan(open));

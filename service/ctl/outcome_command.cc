@@ -6,7 +6,6 @@
 #include <ostream>
 #include <string>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "service/ctl/json.h"
 #include "service/ctl/table.h"

@@ -150,9 +150,11 @@ TEST_F(ServerOutcomeTest, ManyAtOnceAndTwiceAreEachRecordedOnce) {
   constexpr int kReporters = 4;
   constexpr int kReports = 25;
   std::vector<std::string> ids;
+  ids.reserve(kReporters);
   for (int r = 0; r < kReporters; ++r) ids.push_back(Decide("ann", "app").decision_id());
   std::atomic<int> recorded = 0;
   std::vector<std::thread> threads;
+  threads.reserve(kReporters);
   for (int r = 0; r < kReporters; ++r) {
     threads.emplace_back([&, r] {
       for (int n = 0; n < 2 * kReports; ++n) {
@@ -203,6 +205,7 @@ TEST_F(ServerOutcomeTest, ADryRunLeadsToNothing) {
 
 TEST_F(ServerOutcomeTest, OnlyTheLast32DecisionsAreRemembered) {
   std::vector<std::string> ids;
+  ids.reserve(33);
   for (int i = 0; i < 33; ++i) ids.push_back(Decide("ann", "app").decision_id());
   EXPECT_EQ(Report(OutcomeOf(ids[0], "accepted", "r0")), v1::OUTCOME_STATUS_UNKNOWN_DECISION);
   EXPECT_EQ(Report(OutcomeOf(ids[1], "accepted", "r1")), v1::OUTCOME_STATUS_RECORDED);

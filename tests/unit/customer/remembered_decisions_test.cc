@@ -114,6 +114,7 @@ TEST_F(RememberedDecisionsTest, OutcomesStandWithTheirDecisions) {
 TEST_F(RememberedDecisionsTest, ADecisionHasAtMost64Outcomes) {
   Decide(1, 100, 1);
   std::vector<RememberedOutcome> outcomes;
+  outcomes.reserve(100);
   for (uint64_t i = 0; i < 100; ++i) outcomes.push_back({1, i, i, UINT32_MAX, INT64_MAX});
   Tell(outcomes, 2);
   EXPECT_THAT(State().Outcomes(), SizeIs(kMaxRememberedOutcomes));

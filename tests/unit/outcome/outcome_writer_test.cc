@@ -310,6 +310,7 @@ TEST_F(OutcomeWriterTest, OfAnErasedCustomerNothingIsKeptThatLeadsToThePerson) {
 TEST_F(OutcomeWriterTest, WritesManyWithOneCall) {
   std::vector<Report> reports;
   std::vector<std::string> request_ids;
+  request_ids.reserve(100);
   for (int i = 0; i < 100; ++i) request_ids.push_back(std::to_string(i));
   for (int i = 0; i < 100; ++i) {
     const std::string customer_id = "c" + std::to_string(i % 30);
