@@ -77,6 +77,10 @@ class ServerOutcomeTest : public ServerTest {
     }
     return outcomes;
   }
+  // What Prometheus sees.
+  std::string Metrics() {
+    return prometheus::TextSerializer().Serialize(server().metrics().Collect());
+  }
   std::string WhyNotFor(const std::string& customer_id, const std::string& channel,
                         const std::string& treatment) const {
     v1::DecideRequest request = DecideFor(customer_id, channel);
@@ -132,6 +136,28 @@ TEST_F(ServerOutcomeTest, CountsOnceWhatRecordInteractionsTellsAsWell) {
   outcome.set_request_id("r2");
   EXPECT_EQ(Report(outcome), v1::OUTCOME_STATUS_RECORDED);
   EXPECT_THAT(Outcomes("ann"), SizeIs(2));
+}
+
+TEST_F(ServerOutcomeTest, IsEvidenceForRamps) {
+  RestartWith(Replaced(StrategyWithOutcomes(), "  - name: accessory\n",
+                       "  - name: accessory\n"
+                       "    ramp: {from: 0.000001, full_at: 2, outcomes: [accepted]}\n"));
+  EXPECT_EQ(WhyNotFor("bob", "ivr", "accessory"), "not_reached_yet");
+  auto outcome = OutcomeOf(Decide("ann", "app").decision_id(), "accepted", "r1");
+  outcome.set_treatment_id("accessory");
+  *outcome.mutable_time() = ToProtoTime(Noon());
+  Report(outcome);
+  outcome.set_request_id("r2");  // the same once more, as the history sees it
+  Report(outcome);
+  ASSERT_TRUE(server().CountEvidence().ok());
+  const std::string series = "attune_treatment_ramp_evidence{treatment=\"accessory\"} ";
+  EXPECT_THAT(Metrics(), HasSubstr(series + "1\n"));
+  outcome.set_request_id("r3");
+  *outcome.mutable_time() = ToProtoTime(Noon() + absl::Seconds(1));
+  Report(outcome);
+  ASSERT_TRUE(server().CountEvidence().ok());
+  EXPECT_THAT(Metrics(), HasSubstr(series + "2\n"));
+  EXPECT_EQ(WhyNotFor("bob", "ivr", "accessory"), "");
 }
 
 TEST_F(ServerOutcomeTest, IsRecordedOnceAlsoAfterARestart) {
@@ -218,7 +244,7 @@ TEST_F(ServerOutcomeTest, AForgedIdIsNotFound) {
   EXPECT_EQ(answer.code(), grpc::StatusCode::NOT_FOUND);
   EXPECT_THAT(answer.status.error_message(), HasSubstr("none that this server gave"));
   EXPECT_THAT(Outcomes("ann"), SizeIs(0));
-  EXPECT_THAT(prometheus::TextSerializer().Serialize(server().metrics().Collect()),
+  EXPECT_THAT(Metrics(),
               HasSubstr("attune_outcomes_total{outcome=\"accepted\",source=\"customer\",status="
                         "\"unknown_id\"} 1\n"));
 }
