@@ -37,7 +37,7 @@ Exit status: 0 answered, 1 failure, 2 wrong usage.
 
 Examples:
   attunectl outcome activate --decision ID
-  attunectl outcome activate --decision ID --treatment plan_upgrade --treatment accessory
+  attunectl outcome activate --decision ID --treatment plan_upgrade --treatment unlimited_data
 
 )";
 
