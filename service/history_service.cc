@@ -3,7 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "lib/base/absl_strings.h"
 #include "lib/base/text.h"
-#include "lib/context/decision_request.h"
+#include "service/reported_times.h"
 #include "service/value_conversion.h"
 
 namespace attune::service {
@@ -61,23 +61,9 @@ void CheckIds(std::string_view customer_id, std::string_view request_id, Violati
 
 void HistoryService::CheckTime(std::string_view path, const google::protobuf::Timestamp* time,
                                Violations& violations) const {
-  const absl::Time now = options_.clock->Now();
-  const auto field = [&] { return Path(path, "time"); };
-  if (time == nullptr) {
-    if (now == options_.clock_not_set) {
-      violations.Add(field(), "is required until a decision has set the replay clock");
-    }
-    return;
-  }
-  if (time->nanos() < 0 || time->nanos() > 999'999'999) {
-    violations.Add(field(), "has nanos out of range; they must be 0 to 999999999");
-  } else if (!context::IsDecidable(ToTime(*time))) {
-    violations.Add(field(), "must lie between 1970 and 2200");
-  } else if (ToTime(*time) - now > options_.max_clock_skew) {
-    violations.Add(field(),
-                   absl::StrCat("is further than ", absl::FormatDuration(options_.max_clock_skew),
-                                " after the server's clock, which reads ",
-                                absl::FormatTime(absl::RFC3339_sec, now, absl::UTCTimeZone())));
+  const ReportedTimes times{options_.clock, options_.max_clock_skew, options_.clock_not_set};
+  if (const std::string problem = times.ProblemOf(time); !problem.empty()) {
+    violations.Add(Path(path, "time"), problem);
   }
 }
 

@@ -116,6 +116,44 @@ RpcStatus DecideOne(DecisionService& decisions, const CallContext& call,
   return RpcStatus();
 }
 
+// What one message of a RecordOutcomes tells.
+RpcStatus RecordSome(const OutcomeService& outcomes,
+                     const pb::OutcomeServiceRecordOutcomesRequest& request,
+                     ReplyOf<pb::OutcomeServiceRecordOutcomesResponse> reply) {
+  Violations violations;
+  if (request.entries().empty()) violations.Add("entries", "needs at least one");
+  if (static_cast<size_t>(request.entries_size()) > outcome::kMaxReports) {
+    violations.Add("entries", absl::StrCat("has ", request.entries_size(), " entries; at most ",
+                                           outcome::kMaxReports, " are allowed"));
+    return RpcStatus::Invalid(std::move(violations));
+  }
+  std::vector<const OutcomeService::Request*> requests;
+  requests.reserve(static_cast<size_t>(request.entries_size()));
+  for (int i = 0; i < request.entries_size(); ++i) {
+    const pb::OutcomeEntry& entry = request.entries(i);
+    requests.push_back(&entry.outcome());
+    if (entry.correlation_id().empty()) continue;
+    // Without ids that can be trusted the caller could not match the answers: the stream ends.
+    if (const auto problem = IdProblem(entry.correlation_id(), kMaxRequestIdBytes)) {
+      violations.Add(absl::StrCat("entries[", i, "].correlation_id"), *problem);
+    }
+  }
+  if (!violations.empty()) return RpcStatus::Invalid(std::move(violations));
+  std::vector<OutcomeService::Answer> answers = outcomes.RecordMany(requests);
+  for (int i = 0; i < request.entries_size(); ++i) {
+    OutcomeService::Answer& answer = answers[static_cast<size_t>(i)];
+    pb::OutcomeResult& result = *reply.message().add_results();
+    result.set_correlation_id(request.entries(i).correlation_id());
+    if (answer.status.ok() && answer.violations.empty()) {
+      *result.mutable_recorded() = std::move(answer.response);
+    } else {
+      ToRpcStatus(std::move(answer.status), std::move(answer.violations))
+          .ToProto(*result.mutable_error());
+    }
+  }
+  return RpcStatus();
+}
+
 }  // namespace
 
 // Counts calls, and logs what an operator must know of.
@@ -163,6 +201,7 @@ RpcServices::RpcServices(const Options& options, const Services& services)
   AddDecisionMethods(services.decisions);
   AddCustomerMethods(services.customers);
   AddHistoryMethods(services.histories);
+  AddOutcomeMethods(services.outcomes);
   AddStrategyMethods(services.strategies);
   AddModelMethods(services.models);
   AddValueMethods(services.values);
@@ -250,6 +289,22 @@ void RpcServices::AddHistoryMethods(const HistoryService& histories) {
       "/attune.v1.CustomerService/BatchRecordInteractions", [&histories](CallContext&) {
         return std::make_unique<InteractionStream>(HistoryService::Batch(&histories));
       });
+}
+
+void RpcServices::AddOutcomeMethods(const OutcomeService& outcomes) {
+  server_.AddBlockingUnary<pb::OutcomeServiceRecordOutcomeRequest,
+                           pb::OutcomeServiceRecordOutcomeResponse>(
+      "/attune.v1.OutcomeService/RecordOutcome",
+      HandlerOf(outcomes, &OutcomeService::RecordOutcome));
+  server_.AddBlockingBidiStream<pb::OutcomeServiceRecordOutcomesRequest,
+                                pb::OutcomeServiceRecordOutcomesResponse>(
+      "/attune.v1.OutcomeService/RecordOutcomes",
+      [&outcomes](CallContext&, const pb::OutcomeServiceRecordOutcomesRequest& request,
+                  ReplyOf<pb::OutcomeServiceRecordOutcomesResponse> reply) {
+        return RecordSome(outcomes, request, reply);
+      });
+  server_.AddBlockingUnary<pb::OutcomeServiceActivateRequest, pb::OutcomeServiceActivateResponse>(
+      "/attune.v1.OutcomeService/Activate", HandlerOf(outcomes, &OutcomeService::Activate));
 }
 
 void RpcServices::AddStrategyMethods(const StrategyService& strategies) {

@@ -12,6 +12,7 @@
 #include "service/metrics.h"
 #include "service/model_service.h"
 #include "service/options.h"
+#include "service/outcome_service.h"
 #include "service/rpc/rpc_server.h"
 #include "service/strategy_service.h"
 #include "service/value_service.h"
@@ -26,6 +27,7 @@ class RpcServices {
     DecisionService& decisions;
     const CustomerService& customers;
     const HistoryService& histories;
+    const OutcomeService& outcomes;
     const StrategyService& strategies;
     const ModelService& models;
     const ValueService& values;
@@ -51,6 +53,7 @@ class RpcServices {
   void AddDecisionMethods(DecisionService& decisions);
   void AddCustomerMethods(const CustomerService& customers);
   void AddHistoryMethods(const HistoryService& histories);
+  void AddOutcomeMethods(const OutcomeService& outcomes);
   void AddStrategyMethods(const StrategyService& strategies);
   void AddModelMethods(const ModelService& models);
   void AddValueMethods(const ValueService& values);

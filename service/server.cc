@@ -25,6 +25,8 @@
 #include "service/inference/remote_connections.h"
 #include "service/metrics.h"
 #include "service/model_service.h"
+#include "service/outcome_metrics.h"
+#include "service/outcome_service.h"
 #include "service/rpc_services.h"
 #include "service/strategy_service.h"
 #include "service/value_service.h"
@@ -227,6 +229,7 @@ class AttuneServer : public Server {
     decisions_.reset();
     customers_.reset();
     histories_.reset();
+    outcomes_.reset();
     strategies_.reset();
     model_service_.reset();
     value_service_.reset();
@@ -317,6 +320,7 @@ class AttuneServer : public Server {
         .clock_not_set =
             options_.replay_clock ? std::optional(DecisionService::kReplayStart) : std::nullopt,
     });
+    MakeOutcomeService(seed);
     strategies_ = std::make_unique<StrategyService>(
         StrategyService::Options{.strategy = strategy_, .stops = stops_.get(), .clock = clock_});
     AddStoreMetrics(*registry_, store_.get());
@@ -324,6 +328,24 @@ class AttuneServer : public Server {
     if (evidence_ != nullptr) AddRampMetrics(*registry_, strategy_->catalog, evidence_.get());
     MakeModelService();
     telemetry::AddProcessMetrics(*registry_);
+  }
+
+  void MakeOutcomeService(const HashKey& seed) {
+    outcome_metrics_ = std::make_unique<OutcomeMetrics>(*registry_, *strategy_);
+    ReportedTimes times{
+        .clock = clock_, .max_clock_skew = options_.max_clock_skew, .clock_not_set = std::nullopt};
+    if (options_.replay_clock) {
+      times.max_clock_skew = absl::InfiniteDuration();
+      times.clock_not_set = DecisionService::kReplayStart;
+    }
+    outcomes_ = std::make_unique<OutcomeService>(OutcomeService::Options{
+        .strategy = strategy_,
+        .store = store_.get(),
+        .seed = seed,
+        .names = names_.get(),
+        .times = times,
+        .metrics = outcome_metrics_.get(),
+    });
   }
 
   // Before what decides and what writes customers.
@@ -364,9 +386,9 @@ class AttuneServer : public Server {
   }
 
   absl::Status Listen() {
-    auto server = RpcServices::Start(
-        options_, *registry_,
-        {*decisions_, *customers_, *histories_, *strategies_, *model_service_, *value_service_});
+    auto server = RpcServices::Start(options_, *registry_,
+                                     {*decisions_, *customers_, *histories_, *outcomes_,
+                                      *strategies_, *model_service_, *value_service_});
     if (!server.ok()) return server.status();
     rpc_server_ = *std::move(server);
     return absl::OkStatus();
@@ -388,9 +410,11 @@ class AttuneServer : public Server {
   std::unique_ptr<evidence::EvidenceFold> evidence_;  // nullptr: the strategy has no ramps
   std::unique_ptr<DecisionMetrics> decision_metrics_;
   std::unique_ptr<ModelMetrics> model_metrics_;
+  std::unique_ptr<OutcomeMetrics> outcome_metrics_;
   std::unique_ptr<DecisionService> decisions_;
   std::unique_ptr<CustomerService> customers_;
   std::unique_ptr<HistoryService> histories_;
+  std::unique_ptr<OutcomeService> outcomes_;
   std::unique_ptr<StrategyService> strategies_;
   std::unique_ptr<ModelService> model_service_;
   std::unique_ptr<ValueUpdater> values_;

@@ -6,6 +6,8 @@
 #include <numbers>
 #include <string_view>
 
+#include "lib/base/hash.h"
+
 namespace attune::arbitration {
 namespace {
 
@@ -285,7 +287,7 @@ size_t Pick(absl::Span<const double> probability, double draw) {
   return picked;
 }
 
-double DrawOf(const Hash128& decision_id) {
+double DrawOf(absl::Span<const uint8_t> decision_id) {
   // No secret: the id is a keyed hash already.
   constexpr HashKey kKey = {'a', 't', 't', 'u', 'n', 'e', ' ', 'e',
                             'x', 'p', 'l', 'o', 'r', 'e', ' ', '1'};

@@ -2,10 +2,10 @@
 #define ATTUNE_LIB_ARBITRATION_EXPLORATION_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <vector>
 
 #include "absl/types/span.h"
-#include "lib/base/hash.h"
 
 namespace attune::arbitration {
 
@@ -84,7 +84,7 @@ size_t Pick(absl::Span<const double> probability, double draw);
 
 // Where on [0, 1) the decision with this id draws, in steps of 2^-53: a hash of the id and of
 // nothing else, so that a pick can be checked by whoever has the event. Stable: never change it.
-double DrawOf(const Hash128& decision_id);
+double DrawOf(absl::Span<const uint8_t> decision_id);
 
 }  // namespace attune::arbitration
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstring>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -84,6 +85,68 @@ void PutRequest(std::string& out, const RememberedRequest& request) {
   PutVarint(out, request.version);
 }
 
+// A decision's bytes up to the size of its outcomes, and where among them the version stands.
+constexpr size_t kDecisionHeadBytes = 8 + 8 + 8 + 2;
+constexpr size_t kVersionOffset = 8;
+// Largest outcome: two hashes, a 32-bit number plus 1, the distance of two times.
+constexpr size_t kMaxOutcomeBytes = 8 + 8 + 5 + kMaxVarintBytes;
+static_assert(kMaxRememberedOutcomes * kMaxOutcomeBytes <= UINT16_MAX);
+
+// A decision as stored.
+struct StoredDecision {
+  RememberedDecision decision;  // its version as it stands there
+  std::string_view outcomes;
+};
+
+std::optional<StoredDecision> ReadDecision(ByteReader& reader) {
+  StoredDecision stored;
+  stored.decision.tag = reader.Fixed<uint64_t>();
+  stored.decision.version = reader.Fixed<uint64_t>();
+  stored.decision.time_us = reader.Fixed<int64_t>();
+  stored.outcomes = reader.Bytes(reader.Fixed<uint16_t>());
+  if (!reader.ok()) return std::nullopt;
+  return stored;
+}
+
+void PutDecision(std::string& out, const RememberedDecision& decision, size_t outcomes_bytes) {
+  PutFixed(out, decision.tag);
+  PutFixed(out, decision.version);
+  PutFixed(out, decision.time_us);
+  PutFixed(out, static_cast<uint16_t>(outcomes_bytes));
+}
+
+std::optional<RememberedOutcome> ReadOutcome(ByteReader& reader,
+                                             const RememberedDecision& decision) {
+  RememberedOutcome outcome;
+  outcome.tag = decision.tag;
+  outcome.hash = reader.Fixed<uint64_t>();
+  outcome.fingerprint = reader.Fixed<uint64_t>();
+  if (const uint64_t shown = reader.Varint(); shown > 0) {
+    outcome.shown = static_cast<uint32_t>(shown - 1);
+    outcome.shown_us = Plus(decision.time_us, UnZigZag(reader.Varint()));
+  }
+  if (!reader.ok()) return std::nullopt;
+  return outcome;
+}
+
+void PutOutcome(std::string& out, const RememberedOutcome& outcome,
+                const RememberedDecision& decision) {
+  PutFixed(out, outcome.hash);
+  PutFixed(out, outcome.fingerprint);
+  PutVarint(out, outcome.shown ? uint64_t{*outcome.shown} + 1 : 0);
+  if (outcome.shown) PutVarint(out, ZigZag(Minus(outcome.shown_us, decision.time_us)));
+}
+
+// The outcomes of a stored decision, appended.
+void ReadOutcomes(const StoredDecision& stored, std::vector<RememberedOutcome>& outcomes) {
+  ByteReader reader(stored.outcomes);
+  while (!reader.done()) {
+    const std::optional<RememberedOutcome> outcome = ReadOutcome(reader, stored.decision);
+    if (!outcome) return;
+    outcomes.push_back(*outcome);
+  }
+}
+
 }  // namespace
 
 absl::StatusOr<CustomerState> CustomerState::Parse(const storage::Record& record,
@@ -117,11 +180,13 @@ absl::StatusOr<CustomerState> CustomerState::ParseRecord(const storage::Record& 
   state.features_time_us_ = static_cast<int64_t>(reader.Varint());
   state.decision_count_ = reader.Varint();
   stored_id = reader.SizedBytes();
+  state.id_ = stored_id;
   state.features_ = reader.SizedBytes();
   state.requests_ = reader.SizedBytes();
   uint64_t dropped = 0;
   if (format > 1) {
     state.consents_ = reader.SizedBytes();
+    if (format > 2) state.decisions_ = reader.SizedBytes();
     dropped = reader.Varint();
   }
   state.history_count_ = reader.Varint();
@@ -172,6 +237,29 @@ std::optional<RememberedRequest> CustomerState::FindRequest(uint64_t hash) const
   return std::nullopt;
 }
 
+std::vector<RememberedDecision> CustomerState::Decisions() const {
+  std::vector<RememberedDecision> decisions;
+  ByteReader reader(decisions_);
+  while (!reader.done()) {
+    const std::optional<StoredDecision> stored = ReadDecision(reader);
+    if (!stored) break;
+    decisions.push_back(stored->decision);
+    if (decisions.back().version == 0) decisions.back().version = version_;
+  }
+  return decisions;
+}
+
+std::vector<RememberedOutcome> CustomerState::Outcomes() const {
+  std::vector<RememberedOutcome> outcomes;
+  ByteReader reader(decisions_);
+  while (!reader.done()) {
+    const std::optional<StoredDecision> stored = ReadDecision(reader);
+    if (!stored) break;
+    ReadOutcomes(*stored, outcomes);
+  }
+  return outcomes;
+}
+
 // Writes one record. Not thread-safe.
 class RecordEncoder {
  public:
@@ -188,6 +276,7 @@ class RecordEncoder {
     PutBytes(record_, change_.features.value_or(before_.features_));
     PutRequests();
     PutBytes(record_, change_.consents.value_or(before_.consents_));
+    PutDecisions();
     if (change_.interactions.empty()) {
       PutHistoryHead(before_.history_count_, before_.history_base_ms_, before_.history_last_ms_);
       record_.append(before_.history_);
@@ -200,6 +289,12 @@ class RecordEncoder {
 
  private:
   void PutRequests();
+  void PutDecisions();
+  // The stored decisions with the change's outcomes.
+  std::string DecisionsWithOutcomes() const;
+  // What of the stored decisions stays: all that can be read, less what makes room for the
+  // change's. `last` is set to where the last of them stands.
+  std::string_view KeptDecisions(std::string_view stored, size_t& last) const;
   // Is there but one interaction, and is it the latest?
   bool IsNext() const {
     return change_.interactions.size() == 1 && !change_.skip_known &&
@@ -256,6 +351,79 @@ void RecordEncoder::PutRequests() {
     request.version = 0;
     PutRequest(record_, request);
   }
+}
+
+// Only the last can stand there without a version: whatever is written after it puts it in.
+void RecordEncoder::PutDecisions() {
+  std::string with_outcomes;
+  std::string_view stored = before_.decisions_;
+  if (!change_.outcomes.empty()) {
+    with_outcomes = DecisionsWithOutcomes();
+    stored = with_outcomes;
+  }
+  size_t last = 0;
+  const std::string_view kept = KeptDecisions(stored, last);
+  PutVarint(record_, kept.size() + (change_.decision ? kDecisionHeadBytes : 0));
+  const size_t begin = record_.size();
+  record_.append(kept);
+  if (!kept.empty()) {
+    char* const version = record_.data() + begin + last + kVersionOffset;
+    uint64_t stands = 0;
+    std::memcpy(&stands, version, sizeof stands);
+    if (stands == 0) std::memcpy(version, &before_.version_, sizeof before_.version_);
+  }
+  if (change_.decision) {
+    RememberedDecision decision = *change_.decision;
+    decision.version = 0;
+    PutDecision(record_, decision, 0);
+  }
+}
+
+std::string_view RecordEncoder::KeptDecisions(std::string_view stored, size_t& last) const {
+  size_t count = 0;
+  ByteReader all(stored);
+  size_t readable = 0;
+  while (!all.done()) {
+    if (!ReadDecision(all)) break;
+    last = readable;
+    readable = stored.size() - all.remaining();
+    ++count;
+  }
+  size_t first = 0;
+  if (change_.decision) {
+    ByteReader reader(stored);
+    for (; count > 0; --count) {
+      const std::optional<StoredDecision> oldest = ReadDecision(reader);
+      if (!oldest) break;  // never: it was read just now
+      const bool is_old = oldest->decision.time_us < change_.decisions_since_us;
+      if (!is_old && count < kMaxRememberedDecisions) break;
+      first = stored.size() - reader.remaining();
+    }
+  }
+  last -= std::min(first, last);
+  return stored.substr(first, readable - first);
+}
+
+std::string RecordEncoder::DecisionsWithOutcomes() const {
+  std::string decisions;
+  std::string outcomes;
+  ByteReader reader(before_.decisions_);
+  while (!reader.done()) {
+    const std::optional<StoredDecision> stored = ReadDecision(reader);
+    if (!stored) break;
+    std::vector<RememberedOutcome> all;
+    ReadOutcomes(*stored, all);
+    for (const RememberedOutcome& outcome : change_.outcomes) {
+      if (outcome.tag == stored->decision.tag) all.push_back(outcome);
+    }
+    outcomes.clear();
+    for (size_t i = 0; i < std::min(all.size(), kMaxRememberedOutcomes); ++i) {
+      PutOutcome(outcomes, all[i], stored->decision);
+    }
+    PutDecision(decisions, stored->decision, outcomes.size());
+    decisions.append(outcomes);
+  }
+  return decisions;
 }
 
 void RecordEncoder::AppendToHistory(const Interaction& interaction) {

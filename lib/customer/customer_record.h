@@ -16,8 +16,8 @@ namespace attune::customer {
 
 // All state of one customer is one record:
 //
-//   record   := format features_time decision_count id values requests consents history
-//   format   := 1 byte, 2
+//   record   := format features_time decision_count id values requests consents decisions history
+//   format   := 1 byte, 3
 //   features_time  := varint: when features were last written, Unix microseconds; 0: never
 //   decision_count := varint: decisions ever remembered
 //   id       := varint(size) bytes: the customer's id as given
@@ -25,6 +25,12 @@ namespace attune::customer {
 //   requests := varint(size) request*       oldest first
 //   request  := kind(1 byte) hash(8 bytes) fingerprint(8 bytes) varint(version)
 //   consents := varint(size) what lib/customer/consent.h says
+//   decisions := varint(size) decision*     in the order in which they were made
+//   decision := tag(8 bytes) version(8 bytes) time(8 bytes: Unix microseconds)
+//               size(2 bytes) outcome*
+//   outcome  := hash(8 bytes) fingerprint(8 bytes) varint(1 + treatment that it says was shown; 0:
+//               it says no such thing)
+//               [zigzag(microseconds from the decision to the showing), when it says so]
 //   history  := dropped varint(count) zigzag(base_ms) zigzag(last_ms) interaction*
 //   dropped  := varint(1 + time of the youngest interaction that was dropped, Unix milliseconds;
 //                      0: none was)
@@ -32,19 +38,25 @@ namespace attune::customer {
 //                  zigzag(ms since the one before; the first: since base_ms)
 //                  varint(channel) varint(1 + treatment; 0: none)
 //
-// Format 1 has neither consents nor dropped, and no interactions of kind 2; it is still read.
+// Format 2 has no decisions. Format 1 has neither consents nor dropped nor decisions, and no
+// interactions of kind 2. Both are still read.
 //
 // Interactions stand in the order of their times, but for those of a record that began as format 1,
 // which stand in the order in which they were written.
 //
 // Numbers are little-endian, zigzag is a zigzag varint, names are numbers of the store's
-// NameDictionary. A request's version is the record's version number that its commit led to, which
-// is also the log position of its event; in the record that this very commit writes it is not known
-// yet and stands as 0: the version that the record is loaded with.
-inline constexpr uint8_t kRecordFormat = 2;
+// NameDictionary. A request's or decision's version is the record's version number that its commit
+// led to, which is also the log position of its event; in the record that this very commit writes
+// it is not known yet and stands as 0: the version that the record is loaded with.
+inline constexpr uint8_t kRecordFormat = 3;
 
 // How many requests with a request_id are remembered per customer, so that a retry is recognised.
 inline constexpr size_t kMaxRememberedRequests = 16;
+
+// How many of a customer's decisions are remembered, so that outcomes find them, and how many
+// outcomes of one decision are, so that a repeated one is recognised.
+inline constexpr size_t kMaxRememberedDecisions = 32;
+inline constexpr size_t kMaxRememberedOutcomes = 64;
 
 // What is kept of a customer's interactions.
 struct HistoryBounds {
@@ -86,6 +98,27 @@ struct RememberedRequest {
   uint64_t hash = 0;         // of the request_id
   uint64_t fingerprint = 0;  // of the request's content
   uint64_t version = 0;      // the record's version after its commit
+};
+
+// A decision that outcomes may name.
+struct RememberedDecision {
+  uint64_t tag = 0;      // of its id (decision_id.h)
+  uint64_t version = 0;  // the record's version after its commit: the position of its event
+  int64_t time_us = 0;   // the moment that was decided for, Unix microseconds
+
+  friend bool operator==(const RememberedDecision&, const RememberedDecision&) = default;
+};
+
+// An outcome that was reported of a remembered decision.
+struct RememberedOutcome {
+  uint64_t tag = 0;          // of the decision's id
+  uint64_t hash = 0;         // of what makes it this outcome and no other
+  uint64_t fingerprint = 0;  // of its content
+  // The treatment that the customer saw from `shown_us` on; absent: it says nothing of that.
+  std::optional<uint32_t> shown;
+  int64_t shown_us = 0;  // Unix microseconds; only with `shown`
+
+  friend bool operator==(const RememberedOutcome&, const RememberedOutcome&) = default;
 };
 
 // A customer's state, parsed. Points into the record that it was parsed from; cheap to copy.
@@ -147,6 +180,15 @@ class CustomerState {
   // The remembered request with this hash of its request_id.
   std::optional<RememberedRequest> FindRequest(uint64_t hash) const;
 
+  // The customer's id as given; empty when nothing is held.
+  std::string_view id() const { return id_; }
+
+  // The decisions that outcomes may name, in the order in which they were made, and the outcomes
+  // that were reported of them, by decision and in the order of their arrival. Of what is damaged,
+  // as much as can be read.
+  std::vector<RememberedDecision> Decisions() const;
+  std::vector<RememberedOutcome> Outcomes() const;
+
  private:
   friend class RecordEncoder;
 
@@ -161,8 +203,10 @@ class CustomerState {
   int64_t features_time_us_ = 0;
   uint64_t decision_count_ = 0;
   std::string_view features_;
+  std::string_view id_;
   std::string_view requests_;
   std::string_view consents_;
+  std::string_view decisions_;
   std::optional<int64_t> dropped_until_ms_;
   // History, split so that appending needs no look at the entries.
   uint64_t history_count_ = 0;
@@ -191,6 +235,13 @@ struct RecordChange {
   // Remembered in place of one with the same hash; else the oldest makes room. Its `version` is not
   // looked at.
   std::optional<RememberedRequest> request;
+  // Remembered as the newest; the oldest makes room, and those from before `decisions_since_us`
+  // (Unix microseconds) are forgotten with their outcomes. Its `version` is not looked at.
+  std::optional<RememberedDecision> decision;
+  int64_t decisions_since_us = 0;
+  // Remembered with their decisions; what is of no remembered decision, or beyond
+  // kMaxRememberedOutcomes, is left out.
+  absl::Span<const RememberedOutcome> outcomes;
 };
 
 // What becomes of an interaction that a change brings.

@@ -16,7 +16,8 @@ namespace {
 // Somebody always wins a conflict, so a loser rarely loses twice; this bounds the unlucky ones.
 constexpr int kMaxAttempts = 100;
 
-DecisionId MakeId(const HashKey& seed, const storage::CustomerKey& key, int64_t time_us,
+// Tells the customer's decisions apart.
+uint64_t NumberOf(const HashKey& seed, const storage::CustomerKey& key, int64_t time_us,
                   uint64_t decision_count, uint64_t request_hash) {
   std::array<char, sizeof key + 3 * sizeof(uint64_t)> input;
   char* out = input.data();
@@ -28,11 +29,7 @@ DecisionId MakeId(const HashKey& seed, const storage::CustomerKey& key, int64_t 
   append(&time_us, sizeof time_us);
   append(&decision_count, sizeof decision_count);
   append(&request_hash, sizeof request_hash);
-  const uint64_t nonce = KeyedHash64(seed, {input.data(), input.size()});
-  DecisionId id;
-  std::copy_n(key.begin(), 8, id.begin());
-  std::memcpy(id.data() + 8, &nonce, sizeof nonce);
-  return id;
+  return KeyedHash64(seed, {input.data(), input.size()});
 }
 
 const stops::StopSet& NothingStopped() {
@@ -186,7 +183,8 @@ absl::Status Decider::DecideOnce(const strategy::Strategy& strategy,
       decision.store_status.Update(status);
     }
   }
-  decision.id = MakeId(seed_, request.key, context.time_us, state.decision_count(), request.hash);
+  decision.id = ids_.Make(request.key, NumberOf(seed_, request.key, context.time_us,
+                                                state.decision_count(), request.hash));
   const std::optional<double> draw = DrawFor(strategy, options, decision.id);
   timer.Finish(Stage::kCustomer);
 
@@ -288,6 +286,11 @@ absl::Status Decider::Commit(const strategy::Strategy& strategy,
   change.decisions = 1;
   change.bounds = strategy.history;
   change.now_ms = decided.time_ms;
+  if (strategy.outcomes.size() > 0) {
+    change.decision = customer::RememberedDecision{
+        .tag = customer::DecisionIds::TagOf(decision.id), .version = 0, .time_us = context.time_us};
+    change.decisions_since_us = context.time_us - strategy.decisions_kept_us;
+  }
   if (request.has_id) {
     change.request = customer::RememberedRequest{
         .kind = customer::RequestKind::kDecide,

@@ -12,6 +12,7 @@
 #include "lib/base/hash.h"
 #include "lib/context/decision_context.h"
 #include "lib/customer/customer_record.h"
+#include "lib/customer/decision_id.h"
 #include "lib/decision/decision_pipeline.h"
 #include "lib/evidence/ramp_shares.h"
 #include "lib/storage/state_store.h"
@@ -20,10 +21,9 @@
 
 namespace attune::decision {
 
-// Identifies a decision: the first 8 bytes of the customer's key, so that an outcome finds its
-// customer, then 8 bytes that tell the customer's decisions apart. Depends on the seed, the
-// customer, the time, the customer's earlier decisions and the request_id only.
-using DecisionId = Hash128;
+// Identifies a decision and leads to its customer (lib/customer/decision_id.h). Depends on the
+// seed, the customer, the time, the customer's earlier decisions and the request_id only.
+using DecisionId = customer::DecisionId;
 
 // In what way a decision is not as good as it should be. Bits; stored: never renumber.
 enum Degradation : uint32_t {
@@ -100,7 +100,8 @@ enum class AnswerForm {
 class Decider {
  public:
   // `store` must outlive the decider. With one seed, one state and one request there is one answer.
-  Decider(storage::StateStore* store, const HashKey& seed) : store_(*store), seed_(seed) {}
+  Decider(storage::StateStore* store, const HashKey& seed)
+      : store_(*store), seed_(seed), ids_(seed) {}
 
   // Writes the answer to the caller, to be stored with the decision, when the request has an id.
   // Called for a second time, without the explanation, when the answer with it is longer than an
@@ -141,6 +142,7 @@ class Decider {
 
   storage::StateStore& store_;
   const HashKey seed_;
+  const customer::DecisionIds ids_;
 };
 
 }  // namespace attune::decision

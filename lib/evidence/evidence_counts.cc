@@ -110,6 +110,8 @@ bool EvidenceCounts::Add(const storage::LogEntry& entry) {
       return AddDecision(entry.payload);
     case storage::EventType::kInteractions:
       return AddInteractions(entry.payload);
+    case storage::EventType::kOutcome:
+      return AddOutcome(entry.payload);
     case storage::EventType::kConsent:
       break;
   }
@@ -130,14 +132,24 @@ bool EvidenceCounts::AddInteractions(std::string_view payload) {
   bool all = true;
   for (const storage::v1::InteractionsEvent::Interaction& interaction : event.interactions()) {
     if (interaction.treatment_plus_one() == 0) continue;
-    if (!interaction.decided() && interaction.outcome() >= storage::NameDictionary::kMaxNames) {
-      all = false;  // no outcome has this number
-      continue;
-    }
-    const uint32_t outcome = interaction.decided() ? kDecided : interaction.outcome() + 1;
-    if (!Count({interaction.treatment_plus_one() - 1, outcome})) all = false;
+    const uint32_t treatment = interaction.treatment_plus_one() - 1;
+    const bool counted = interaction.decided() ? Count({treatment, kDecided})
+                                               : CountOutcome(treatment, interaction.outcome());
+    if (!counted) all = false;
   }
   return all;
+}
+
+// As with interactions: what is in the customer's history, once.
+bool EvidenceCounts::AddOutcome(std::string_view payload) {
+  storage::v1::OutcomeEvent event;
+  if (!ParseFrom(payload, event)) return false;
+  if (event.not_in_history() || event.treatment_plus_one() == 0) return true;
+  return CountOutcome(event.treatment_plus_one() - 1, event.outcome());
+}
+
+bool EvidenceCounts::CountOutcome(uint32_t treatment, uint32_t outcome) {
+  return outcome < storage::NameDictionary::kMaxNames && Count({treatment, outcome + 1});
 }
 
 bool EvidenceCounts::Count(const Key& key) {

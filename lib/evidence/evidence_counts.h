@@ -50,6 +50,9 @@ class EvidenceCounts {
 
   bool AddDecision(std::string_view payload);
   bool AddInteractions(std::string_view payload);
+  bool AddOutcome(std::string_view payload);
+  // Counts an outcome by its number. False: no outcome has it, or there are too many pairs.
+  bool CountOutcome(uint32_t treatment, uint32_t outcome);
   // False: there are too many pairs.
   bool Count(const Key& key);
   int64_t CountOf(const Key& key) const;

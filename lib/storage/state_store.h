@@ -50,6 +50,7 @@ enum class EventType : uint8_t {
   kDecision = 1,      // payload: attune.storage.v1.DecisionEvent
   kInteractions = 2,  // payload: attune.storage.v1.InteractionsEvent
   kConsent = 3,       // payload: attune.storage.v1.ConsentEvent
+  kOutcome = 4,       // payload: attune.storage.v1.OutcomeEvent
 };
 
 // An event to be appended to the log.

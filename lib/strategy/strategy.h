@@ -2,12 +2,14 @@
 #define ATTUNE_LIB_STRATEGY_STRATEGY_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "lib/arbitration/arbitration.h"
 #include "lib/catalog/catalog.h"
+#include "lib/catalog/outcome_terms.h"
 #include "lib/context/context_schema.h"
 #include "lib/context/value_schema.h"
 #include "lib/customer/customer_record.h"
@@ -36,7 +38,12 @@ struct Strategy {
   ValueSchema features;
   context::ContextSchema context;
   context::NameTable outcomes;
-  std::vector<bool> outcome_without_treatment;  // by index of the outcome
+  std::vector<bool> outcome_without_treatment;       // by index of the outcome
+  std::vector<catalog::OutcomeTerms> outcome_terms;  // by index of the outcome
+  int showing_outcome = -1;                          // index of the one that is it; -1: none is
+  // How long a decision is kept in the customer's record for outcomes that name it, microseconds:
+  // until it is shown and from then on for the longest window.
+  int64_t decisions_kept_us = 0;
   catalog::Catalog catalog;
   // What rules may know about treatments.
   ValueSchema treatment_attributes;

@@ -24,6 +24,7 @@
 #include "lib/strategy/literal.h"
 #include "lib/strategy/model_file.h"
 #include "lib/strategy/on_error.h"
+#include "lib/strategy/outcome_terms.h"
 #include "lib/strategy/placement_checker.h"
 #include "lib/strategy/ramp_checker.h"
 
@@ -99,6 +100,7 @@ bool Checker::Check() {
   CheckArbitration();
   CheckExplorations(file_, source_, issues_);
   CheckRamps(file_, source_, issues_);
+  CheckOutcomeTerms(file_, source_, issues_);
   if (!CheckPlacements(file_, channels_, groups_, source_, issues_)) compilable_ = false;
   CheckDeclarations(file_.treatment_attributes(), "treatment_attributes", "treatment attribute");
   StringMap<std::string> path_of_policy;

@@ -13,6 +13,7 @@
 #include "lib/base/absl_strings.h"
 #include "lib/strategy/contact_compiler.h"
 #include "lib/strategy/literal.h"
+#include "lib/strategy/outcome_terms.h"
 #include "lib/strategy/ramp_compiler.h"
 
 namespace attune::strategy {
@@ -87,6 +88,7 @@ std::shared_ptr<Strategy> Compiler::Compile() {
   for (const v1::Outcome& outcome : file_.outcomes()) {
     strategy->outcome_without_treatment.push_back(outcome.without_treatment());
   }
+  CompileOutcomeTerms(file_, *strategy);
   CompilePurposes(strategy->catalog);
   CompileGroups(strategy->catalog);
   CompileTreatments(strategy->context, strategy->catalog);

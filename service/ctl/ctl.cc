@@ -14,6 +14,7 @@
 #include "service/ctl/import_command.h"
 #include "service/ctl/json.h"
 #include "service/ctl/model_command.h"
+#include "service/ctl/outcome_command.h"
 #include "service/ctl/report_command.h"
 #include "service/ctl/stop_command.h"
 #include "service/ctl/strategy_command.h"
@@ -38,6 +39,7 @@ were rejected.
 
 Examples:
   attunectl decide C0000001 --channel ivr --intent report_outage --explain
+  attunectl outcome record --decision ID --outcome accepted --source customer --request_id r1
   attunectl import customers --csv customers.csv --id customer_id
   attunectl customer get C0000001 --json
   attunectl stop set --treatment plan_upgrade --by ann --because "The price is wrong."
@@ -141,6 +143,7 @@ int RunCtl(const std::vector<std::string>& arguments, Console& console) {
   AddGlobalOptions(program, options);
   Commands commands;
   AddDecideCommand(program, commands);
+  AddOutcomeCommand(program, commands);
   AddCustomerCommand(program, commands);
   AddImportCommand(program, commands);
   AddStopCommand(program, commands);

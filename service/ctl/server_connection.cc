@@ -102,6 +102,7 @@ ServerConnection::ServerConnection(const GlobalOptions& options) : timeout_(opti
   customers_ = v1::CustomerService::NewStub(channel);
   decisions_ = v1::DecisionService::NewStub(channel);
   models_ = v1::ModelService::NewStub(channel);
+  outcomes_ = v1::OutcomeService::NewStub(channel);
   strategies_ = v1::StrategyService::NewStub(channel);
   values_ = v1::ValueService::NewStub(channel);
   generic_ = std::make_unique<grpc::GenericStub>(channel);

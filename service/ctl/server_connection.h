@@ -10,6 +10,7 @@
 #include "attune/v1/customer_service.grpc.pb.h"
 #include "attune/v1/decision_service.grpc.pb.h"
 #include "attune/v1/model_service.grpc.pb.h"
+#include "attune/v1/outcome_service.grpc.pb.h"
 #include "attune/v1/strategy_service.grpc.pb.h"
 #include "attune/v1/value_service.grpc.pb.h"
 #include "grpcpp/generic/generic_stub.h"
@@ -39,6 +40,7 @@ class ServerConnection {
   v1::CustomerService::Stub& customers() { return *customers_; }
   v1::DecisionService::Stub& decisions() { return *decisions_; }
   v1::ModelService::Stub& models() { return *models_; }
+  v1::OutcomeService::Stub& outcomes() { return *outcomes_; }
   v1::StrategyService::Stub& strategies() { return *strategies_; }
   v1::ValueService::Stub& values() { return *values_; }
   // For messages that are serialised already.
@@ -55,6 +57,7 @@ class ServerConnection {
   std::unique_ptr<v1::CustomerService::Stub> customers_;
   std::unique_ptr<v1::DecisionService::Stub> decisions_;
   std::unique_ptr<v1::ModelService::Stub> models_;
+  std::unique_ptr<v1::OutcomeService::Stub> outcomes_;
   std::unique_ptr<v1::StrategyService::Stub> strategies_;
   std::unique_ptr<v1::ValueService::Stub> values_;
   std::unique_ptr<grpc::GenericStub> generic_;

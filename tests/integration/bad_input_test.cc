@@ -43,6 +43,8 @@ constexpr char kGet[] = "/attune.v1.CustomerService/Get";
 constexpr char kUpsert[] = "/attune.v1.CustomerService/Upsert";
 constexpr char kErase[] = "/attune.v1.CustomerService/Erase";
 constexpr char kBatchUpsert[] = "/attune.v1.CustomerService/BatchUpsert";
+constexpr char kRecordOutcome[] = "/attune.v1.OutcomeService/RecordOutcome";
+constexpr char kRecordOutcomes[] = "/attune.v1.OutcomeService/RecordOutcomes";
 
 // What all of this together may add to the server's memory, at its peak: two million empty strings
 // in one message of 4 MiB, the largest that is let in, take most of it. The allocator may keep a
@@ -586,18 +588,18 @@ TEST_F(BadInputTest, MutatedMessagesAreAnsweredOrRefused) {
 TEST_F(BadInputTest, RandomBytesAreRefused) {
   constexpr int kMessages = 10'000;
   std::mt19937_64 generator(20260301);
-  const char* const methods[] = {kDecide, kGet, kUpsert, kErase};
+  const char* const methods[] = {kDecide, kGet, kUpsert, kErase, kRecordOutcome};
   for (int i = 0; i < kMessages; ++i) {
     std::string bytes(1 + generator() % 200, '\0');
     for (char& byte : bytes) byte = static_cast<char>(generator());
-    const grpc::Status status = client().CallWithBytes(methods[i % 4], bytes);
+    const grpc::Status status = client().CallWithBytes(methods[i % 5], bytes);
     ASSERT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT)
         << i << ": " << status.error_message();
   }
 }
 
 TEST_F(BadInputTest, RandomBytesEndAStream) {
-  for (const char* method : {kDecideStream, kBatchUpsert}) {
+  for (const char* method : {kDecideStream, kBatchUpsert, kRecordOutcomes}) {
     // A unary call and a stream of one message look alike on the wire.
     const grpc::Status status = client().CallWithBytes(method, "\xFF\xFF\xFF\xFF");
     EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT) << method;

@@ -59,6 +59,7 @@ Client::Client(int port)
       decisions_(v1::DecisionService::NewStub(channel_)),
       customers_(v1::CustomerService::NewStub(channel_)),
       models_(v1::ModelService::NewStub(channel_)),
+      outcomes_(v1::OutcomeService::NewStub(channel_)),
       strategies_(v1::StrategyService::NewStub(channel_)),
       values_(v1::ValueService::NewStub(channel_)) {}
 
@@ -99,6 +100,29 @@ Answer<v1::CustomerServiceSetConsentResponse> Client::SetConsent(
 Answer<v1::CustomerServiceRecordInteractionsResponse> Client::RecordInteractions(
     const v1::CustomerServiceRecordInteractionsRequest& request) const {
   return Call(*customers_, &v1::CustomerService::Stub::RecordInteractions, request);
+}
+
+Answer<v1::OutcomeServiceRecordOutcomeResponse> Client::RecordOutcome(
+    const v1::OutcomeServiceRecordOutcomeRequest& request) const {
+  return Call(*outcomes_, &v1::OutcomeService::Stub::RecordOutcome, request);
+}
+
+Answer<v1::OutcomeServiceActivateResponse> Client::Activate(
+    const v1::OutcomeServiceActivateRequest& request) const {
+  return Call(*outcomes_, &v1::OutcomeService::Stub::Activate, request);
+}
+
+Answer<v1::OutcomeServiceRecordOutcomesResponse> Client::RecordOutcomes(
+    const v1::OutcomeServiceRecordOutcomesRequest& message) const {
+  Answer<v1::OutcomeServiceRecordOutcomesResponse> answer;
+  grpc::ClientContext context;
+  SetDeadline(context);
+  const auto stream = outcomes_->RecordOutcomes(&context);
+  stream->Write(message);
+  stream->WritesDone();
+  stream->Read(&answer.response);
+  answer.status = stream->Finish();
+  return answer;
 }
 
 Answer<v1::StrategyServiceSetStopResponse> Client::SetStop(

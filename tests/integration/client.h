@@ -10,6 +10,7 @@
 #include "attune/v1/customer_service.grpc.pb.h"
 #include "attune/v1/decision_service.grpc.pb.h"
 #include "attune/v1/model_service.grpc.pb.h"
+#include "attune/v1/outcome_service.grpc.pb.h"
 #include "attune/v1/strategy_service.grpc.pb.h"
 #include "attune/v1/value_service.grpc.pb.h"
 #include "google/protobuf/message.h"
@@ -52,6 +53,13 @@ class Client {
       const v1::CustomerServiceSetConsentRequest& request) const;
   Answer<v1::CustomerServiceRecordInteractionsResponse> RecordInteractions(
       const v1::CustomerServiceRecordInteractionsRequest& request) const;
+  Answer<v1::OutcomeServiceRecordOutcomeResponse> RecordOutcome(
+      const v1::OutcomeServiceRecordOutcomeRequest& request) const;
+  Answer<v1::OutcomeServiceActivateResponse> Activate(
+      const v1::OutcomeServiceActivateRequest& request) const;
+  // One RecordOutcomes stream of one message.
+  Answer<v1::OutcomeServiceRecordOutcomesResponse> RecordOutcomes(
+      const v1::OutcomeServiceRecordOutcomesRequest& message) const;
   Answer<v1::StrategyServiceSetStopResponse> SetStop(
       const v1::StrategyServiceSetStopRequest& request) const;
 
@@ -88,6 +96,7 @@ class Client {
   v1::DecisionService::Stub& decisions() const { return *decisions_; }
   v1::CustomerService::Stub& customers() const { return *customers_; }
   v1::ModelService::Stub& models() const { return *models_; }
+  v1::OutcomeService::Stub& outcomes() const { return *outcomes_; }
   v1::StrategyService::Stub& strategies() const { return *strategies_; }
   v1::ValueService::Stub& values() const { return *values_; }
   const std::shared_ptr<grpc::Channel>& channel() const { return channel_; }
@@ -97,6 +106,7 @@ class Client {
   const std::unique_ptr<v1::DecisionService::Stub> decisions_;
   const std::unique_ptr<v1::CustomerService::Stub> customers_;
   const std::unique_ptr<v1::ModelService::Stub> models_;
+  const std::unique_ptr<v1::OutcomeService::Stub> outcomes_;
   const std::unique_ptr<v1::StrategyService::Stub> strategies_;
   const std::unique_ptr<v1::ValueService::Stub> values_;
 };

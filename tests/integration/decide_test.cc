@@ -36,7 +36,7 @@ TEST_F(ServerDecideTest, UsesWhatIsKnownAboutTheCustomer) {
   EXPECT_NEAR(response.treatments(0).propensity(), Logistic(-1), 1e-12);
   EXPECT_NEAR(response.treatments(1).propensity(), Logistic(-1.5), 1e-12);
   EXPECT_EQ(FromProtoTime(response.time()), Noon());
-  EXPECT_THAT(response.decision_id(), ::testing::MatchesRegex("[0-9a-f]{32}"));
+  EXPECT_THAT(response.decision_id(), ::testing::MatchesRegex("[0-9a-f]{48}"));
   EXPECT_THAT(response.strategy_version(), ::testing::MatchesRegex("small@[0-9a-f]{12}"));
   EXPECT_THAT(response.treatments(0).model_version(), ::testing::MatchesRegex("solve@[0-9a-f]+"));
 }
@@ -74,8 +74,8 @@ TEST_F(ServerDecideTest, TheNextDecisionSeesTheFormerOnAnyChannel) {
   EXPECT_EQ(held.recent_decisions(1).treatment_id(), on_app.treatments(0).treatment_id());
   EXPECT_EQ(FromProtoTime(held.recent_decisions(1).time()), Noon() + absl::Seconds(90));
   EXPECT_NE(on_ivr.decision_id(), on_app.decision_id());
-  EXPECT_EQ(on_ivr.decision_id().substr(0, 16), on_app.decision_id().substr(0, 16))
-      << "the first half names the customer";
+  EXPECT_NE(on_ivr.decision_id().substr(16), on_app.decision_id().substr(16))
+      << "nobody can tell that they are of one customer";
   EXPECT_FALSE(held.has_update_time()) << "features were never written";
 }
 

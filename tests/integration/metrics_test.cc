@@ -95,10 +95,13 @@ class ServerMetricsTest : public ServerTest {
  protected:
   ServerMetricsTest() {
     options_.metrics_listen = "127.0.0.1:0";
-    // A ramp, which has metrics of its own, that reaches everybody.
-    WriteStrategy(dir_.path(), Replaced(kSmallStrategy, "  - name: spring_sale\n",
-                                        "  - name: spring_sale\n"
-                                        "    ramp: {from: 1, full_at: 1, outcomes: [decided]}\n"));
+    // A ramp, which has metrics of its own, that reaches everybody; an outcome, which has some,
+    // too.
+    std::string text = Replaced(kSmallStrategy, "  - name: spring_sale\n",
+                                "  - name: spring_sale\n"
+                                "    ramp: {from: 1, full_at: 1, outcomes: [decided]}\n");
+    text = Replaced(text, "groups:\n", "outcomes: [{name: shown}]\ngroups:\n");
+    WriteStrategy(dir_.path(), text);
     Start();
   }
 

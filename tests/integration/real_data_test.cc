@@ -116,7 +116,7 @@ class Inspector {
     where_ = absl::StrCat(person.id, " ", situation.channel_name, " ", situation.intent);
     Require(!response.degraded() && !response.unknown_customer(), "is not decided as it should");
     Require(response.strategy_version() == strategy_->version, "was decided by another strategy");
-    Require(response.decision_id().size() == 32, "has no id");
+    Require(response.decision_id().size() == 48, "has no id");
     Require(Bytes(response.time()) == Bytes(request.time()), "is for another time");
     InspectRanking(situation, response);
     int rejected = 0;

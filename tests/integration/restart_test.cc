@@ -38,8 +38,6 @@ TEST_F(ServerRestartTest, DecisionsGoOnWhereTheyStopped) {
   Restart();
   const auto second = Decide("ann", "app");
   EXPECT_NE(first.decision_id(), second.decision_id()) << "the count is part of the id";
-  EXPECT_EQ(first.decision_id().substr(0, 16), second.decision_id().substr(0, 16))
-      << "the store's key stays";
   EXPECT_EQ(Get("ann").decision_count(), 2u);
 }
 

@@ -53,6 +53,9 @@ const std::vector<std::vector<std::string>> kCommands = {
     {"model"},
     {"model", "inspect"},
     {"model", "predict"},
+    {"outcome"},
+    {"outcome", "record"},
+    {"outcome", "activate"},
     {"generate"},
     {"generate", "customers"},
 };
@@ -82,6 +85,8 @@ TEST(Ctl, EveryCommandThatRunsHasExamplesAndExitStatuses) {
                                              {"strategy", "check"},
                                              {"strategy", "test"},
                                              {"expr"},
+                                             {"outcome", "record"},
+                                             {"outcome", "activate"},
                                              {"generate", "customers"}}) {
     std::vector<std::string> arguments = command;
     arguments.push_back("--help");
@@ -93,7 +98,7 @@ TEST(Ctl, EveryCommandThatRunsHasExamplesAndExitStatuses) {
 
 // A command that only holds others has no examples, least of all those of the whole program.
 TEST(Ctl, CommandsOfCommandsPointToThem) {
-  for (const char* command : {"customer", "import", "strategy", "generate"}) {
+  for (const char* command : {"customer", "import", "outcome", "strategy", "generate"}) {
     const CtlRun run = RunAttunectl({command, "--help"});
     EXPECT_THAT(run.out, HasSubstr("Each of these commands has a --help")) << command;
     EXPECT_THAT(run.out, Not(HasSubstr("Examples:"))) << command;
@@ -669,6 +674,47 @@ TEST_F(CtlServerTest, RecordsWhatBecameOfATreatment) {
                           "--outcome", "shown", "--time", "yesterday"});
   EXPECT_EQ(bad.status, kExitFailure);
   EXPECT_THAT(bad.err, HasSubstr("--time: "));
+}
+
+TEST_F(CtlServerTest, RecordsWhatBecameOfADecision) {
+  const std::vector<std::string> record = {"outcome",   "record", "--decision", "d1",
+                                           "--outcome", "csat",   "--source",   "employee"};
+  std::vector<std::string> with_all = record;
+  with_all.insert(with_all.end(),
+                  {"--treatment", "upgrade", "--value", "-4.5", "--time", "2026-03-01T00:00:00Z",
+                   "--channel", "ivr", "--reason", "too dear", "--request_id", "r1"});
+  CtlRun run = Run(with_all);
+  EXPECT_EQ(run.status, kExitOk) << run.err;
+  EXPECT_EQ(run.out,
+            "upgrade: recorded and not attributed: the decision did not offer the treatment\n");
+  EXPECT_EQ(server_.outcomes().last_outcome().ShortDebugString(),
+            "decision_id: \"d1\" treatment_id: \"upgrade\" outcome: \"csat\" value: -4.5 time { "
+            "seconds: 1772323200 } source: OUTCOME_SOURCE_EMPLOYEE channel: \"ivr\" reason: \"too "
+            "dear\" request_id: \"r1\"");
+  run = Run(record);
+  EXPECT_EQ(run.out,
+            "No treatment: recorded and not attributed: the decision did not offer the "
+            "treatment\n");
+  EXPECT_FALSE(server_.outcomes().last_outcome().has_value());
+  std::vector<std::string> as_json = record;
+  as_json.push_back("--json");
+  EXPECT_EQ(nlohmann::json::parse(Run(as_json).out)["status"], "OUTCOME_STATUS_NOT_OFFERED");
+  std::vector<std::string> bad_time = record;
+  bad_time.insert(bad_time.end(), {"--time", "yesterday"});
+  run = Run(bad_time);
+  EXPECT_EQ(run.status, kExitFailure);
+  EXPECT_THAT(run.err, HasSubstr("--time: "));
+  EXPECT_EQ(Run({"outcome", "record", "--decision", "d1", "--outcome", "csat"}).status, kExitUsage);
+}
+
+TEST_F(CtlServerTest, ActivatesTreatments) {
+  const CtlRun run = Run({"outcome", "activate", "--decision", "d1", "--treatment", "upgrade",
+                          "--treatment", "cable", "--channel", "app"});
+  EXPECT_EQ(run.status, kExitOk) << run.err;
+  EXPECT_EQ(run.out, "upgrade: recorded\ncable: recorded\n");
+  EXPECT_EQ(server_.outcomes().last_activation().ShortDebugString(),
+            "decision_id: \"d1\" treatment_ids: \"upgrade\" treatment_ids: \"cable\" channel: "
+            "\"app\"");
 }
 
 TEST_F(CtlServerTest, StopsLiftsAndLists) {

@@ -295,6 +295,39 @@ grpc::Status FakeStrategies::ListStopChanges(
   return grpc::Status::OK;
 }
 
+v1::OutcomeServiceRecordOutcomeRequest FakeOutcomes::last_outcome() {
+  MutexLock lock(mutex_);
+  return last_outcome_;
+}
+
+v1::OutcomeServiceActivateRequest FakeOutcomes::last_activation() {
+  MutexLock lock(mutex_);
+  return last_activation_;
+}
+
+grpc::Status FakeOutcomes::RecordOutcome(grpc::ServerContext*,
+                                         const v1::OutcomeServiceRecordOutcomeRequest* request,
+                                         v1::OutcomeServiceRecordOutcomeResponse* response) {
+  MutexLock lock(mutex_);
+  last_outcome_ = *request;
+  response->set_status(v1::OUTCOME_STATUS_NOT_OFFERED);
+  response->set_treatment_id(request->treatment_id());
+  return grpc::Status::OK;
+}
+
+grpc::Status FakeOutcomes::Activate(grpc::ServerContext*,
+                                    const v1::OutcomeServiceActivateRequest* request,
+                                    v1::OutcomeServiceActivateResponse* response) {
+  MutexLock lock(mutex_);
+  last_activation_ = *request;
+  for (const std::string& treatment : request->treatment_ids()) {
+    auto* showing = response->add_showings();
+    showing->set_status(v1::OUTCOME_STATUS_RECORDED);
+    showing->set_treatment_id(treatment);
+  }
+  return grpc::Status::OK;
+}
+
 FakeAttuned::FakeAttuned() {
   int port = 0;
   grpc::ServerBuilder builder;
@@ -302,6 +335,7 @@ FakeAttuned::FakeAttuned() {
   builder.RegisterService(&customers_);
   builder.RegisterService(&decisions_);
   builder.RegisterService(&strategies_);
+  builder.RegisterService(&outcomes_);
   server_ = builder.BuildAndStart();
   address_ = absl::StrCat("127.0.0.1:", port);
 }

@@ -12,6 +12,7 @@
 
 #include "attune/v1/customer_service.grpc.pb.h"
 #include "attune/v1/decision_service.grpc.pb.h"
+#include "attune/v1/outcome_service.grpc.pb.h"
 #include "attune/v1/strategy_service.grpc.pb.h"
 #include "grpcpp/grpcpp.h"
 #include "lib/base/mutex.h"
@@ -118,6 +119,25 @@ class FakeStrategies : public v1::StrategyService::Service {
   std::vector<v1::StrategyServiceSetStopRequest> requests_ ABSL_GUARDED_BY(mutex_);
 };
 
+// Takes outcomes. Thread-safe.
+class FakeOutcomes : public v1::OutcomeService::Service {
+ public:
+  v1::OutcomeServiceRecordOutcomeRequest last_outcome();
+  v1::OutcomeServiceActivateRequest last_activation();
+
+  // Answers that the treatment was not offered.
+  grpc::Status RecordOutcome(grpc::ServerContext*, const v1::OutcomeServiceRecordOutcomeRequest*,
+                             v1::OutcomeServiceRecordOutcomeResponse*) override;
+  // Answers that each is recorded.
+  grpc::Status Activate(grpc::ServerContext*, const v1::OutcomeServiceActivateRequest*,
+                        v1::OutcomeServiceActivateResponse*) override;
+
+ private:
+  Mutex mutex_;
+  v1::OutcomeServiceRecordOutcomeRequest last_outcome_ ABSL_GUARDED_BY(mutex_);
+  v1::OutcomeServiceActivateRequest last_activation_ ABSL_GUARDED_BY(mutex_);
+};
+
 // All services on a free port.
 class FakeAttuned {
  public:
@@ -128,11 +148,13 @@ class FakeAttuned {
   FakeCustomers& customers() { return customers_; }
   FakeDecisions& decisions() { return decisions_; }
   FakeStrategies& strategies() { return strategies_; }
+  FakeOutcomes& outcomes() { return outcomes_; }
 
  private:
   FakeCustomers customers_;
   FakeDecisions decisions_;
   FakeStrategies strategies_;
+  FakeOutcomes outcomes_;
   std::string address_;
   std::unique_ptr<grpc::Server> server_;
 };

@@ -258,7 +258,7 @@ TEST_F(CustomerRecordTest, ARecordOfFormat1IsReadAndRewritten) {
   RecordChange write;
   write.features = "";
   Apply(write, 2);
-  EXPECT_EQ(record_.bytes[0], 2);
+  EXPECT_EQ(record_.bytes[0], 3);
   EXPECT_EQ(State().History(), expected);
   Decide(1'400, 9, 3);
   EXPECT_EQ(State().History().size(), 4u);
@@ -337,6 +337,7 @@ TEST_F(CustomerRecordTest, RefusesAHistoryThatIsLongerThanTheRecord) {
   PutBytes(bytes, "");
   PutBytes(bytes, "");
   PutBytes(bytes, "");
+  PutBytes(bytes, "");
   PutVarint(bytes, 0);
   PutVarint(bytes, uint64_t{1} << 60);
   PutVarint(bytes, 0);
@@ -345,7 +346,12 @@ TEST_F(CustomerRecordTest, RefusesAHistoryThatIsLongerThanTheRecord) {
 }
 
 TEST_F(CustomerRecordTest, TheEncodingStaysWhatIsStored) {
+  RecordChange decides;
+  decides.decision = RememberedDecision{5, 0, 6};
+  Apply(decides, 9);
+  const RememberedOutcome shown{5, 3, 4, 1, 8};
   RecordChange change;
+  change.outcomes = absl::MakeConstSpan(&shown, 1);
   change.features = "\x0A\x02";  // number 1: int 1
   change.features_time_us = 300;
   const Interaction interactions[] = {Decided(1'000, 2, 4), Outcome(6, 1'001, 2, 4)};
@@ -355,13 +361,18 @@ TEST_F(CustomerRecordTest, TheEncodingStaysWhatIsStored) {
   change.consents = "\x03";
   change.request = RememberedRequest{RequestKind::kUpsert, 1, 2, 9};
   Apply(change, 7);
-  std::string expected("\x02\xAC\x02\x01", 4);
+  std::string expected("\x03\xAC\x02\x01", 4);
   expected +=
       "\x0A"
       "customer-1";
   expected += "\x02\x0A\x02";
   expected += std::string("\x12\x02\x01\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0\0", 19);
   expected += "\x01\x03";
+  // One decision (tag 5, version 9, time 6) with one outcome (hash 3, fingerprint 4, treatment 1
+  // shown 2 us later).
+  expected += std::string("\x2C\x05\0\0\0\0\0\0\0\x09\0\0\0\0\0\0\0", 17);
+  expected += std::string("\x06\0\0\0\0\0\0\0\x12\0", 10);
+  expected += std::string("\x03\0\0\0\0\0\0\0\x04\0\0\0\0\0\0\0\x02\x04", 18);
   // Nothing dropped, two interactions from 1000 to 1001 ms.
   expected += std::string("\0\x02\xD0\x0F\xD2\x0F", 6);
   expected += std::string("\x01\0\x02\x05", 4);

@@ -470,12 +470,14 @@ TEST_F(DeciderTest, OneSeedGivesOneAnswerToTheBit) {
   EXPECT_NE(ids[0], ids[2]);
 }
 
-TEST_F(DeciderTest, IdsStartWithTheCustomersKeyAndAreAllDifferent) {
+TEST_F(DeciderTest, IdsLeadToTheCustomerAndAreAllDifferent) {
+  const customer::DecisionIds reader(seed_);
   std::set<DecisionId> ids;
   const auto decide = [&](const DecideOptions& options = {}) {
     const DecisionId& id = Decide(options).id;
-    const storage::CustomerKey key = store_.KeyOf(kId);
-    EXPECT_TRUE(std::equal(key.begin(), key.begin() + 8, id.begin()));
+    const auto parts = reader.Read(id);
+    ASSERT_TRUE(parts);
+    EXPECT_EQ(parts->customer, store_.KeyOf(kId));
     EXPECT_TRUE(ids.insert(id).second);
   };
   decide();
@@ -484,6 +486,30 @@ TEST_F(DeciderTest, IdsStartWithTheCustomersKeyAndAreAllDifferent) {
   decide();
   decide(WithRequestId("request-1"));
   EXPECT_EQ(LastEvent().decision_id(), std::string(decision_.id.begin(), decision_.id.end()));
+}
+
+TEST_F(DeciderTest, IsRememberedForOutcomesAsLongAsTheyMayCome) {
+  const auto remembered = [&] {
+    std::vector<customer::RememberedDecision> decisions;
+    WithState([&](const customer::CustomerState& state) { decisions = state.Decisions(); });
+    return decisions;
+  };
+  Decide();
+  EXPECT_THAT(remembered(), IsEmpty()) << "the strategy declares no outcomes";
+  strategy_->outcomes = context::NameTable({{"accepted", 1}});
+  strategy_->decisions_kept_us = 1'000;
+  const customer::RememberedDecision first{customer::DecisionIds::TagOf(Decide().id),
+                                           store_.Log().back().position, kNowUs};
+  EXPECT_THAT(remembered(), ElementsAre(first));
+  Decide(DryRun());
+  EXPECT_THAT(remembered(), ElementsAre(first));
+  context_.time_us += 1'000;
+  const customer::RememberedDecision second{customer::DecisionIds::TagOf(Decide().id),
+                                            store_.Log().back().position, kNowUs + 1'000};
+  EXPECT_THAT(remembered(), ElementsAre(first, second));
+  context_.time_us += 1'001;
+  Decide();
+  EXPECT_EQ(remembered().size(), 1u);
 }
 
 TEST_F(DeciderTest, TheEventHoldsWhatTheDecisionUsed) {
@@ -500,7 +526,7 @@ TEST_F(DeciderTest, TheEventHoldsWhatTheDecisionUsed) {
   Decide();
 
   const auto event = LastEvent();
-  EXPECT_EQ(event.decision_id().size(), 16u);
+  EXPECT_EQ(event.decision_id().size(), 24u);
   EXPECT_EQ(event.time_us(), kNowUs);
   EXPECT_EQ(event.strategy_version(), strategy_->version);
   EXPECT_EQ(event.channel(), strategy_->context.channels[0].number);
@@ -839,7 +865,7 @@ TEST_F(ExploringDeciderTest, WhoHasTheEventCanCheckThePick) {
     const attune::storage::v1::DecisionEvent event = LastEvent();
     const std::vector<double> chances(event.selection_probability().begin(),
                                       event.selection_probability().end());
-    Hash128 id;
+    DecisionId id;
     ASSERT_EQ(event.decision_id().size(), id.size());
     std::copy(event.decision_id().begin(), event.decision_id().end(), id.begin());
     const size_t picked = arbitration::Pick(chances, arbitration::DrawOf(id));

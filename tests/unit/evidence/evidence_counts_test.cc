@@ -124,6 +124,27 @@ TEST(EvidenceCountsTest, KnowsWhatIsDamaged) {
   EXPECT_TRUE(is_damaged(stored)) << "the same pair twice";
 }
 
+TEST(EvidenceCountsTest, CountsOutcomesOfDecisionsThatEnteredTheHistory) {
+  const auto outcome = [](uint64_t position, uint32_t number, bool not_in_history) {
+    storage::v1::OutcomeEvent event;
+    event.set_treatment_plus_one(kUpgrade + 1);
+    event.set_outcome(number);
+    event.set_not_in_history(not_in_history);
+    return storage::LogEntry{position, {}, storage::EventType::kOutcome, event.SerializeAsString()};
+  };
+  EvidenceCounts counts;
+  EXPECT_TRUE(counts.Add(outcome(1, kAccepted, false)));
+  EXPECT_TRUE(counts.Add(outcome(2, kAccepted, true))) << "known there, or not of its decision";
+  EXPECT_TRUE(counts.Add(outcome(3, kShown, false)));
+  EXPECT_TRUE(counts.Add(Interactions(4, {{kUpgrade + 1, kAccepted}})));
+  EXPECT_EQ(counts.EvidenceFor(Counting({kAccepted}), kUpgrade), 2);
+  EXPECT_EQ(counts.EvidenceFor(Counting({kShown}), kUpgrade), 1);
+  EXPECT_TRUE(counts.Add({5, {}, storage::EventType::kOutcome, ""})) << "of no treatment";
+  EXPECT_FALSE(counts.Add(outcome(6, 0xFFFF'FFFF, false)));
+  EXPECT_FALSE(counts.Add({7, {}, storage::EventType::kOutcome, "\xff"}));
+  EXPECT_EQ(counts.next_position(), 8u);
+}
+
 TEST(EvidenceCountsTest, StepsOverWhatADecisionHasBesides) {
   storage::v1::DecisionEvent event;
   event.set_features(std::string(1000, 'f'));

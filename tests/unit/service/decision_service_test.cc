@@ -121,7 +121,7 @@ TEST_F(DecisionServiceTest, KeepsNoStrategyThatWasSwapped) {
 TEST_F(DecisionServiceTest, AnswersWithTheRanking) {
   request_.set_intent("report_outage");
   const pb::DecideResponse response = Decide();
-  EXPECT_THAT(response.decision_id(), ::testing::MatchesRegex("[0-9a-f]{32}"));
+  EXPECT_THAT(response.decision_id(), ::testing::MatchesRegex("[0-9a-f]{48}"));
   EXPECT_EQ(response.strategy_version(), "small@0123456789ab");
   EXPECT_EQ(response.time().seconds(), absl::ToUnixSeconds(kNow));
   EXPECT_TRUE(response.unknown_customer());

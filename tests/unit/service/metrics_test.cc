@@ -16,6 +16,7 @@
 #include "lib/base/clock.h"
 #include "lib/scoring/remote_scorer.h"
 #include "prometheus/text_serializer.h"
+#include "service/outcome_metrics.h"
 #include "service/value_updater.h"
 #include "tests/testing/fake_state_store.h"
 #include "tests/testing/paths.h"
@@ -47,6 +48,8 @@ class MetricsTest : public ::testing::Test {
 
   void AddAll() {
     decision_metrics_ = std::make_unique<DecisionMetrics>(registry_, *strategy_);
+    strategy_->outcomes = context::NameTable({{"shown", 7}, {"accepted", 8}});
+    outcome_metrics_ = std::make_unique<OutcomeMetrics>(registry_, *strategy_);
     rpc_metrics_ = std::make_unique<RpcMetrics>(
         registry_, std::vector<std::pair<std::string, std::string>>{
                        {"/attune.v1.DecisionService/Decide", "unary"},
@@ -87,6 +90,7 @@ class MetricsTest : public ::testing::Test {
   std::unique_ptr<ModelMetrics> model_metrics_;
   telemetry::Registry registry_;
   std::unique_ptr<DecisionMetrics> decision_metrics_;
+  std::unique_ptr<OutcomeMetrics> outcome_metrics_;
   std::unique_ptr<RpcMetrics> rpc_metrics_;
 };
 
@@ -129,6 +133,26 @@ TEST_F(MetricsTest, NamesTypesAndLabelsStayWhatOthersRelyOn) {
       << "The exported metrics differ from tests/unit/service/metrics.golden:\n"
       << difference.str() << "If that is meant, make the file hold exactly what is exported now:\n"
       << all.str();
+}
+
+TEST_F(MetricsTest, CountsOutcomesByWhoSaidSoAndHowTheyStand) {
+  AddAll();
+  const std::string series =
+      "attune_outcomes_total{outcome=\"accepted\",source=\"employee\",status=\"late\"} ";
+  EXPECT_THAT(Scrape(), HasSubstr(series + "0\n"));
+  outcome_metrics_->Count(1, outcome::Source::kEmployee, outcome::Status::kLate);
+  outcome_metrics_->Count(0, outcome::Source::kSystem, outcome::Status::kUnknownId);
+  const std::string scrape = Scrape();
+  EXPECT_THAT(scrape, HasSubstr(series + "1\n"));
+  EXPECT_THAT(scrape, HasSubstr("attune_outcomes_total{outcome=\"shown\",source=\"system\","
+                                "status=\"unknown_id\"} 1\n"));
+  size_t families = 0;
+  for (const prometheus::MetricFamily& family : registry_.Collect()) {
+    if (family.name != "attune_outcomes_total") continue;
+    ++families;
+    EXPECT_EQ(family.metric.size(), 2u * 3 * 11) << "every combination is there from the start";
+  }
+  EXPECT_EQ(families, 1u);
 }
 
 TEST_F(MetricsTest, NamesFollowTheConventionsOfPrometheus) {

@@ -1,0 +1,92 @@
+#ifndef ATTUNE_LIB_OUTCOME_OUTCOME_WRITER_H_
+#define ATTUNE_LIB_OUTCOME_OUTCOME_WRITER_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "lib/base/clock.h"
+#include "lib/base/hash.h"
+#include "lib/catalog/outcome_terms.h"
+#include "lib/customer/customer_record.h"
+#include "lib/customer/decision_id.h"
+#include "lib/outcome/outcome.h"
+#include "lib/storage/state_store.h"
+
+namespace attune::outcome {
+
+// Most reports that are written together.
+inline constexpr size_t kMaxReports = 1000;
+// Longest reason of an outcome, in bytes.
+inline constexpr size_t kMaxReasonBytes = 256;
+
+// One outcome as somebody reports it. Names are numbers of the NameDictionary; times are Unix
+// microseconds.
+struct Report {
+  customer::DecisionId id{};
+  customer::DecisionIdParts decision;  // what the id says
+  std::optional<uint32_t> treatment;   // absent: the one on top of the decision's ranking
+  uint32_t outcome = 0;
+  catalog::OutcomeTerms terms;     // of that outcome
+  bool without_treatment = false;  // it may happen without one
+  std::optional<double> value;     // finite
+  std::optional<int64_t> time_us;  // absent: now
+  Source source = Source::kCustomer;
+  std::optional<uint32_t> channel;  // absent: that of the treatment, or of the decision
+  std::string_view reason;          // at most kMaxReasonBytes
+  // Makes it this outcome and no other of the customer's. Empty: decision, treatment, outcome and
+  // time do, so that the time must be given; with `once` the first three.
+  std::string_view request_id;
+  bool once = false;
+};
+
+// What became of a report.
+struct Result {
+  Status status = Status::kRecorded;
+  // The one that it is about; absent: none, or the decision is not known.
+  std::optional<uint32_t> treatment;
+};
+
+// Writes outcomes into the log and, in the same commit, into the records of their customers: so
+// each is in the history, and a repeated one is recognised, from then on. Thread-safe.
+class OutcomeWriter {
+ public:
+  // `store` and `clock` must outlive the writer. `seed` keys the hashes of what is reported.
+  OutcomeWriter(storage::StateStore* store, const Clock* clock, const HashKey& seed)
+      : store_(*store), clock_(*clock), seed_(seed) {}
+
+  // Writes them with as few commits as possible and returns when they survive power loss. One
+  // result per report, in their order; those of one customer are taken in theirs. What is logged:
+  // everything but what has the status kAlreadyRecorded or kTooMany; of a customer of whom nothing
+  // is held, nothing that leads to the person. ABORTED: the customer was changed by others too
+  // often in a row; retry. REQUIRES: at most kMaxReports.
+  std::vector<absl::StatusOr<Result>> RecordMany(absl::Span<const Report> reports,
+                                                 const customer::HistoryBounds& bounds) const;
+
+ private:
+  struct Group;
+  struct PreparedCommit;
+
+  // What RecordMany does to the groups, as far as nobody was faster.
+  void RecordGroups(absl::Span<const Report> reports, const customer::HistoryBounds& bounds,
+                    int64_t now_us, absl::Span<Group*> groups) const;
+  // Fills in what is to be written of a group, whose customer has this record: into `own`, or, when
+  // nothing is held about the customer, into `of_nobody`.
+  void Prepare(absl::Span<const Report> reports, const customer::HistoryBounds& bounds,
+               int64_t now_us, const storage::Record& record, Group& group, PreparedCommit& own,
+               PreparedCommit& of_nobody) const;
+
+  storage::StateStore& store_;
+  const Clock& clock_;
+  const HashKey seed_;
+};
+
+}  // namespace attune::outcome
+
+#endif  // ATTUNE_LIB_OUTCOME_OUTCOME_WRITER_H_
