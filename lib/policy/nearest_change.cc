@@ -125,8 +125,17 @@ bool NearestChange::ReachesBeyondRules(absl::Span<const Input> inputs) const {
       return input.slot == CandidateSlots::kName || input.slot == CandidateSlots::kGroup;
     }
     return input.slot <= DecisionSlots::kTime ||
-           (zone >= 0 && input.slot == DecisionSlots::kFirstFeature + static_cast<uint32_t>(zone));
+           (zone >= 0 &&
+            input.slot == DecisionSlots::kFirstFeature + static_cast<uint32_t>(zone)) ||
+           MovesModels(input);
   });
+}
+
+bool NearestChange::MovesModels(const Input& input) const {
+  const std::vector<int>& features = rules_.scores().model_features;
+  return input.slot >= DecisionSlots::kFirstFeature &&
+         std::binary_search(features.begin(), features.end(),
+                            static_cast<int>(input.slot - DecisionSlots::kFirstFeature));
 }
 
 bool NearestChange::CountsContacts() const {

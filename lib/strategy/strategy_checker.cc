@@ -421,7 +421,12 @@ bool CheckStrategy(const v1::Strategy& file, YamlDocument& source, IssueList& is
 
 void WarnOfTheUnused(const v1::Strategy& file, const Strategy& strategy, const YamlDocument& source,
                      IssueList& issues) {
-  const Reach reach(strategy);
+  Reach reach(strategy);
+  for (const v1::Score& score : file.scores()) {
+    for (int i = 0; i < file.models_size(); ++i) {
+      if (file.models(i).name() == score.model()) reach.model_used[static_cast<size_t>(i)] = true;
+    }
+  }
   const auto warn = [&](std::string_view list, int index, std::string message) {
     source.Warn(Element(list, index), std::move(message), issues);
   };
