@@ -105,6 +105,37 @@ TEST_F(ServerRampTest, TheShareGrowsWithWhatIsReportedUntilItReachesEverybody) {
   EXPECT_THAT(Reached(), SizeIs(kCustomers));
 }
 
+TEST_F(ServerRampTest, TellsHowFarRampsHaveCome) {
+  Report(0, 10, "accepted");
+  v1::StrategyServiceListRampsRequest request;
+  const auto ask = [&](v1::StrategyServiceListRampsResponse& response) {
+    grpc::ClientContext context;
+    return client().strategies().ListRamps(&context, request, &response);
+  };
+  v1::StrategyServiceListRampsResponse response;
+  ASSERT_TRUE(ask(response).ok());
+  EXPECT_EQ(response.total_size(), 1);
+  EXPECT_EQ(response.next_page_token(), "");
+  ASSERT_THAT(response.ramps(), SizeIs(1));
+  const v1::TreatmentRamp& ramp = response.ramps(0);
+  EXPECT_EQ(ramp.treatment_id(), "accessory");
+  EXPECT_DOUBLE_EQ(ramp.share(), 0.55);  // 0.1 + 0.9 x 10 / 20
+  EXPECT_EQ(ramp.evidence(), 10);
+  EXPECT_EQ(ramp.full_at(), 20);
+  EXPECT_EQ(ramp.from(), 0.1);
+  EXPECT_EQ(ramp.counted(), "accepted, rejected");
+  request.set_page_token("18446744073709551615");
+  response.Clear();
+  ASSERT_TRUE(ask(response).ok());
+  EXPECT_THAT(response.ramps(), SizeIs(0)) << "there is nothing behind the end";
+  EXPECT_EQ(response.next_page_token(), "");
+  request.set_page_token("next");
+  EXPECT_EQ(ask(response).error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  request.Clear();
+  request.set_page_size(-1);
+  EXPECT_EQ(ask(response).error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+}
+
 TEST_F(ServerRampTest, OnlyWhatTheRampCountsIsEvidence) {
   Report(0, 10, "shown");
   EXPECT_THAT(WhyNot(Waiting()), HasSubstr("has 0 of the 20"));
