@@ -146,6 +146,35 @@ TEST_F(ScoreEventTest, TellsWhatOnlyAFormulaAskedFor) {
   EXPECT_THAT(event_.score_percentile(), ::testing::ElementsAre(24.5));
 }
 
+TEST_F(ScoreEventTest, TellsWhatWasComputedOfValuesAndCosts) {
+  auto file =
+      testing::FromText<strategy::v1::Strategy>(std::string(testing::kSmallStrategy) + kSpendScore);
+  file.mutable_treatments(1)->set_computed_value("score.spend.value / 4.0");  // 240 / 4
+  const std::vector<strategy::v1::Model> models = {
+      testing::FromText<strategy::v1::Model>(testing::kSolveModel),
+      testing::FromText<strategy::v1::Model>(testing::kSellModel)};
+  strategy_ = builder_.Build(file, models);
+  Decide();
+  ASSERT_EQ(event_.value_size(), event_.scored_size());
+  EXPECT_EQ(event_.value(0), 100) << "as it is written";
+  EXPECT_EQ(event_.value(1), 60);
+  EXPECT_EQ(event_.cost_size(), 0) << "no cost is computed";
+  file.mutable_treatments(1)->set_computed_value("score.spend.value - 241.0");
+  file.mutable_treatments(0)->set_computed_cost("2.5");
+  strategy_ = builder_.Build(file, models);
+  Decide();
+  ASSERT_EQ(event_.cost_size(), event_.scored_size());
+  EXPECT_EQ(event_.cost(0), 2.5);
+  EXPECT_EQ(event_.value(1), 0) << "it can't be computed";
+  EXPECT_EQ(event_.cost(1), 0);
+}
+
+TEST_F(ScoreEventTest, WithoutFormulasValuesAreThoseOfTheStrategy) {
+  Decide();
+  EXPECT_EQ(event_.value_size(), 0);
+  EXPECT_EQ(event_.cost_size(), 0);
+}
+
 TEST_F(ScoreRulesTest, WithoutABaseEverybodyIsInTheMiddle) {
   EXPECT_EQ(RuleFor(1e6, 2000, nullptr), "high_tier") << "the percentile is 50";
   EXPECT_EQ(RuleFor(10, 2000, nullptr), "high_tier");
