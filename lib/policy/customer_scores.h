@@ -79,9 +79,11 @@ inline constexpr std::string_view kPercentileFunction = "percentile_of_score";
 inline constexpr std::string_view kTierFunction = "tier_of_score";
 void AddScoreFunctions(expression::Environment& environment);
 
-// Declares the value of the score with this index, which a model gives: in decisions, where an
-// EngagementState is the host, or for a ScoreEvaluator. REQUIRES: 0 <= score < kMaxScores.
+// Who computes the scores: an EngagementState in a decision, or a ScoreEvaluator.
 enum class ScoreHost { kDecision, kEvaluator };
+
+// Declares the value of the score with this index, which a model gives. REQUIRES:
+// 0 <= score < kMaxScores.
 void DeclarePredictedScore(expression::Environment& environment, std::string_view path, int score,
                            ScoreHost host);
 

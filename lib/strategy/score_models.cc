@@ -34,7 +34,7 @@ class Predictor final : public policy::ScorePredictor {
  private:
   const context::ContextSchema& schema_;
   const std::vector<std::shared_ptr<const ScoreModel>> models_;
-  const context::DecisionContext no_context_;
+  const context::DecisionContext no_context_ = {};
   std::vector<scoring::InputFrame> frames_;  // by score
   scoring::ModelScratch scratch_;
 };
