@@ -14,6 +14,11 @@ namespace {
 
 using candidates::Reason;
 
+// The expression as written; empty when it looks at something protected.
+std::string ShownExpression(const policy::EngagementRules& rules, const policy::Formula& formula) {
+  return formula.hides ? "" : std::string(rules.rule_set()->text(formula.id));
+}
+
 // Tells about one rejection. Lives for one call.
 class DetailWriter {
  public:
@@ -88,12 +93,12 @@ std::string DetailWriter::OfWorth() const {
   const bool is_value = FailsAsMoney(computed.value);
   const int formula = is_value ? computed.value : computed.cost;
   if (!is_value && !FailsAsMoney(formula)) return "";
-  const std::string_view expression =
-      strategy_.engagement.rule_set()->text(formulas_.all[static_cast<size_t>(formula)].id);
-  return absl::StrCat(
-      WhatHappened(absl::StrCat("the ", is_value ? "value " : "cost ", Quoted(expression), " "),
-                   formula),
-      "; it must be 0 to ", FourDigits(catalog::kMaxMoney));
+  const std::string expression =
+      ShownExpression(strategy_.engagement, formulas_.all[static_cast<size_t>(formula)]);
+  const std::string what = absl::StrCat("the ", is_value ? "value " : "cost ",
+                                        expression.empty() ? "" : Quoted(expression) + " ");
+  return absl::StrCat(WhatHappened(what, formula), "; it must be 0 to ",
+                      FourDigits(catalog::kMaxMoney));
 }
 
 std::string DetailWriter::OfContent() const {
@@ -173,9 +178,10 @@ void ExplainWorth(const strategy::Strategy& strategy, const Decision& decision,
     if (index < 0) return;
     const policy::Formula& formula = rules.formulas().all[static_cast<size_t>(index)];
     const std::optional<double> came_to = MoneyOf(state.Evaluate(formula, ranked.treatment));
+    const std::string expression = ShownExpression(rules, formula);
     std::string reason = absl::StrCat(what, FourDigits(money),
                                       came_to == money ? " is " : ", for not all can be computed: ",
-                                      ToAbsl(rules.rule_set()->text(formula.id)));
+                                      expression.empty() ? "a formula" : expression);
     const char* separator = "; ";
     policy::ForEachSeen(rules, state, formula, ranked.treatment,
                         [&](const policy::RuleValue& seen) {

@@ -34,7 +34,7 @@ inline constexpr size_t kMaxWorthBytes = 1024;
 // with the same of its cost: "value 120 is customer.monthly_charges * 12.0;
 // customer.monthly_charges = 10". Of what must be shown, or is a fallback, and has neither because
 // one of them can't be computed: "value 0, for not all can be computed: ...". Values of protected
-// features are not printed. REQUIRES: as above.
+// features are not printed, nor is an expression that looks at one. REQUIRES: as above.
 void ExplainWorth(const strategy::Strategy& strategy, const Decision& decision,
                   const arbitration::RankedTreatment& ranked,
                   absl::FunctionRef<void(std::string_view)> visit);

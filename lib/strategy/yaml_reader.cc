@@ -281,8 +281,8 @@ void Reader::ReadField(NodeId key, NodeId value, const FieldDescriptor& field, M
   }
   if (field.is_map()) return ReadMap(value, label, field, message);
   if (field.is_repeated()) return ReadList(value, label, field, message);
-  const FieldDescriptor* twin = ComputedTwinOf(field);
-  if (twin != nullptr && node(value).kind == Kind::kMap) {
+  const bool is_map = node(value).kind == Kind::kMap;
+  if (const FieldDescriptor* twin = is_map ? ComputedTwinOf(field) : nullptr; twin != nullptr) {
     std::optional<std::string> expression = ReadComputed(value, label, "a number");
     if (expression) message.GetReflection()->SetString(&message, twin, *std::move(expression));
     return;
@@ -498,8 +498,9 @@ std::optional<std::string> Reader::ReadComputed(NodeId id, const std::string& la
       expression = ReadString(entries[i + 1], "computed");
     }
   }
-  if (entries.empty())
+  if (entries.empty()) {
     FailAs(id, label, absl::StrCat(ToAbsl(plain), ", or {computed: EXPRESSION}"));
+  }
   return expression;
 }
 

@@ -349,8 +349,10 @@ TEST_F(FormulaDecisionTest, NoReasonOfAValueTellsAProtectedOne) {
   Decide({{"income", ValueRef::Double(470.5)}});
   EXPECT_THAT(Why(0)[1], HasSubstr("customer.income = (protected)"));
   EXPECT_THAT(WhyNot("b"), HasSubstr("customer.income is hidden"));
-  EXPECT_THAT(WhyNot("b"), Not(HasSubstr("470")));
-  EXPECT_THAT(WhyNot("b"), Not(HasSubstr("0.75")));
+  EXPECT_THAT(Why(0)[1], HasSubstr(" is a formula; "));
+  for (const char* hidden : {"470", "471", "0.75"}) {
+    EXPECT_THAT(WhyNot("b"), Not(HasSubstr(hidden)));
+  }
 }
 
 TEST_F(FormulaDecisionTest, ThePriorityFailsWithTheValuesThatWereComputed) {
