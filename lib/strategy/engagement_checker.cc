@@ -115,8 +115,10 @@ void EngagementChecker::CheckScores() {
     const std::string path = Element("scores", i);
     if (source_.Has(Field(path, "model"))) {
       CheckModelOfScore(file_.scores(i), path, models);
-    } else if (file_.scores(i).value().empty() && IsUsable(path, "score", "value")) {
-      Report(Field(path, "value"), "value needs a formula");
+    } else if (const std::string value = Field(path, "value"); source_.HasUnflawed(value)) {
+      if (file_.scores(i).value().empty()) Report(value, "value needs a formula");
+    } else if (!source_.Has(value) && !source_.HasFlawed(path)) {
+      Report(value, "a score needs a value, which is a formula, or a model");
     }
     CheckTiers(file_.scores(i), path);
   }

@@ -152,6 +152,9 @@ TEST(ScoreModels, ReportsWhichModelThereIsNot) {
   EXPECT_THAT(LoadScores("scores:\n  - {name: worth, model: taste, value: 1.0}\n").Issues(),
               ElementsAre("s.yaml:36:26: error: a score has either value, a formula, or model"));
   EXPECT_THAT(LoadScores("scores:\n  - {name: worth, model: ''}\n").Issues(), SizeIs(1));
+  EXPECT_THAT(LoadScores("scores:\n  - {name: worth}\n").Issues(),
+              ElementsAre(HasSubstr("error: a score needs a value, which is a formula, or a "
+                                    "model")));
   EXPECT_THAT(LoadText(Replaced(WithScores(kWorthByTaste), "file: taste.yaml",
                                 "remote: {endpoints: ['localhost:1'], model: m, inputs: "
                                 "[{feature: a, input: customer.age}]}"))
