@@ -119,7 +119,7 @@ Change NearestChange::ValueFor(const Findings& findings, const Finding& finding,
 bool NearestChange::ReachesBeyondRules(absl::Span<const Input> inputs) const {
   const int zone = state_.contact().clock().feature;
   return std::any_of(inputs.begin(), inputs.end(), [&](const Input& input) {
-    if (input.lazy != nullptr) return true;  // the customer's clock
+    if (input.lazy != nullptr) return true;  // the customer's clock, a score that a model gives
     if (IsHistory(input)) return CountsContacts();
     if (input.scope == expression::Scope::kCandidate) {
       return input.slot == CandidateSlots::kName || input.slot == CandidateSlots::kGroup;
