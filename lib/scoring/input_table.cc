@@ -185,6 +185,7 @@ bool InputTable::AddCategory(const Input& input, int index, std::string_view cat
 
 std::vector<Input> InputTable::Inputs() const {
   std::vector<Input> inputs;
+  inputs.reserve(numeric_.size() + bucketised_.size() + categorical_.size() + multi_valued_.size());
   for (const Number& number : numeric_) inputs.push_back(number.input);
   for (const Bucketing& bucketing : bucketised_) inputs.push_back(bucketing.input);
   for (const Vocabulary& vocabulary : categorical_) inputs.push_back(vocabulary.input);

@@ -3,11 +3,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <sstream>
 #include <string>
 #include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "service/ctl/ctl.h"
 #include "tests/integration/server_fixture.h"
 
 namespace attune::service {
@@ -134,6 +136,22 @@ TEST_F(ServerRampTest, TellsHowFarRampsHaveCome) {
   request.Clear();
   request.set_page_size(-1);
   EXPECT_EQ(ask(response).error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+}
+
+TEST_F(ServerRampTest, AttunectlShowsHowFarRampsHaveCome) {
+  Report(0, 10, "accepted");
+  std::istringstream in;
+  std::ostringstream out;
+  std::ostringstream err;
+  ctl::Console console{in, out, err};
+  EXPECT_EQ(
+      ctl::RunCtl({"strategy", "ramps", "--server", absl::StrCat("127.0.0.1:", server().port())},
+                  console),
+      ctl::kExitOk)
+      << err.str();
+  EXPECT_EQ(out.str(),
+            "treatment  reaches  evidence  everybody at  counted\n"
+            "accessory     55 %        10            20  accepted, rejected\n");
 }
 
 TEST_F(ServerRampTest, OnlyWhatTheRampCountsIsEvidence) {
