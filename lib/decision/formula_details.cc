@@ -179,9 +179,13 @@ void ExplainWorth(const strategy::Strategy& strategy, const Decision& decision,
     const policy::Formula& formula = rules.formulas().all[static_cast<size_t>(index)];
     const std::optional<double> came_to = MoneyOf(state.Evaluate(formula, ranked.treatment));
     const std::string expression = ShownExpression(rules, formula);
-    std::string reason = absl::StrCat(what, FourDigits(money),
-                                      came_to == money ? " is " : ", for not all can be computed: ",
-                                      expression.empty() ? "a formula" : expression);
+    std::string reason = absl::StrCat(what, FourDigits(money));
+    if (came_to == money) {
+      absl::StrAppend(&reason, expression.empty() ? " by a formula" : " is ", expression);
+    } else {
+      absl::StrAppend(&reason, ", for not all can be computed", expression.empty() ? "" : ": ",
+                      expression);
+    }
     const char* separator = "; ";
     policy::ForEachSeen(rules, state, formula, ranked.treatment,
                         [&](const policy::RuleValue& seen) {

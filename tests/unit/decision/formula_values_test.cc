@@ -349,7 +349,7 @@ TEST_F(FormulaDecisionTest, NoReasonOfAValueTellsAProtectedOne) {
   Decide({{"income", ValueRef::Double(470.5)}});
   EXPECT_THAT(Why(0)[1], HasSubstr("customer.income = (protected)"));
   EXPECT_THAT(WhyNot("b"), HasSubstr("customer.income is hidden"));
-  EXPECT_THAT(Why(0)[1], HasSubstr(" is a formula; "));
+  EXPECT_THAT(Why(0)[1], HasSubstr("value 50 by a formula; "));
   for (const char* hidden : {"470", "471", "0.75"}) {
     EXPECT_THAT(WhyNot("b"), Not(HasSubstr(hidden)));
   }
