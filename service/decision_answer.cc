@@ -35,6 +35,14 @@ void FillStaticPart(const strategy::Strategy& strategy, const catalog::Treatment
   out->set_channel(strategy.context.channels[static_cast<int>(channel)].name);
 }
 
+// The value and the cost as fields, where the decision computed them.
+void PutWorth(std::string& bytes, const policy::ComputedWorth& computed,
+              const arbitration::Worth& worth) {
+  using Pb = attune::v1::RankedTreatment;
+  if (computed.value >= 0) PutFixed64Field(bytes, Pb::kValueFieldNumber, worth.value);
+  if (computed.cost >= 0) PutFixed64Field(bytes, Pb::kCostFieldNumber, worth.cost);
+}
+
 // Zeros and empty strings are left out, as in proto3.
 template <typename Out>
 void PutText(Out& bytes, int field, std::string_view text) {
@@ -301,6 +309,10 @@ void AnswerEncoder::AppendRanked(const context::DecisionContext& context,
     PutText(bytes, Pb::kModelVersionFieldNumber,
             strategy_.models.models[static_cast<size_t>(model)].version);
   }
+  PutWorth(bytes, strategy_.engagement.formulas().WorthOf(ranked.treatment),
+           decision.result.arbitration.WorthOf(
+               strategy_.catalog.treatments[static_cast<size_t>(ranked.treatment)],
+               static_cast<size_t>(ranked.scored)));
   PutNumber(bytes, Pb::kContextWeightFieldNumber, ranked.context_weight);
   PutNumber(bytes, Pb::kPriorityFieldNumber, ranked.priority);
   PutNumber(bytes, Pb::kSelectionProbabilityFieldNumber, ranked.selection_probability);

@@ -316,6 +316,8 @@ void RpcServices::AddStrategyMethods(const StrategyService& strategies) {
                    pb::StrategyServiceListStopChangesResponse>(
       "/attune.v1.StrategyService/ListStopChanges",
       HandlerOf(strategies, &StrategyService::ListStopChanges));
+  server_.AddUnary<pb::StrategyServiceListRampsRequest, pb::StrategyServiceListRampsResponse>(
+      "/attune.v1.StrategyService/ListRamps", HandlerOf(strategies, &StrategyService::ListRamps));
 }
 
 void RpcServices::AddModelMethods(const ModelService& models) {

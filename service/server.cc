@@ -321,8 +321,11 @@ class AttuneServer : public Server {
             options_.replay_clock ? std::optional(DecisionService::kReplayStart) : std::nullopt,
     });
     MakeOutcomeService(seed);
-    strategies_ = std::make_unique<StrategyService>(
-        StrategyService::Options{.strategy = strategy_, .stops = stops_.get(), .clock = clock_});
+    strategies_ =
+        std::make_unique<StrategyService>(StrategyService::Options{.strategy = strategy_,
+                                                                   .stops = stops_.get(),
+                                                                   .clock = clock_,
+                                                                   .evidence = evidence_.get()});
     AddStoreMetrics(*registry_, store_.get());
     AddStopMetrics(*registry_, stops_.get());
     if (evidence_ != nullptr) AddRampMetrics(*registry_, strategy_->catalog, evidence_.get());
@@ -377,8 +380,9 @@ class AttuneServer : public Server {
     active_->OnSwap([this] { model_metrics_->CountSwap(); });
     active_->OnRefusal([this](ModelRefusal refusal) { model_metrics_->CountRefusal(refusal); });
     active_->SetPrepare([this](std::shared_ptr<const strategy::Strategy> strategy) {
-      return [this, prepared = decisions_->Prepare(std::move(strategy))] {
+      return [this, prepared = decisions_->Prepare(strategy), strategy = std::move(strategy)] {
         decisions_->Publish(prepared);
+        if (values_ != nullptr) values_->Follow(strategy);
       };
     });
     model_service_ = std::make_unique<ModelService>(

@@ -176,4 +176,32 @@ absl::Status StrategyService::ListStopChanges(
   return absl::OkStatus();
 }
 
+absl::Status StrategyService::ListRamps(const pb::StrategyServiceListRampsRequest& request,
+                                        pb::StrategyServiceListRampsResponse* response,
+                                        Violations& violations) const {
+  const Page page = ReadPage(request, kMaxPage, violations);
+  if (!violations.empty()) return violations.ToStatus();
+  if (options_.evidence == nullptr) return absl::OkStatus();
+  const catalog::Catalog& catalog = options_.strategy->catalog;
+  const auto shares = options_.evidence->shares();
+  // The token is the number of the first ramp on the page.
+  const size_t begin = request.page_token().empty()
+                           ? 0
+                           : std::min(catalog.ramps.size(), static_cast<size_t>(page.before));
+  const size_t end = std::min(catalog.ramps.size(), begin + static_cast<size_t>(page.size));
+  for (size_t i = begin; i < end; ++i) {
+    const catalog::Ramp& ramp = catalog.ramps[i];
+    pb::TreatmentRamp* listed = response->add_ramps();
+    listed->set_treatment_id(catalog.treatments[static_cast<size_t>(ramp.treatment)].name);
+    listed->set_share(shares->share(static_cast<int>(i)));
+    listed->set_evidence(shares->evidence(static_cast<int>(i)));
+    listed->set_full_at(ramp.full_at);
+    listed->set_from(ramp.from);
+    listed->set_counted(ramp.counted);
+  }
+  if (end < catalog.ramps.size()) response->set_next_page_token(absl::StrCat(end));
+  response->set_total_size(static_cast<int>(catalog.ramps.size()));
+  return absl::OkStatus();
+}
+
 }  // namespace attune::service

@@ -7,6 +7,7 @@
 #include "attune/v1/strategy_service.pb.h"
 #include "lib/base/clock.h"
 #include "lib/base/violations.h"
+#include "lib/evidence/evidence_fold.h"
 #include "lib/stops/stop_list.h"
 #include "lib/strategy/strategy.h"
 
@@ -21,6 +22,8 @@ class StrategyService {
     std::shared_ptr<const strategy::Strategy> strategy;
     stops::StopList* stops = nullptr;  // outlives the service
     const Clock* clock = nullptr;      // outlives the service
+    // Of the strategy's ramps; outlives the service. nullptr: there are none.
+    const evidence::EvidenceFold* evidence = nullptr;
   };
   explicit StrategyService(const Options& options) : options_(options) {}
 
@@ -33,6 +36,9 @@ class StrategyService {
   absl::Status ListStopChanges(const attune::v1::StrategyServiceListStopChangesRequest& request,
                                attune::v1::StrategyServiceListStopChangesResponse* response,
                                Violations& violations) const;
+  absl::Status ListRamps(const attune::v1::StrategyServiceListRampsRequest& request,
+                         attune::v1::StrategyServiceListRampsResponse* response,
+                         Violations& violations) const;
 
  private:
   // Reads what is to be switched.

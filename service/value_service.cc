@@ -39,7 +39,8 @@ absl::Status ValueService::ListScores(const pb::ValueServiceListScoresRequest&,
                                       Violations&) const {
   if (options_.updater == nullptr) return NoScores();
   const auto standings = options_.updater->standings();
-  const policy::CustomerScores& scores = options_.strategy->engagement.scores();
+  const auto strategy = options_.updater->strategy();
+  const policy::CustomerScores& scores = strategy->engagement.scores();
   for (size_t i = 0; i < scores.scores.size(); ++i) {
     const policy::CustomerScore& score = scores.scores[i];
     pb::Score* out = response->add_scores();
@@ -80,8 +81,10 @@ size_t ValueService::FindScore(const std::string& name, Violations& violations) 
 }
 
 absl::Status ValueService::ReadScores(size_t score, const Stopped& stopped, Scores& scores) const {
-  const ValueSchema& schema = options_.strategy->features;
-  policy::ScoreEvaluator evaluator(options_.strategy->engagement.scores());
+  // A model that gives a score may be another one than at the start.
+  const std::shared_ptr<const strategy::Strategy> strategy = options_.updater->strategy();
+  const ValueSchema& schema = strategy->features;
+  policy::ScoreEvaluator evaluator(strategy->engagement.scores());
   std::vector<ValueRef> slots(static_cast<size_t>(schema.size()));
   bool too_many = false;
   const auto visit = [&](const storage::CustomerKey&, const storage::Record& record) {
@@ -140,7 +143,8 @@ absl::Status ValueService::GetProfitCurve(const pb::ValueServiceGetProfitCurveRe
   };
   Scores scores;
   if (absl::Status status = ReadScores(score, stopped, scores); !status.ok()) return status;
-  const policy::CustomerScore& declared = options_.strategy->engagement.scores().scores[score];
+  const auto strategy = options_.updater->strategy();
+  const policy::CustomerScore& declared = strategy->engagement.scores().scores[score];
   const size_t min_group = declared.is_protected ? kMinProtectedGroup : 1;
   if (scores.values.size() < min_group && declared.is_protected) {
     return absl::FailedPreconditionError(

@@ -53,10 +53,11 @@ void FollowedSketch::Remove(double value) {
 
 ValueUpdater::ValueUpdater(const Options& options)
     : options_(options),
-      scores_(options.strategy->engagement.scores()),
-      evaluator_(scores_),
+      followed_(options.strategy),
+      evaluator_(std::make_unique<policy::ScoreEvaluator>(scores())),
       slots_(static_cast<size_t>(options.strategy->features.size())),
-      sketches_(scores_.scores.size()) {
+      sketches_(scores().scores.size()),
+      strategy_(options.strategy) {
   Load();
   Publish();
 }
@@ -75,7 +76,8 @@ void ValueUpdater::Stop() {
   }
   work_.NotifyAll();
   if (thread_.joinable()) thread_.join();
-  const Work work = TakeWork();
+  Work work = TakeWork();
+  if (work.strategy != nullptr) Switch(std::move(work.strategy));
   Apply(work.notes);
   const bool owes = std::any_of(sketches_.begin(), sketches_.end(), [](const auto& sketch) {
     return sketch.owed() > 0 || sketch.overdrawn();
@@ -107,7 +109,8 @@ void ValueUpdater::Run() {
 }
 
 bool ValueUpdater::Step(bool publish) {
-  const Work work = TakeWork();
+  Work work = TakeWork();
+  if (work.strategy != nullptr) Switch(std::move(work.strategy));
   Apply(work.notes);
   if (work.lost && !notes_lost_) {
     notes_lost_ = true;
@@ -129,6 +132,19 @@ bool ValueUpdater::IsOff() const {
   return std::any_of(sketches_.begin(), sketches_.end(), [](const auto& followed) {
     return followed.overdrawn() || followed.sketch().max_error() > kMaxError;
   });
+}
+
+void ValueUpdater::Switch(std::shared_ptr<const strategy::Strategy> strategy) {
+  const bool is_same = strategy->engagement.scores().fingerprint == scores().fingerprint;
+  evaluator_ = nullptr;
+  followed_ = std::move(strategy);
+  evaluator_ = std::make_unique<policy::ScoreEvaluator>(scores());
+  if (is_same) return;
+  // What the sketches know of are other scores.
+  sketches_ = std::vector<FollowedSketch>(scores().scores.size());
+  unsaved_ = true;
+  spdlog::info("scores: another model gives them");
+  StartRebuild();
 }
 
 void ValueUpdater::StartRebuild() {
@@ -210,7 +226,7 @@ void ValueUpdater::FinishChunk() {
   changed_ = true;
   unsaved_ = true;
   spdlog::info("scores: all customers were read; {} have the score {}",
-               sketches_.front().sketch().count(), scores_.scores.front().name);
+               sketches_.front().sketch().count(), scores().scores.front().name);
   if (unreadable > 0) {
     spdlog::error("scores: {} customers are left out, for their records can't be read", unreadable);
   }
@@ -222,7 +238,18 @@ ValueUpdater::Work ValueUpdater::TakeWork() {
   std::swap(work.notes, queue_);
   work.lost = std::exchange(lost_, false);
   work.others_told = writing_[static_cast<size_t>(1 - phase_)] == 0;
+  if (strategy_ != followed_) work.strategy = strategy_;
   return work;
+}
+
+void ValueUpdater::Follow(std::shared_ptr<const strategy::Strategy> strategy) {
+  MutexLock lock(mutex_);
+  strategy_ = std::move(strategy);
+}
+
+std::shared_ptr<const strategy::Strategy> ValueUpdater::strategy() const {
+  MutexLock lock(mutex_);
+  return strategy_;
 }
 
 bool ValueUpdater::ConcernsRebuild(const Note& note) {
@@ -258,9 +285,9 @@ void ValueUpdater::Apply(const Notes& notes) {
 }
 
 absl::Span<const double> ValueUpdater::ScoresOf(std::string_view features) {
-  const ValueSchema& schema = options_.strategy->features;
+  const ValueSchema& schema = followed_->features;
   if (!schema.Decode(features, absl::MakeSpan(slots_)).ok()) return {};
-  return evaluator_.Evaluate(slots_);
+  return evaluator_->Evaluate(slots_);
 }
 
 void ValueUpdater::AddTo(std::vector<FollowedSketch>& sketches, std::string_view features) {
@@ -353,10 +380,10 @@ void ValueUpdater::Load() {
     ByteReader reader(**blob);
     if (reader.Fixed<uint8_t>() != kBlobFormat) return false;
     const bool closed = reader.Fixed<uint8_t>() != 0;
-    if (reader.SizedBytes() != scores_.fingerprint) return false;
-    if (reader.Varint() != scores_.scores.size()) return false;
+    if (reader.SizedBytes() != scores().fingerprint) return false;
+    if (reader.Varint() != scores().scores.size()) return false;
     std::vector<FollowedSketch> sketches;
-    for (const policy::CustomerScore& score : scores_.scores) {
+    for (const policy::CustomerScore& score : scores().scores) {
       if (reader.SizedBytes() != score.name) return false;
       auto sketch = value::QuantileSketch::Decode(reader.SizedBytes());
       if (!sketch.ok()) return false;
@@ -374,11 +401,11 @@ absl::Status ValueUpdater::Save(bool closed) {
   std::string bytes;
   bytes.push_back(static_cast<char>(kBlobFormat));
   bytes.push_back(closed ? 1 : 0);
-  PutBytes(bytes, scores_.fingerprint);
-  PutVarint(bytes, scores_.scores.size());
+  PutBytes(bytes, scores().fingerprint);
+  PutVarint(bytes, scores().scores.size());
   const std::vector<FollowedSketch>& sketches = Served();
   for (size_t i = 0; i < sketches.size(); ++i) {
-    PutBytes(bytes, scores_.scores[i].name);
+    PutBytes(bytes, scores().scores[i].name);
     PutBytes(bytes, sketches[i].sketch().Encode());
   }
   return options_.store->PutBlob(kBlobName, bytes);

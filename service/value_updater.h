@@ -64,11 +64,12 @@ class FollowedSketch {
 //   blob := format(1 byte, 1) closed(1 byte) bytes(fingerprint) varint(scores)
 //           { bytes(name) bytes(QuantileSketch) }
 //
-// with bytes := varint(size) bytes. After an orderly end (`closed`) they go on from it. After a
-// crash, with other formulas, when notes were lost, or when most customers have gone so that the
-// sketches became inexact, all customers are read once more in the background, in the order of
-// their keys, while what is known by then is served. That begins at most every kRebuildPeriod;
-// what is lost meanwhile, or while it runs, makes another one.
+// with bytes := varint(size) bytes. Where another version of a model gives other scores, or
+// formulas and features are others at the start, there is nothing to go on from. After an orderly
+// end (`closed`) they go on from it. After a crash, with other formulas, when notes were lost, or
+// when most customers have gone so that the sketches became inexact, all customers are read once
+// more in the background, in the order of their keys, while what is known by then is served. That
+// begins at most every kRebuildPeriod; what is lost meanwhile, or while it runs, makes another one.
 class ValueUpdater : public customer::ProfileObserver {
  public:
   struct Options {
@@ -98,6 +99,13 @@ class ValueUpdater : public customer::ProfileObserver {
   bool Step(bool publish);
   // Stops the thread and stores the sketches; whoever follows writes must have ended. Idempotent.
   void Stop();
+
+  // Follows the scores of this strategy from the next step on: that of now with other versions of
+  // its models. Where they give other scores all customers are read again; until then percentiles
+  // are those among the customers who have been read.
+  void Follow(std::shared_ptr<const strategy::Strategy> strategy);
+  // That whose scores are asked for: the one that was followed last.
+  std::shared_ptr<const strategy::Strategy> strategy() const;
 
   // As of the last publication. Never null.
   std::shared_ptr<const value::Standings> standings() const;
@@ -136,6 +144,8 @@ class ValueUpdater : public customer::ProfileObserver {
     // Every write of the other phase has told its changes: all that began before the last chunk was
     // read.
     bool others_told = false;
+    // Not null: these scores are followed from now on.
+    std::shared_ptr<const strategy::Strategy> strategy;
   };
   // Reading all customers anew.
   struct Rebuild {
@@ -165,6 +175,7 @@ class ValueUpdater : public customer::ProfileObserver {
   // Whether what is kept is wrong by more than it may.
   bool IsOff() const;
   Work TakeWork();
+  void Switch(std::shared_ptr<const strategy::Strategy> strategy);
   void Apply(const Notes& notes);
   // Whether the rebuild has to be told of the note: not when it has read, or will read, the change.
   bool ConcernsRebuild(const Note& note);
@@ -176,11 +187,13 @@ class ValueUpdater : public customer::ProfileObserver {
   const std::vector<FollowedSketch>& Served() const;
   void Publish();
 
+  const policy::CustomerScores& scores() const { return followed_->engagement.scores(); }
+
   const Options options_;
-  const policy::CustomerScores& scores_;
 
   // Of the thread, or of who calls Step.
-  policy::ScoreEvaluator evaluator_;
+  std::shared_ptr<const strategy::Strategy> followed_;
+  std::unique_ptr<policy::ScoreEvaluator> evaluator_;
   std::vector<ValueRef> slots_;
   std::vector<FollowedSketch> sketches_;
   std::unique_ptr<Rebuild> rebuild_;  // null: the sketches are complete, unless notes_lost_
@@ -195,6 +208,7 @@ class ValueUpdater : public customer::ProfileObserver {
   CondVar work_;
   Notes queue_ ABSL_GUARDED_BY(mutex_);
   bool lost_ ABSL_GUARDED_BY(mutex_) = false;
+  std::shared_ptr<const strategy::Strategy> strategy_ ABSL_GUARDED_BY(mutex_);
   // Writes are counted by the phase in which they begin; see ContinueRebuild.
   int phase_ ABSL_GUARDED_BY(mutex_) = 0;
   std::array<int, 2> writing_ ABSL_GUARDED_BY(mutex_){};

@@ -82,7 +82,7 @@ class Arbiter {
   }
   // Computes the context weights for the channels of all slots.
   void WeighChannels();
-  // nullopt: the formula of the strategy can't tell.
+  // nullopt: the formula of the strategy can't tell. REQUIRES: the worth is known.
   std::optional<double> PriorityWith(size_t scored, double propensity) const;
   // The standard deviation of the priority: as the model tells that of the propensity, or as if it
   // had been learned from that much evidence.
@@ -116,8 +116,10 @@ void Arbiter::WeighChannels() {
 }
 
 std::optional<double> Arbiter::PriorityWith(size_t scored, double propensity) const {
-  return PriorityBy(computed_.priority, settings_, scored_[scored].treatment, scored_[scored].slot,
-                    TermsOf(TreatmentOf(scored), propensity, WeightOf(scored)));
+  const catalog::Treatment& treatment = TreatmentOf(scored);
+  return PriorityBy(
+      computed_.priority, settings_, scored_[scored].treatment, scored_[scored].slot,
+      TermsOf(treatment, result_.WorthOf(treatment, scored), propensity, WeightOf(scored)));
 }
 
 void Arbiter::FindContenders() {
@@ -126,6 +128,7 @@ void Arbiter::FindContenders() {
   result_.selectable.clear();
   result_.greedy = -1;
   result_.priority.resize(scored_.size());
+  result_.worth.clear();
   result_.reason.assign(scored_.size(), Reason::kOutranked);
   result_.heap.clear();
   result_.group_count.assign(catalog_.groups.size(), 0);
@@ -133,16 +136,19 @@ void Arbiter::FindContenders() {
   for (size_t i = 0; i < scored_.size(); ++i) {
     const catalog::Treatment& treatment = TreatmentOf(i);
     const double propensity = scored_[i].propensity;
-    const std::optional<double> known = PriorityWith(i, propensity);
-    const double priority = known.value_or(0.0);
+    const Rating rating = RatingOf(computed_, settings_, treatment, scored_[i].treatment,
+                                   scored_[i].slot, propensity, WeightOf(i));
+    const Worth worth = rating.worth.value_or(Worth());
+    if (computed_.worth != nullptr) result_.worth.push_back(worth);
+    const double priority = rating.priority.value_or(0.0);
     result_.priority[i] = priority;
-    if (const auto reason = WhyNoContender(settings_, treatment, propensity, known)) {
+    if (const auto reason = WhyNoContender(settings_, treatment, propensity, rating)) {
       result_.reason[i] = reason;
     } else if (!HasPlace(settings_, context_, treatment, scored_[i].slot)) {
       result_.reason[i] = Reason::kNoPlacement;
     } else {
-      result_.heap.push_back({treatment.must_show, priority, treatment.value, treatment.name_rank,
-                              static_cast<int>(i)});
+      result_.heap.push_back(
+          {treatment.must_show, priority, worth.value, treatment.name_rank, static_cast<int>(i)});
     }
   }
 }
@@ -179,7 +185,7 @@ double Arbiter::DeviationOf(size_t scored, double evidence) const {
   const double known = scored_[scored].deviation;
   const double deviation = known >= 0 ? known : std::sqrt(p * (1 - p) / (evidence + 1));
   if (computed_.priority != nullptr) return std::fabs(SlopeOf(scored)) * deviation;
-  Terms terms = TermsOf(treatment, deviation, WeightOf(scored));
+  Terms terms = TermsOf(treatment, result_.WorthOf(treatment, scored), deviation, WeightOf(scored));
   terms.cost = 0;
   return PriorityOf(terms, settings_.without);
 }
@@ -344,7 +350,8 @@ class Ranker {
     const catalog::Treatment& treatment =
         catalog_.treatments[static_cast<size_t>(candidate.treatment)];
     const double weight = WeightIn(result_.group_weight, catalog_, treatment, candidate.slot);
-    return {&treatment, TermsOf(treatment, candidate.propensity, weight), scored};
+    const Worth worth = result_.WorthOf(treatment, static_cast<size_t>(scored));
+    return {&treatment, TermsOf(treatment, worth, candidate.propensity, weight), scored};
   }
   void NoteVaried(const Terms& terms);
 

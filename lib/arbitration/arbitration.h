@@ -51,6 +51,13 @@ struct Terms {
   double cost = 0;
 };
 
+// What the good outcome of a treatment is worth, and what showing it costs, in the strategy's
+// currency.
+struct Worth {
+  double value = 0;
+  double cost = 0;
+};
+
 // propensity x context weight x value x lever - cost; a factor that is left out counts as 1, cost
 // as 0.
 inline double PriorityOf(const Terms& terms, const FactorSet& without) {
@@ -92,6 +99,18 @@ class PriorityFormula {
   ~PriorityFormula() = default;
 };
 
+// What treatments are worth on the channel of a slot, where a strategy computes values or costs.
+// Not thread-safe.
+class WorthSource {
+ public:
+  // What of it is computed and, for the rest, what is written; nullopt where something can't be
+  // computed, or is not 0 … catalog::kMaxMoney.
+  virtual std::optional<Worth> WorthOf(int treatment, int slot) = 0;
+
+ protected:
+  ~WorthSource() = default;
+};
+
 // What treatments show on the channel of a slot, where that is computed in the decision. Not
 // thread-safe.
 class ContentSource {
@@ -109,6 +128,7 @@ class ContentSource {
 struct Computed {
   PriorityFormula* priority = nullptr;
   ContentSource* content = nullptr;
+  WorthSource* worth = nullptr;
 };
 
 // How a strategy ranks. Immutable once built, thread-safe.
@@ -154,8 +174,11 @@ struct ArbitrationResult {
   bool is_fallback = false;  // what is ranked is a fallback, because nothing else was
   std::vector<candidates::Rejection> rejected;  // ascending by treatment
   // Priorities of all scored candidates, parallel to ScoredCandidates::scored. Of one for which the
-  // formula of the strategy can't tell 0.
+  // formulas of the strategy can't tell 0.
   std::vector<double> priority;
+  // Where the strategy computes values or costs, those of all scored candidates, parallel to
+  // ScoredCandidates::scored; of one for which they can't be computed both 0. Else empty.
+  std::vector<Worth> worth;
   // Who could have been put on top, ascending by `scored`. Their chances add up to 1 within 1e-9;
   // empty when nothing is ranked.
   std::vector<Selectable> selectable;
@@ -169,6 +192,10 @@ struct ArbitrationResult {
 
   // Did exploration put another treatment on top than the greedy choice?
   bool explored() const { return !ranked.empty() && ranked.front().scored != greedy; }
+  // The value and the cost of the treatment, which is this scored candidate.
+  Worth WorthOf(const catalog::Treatment& treatment, size_t scored) const {
+    return worth.empty() ? Worth{treatment.value, treatment.cost} : worth[scored];
+  }
   // The chance with which this scored candidate was put on top.
   double SelectionProbabilityOf(int scored) const;
   // Makes the chances those of a decision in which nobody could explore: what is on top is there
@@ -224,8 +251,9 @@ std::vector<PriorityRanks> RanksOf(const Settings& settings, const catalog::Cata
 // from [0, 1), says where it falls; without it the greedy choice stays on top, and the chances are
 // told as they would be.
 //
-// With a formula of the priority, a treatment for which it can't tell is dropped; one that must be
-// shown, or a fallback, needs no priority and has 0 then. A treatment whose content can't be
+// With computed values and costs, or a formula of the priority, a treatment for which one of them
+// can't tell is dropped; one that must be shown, or a fallback, needs no priority and has 0 then.
+// Values and costs are computed once for each candidate. A treatment whose content can't be
 // computed is dropped in any case, and the next one takes its place; it has no chance in an
 // exploration.
 //

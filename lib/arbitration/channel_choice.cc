@@ -43,7 +43,7 @@ void ChooseChannels(const Settings& settings, const catalog::Catalog& catalog,
                     const context::DecisionContext& context,
                     absl::Span<const scoring::ScoredCandidates* const> scored,
                     ChannelChoice& memory, std::vector<scoring::ScoredCandidate>& chosen,
-                    PriorityFormula* formula) {
+                    const Computed& computed) {
   memory.best.assign(catalog.treatments.size(), Best());
   memory.group_weight.resize(catalog.groups.size());
   for (int slot = 0; slot < static_cast<int>(scored.size()); ++slot) {
@@ -53,16 +53,15 @@ void ChooseChannels(const Settings& settings, const catalog::Catalog& catalog,
       const auto index = static_cast<size_t>(candidate.treatment);
       const catalog::Treatment& treatment = catalog.treatments[index];
       const double weight = memory.group_weight[static_cast<size_t>(treatment.group)];
-      const std::optional<double> priority =
-          PriorityBy(formula, settings, candidate.treatment, slot,
-                     TermsOf(treatment, candidate.propensity, weight));
+      const Rating rating = RatingOf(computed, settings, treatment, candidate.treatment, slot,
+                                     candidate.propensity, weight);
       const bool is_taken = HasPlace(settings, context, treatment, slot);
       const bool contends =
           is_taken &&
-          !WhyNoContender(settings, treatment, candidate.propensity, priority).has_value();
+          !WhyNoContender(settings, treatment, candidate.propensity, rating).has_value();
       const int fallback = is_taken ? FallbackOf(settings, candidate.treatment, channel)
                                     : static_cast<int>(settings.fallbacks.size());
-      const Best here = {slot, priority.value_or(0.0), contends,
+      const Best here = {slot, rating.priority.value_or(0.0), contends,
                          candidate.source == scoring::ScoredCandidate::Source::kDefault, fallback};
       if (IsBetter(here, memory.best[index])) memory.best[index] = here;
     }

@@ -30,15 +30,15 @@ struct ChannelChoice {
 // where its propensity is no default that on_error declares; where, contending nowhere, it comes
 // first among the fallbacks; where its priority is highest; where the channel comes first in the
 // strategy. What room is left in the places has no say. `scored` has the candidates of each
-// channel, by slot. The chosen ones, ascending by treatment, are written to `chosen`. `formula` is
-// that of the priority, where the strategy has one; where it can't tell, the treatment contends
-// only if it must be shown, and its priority counts as 0. What is computed to be shown has no say.
-// Allocates nothing once the memory is warm.
+// channel, by slot. The chosen ones, ascending by treatment, are written to `chosen`. `computed`
+// has what the strategy computes: values, costs, the priority; where one of them can't be told, the
+// treatment contends only if it must be shown, and its priority counts as 0. What is computed to be
+// shown has no say. Allocates nothing once the memory is warm.
 void ChooseChannels(const Settings& settings, const catalog::Catalog& catalog,
                     const context::DecisionContext& context,
                     absl::Span<const scoring::ScoredCandidates* const> scored,
                     ChannelChoice& memory, std::vector<scoring::ScoredCandidate>& chosen,
-                    PriorityFormula* formula = nullptr);
+                    const Computed& computed = {});
 
 }  // namespace attune::arbitration
 

@@ -26,13 +26,21 @@ inline void WeighGroups(const Settings& settings, int channel, context::IntentIn
   for (double& weight : weights) weight = std::max(0.0, 1.0 + weight / 100.0);
 }
 
-inline Terms TermsOf(const catalog::Treatment& treatment, double propensity,
+inline Terms TermsOf(const catalog::Treatment& treatment, const Worth& worth, double propensity,
                      double context_weight) {
   return {.propensity = propensity,
           .context_weight = context_weight,
-          .value = treatment.value,
+          .value = worth.value,
           .lever = treatment.lever,
-          .cost = treatment.cost};
+          .cost = worth.cost};
+}
+
+// What a treatment is worth on the channel of a slot; nullopt: it can't be computed. nullptr: the
+// strategy computes no worth, all is written.
+inline std::optional<Worth> WorthBy(WorthSource* source, const catalog::Treatment& treatment,
+                                    int index, int slot) {
+  if (source == nullptr) return Worth{treatment.value, treatment.cost};
+  return source->WorthOf(index, slot);
 }
 
 // The priority of a treatment on the channel of a slot by the formula of the strategy; nullopt: the
@@ -43,17 +51,37 @@ inline std::optional<double> PriorityBy(PriorityFormula* formula, const Settings
   return formula->Evaluate(treatment, slot, terms);
 }
 
+// What arbitration compares a treatment by; nullopt: a formula of the strategy can't tell. Without
+// a worth there is no priority.
+struct Rating {
+  std::optional<Worth> worth;
+  std::optional<double> priority;
+};
+
+// That of the treatment with this index on the channel of a slot.
+inline Rating RatingOf(const Computed& computed, const Settings& settings,
+                       const catalog::Treatment& treatment, int index, int slot, double propensity,
+                       double context_weight) {
+  Rating rating;
+  rating.worth = WorthBy(computed.worth, treatment, index, slot);
+  if (rating.worth) {
+    rating.priority = PriorityBy(computed.priority, settings, index, slot,
+                                 TermsOf(treatment, *rating.worth, propensity, context_weight));
+  }
+  return rating;
+}
+
 // Why such a treatment is not ranked by its priority, which may not be known, at all; nullopt: it
 // contends.
 inline std::optional<candidates::Reason> WhyNoContender(const Settings& settings,
                                                         const catalog::Treatment& treatment,
-                                                        double propensity,
-                                                        std::optional<double> priority) {
+                                                        double propensity, const Rating& rating) {
   if (treatment.only_as_fallback) return candidates::Reason::kOnlyAsFallback;
   if (treatment.must_show) return std::nullopt;
   if (propensity < settings.min_propensity) return candidates::Reason::kBelowMinPropensity;
-  if (!priority) return candidates::Reason::kPriorityError;
-  if (*priority < settings.min_priority) return candidates::Reason::kBelowMinPriority;
+  if (!rating.worth) return candidates::Reason::kValueError;
+  if (!rating.priority) return candidates::Reason::kPriorityError;
+  if (*rating.priority < settings.min_priority) return candidates::Reason::kBelowMinPriority;
   return std::nullopt;
 }
 

@@ -56,6 +56,8 @@ std::string_view ReasonName(Reason reason) {
       return "priority_error";
     case Reason::kContentError:
       return "content_error";
+    case Reason::kValueError:
+      return "value_error";
     case Reason::kNoPlacement:
       return "no_placement";
     case Reason::kNotEligible:
@@ -105,6 +107,7 @@ std::string_view ReasonStage(Reason reason) {
     case Reason::kOnlyAsFallback:
     case Reason::kPriorityError:
     case Reason::kContentError:
+    case Reason::kValueError:
     case Reason::kNoPlacement:
       return "arbitration";
   }

@@ -39,6 +39,7 @@ enum class Reason : uint8_t {
   kOnlyAsFallback = 34,  // not needed: something else was ranked, or another fallback comes first
   kPriorityError = 35,   // the formula of the priority could not be evaluated, or is not finite
   kContentError = 36,    // what it would show could not be computed
+  kValueError = 37,      // its value or its cost could not be computed, or is out of range
   kNoPlacement = 39,     // none of the places that the request asks for takes it
   // policy: a rule of the strategy does not hold
   kNotEligible = 40,
@@ -73,6 +74,7 @@ inline constexpr Reason kAllReasons[] = {
     Reason::kScoreError,
     Reason::kModelFailed,
     Reason::kBelowMinPropensity,
+    Reason::kValueError,
     Reason::kPriorityError,
     Reason::kBelowMinPriority,
     Reason::kNoPlacement,

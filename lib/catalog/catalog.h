@@ -16,6 +16,8 @@ namespace attune::catalog {
 
 // Most treatments of one strategy.
 inline constexpr int kMaxTreatments = 10'000;
+// Largest value and cost of a treatment.
+inline constexpr double kMaxMoney = 1e12;
 
 // What a channel shows for a treatment: fields by name, in the order of their names.
 using Content = std::vector<std::pair<std::string, std::string>>;
@@ -51,9 +53,10 @@ struct Treatment {
   int group = 0;        // index into Catalog::groups
   int model = 0;        // index into the strategy's models
   int purpose = -1;     // index into Catalog::purposes; -1: needs no consent
-  double value = 0;     // of the good outcome, in the strategy's currency
-  double cost = 0;      // of showing the treatment, in the same currency
-  int name_rank = 0;    // position among the catalog's treatments when sorted by name
+  // Of the good outcome, in the strategy's currency; 0 where each decision computes it.
+  double value = 0;
+  double cost = 0;    // of showing the treatment, in the same currency; as the value
+  int name_rank = 0;  // position among the catalog's treatments when sorted by name
   // Validity, Unix microseconds: from inclusive, until exclusive.
   int64_t valid_from_us = std::numeric_limits<int64_t>::min();
   int64_t valid_until_us = std::numeric_limits<int64_t>::max();

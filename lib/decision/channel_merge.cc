@@ -4,6 +4,7 @@
 #include <tuple>
 
 #include "lib/arbitration/places.h"
+#include "lib/arbitration/priority.h"
 #include "lib/decision/decision_pipeline.h"
 #include "lib/decision/explanation.h"
 #include "lib/policy/contact_explanation.h"
@@ -150,7 +151,7 @@ void Merger::TellRejections() {
 }  // namespace
 
 void MergeChannels(const strategy::Strategy& strategy, const context::DecisionContext& context,
-                   arbitration::PriorityFormula* formula, PipelineResult& result) {
+                   const arbitration::Computed& computed, PipelineResult& result) {
   Merger merger(strategy, result);
   result.policy.history_incomplete = false;
   result.policy.time_zone_unknown = false;
@@ -165,19 +166,20 @@ void MergeChannels(const strategy::Strategy& strategy, const context::DecisionCo
   }
   merger.TellRejections();
   arbitration::ChooseChannels(strategy.arbitration, strategy.catalog, context, result.merge.scored,
-                              result.merge.choice, result.scored.scored, formula);
+                              result.merge.choice, result.scored.scored, computed);
 }
 
 std::optional<Opportunity> FindEarliest(const strategy::Strategy& strategy,
                                         const context::DecisionContext& context,
+                                        arbitration::WorthSource* worth,
                                         const PipelineResult& result) {
   std::optional<Opportunity> earliest;
+  double value_of_earliest = 0;
   const auto treatment_of = [&](int index) -> const catalog::Treatment& {
     return strategy.catalog.treatments[static_cast<size_t>(index)];
   };
-  const auto key = [&](const Opportunity& one) {
-    const catalog::Treatment& treatment = treatment_of(one.treatment);
-    return std::tuple(one.time_ms, -treatment.value, treatment.name_rank, one.slot);
+  const auto key = [&](const Opportunity& one, double value) {
+    return std::tuple(one.time_ms, -value, treatment_of(one.treatment).name_rank, one.slot);
   };
   for (int slot = 0; slot < static_cast<int>(result.open_channels); ++slot) {
     const policy::PolicyResult& policy = result.PolicyOf(slot);
@@ -196,7 +198,13 @@ std::optional<Opportunity> FindEarliest(const strategy::Strategy& strategy,
                    : policy::AllowedFrom(strategy.contact, policy.contact, rejection.treatment);
       if (!from_ms || *from_ms > (treatment.valid_until_us - 1) / 1000) continue;
       const Opportunity found = {rejection.treatment, slot, *from_ms};
-      if (!earliest || key(found) < key(*earliest)) earliest = found;
+      if (earliest && found.time_ms > earliest->time_ms) continue;
+      const double value = arbitration::WorthBy(worth, treatment, rejection.treatment, slot)
+                               .value_or(arbitration::Worth())
+                               .value;
+      if (earliest && key(found, value) >= key(*earliest, value_of_earliest)) continue;
+      earliest = found;
+      value_of_earliest = value;
     }
   }
   return earliest;

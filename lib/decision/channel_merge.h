@@ -44,17 +44,19 @@ struct Opportunity {
 // channel to use each on, and one rejection for each treatment that no channel allows: that of the
 // channel on which it came furthest; where contact policies keep it back on several, of the one on
 // which they allow it first; else of the first one. Writes the rejections of `candidates`, `policy`
-// and `scored`, the scored, and which models failed. `formula` is that of the priority; nullptr:
-// the strategy has none. REQUIRES: the channels of `result` were made for `context`.
+// and `scored`, the scored, and which models failed. `computed` has what formulas of the strategy
+// say. REQUIRES: the channels of `result` were made for `context`.
 void MergeChannels(const strategy::Strategy& strategy, const context::DecisionContext& context,
-                   arbitration::PriorityFormula* formula, PipelineResult& result);
+                   const arbitration::Computed& computed, PipelineResult& result);
 
 // What contact policies allow first if nothing else happens until then: of those at the same time
-// the one of the highest value, then the first by name. Only what a place of the request takes,
-// what is still valid then, and what is not a fallback only. nullopt: there is nothing, or telling
-// it would tell a protected time zone. REQUIRES: as for MergeChannels.
+// the one of the highest value (one that is computed, by `worth`, as it is now; where it can't be
+// told 0), then the first by name. Only what a place of the request takes, what is still valid
+// then, and what is not a fallback only. nullopt: there is nothing, or telling it would tell a
+// protected time zone. REQUIRES: as for MergeChannels.
 std::optional<Opportunity> FindEarliest(const strategy::Strategy& strategy,
                                         const context::DecisionContext& context,
+                                        arbitration::WorthSource* worth,
                                         const PipelineResult& result);
 
 }  // namespace attune::decision

@@ -102,6 +102,22 @@ void PutStandings(const strategy::Strategy& strategy, const PipelineResult& resu
   });
 }
 
+// What the scored treatments are worth and cost, where the strategy computes that of any of them.
+void PutWorths(const strategy::Strategy& strategy, const PipelineResult& result,
+               EventWriter& writer) {
+  const policy::Formulas& formulas = strategy.engagement.formulas();
+  if (formulas.computes_values) {
+    writer.Field(Pb::kValueFieldNumber, [&](std::string& out) {
+      for (const arbitration::Worth& worth : result.arbitration.worth) PutFixed(out, worth.value);
+    });
+  }
+  if (formulas.computes_costs) {
+    writer.Field(Pb::kCostFieldNumber, [&](std::string& out) {
+      for (const arbitration::Worth& worth : result.arbitration.worth) PutFixed(out, worth.cost);
+    });
+  }
+}
+
 }  // namespace
 
 void EncodeEvent(const strategy::Strategy& strategy, const context::DecisionContext& context,
@@ -180,6 +196,7 @@ void EncodeEvent(const strategy::Strategy& strategy, const context::DecisionCont
   PutChannels(strategy, context, result, writer);
   PutPlacements(strategy, context, result, writer, event);
   PutStandings(strategy, result, writer);
+  PutWorths(strategy, result, writer);
 }
 
 }  // namespace attune::decision

@@ -49,7 +49,7 @@ void RunOpenChannels(const StageInput& input, const context::DecisionContext& co
     RunChannel(input, stages.context, timer, stages.candidates, stages.policy, stages.scored,
                result.failed_before);
   }
-  MergeChannels(input.strategy, context, computed.priority, result);
+  MergeChannels(input.strategy, context, computed, result);
 }
 
 // Formulas are evaluated on every channel after its policies told what they found.
@@ -113,7 +113,7 @@ void RunPipeline(const strategy::Strategy& strategy, const stops::StopSet& stops
   NoteWhatFormulasFound(strategy.engagement, result);
   if (context.is_channel_open() &&
       (result.arbitration.ranked.empty() || result.arbitration.is_fallback)) {
-    result.earliest = FindEarliest(strategy, context, result);
+    result.earliest = FindEarliest(strategy, context, computed.worth, result);
   }
   result.rejected_counts.Clear();
   result.ForEachRejection([&](const candidates::Rejection& rejection) {

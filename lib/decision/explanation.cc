@@ -303,6 +303,8 @@ std::string Detail(const strategy::Strategy& strategy, const context::DecisionCo
       return "its model can't be evaluated";
     case Reason::kPriorityError:
       return "the formula of the priority can't be evaluated";
+    case Reason::kValueError:
+      return "its value or its cost can't be computed";
     default:
       return "";  // told by who said it, or with a number
   }
@@ -454,9 +456,12 @@ std::optional<int64_t> RejectionExplainer::allowed_from_ms() const {
   return by_contact_policy() && tells_time_ ? contact_.allowed_from_ms : std::nullopt;
 }
 
-void ExplainRanked(const strategy::Strategy& strategy, const context::DecisionContext& asked,
-                   const Decision& decision, const arbitration::RankedTreatment& ranked,
-                   absl::FunctionRef<void(std::string_view)> visit) {
+namespace {
+
+// What moved the propensity: see ExplainRanked.
+void ExplainPropensity(const strategy::Strategy& strategy, const context::DecisionContext& asked,
+                       const Decision& decision, const arbitration::RankedTreatment& ranked,
+                       absl::FunctionRef<void(std::string_view)> visit) {
   const int slot = decision.result.SlotOf(ranked);
   const context::DecisionContext& context = decision.result.ContextOf(asked, slot);
   const catalog::Treatment& treatment =
@@ -494,6 +499,15 @@ void ExplainRanked(const strategy::Strategy& strategy, const context::DecisionCo
     visit(reason);
   }
   if (contributions.empty()) visit("nothing moves it from the model's base rate");
+}
+
+}  // namespace
+
+void ExplainRanked(const strategy::Strategy& strategy, const context::DecisionContext& asked,
+                   const Decision& decision, const arbitration::RankedTreatment& ranked,
+                   absl::FunctionRef<void(std::string_view)> visit) {
+  ExplainPropensity(strategy, asked, decision, ranked, visit);
+  ExplainWorth(strategy, decision, ranked, visit);
 }
 
 }  // namespace attune::decision

@@ -101,7 +101,8 @@ class RejectionExplainer {
 // link function, all terms on one input together; of a formula only what it looked at is told.
 // Values of protected features are not printed, nor is how much they move. At most kMaxReasons, and
 // at least one: when nothing moved it, that is the reason. Of a model that nobody can look into it
-// is told what it answered; where on_error of a model was used, that comes first, as one more.
+// is told what it answered; where on_error of a model was used, that comes first, as one more. How
+// a value and a cost that were computed came about is told last, as ExplainWorth does.
 void ExplainRanked(const strategy::Strategy& strategy, const context::DecisionContext& asked,
                    const Decision& decision, const arbitration::RankedTreatment& ranked,
                    absl::FunctionRef<void(std::string_view)> visit);

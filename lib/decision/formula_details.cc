@@ -6,12 +6,18 @@
 #include "lib/base/absl_strings.h"
 #include "lib/base/text.h"
 #include "lib/decision/formula_values.h"
+#include "lib/decision/number_text.h"
 #include "lib/policy/formula_explanation.h"
 
 namespace attune::decision {
 namespace {
 
 using candidates::Reason;
+
+// The expression as written; empty when it looks at something protected.
+std::string ShownExpression(const policy::EngagementRules& rules, const policy::Formula& formula) {
+  return formula.hides ? "" : std::string(rules.rule_set()->text(formula.id));
+}
 
 // Tells about one rejection. Lives for one call.
 class DetailWriter {
@@ -29,8 +35,14 @@ class DetailWriter {
   std::string OfScore() const;
   std::string OfPriority() const;
   std::string OfContent() const;
+  std::string OfWorth() const;
 
  private:
+  // Whether it is this formula, of a value or a cost, that can't be used; -1: there is none.
+  bool FailsAsMoney(int formula) const {
+    return formula >= 0 &&
+           !MoneyOf(state_.Evaluate(formulas_.all[static_cast<size_t>(formula)], treatment_));
+  }
   const catalog::Treatment& treatment() const {
     return strategy_.catalog.treatments[static_cast<size_t>(treatment_)];
   }
@@ -64,14 +76,29 @@ std::string DetailWriter::OfPriority() const {
   if (found == scored.end() || formulas_.priority < 0) return "";
   const size_t weight = static_cast<size_t>(slot_) * strategy_.catalog.groups.size() +
                         static_cast<size_t>(treatment().group);
+  const arbitration::Worth worth = decision_.result.arbitration.WorthOf(
+      treatment(), static_cast<size_t>(found - scored.begin()));
   // From here on the formula is evaluated with these.
   state_.EvaluatorFor(
       treatment_, TermValuesOf({.propensity = found->propensity,
                                 .context_weight = decision_.result.arbitration.group_weight[weight],
-                                .value = treatment().value,
+                                .value = worth.value,
                                 .lever = treatment().lever,
-                                .cost = treatment().cost}));
+                                .cost = worth.cost}));
   return WhatHappened("the formula of the priority ", formulas_.priority);
+}
+
+std::string DetailWriter::OfWorth() const {
+  const policy::ComputedWorth computed = formulas_.WorthOf(treatment_);
+  const bool is_value = FailsAsMoney(computed.value);
+  const int formula = is_value ? computed.value : computed.cost;
+  if (!is_value && !FailsAsMoney(formula)) return "";
+  const std::string expression =
+      ShownExpression(strategy_.engagement, formulas_.all[static_cast<size_t>(formula)]);
+  const std::string what = absl::StrCat("the ", is_value ? "value " : "cost ",
+                                        expression.empty() ? "" : Quoted(expression) + " ");
+  return absl::StrCat(WhatHappened(what, formula), "; it must be 0 to ",
+                      FourDigits(catalog::kMaxMoney));
 }
 
 std::string DetailWriter::OfContent() const {
@@ -93,6 +120,13 @@ std::string DetailWriter::OfContent() const {
   return WhatHappened(what, field->formula);
 }
 
+// What a formula of a ranked treatment looked at: "customer.lines = 2 (default)".
+std::string SeenText(const policy::RuleValue& seen) {
+  return absl::StrCat(ToAbsl(seen.name), " = ",
+                      seen.is_protected ? "(protected)" : ToAbsl(seen.text),
+                      seen.is_default ? " (default)" : "");
+}
+
 }  // namespace
 
 std::string FormulaDetail(const strategy::Strategy& strategy, const context::DecisionContext& asked,
@@ -106,6 +140,8 @@ std::string FormulaDetail(const strategy::Strategy& strategy, const context::Dec
       return writer.OfPriority();
     case Reason::kContentError:
       return writer.OfContent();
+    case Reason::kValueError:
+      return writer.OfWorth();
     default:
       return "";
   }
@@ -118,19 +154,49 @@ bool ExplainFormulaModel(const strategy::Strategy& strategy, const Decision& dec
   const int formula = strategy.models.models[static_cast<size_t>(model)].formula;
   if (formula < 0) return false;
   size_t told = 0;
-  std::string reason;
   const int slot = decision.result.SlotOf(ranked);
   policy::ForEachSeen(strategy.engagement, decision.result.PolicyOf(slot).engagement,
                       strategy.engagement.formulas().all[static_cast<size_t>(formula)],
                       ranked.treatment, [&](const policy::RuleValue& seen) {
-                        if (told++ >= max) return;
-                        reason = absl::StrCat(ToAbsl(seen.name), " = ",
-                                              seen.is_protected ? "(protected)" : ToAbsl(seen.text),
-                                              seen.is_default ? " (default)" : "");
-                        visit(reason);
+                        if (told++ < max) visit(SeenText(seen));
                       });
   if (told == 0) visit("the formula of its model looks at nothing");
   return true;
+}
+
+void ExplainWorth(const strategy::Strategy& strategy, const Decision& decision,
+                  const arbitration::RankedTreatment& ranked,
+                  absl::FunctionRef<void(std::string_view)> visit) {
+  const policy::EngagementRules& rules = strategy.engagement;
+  const policy::ComputedWorth computed = rules.formulas().WorthOf(ranked.treatment);
+  const arbitration::Worth worth = decision.result.arbitration.WorthOf(
+      strategy.catalog.treatments[static_cast<size_t>(ranked.treatment)],
+      static_cast<size_t>(ranked.scored));
+  const policy::EngagementState& state =
+      decision.result.PolicyOf(decision.result.SlotOf(ranked)).engagement;
+  const auto explain = [&](const char* what, int index, double money) {
+    if (index < 0) return;
+    const policy::Formula& formula = rules.formulas().all[static_cast<size_t>(index)];
+    const std::optional<double> came_to = MoneyOf(state.Evaluate(formula, ranked.treatment));
+    const std::string expression = ShownExpression(rules, formula);
+    std::string reason = absl::StrCat(what, FourDigits(money));
+    if (came_to == money) {
+      absl::StrAppend(&reason, expression.empty() ? " by a formula" : " is ", expression);
+    } else {
+      absl::StrAppend(&reason, ", for not all can be computed", expression.empty() ? "" : ": ",
+                      expression);
+    }
+    const char* separator = "; ";
+    policy::ForEachSeen(rules, state, formula, ranked.treatment,
+                        [&](const policy::RuleValue& seen) {
+                          absl::StrAppend(&reason, separator, SeenText(seen));
+                          separator = ", ";
+                        });
+    Shorten(reason, kMaxWorthBytes);
+    visit(reason);
+  };
+  explain("value ", computed.value, worth.value);
+  explain("cost ", computed.cost, worth.cost);
 }
 
 }  // namespace attune::decision

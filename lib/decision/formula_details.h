@@ -27,6 +27,18 @@ bool ExplainFormulaModel(const strategy::Strategy& strategy, const Decision& dec
                          const arbitration::RankedTreatment& ranked, size_t max,
                          absl::FunctionRef<void(std::string_view)> visit);
 
+// Most bytes that are told of one value or cost.
+inline constexpr size_t kMaxWorthBytes = 1024;
+
+// Calls `visit` with how the value of the ranked treatment came about, if it was computed, and then
+// with the same of its cost: "value 120 is customer.monthly_charges * 12.0;
+// customer.monthly_charges = 10". Of what must be shown, or is a fallback, and has neither because
+// one of them can't be computed: "value 0, for not all can be computed: ...". Values of protected
+// features are not printed, nor is an expression that looks at one. REQUIRES: as above.
+void ExplainWorth(const strategy::Strategy& strategy, const Decision& decision,
+                  const arbitration::RankedTreatment& ranked,
+                  absl::FunctionRef<void(std::string_view)> visit);
+
 }  // namespace attune::decision
 
 #endif  // ATTUNE_LIB_DECISION_FORMULA_DETAILS_H_

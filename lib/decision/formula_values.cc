@@ -24,6 +24,13 @@ policy::PriorityTermValues TermValuesOf(const arbitration::Terms& terms) {
   return {terms.propensity, terms.context_weight, terms.value, terms.lever, terms.cost};
 }
 
+std::optional<double> MoneyOf(const expression::Value& value) {
+  const std::optional<double> money = policy::NumberOf(value);
+  // NaN is not within either.
+  const bool is_within = money && *money >= 0 && *money <= catalog::kMaxMoney;
+  return is_within ? money : std::nullopt;
+}
+
 std::optional<double> ModelFormulas::Evaluate(int formula, int treatment) {
   return policy::NumberOf(state_.Evaluate(formulas_.all[static_cast<size_t>(formula)], treatment));
 }
@@ -42,6 +49,21 @@ std::optional<double> FormulaValues::Evaluate(int treatment, int slot,
   const std::optional<double> priority = policy::NumberOf(
       StateOf(slot).EvaluatorFor(treatment, TermValuesOf(terms)).Evaluate(formula.id));
   return priority && std::isfinite(*priority) ? priority : std::nullopt;
+}
+
+std::optional<double> FormulaValues::MoneyBy(int formula, int treatment, int slot) const {
+  return MoneyOf(StateOf(slot).Evaluate(formulas_.all[static_cast<size_t>(formula)], treatment));
+}
+
+std::optional<arbitration::Worth> FormulaValues::WorthOf(int treatment, int slot) {
+  const catalog::Treatment& written = catalog_.treatments[static_cast<size_t>(treatment)];
+  const policy::ComputedWorth computed = formulas_.WorthOf(treatment);
+  std::optional<double> value = written.value;
+  std::optional<double> cost = written.cost;
+  if (computed.value >= 0) value = MoneyBy(computed.value, treatment, slot);
+  if (computed.cost >= 0) cost = MoneyBy(computed.cost, treatment, slot);
+  if (!value || !cost) return std::nullopt;
+  return arbitration::Worth{*value, *cost};
 }
 
 bool FormulaValues::ComputeText(const policy::ComputedField& field, int slot,

@@ -75,14 +75,17 @@ class ModelFormulas final : public scoring::FormulaSource {
 
 // The other formulas of a strategy in one decision, as arbitration asks for them: evaluated on the
 // values that the rules saw on the channel of the slot. Cheap to make. Not thread-safe.
-class FormulaValues final : public arbitration::PriorityFormula, public arbitration::ContentSource {
+class FormulaValues final : public arbitration::PriorityFormula,
+                            public arbitration::ContentSource,
+                            public arbitration::WorthSource {
  public:
   // `asked` is the context of the decision. `content`: where Compute keeps what it computed.
   // REQUIRES: when the strategy has formulas, the policies of `result` have been applied by the
   // time that one is evaluated; all outlive this object.
   FormulaValues(const strategy::Strategy& strategy, const context::DecisionContext& asked,
                 const PipelineResult& result, ComputedContent* content)
-      : formulas_(strategy.engagement.formulas()),
+      : catalog_(strategy.catalog),
+        formulas_(strategy.engagement.formulas()),
         asked_(asked),
         result_(result),
         content_(content) {}
@@ -90,11 +93,14 @@ class FormulaValues final : public arbitration::PriorityFormula, public arbitrat
   // What arbitration is to ask this object for: what the strategy has no formula for is nullptr.
   arbitration::Computed computed() {
     return {.priority = formulas_.priority < 0 ? nullptr : this,
-            .content = formulas_.fields.empty() ? nullptr : this};
+            .content = formulas_.fields.empty() ? nullptr : this,
+            .worth = formulas_.worth.empty() ? nullptr : this};
   }
 
   // Of the priority.
   std::optional<double> Evaluate(int treatment, int slot, const arbitration::Terms& terms) override;
+  // Of value and cost.
+  std::optional<arbitration::Worth> WorthOf(int treatment, int slot) override;
   // Of content.
   bool CanCompute(int treatment, int slot) override {
     return FailingField(treatment, slot) == nullptr;
@@ -106,6 +112,8 @@ class FormulaValues final : public arbitration::PriorityFormula, public arbitrat
 
  private:
   const policy::EngagementState& StateOf(int slot) const;
+  // What the formula with this index comes to as a value or a cost; nullopt: it can't be used.
+  std::optional<double> MoneyBy(int formula, int treatment, int slot) const;
   // The fields that are computed for the treatment on the channel of the slot.
   absl::Span<const policy::ComputedField> FieldsOf(int treatment, int slot) const;
   // Computes the text of the field; false: it can't be.
@@ -113,12 +121,16 @@ class FormulaValues final : public arbitration::PriorityFormula, public arbitrat
   // Where texts are computed; where there is content, in memory that is kept.
   std::string& scratch() { return content_ == nullptr ? text_ : content_->scratch(); }
 
+  const catalog::Catalog& catalog_;
   const policy::Formulas& formulas_;
   const context::DecisionContext& asked_;
   const PipelineResult& result_;
   ComputedContent* const content_;
   std::string text_;
 };
+
+// The value or the cost that a formula came to; nullopt: it is none, or not 0 … catalog::kMaxMoney.
+std::optional<double> MoneyOf(const expression::Value& value);
 
 // What the formula of the priority sees.
 policy::PriorityTermValues TermValuesOf(const arbitration::Terms& terms);

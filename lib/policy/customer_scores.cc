@@ -1,5 +1,6 @@
 #include "lib/policy/customer_scores.h"
 
+#include <array>
 #include <cmath>
 #include <limits>
 
@@ -10,6 +11,7 @@ namespace attune::policy {
 namespace {
 
 using expression::CallContext;
+using expression::ErrorCode;
 using expression::Value;
 
 const EngagementState& HostOf(CallContext& context) {
@@ -22,7 +24,40 @@ Value TierBody(CallContext& context, const void*, const Value* args, size_t) {
   return HostOf(context).Tier(args);
 }
 
+// By index of a score: what its variable hands to the bodies below.
+constexpr std::array<int, kMaxScores> kScoreIndexes = [] {
+  std::array<int, kMaxScores> indexes{};
+  for (int i = 0; i < kMaxScores; ++i) indexes[static_cast<size_t>(i)] = i;
+  return indexes;
+}();
+
+Value DecisionScoreBody(CallContext& context, const void* score) {
+  return HostOf(context).Predicted(*static_cast<const int*>(score));
+}
+Value EvaluatorScoreBody(CallContext& context, const void* score) {
+  const auto& evaluator = *static_cast<const ScoreEvaluator*>(context.host());
+  return evaluator.Predicted(*static_cast<const int*>(score));
+}
+
 }  // namespace
+
+void DeclarePredictedScore(expression::Environment& environment, std::string_view path, int score,
+                           ScoreHost host) {
+  environment
+      .AddLazyVariable(path, expression::SimpleType(expression::TypeKind::kDouble),
+                       expression::Scope::kDecision,
+                       host == ScoreHost::kDecision ? DecisionScoreBody : EvaluatorScoreBody,
+                       &kScoreIndexes[static_cast<size_t>(score)])
+      .IgnoreError();
+}
+
+Value PredictedScore(ScorePredictor* predictor, int score, absl::Span<const ValueRef> features) {
+  const double value = predictor == nullptr ? std::numeric_limits<double>::quiet_NaN()
+                                            : predictor->Predict(score, features);
+  return std::isfinite(value)
+             ? Value::Double(value)
+             : Value::Error(ErrorCode::kInvalidArgument, "the model gives no score");
+}
 
 int CustomerScores::IndexOf(std::string_view name) const {
   for (size_t i = 0; i < scores.size(); ++i) {
@@ -43,10 +78,14 @@ void AddScoreFunctions(expression::Environment& environment) {
 
 ScoreEvaluator::ScoreEvaluator(const CustomerScores& scores)
     : used_(scores.rule_set->UsedSlots(expression::Scope::kDecision)),
+      predictor_(scores.models == nullptr ? nullptr : scores.models->MakePredictor()),
       evaluator_(*scores.rule_set),
-      values_(scores.scores.size()) {}
+      values_(scores.scores.size()) {
+  evaluator_.set_host(this);
+}
 
 absl::Span<const double> ScoreEvaluator::Evaluate(absl::Span<const ValueRef> features) {
+  features_ = features;
   slots_.resize(features.size());
   for (const uint32_t slot : used_) slots_[slot] = ToExpression(features[slot]);
   evaluator_.StartDecision(slots_.data());

@@ -30,6 +30,27 @@ struct CustomerScore {
   bool is_protected = false;
 };
 
+// Predicts the scores that models give, of one customer after the other. Not thread-safe.
+class ScorePredictor {
+ public:
+  virtual ~ScorePredictor() = default;
+
+  // The score with this index of a customer with these features, one per declared feature; NaN
+  // where the model fails, and it may be infinite. Allocates nothing once it is warm. REQUIRES: a
+  // model gives the score.
+  virtual double Predict(int score, absl::Span<const ValueRef> features) = 0;
+};
+
+// The models that give scores of a strategy, implemented where models are known. Immutable,
+// thread-safe.
+class ScoreModels {
+ public:
+  virtual ~ScoreModels() = default;
+
+  // What it returns may outlive this object, but not the strategy.
+  virtual std::unique_ptr<ScorePredictor> MakePredictor() const = 0;
+};
+
 // The scores of a strategy, compiled for customers who are looked at outside of a decision.
 // Immutable once built, thread-safe.
 struct CustomerScores {
@@ -40,6 +61,10 @@ struct CustomerScores {
   // A hash of all that a score is computed from but the customer: with the same one, the same
   // features have the same scores.
   std::string fingerprint;
+  // What predicts those that models give; null when formulas give all.
+  std::shared_ptr<const ScoreModels> models;
+  // The features that these models look at, ascending, each once.
+  std::vector<int> model_features;
 
   // -1 when there is none of that name.
   int IndexOf(std::string_view name) const;
@@ -54,6 +79,18 @@ inline constexpr std::string_view kPercentileFunction = "percentile_of_score";
 inline constexpr std::string_view kTierFunction = "tier_of_score";
 void AddScoreFunctions(expression::Environment& environment);
 
+// Who computes the scores: an EngagementState in a decision, or a ScoreEvaluator.
+enum class ScoreHost { kDecision, kEvaluator };
+
+// Declares the value of the score with this index, which a model gives. REQUIRES:
+// 0 <= score < kMaxScores.
+void DeclarePredictedScore(expression::Environment& environment, std::string_view path, int score,
+                           ScoreHost host);
+
+// The prediction as expressions see it: an error when there is none.
+expression::Value PredictedScore(ScorePredictor* predictor, int score,
+                                 absl::Span<const ValueRef> features);
+
 // Computes all scores of one customer after the other. Not thread-safe.
 class ScoreEvaluator {
  public:
@@ -66,8 +103,15 @@ class ScoreEvaluator {
   // fails or comes to no finite number. Valid until the next call.
   absl::Span<const double> Evaluate(absl::Span<const ValueRef> features);
 
+  // What the variable of a score that a model gives is, while the others are computed.
+  expression::Value Predicted(int score) const {
+    return PredictedScore(predictor_.get(), score, features_);
+  }
+
  private:
-  const std::vector<uint32_t> used_;  // slots that any formula looks at
+  const std::vector<uint32_t> used_;                 // slots that any formula looks at
+  const std::unique_ptr<ScorePredictor> predictor_;  // null: formulas give all
+  absl::Span<const ValueRef> features_;              // of the customer at hand
   expression::Evaluator evaluator_;
   std::vector<expression::Value> slots_;
   std::vector<double> values_;

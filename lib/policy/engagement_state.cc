@@ -36,6 +36,8 @@ void EngagementState::Reset(const EngagementInput& input, InteractionHistory& hi
   if (rule_set_ != input.rules.rule_set()) {
     rule_set_ = input.rules.rule_set();
     evaluator_ = std::make_unique<expression::Evaluator>(*rule_set_);
+    const auto& models = input.rules.scores().models;
+    predictor_ = models == nullptr ? nullptr : models->MakePredictor();
     other_evaluator_ = nullptr;
     slots_.assign(input.rules.decision_slots(), Value());
     slots_[DecisionSlots::kAllHistory] = HistoryPart(Scope::kAll, false);

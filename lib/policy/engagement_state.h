@@ -88,6 +88,10 @@ class EngagementState {
   expression::Value LocalTime() const;
   expression::Value Percentile(const expression::Value* args) const;
   expression::Value Tier(const expression::Value* args) const;
+  // The value of the score with this index, which a model gives.
+  expression::Value Predicted(int score) const {
+    return PredictedScore(predictor_.get(), score, features_);
+  }
 
  private:
   void FillSlots(const EngagementInput& input);
@@ -114,6 +118,7 @@ class EngagementState {
   // Shared, so that another strategy's rules can't be taken for these.
   std::shared_ptr<const expression::RuleSet> rule_set_;
   std::unique_ptr<expression::Evaluator> evaluator_;
+  std::unique_ptr<ScorePredictor> predictor_;  // null: no model gives a score
   std::vector<expression::Value> slots_;
   // Of WouldHold: made when it is first asked for.
   mutable std::unique_ptr<expression::Evaluator> other_evaluator_;

@@ -37,13 +37,28 @@ struct ComputedField {
   int formula = 0;  // index into Formulas::all
 };
 
+// What of the value and the cost of a treatment is computed in each decision: indexes into
+// Formulas::all; -1: it is written in the strategy.
+struct ComputedWorth {
+  int value = -1;
+  int cost = -1;
+};
+
 // What a strategy computes beside its rules. Immutable once built, thread-safe.
 struct Formulas {
   std::vector<Formula> all;
   std::vector<int> of_model;  // by model of the strategy: index into `all`; -1: it is no formula
   int priority = -1;          // index into `all`; -1: the strategy has none
   std::vector<ComputedField> fields;  // ascending by treatment, then channel, then name
+  std::vector<ComputedWorth> worth;   // by treatment; empty: nobody's value or cost is computed
+  // Is the value of any treatment computed? Is a cost?
+  bool computes_values = false;
+  bool computes_costs = false;
 
+  // What of the worth of this treatment is computed.
+  ComputedWorth WorthOf(int treatment) const {
+    return worth.empty() ? ComputedWorth() : worth[static_cast<size_t>(treatment)];
+  }
   // The fields that are computed for this treatment on this channel.
   absl::Span<const ComputedField> FieldsOf(int treatment, int channel) const;
 };

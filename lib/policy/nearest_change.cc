@@ -119,14 +119,23 @@ Change NearestChange::ValueFor(const Findings& findings, const Finding& finding,
 bool NearestChange::ReachesBeyondRules(absl::Span<const Input> inputs) const {
   const int zone = state_.contact().clock().feature;
   return std::any_of(inputs.begin(), inputs.end(), [&](const Input& input) {
-    if (input.lazy != nullptr) return true;  // the customer's clock
+    if (input.lazy != nullptr) return true;  // the customer's clock, a score that a model gives
     if (IsHistory(input)) return CountsContacts();
     if (input.scope == expression::Scope::kCandidate) {
       return input.slot == CandidateSlots::kName || input.slot == CandidateSlots::kGroup;
     }
     return input.slot <= DecisionSlots::kTime ||
-           (zone >= 0 && input.slot == DecisionSlots::kFirstFeature + static_cast<uint32_t>(zone));
+           (zone >= 0 &&
+            input.slot == DecisionSlots::kFirstFeature + static_cast<uint32_t>(zone)) ||
+           MovesModels(input);
   });
+}
+
+bool NearestChange::MovesModels(const Input& input) const {
+  const std::vector<int>& features = rules_.scores().model_features;
+  return input.slot >= DecisionSlots::kFirstFeature &&
+         std::binary_search(features.begin(), features.end(),
+                            static_cast<int>(input.slot - DecisionSlots::kFirstFeature));
 }
 
 bool NearestChange::CountsContacts() const {

@@ -48,6 +48,8 @@ class NearestChange {
   // Does anything beside the rules depend on these?
   bool ReachesBeyondRules(absl::Span<const expression::Input> inputs) const;
   bool CountsContacts() const;
+  // Does a model that gives a score look at it?
+  bool MovesModels(const expression::Input& input) const;
   // Is the part the only one that looks at what it would change, in all rules of the treatment?
   bool IsAlone(const RulePart& part) const;
   // A value that does where the part is not alone.

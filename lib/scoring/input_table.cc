@@ -183,6 +183,16 @@ bool InputTable::AddCategory(const Input& input, int index, std::string_view cat
   return true;
 }
 
+std::vector<Input> InputTable::Inputs() const {
+  std::vector<Input> inputs;
+  inputs.reserve(numeric_.size() + bucketised_.size() + categorical_.size() + multi_valued_.size());
+  for (const Number& number : numeric_) inputs.push_back(number.input);
+  for (const Bucketing& bucketing : bucketised_) inputs.push_back(bucketing.input);
+  for (const Vocabulary& vocabulary : categorical_) inputs.push_back(vocabulary.input);
+  for (const Vocabulary& vocabulary : multi_valued_) inputs.push_back(vocabulary.input);
+  return inputs;
+}
+
 int32_t InputTable::Lookup(const Vocabulary& vocabulary, const ValueRef& value) {
   if (!value.known() && vocabulary.when_unknown == WhenUnknown::kMissing) return 0;
   if (value.type() == ValueType::kBool) return vocabulary.of_bool[value.bool_value()];

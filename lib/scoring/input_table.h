@@ -96,6 +96,9 @@ class InputTable {
   // `category` is text: `true`, `12`, `fiber`; false when it can't be a value of the input's type.
   bool AddCategory(const Input& input, int index, std::string_view category, int32_t& number);
 
+  // All that was added, each input once for each way in which models see it.
+  std::vector<Input> Inputs() const;
+
   // Encodes one decision. REQUIRES: `features` has one value per declared feature.
   void Fill(const context::ContextSchema& schema, const context::DecisionContext& context,
             absl::Span<const ValueRef> features, InputFrame& frame) const;

@@ -279,6 +279,11 @@ void LinearModel::Predict(const InputFrame& frame, absl::Span<const int> treatme
   }
 }
 
+double LinearModel::PredictValue(const InputFrame& frame, ModelScratch& /*scratch*/) const {
+  const double sum = SharedSum(frame);
+  return link_ == pb::LINK_LOGISTIC ? 1.0 / (1.0 + std::exp(-sum)) : sum;
+}
+
 std::vector<Contribution> LinearModel::Explain(const InputFrame& frame, int treatment) const {
   std::vector<Contribution> contributions;
   for (const NumericTerm& term : numeric_) {

@@ -25,6 +25,8 @@ class LinearModel : public Model {
   void Predict(const InputFrame& frame, absl::Span<const int> treatments,
                absl::Span<double> propensity, ModelScratch& scratch) const override;
   std::vector<Contribution> Explain(const InputFrame& frame, int treatment) const override;
+  double PredictValue(const InputFrame& frame, ModelScratch& scratch) const override;
+  bool LooksAtTreatment() const override { return !of_treatment_.empty(); }
 
  private:
   class Builder;

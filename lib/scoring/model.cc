@@ -1,6 +1,18 @@
 #include "lib/scoring/model.h"
 
+#include <limits>
+
 namespace attune::scoring {
+
+double Model::PredictValue(const InputFrame& frame, ModelScratch& scratch) const {
+  constexpr int kAnyTreatment = 0;
+  double value = std::numeric_limits<double>::quiet_NaN();
+  double deviation = kUnknownDeviation;
+  const ModelFailure failure =
+      PredictBatch({frame, absl::MakeConstSpan(&kAnyTreatment, 1)},
+                   {absl::MakeSpan(&value, 1), absl::MakeSpan(&deviation, 1)}, scratch);
+  return failure == ModelFailure::kNone ? value : std::numeric_limits<double>::quiet_NaN();
+}
 
 std::string_view ModelFailureName(ModelFailure failure) {
   switch (failure) {

@@ -102,6 +102,14 @@ class Model {
   virtual std::string Noun() const { return ""; }
   // The failure as the end of a sentence: "answered with an error".
   virtual std::string FailureText(ModelFailure failure) const;
+  // What it predicts where that is no propensity but a score of the customer: for any treatment,
+  // and not cut to 0 … 1. NaN where it fails; may be infinite. Allocates nothing once `scratch` is
+  // warm. REQUIRES: as Predict; it does not look at treatments.
+  virtual double PredictValue(const InputFrame& frame, ModelScratch& scratch) const;
+  // Whether it may predict something else for another treatment. Not told by models that are
+  // formulas.
+  virtual bool LooksAtTreatment() const { return false; }
+
   // Whether predicting waits for another process.
   virtual bool Waits() const { return false; }
 };

@@ -35,6 +35,7 @@ class PluginModel : public Model {
                absl::Span<double> propensity, ModelScratch& scratch) const override;
   // Nothing: the library does not tell.
   std::vector<Contribution> Explain(const InputFrame& frame, int treatment) const override;
+  bool LooksAtTreatment() const override { return columns_.of_treatment(); }
   std::string Noun() const override;
 
  private:

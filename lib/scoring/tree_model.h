@@ -36,6 +36,7 @@ class TreeModel : public Model {
   void Predict(const InputFrame& frame, absl::Span<const int> treatments,
                absl::Span<double> propensity, ModelScratch& scratch) const override;
   std::vector<Contribution> Explain(const InputFrame& frame, int treatment) const override;
+  bool LooksAtTreatment() const override { return columns_.of_treatment(); }
 
  private:
   class Builder;

@@ -7,6 +7,7 @@
 #include "lib/policy/engagement_rules.h"
 #include "lib/strategy/checker_base.h"
 #include "lib/strategy/literal.h"
+#include "lib/strategy/score_models.h"
 
 namespace attune::strategy {
 namespace {
@@ -27,6 +28,7 @@ class EngagementChecker : public CheckerBase {
   void CheckRuleName(const v1::Rule& rule, const std::string& path);
   void CheckDerived();
   void CheckScores();
+  void CheckModelOfScore(const v1::Score& score, const std::string& path, const NameIndex& models);
   void CheckTiers(const v1::Score& score, const std::string& path);
   void CheckReservedNames();
   void CheckAttributes(const v1::Treatment& treatment, const std::string& path);
@@ -107,12 +109,33 @@ void EngagementChecker::CheckDerived() {
 
 void EngagementChecker::CheckScores() {
   CheckNames(file_.scores(), "scores", "score", policy::kMaxScores);
+  NameIndex models;
+  for (int i = 0; i < file_.models_size(); ++i) models.try_emplace(file_.models(i).name(), i);
   for (int i = 0; i < file_.scores_size(); ++i) {
     const std::string path = Element("scores", i);
-    if (file_.scores(i).value().empty() && IsUsable(path, "score", "value")) {
-      Report(Field(path, "value"), "value needs a formula");
+    if (source_.Has(Field(path, "model"))) {
+      CheckModelOfScore(file_.scores(i), path, models);
+    } else if (const std::string value = Field(path, "value"); source_.HasUnflawed(value)) {
+      if (file_.scores(i).value().empty()) Report(value, "value needs a formula");
+    } else if (!source_.Has(value) && !source_.HasFlawed(path)) {
+      Report(value, "a score needs a value, which is a formula, or a model");
     }
     CheckTiers(file_.scores(i), path);
+  }
+}
+
+void EngagementChecker::CheckModelOfScore(const v1::Score& score, const std::string& path,
+                                          const NameIndex& models) {
+  const std::string field = Field(path, "model");
+  if (source_.Has(Field(path, "value"))) {
+    Report(field, "a score has either value, a formula, or model");
+  }
+  CheckReference(path, "score", "model", score.model(), models);
+  const auto found = models.find(score.model());
+  if (found != models.end() && !MayGiveScores(file_.models(found->second))) {
+    Report(field, absl::StrCat("the model ", Quoted(score.model()),
+                               " is remote, and is asked within decisions only; a score needs a "
+                               "formula, a file, what is stored, or a plugin"));
   }
 }
 

@@ -41,7 +41,12 @@ struct Formula {
   std::string name;
   const std::string* text = nullptr;
   std::string path;  // of the text in the file
-  int score = -1;    // its index; of a derived value -1
+  int score = -1;    // its index in the file; of a derived value -1
+  // Of a score that a model gives: where that stands in the file; else empty. The text is that of
+  // the model, if it is a formula.
+  std::string model_path;
+  int model = -1;  // the index of the model, if it is none
+  std::string model_hash;
   Progress progress = Progress::kNotSeen;
   bool defined = false;
   // What it names that doesn't belong to the customer, first; empty: nothing.
@@ -80,8 +85,9 @@ size_t OffsetOf(std::string_view text, const SourceLocation& location) {
 // Compiles the rules of one file. Not thread-safe.
 class Compiler {
  public:
-  Compiler(const v1::Strategy& file, const Strategy& strategy, ReportExpression report)
-      : file_(file), strategy_(strategy), report_(report) {}
+  Compiler(const v1::Strategy& file, const Strategy& strategy, ReportExpression report,
+           const LoadScoreModel& load)
+      : file_(file), strategy_(strategy), report_(report), load_(load) {}
 
   EngagementRules Compile();
 
@@ -95,6 +101,14 @@ class Compiler {
   void DefineFormula(int index);
   void ReportCycle(int index);
   void Define(int index, const std::vector<std::string>& names);
+  // The score is given by the model of that name.
+  void GiveByModel(const std::string& model, Formula& formula) const;
+  // Defines a score that a model gives which is no formula.
+  void DefinePredicted(int index);
+  // Reports that a score depends on something else than the customer.
+  void ReportForeign(const Formula& formula, const std::string& foreign);
+  // Why an expression of a score can't be compiled, if it can't.
+  void ReportScore(const Formula& formula, const IssueList& issues);
   // Defines where the customer stands by the score.
   void DefineStanding(const Formula& formula, bool is_protected);
   // What of these names doesn't belong to the customer; empty: all do.
@@ -131,6 +145,8 @@ class Compiler {
   const v1::Strategy& file_;
   const Strategy& strategy_;
   ReportExpression report_;
+  const LoadScoreModel& load_;
+  std::shared_ptr<ScoreModelSet> score_models_;  // null: no model gives a score
   EngagementRules::Parts parts_;
   std::shared_ptr<expression::Environment> environment_;
   std::unique_ptr<expression::RuleSetBuilder> builder_;
@@ -220,8 +236,25 @@ void Compiler::ListFormulas() {
     formula.text = &score.value();
     formula.path = Field(Element("scores", i), "value");
     formula.score = i;
+    if (score.model().empty()) continue;
+    formula.model_path = Field(Element("scores", i), "model");
+    GiveByModel(score.model(), formula);
   }
   if (file_.scores_size() > 0) policy::AddScoreFunctions(*environment_);
+}
+
+void Compiler::GiveByModel(const std::string& model, Formula& formula) const {
+  const auto found =
+      std::find_if(file_.models().begin(), file_.models().end(),
+                   [&](const v1::ModelReference& reference) { return reference.name() == model; });
+  if (found == file_.models().end()) return;  // reported
+  const auto index = static_cast<int>(found - file_.models().begin());
+  if (found->formula().empty()) {
+    formula.model = index;
+  } else {
+    formula.text = &found->formula();
+    formula.path = Field(Element("models", index), "formula");
+  }
 }
 
 int Compiler::FormulaOf(std::string_view name) const {
@@ -300,16 +333,13 @@ std::string Compiler::ForeignOf(const std::vector<std::string>& names) const {
 
 void Compiler::Define(int index, const std::vector<std::string>& names) {
   Formula& formula = formulas_[static_cast<size_t>(index)];
+  if (formula.model >= 0) return DefinePredicted(index);
   formula.foreign = ForeignOf(names);
   for (const std::string_view function : {policy::kPercentileFunction, policy::kTierFunction}) {
     if (absl::StrContains(*formula.text, ToAbsl(function))) formula.foreign = function;
   }
   if (formula.score >= 0 && !formula.foreign.empty()) {
-    const size_t at = formula.text->find(formula.foreign);
-    report_(formula.path, at == std::string::npos ? 0 : at, Issue::Severity::kError,
-            absl::StrCat("a score depends on the customer alone, but ", formula.foreign,
-                         " does not; it may use customer.<feature>, score.<name>.value, and "
-                         "derived values of these"));
+    ReportForeign(formula, formula.foreign);
     DeclareAsAnything(formula);
     return;
   }
@@ -318,11 +348,11 @@ void Compiler::Define(int index, const std::vector<std::string>& names) {
       formula.score < 0 ? nullptr : expression::SimpleType(expression::TypeKind::kDouble);
   if (formula.text->empty() || environment_->FindVariable(formula.variable) != nullptr ||
       !builder_->Define(formula.variable, formula.name, *formula.text, Options(result), issues)) {
-    Report(formula.path, *formula.text, issues);
+    ReportScore(formula, issues);
     DeclareAsAnything(formula);
     return;
   }
-  Report(formula.path, *formula.text, issues);
+  ReportScore(formula, issues);
   formula.defined = true;
   order_.push_back(index);
   const bool is_protected = IsAnyProtected(names);
@@ -335,6 +365,64 @@ void Compiler::Define(int index, const std::vector<std::string>& names) {
   parts_.derived.push_back({derived.name(), derived.description(),
                             ToString(environment_->FindVariable(formula.variable)->type),
                             is_protected});
+}
+
+void Compiler::ReportForeign(const Formula& formula, const std::string& foreign) {
+  if (!formula.model_path.empty()) {
+    report_(formula.model_path, 0, Issue::Severity::kError,
+            absl::StrCat("a score depends on the customer alone, but this model looks at ", foreign,
+                         "; a model that gives a score may look at customer.<feature>, but for "
+                         "timestamps"));
+    return;
+  }
+  const size_t at = formula.text->find(foreign);
+  report_(formula.path, at == std::string::npos ? 0 : at, Issue::Severity::kError,
+          absl::StrCat("a score depends on the customer alone, but ", foreign,
+                       " does not; it may use customer.<feature>, score.<name>.value, and "
+                       "derived values of these"));
+}
+
+void Compiler::ReportScore(const Formula& formula, const IssueList& issues) {
+  if (formula.model_path.empty()) return Report(formula.path, *formula.text, issues);
+  // What is wrong with the formula of a model is reported where it stands, once.
+  if (!issues.has_errors()) return;
+  report_(formula.model_path, 0, Issue::Severity::kError,
+          absl::StrCat("the formula of this model can't give a score: ",
+                       issues.issues().front().message));
+}
+
+void Compiler::DefinePredicted(int index) {
+  Formula& formula = formulas_[static_cast<size_t>(index)];
+  const scoring::InputNames names{strategy_.features, strategy_.context, strategy_.catalog};
+  std::optional<ScoreModel> model;
+  if (load_) model = load_(formula.model, names);
+  if (model) formula.foreign = ForeignInputOf(*model, names);
+  if (!formula.foreign.empty()) ReportForeign(formula, formula.foreign);
+  // Why there is no model is reported when it is loaded for treatments.
+  if (!model || !formula.foreign.empty()) return DeclareAsAnything(formula);
+  policy::CustomerScores& scores = parts_.scores;
+  const size_t score = scores.scores.size();
+  policy::DeclarePredictedScore(*environment_, formula.variable, static_cast<int>(score),
+                                policy::ScoreHost::kDecision);
+  bool is_protected = false;
+  for (const scoring::Input& input : model->inputs.Inputs()) {
+    is_protected |= strategy_.features[input.slot].is_protected;
+    scores.model_features.push_back(input.slot);
+  }
+  std::sort(scores.model_features.begin(), scores.model_features.end());
+  scores.model_features.erase(
+      std::unique(scores.model_features.begin(), scores.model_features.end()),
+      scores.model_features.end());
+  if (score_models_ == nullptr) {
+    score_models_ = std::make_shared<ScoreModelSet>(strategy_.context);
+    scores.models = score_models_;
+  }
+  formula.defined = true;
+  formula.model_hash = model->hash;
+  order_.push_back(index);
+  score_models_->Add(score, *std::move(model));
+  if (is_protected) protected_.insert(formula.variable);
+  DefineStanding(formula, is_protected);
 }
 
 void Compiler::DefineStanding(const Formula& formula, bool is_protected) {
@@ -381,9 +469,15 @@ void Compiler::CompileScores() {
   for (const int index : order_) {
     const Formula& formula = formulas_[static_cast<size_t>(index)];
     if (!formula.foreign.empty()) continue;
-    builder.Define(formula.variable, formula.name, *formula.text, options, none);
     PutBytes(hashed, formula.variable);
-    PutBytes(hashed, *formula.text);
+    if (formula.model >= 0) {
+      policy::DeclarePredictedScore(*environment, formula.variable, scores.IndexOf(formula.name),
+                                    policy::ScoreHost::kEvaluator);
+      PutBytes(hashed, formula.model_hash);
+    } else {
+      builder.Define(formula.variable, formula.name, *formula.text, options, none);
+      PutBytes(hashed, *formula.text);
+    }
   }
   for (const policy::CustomerScore& score : scores.scores) {
     builder.Add(score.name, ScoreVariable(score.name, "value"), options, none);
@@ -452,8 +546,8 @@ void Compiler::AddFormulas() {
 }  // namespace
 
 EngagementRules CompileEngagement(const v1::Strategy& file, const Strategy& strategy,
-                                  ReportExpression report) {
-  return Compiler(file, strategy, report).Compile();
+                                  ReportExpression report, const LoadScoreModel& load) {
+  return Compiler(file, strategy, report, load).Compile();
 }
 
 std::shared_ptr<expression::Environment> MakeEnvironment(const Strategy& strategy) {

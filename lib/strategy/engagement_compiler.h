@@ -10,6 +10,7 @@
 #include "lib/base/issue.h"
 #include "lib/expression/environment.h"
 #include "lib/policy/engagement_rules.h"
+#include "lib/strategy/score_models.h"
 #include "lib/strategy/strategy.h"
 
 namespace attune::strategy {
@@ -19,11 +20,12 @@ namespace attune::strategy {
 using ReportExpression = absl::FunctionRef<void(const std::string& path, size_t offset,
                                                 Issue::Severity severity, std::string message)>;
 
-// Compiles the rules and derived values of a file, given what else of it was compiled. Every
-// problem of every expression is reported; what has one is left out. REQUIRES: CheckStrategy
-// returned true.
+// Compiles the rules, derived values and scores of a file, given what else of it was compiled.
+// Every problem of every expression is reported; what has one is left out. REQUIRES: CheckStrategy
+// returned true; `strategy` stays where it is; `load` is not empty when a model that is no formula
+// gives a score.
 policy::EngagementRules CompileEngagement(const v1::Strategy& file, const Strategy& strategy,
-                                          ReportExpression report);
+                                          ReportExpression report, const LoadScoreModel& load);
 
 // Everything that expressions of the strategy may name, derived values included: to check an
 // expression against it. What is compiled with it can't be evaluated. The strategy must outlive it.

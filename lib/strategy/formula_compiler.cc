@@ -33,6 +33,12 @@ class FormulaCompiler {
   int Add(const std::string& path, const std::string& text, const Types& types);
   void AddContent(const v1::Treatment& treatment, const std::string& path);
   void AddField(const std::string& path, const std::string& text, policy::ComputedField field);
+  void AddWorth(const v1::Treatment& treatment, const std::string& path);
+  // The value or the cost of a treatment, which is computed when there is a text. -1 when there is
+  // none.
+  int AddMoney(const std::string& path, const std::string& text);
+  // Of what an answer shows.
+  void WarnWhereShown(const std::string& path, int formula);
 
   const v1::Strategy& file_;
   const Strategy& strategy_;
@@ -50,6 +56,7 @@ policy::Formulas FormulaCompiler::Compile() {
   }
   for (int i = 0; i < file_.treatments_size(); ++i) {
     AddContent(file_.treatments(i), Field(Element("treatments", i), "content"));
+    AddWorth(file_.treatments(i), Element("treatments", i));
   }
   std::sort(formulas_.fields.begin(), formulas_.fields.end(), [](const auto& a, const auto& b) {
     return std::tie(a.treatment, a.channel, a.name) < std::tie(b.treatment, b.channel, b.name);
@@ -94,11 +101,33 @@ void FormulaCompiler::AddField(const std::string& path, const std::string& text,
   field.formula = Add(path, text, shown_);
   // What is not declared was reported.
   if (field.formula < 0 || field.treatment < 0 || field.channel < 0) return;
-  if (formulas_.all[static_cast<size_t>(field.formula)].hides) {
-    target_.report(path, 0, Issue::Severity::kWarning,
-                   "this looks at something protected, and answers will show what it comes to");
-  }
+  WarnWhereShown(path, field.formula);
   formulas_.fields.push_back(std::move(field));
+}
+
+void FormulaCompiler::WarnWhereShown(const std::string& path, int formula) {
+  if (!formulas_.all[static_cast<size_t>(formula)].hides) return;
+  target_.report(path, 0, Issue::Severity::kWarning,
+                 "this looks at something protected, and answers will show what it comes to");
+}
+
+int FormulaCompiler::AddMoney(const std::string& path, const std::string& text) {
+  if (text.empty()) return -1;
+  const int formula = Add(Field(path, "computed"), text, number_);
+  if (formula >= 0) WarnWhereShown(Field(path, "computed"), formula);
+  return formula;
+}
+
+void FormulaCompiler::AddWorth(const v1::Treatment& treatment, const std::string& path) {
+  const policy::ComputedWorth worth = {
+      .value = AddMoney(Field(path, "value"), treatment.computed_value()),
+      .cost = AddMoney(Field(path, "cost"), treatment.computed_cost())};
+  const int index = strategy_.catalog.Find(treatment.name());
+  if (index < 0 || (worth.value < 0 && worth.cost < 0)) return;
+  formulas_.worth.resize(strategy_.catalog.treatments.size());
+  formulas_.worth[static_cast<size_t>(index)] = worth;
+  formulas_.computes_values |= worth.value >= 0;
+  formulas_.computes_costs |= worth.cost >= 0;
 }
 
 }  // namespace

@@ -32,9 +32,9 @@ struct FormulaTarget {
   expression::Environment& environment;
 };
 
-// Compiles the formulas of models, computed content and the formula of the priority. Every problem
-// is reported; what has one is left out. REQUIRES: all rules were compiled; nothing else is
-// afterwards, for the terms of the priority are known from then on.
+// Compiles the formulas of models, computed content, computed values and costs, and the formula of
+// the priority. Every problem is reported; what has one is left out. REQUIRES: all rules were
+// compiled; nothing else is afterwards, for the terms of the priority are known from then on.
 policy::Formulas CompileFormulas(const v1::Strategy& file, const Strategy& strategy,
                                  const FormulaTarget& target);
 

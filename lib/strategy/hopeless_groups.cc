@@ -103,13 +103,24 @@ class Analysis {
   static Situations SituationsOf(const catalog::Treatment& treatment) {
     return {treatment.channels, treatment.intents};
   }
-  double PriorityOf(const catalog::Treatment& treatment, double propensity, double weight) const {
+  double PriorityOf(const catalog::Treatment& treatment, const arbitration::Worth& worth,
+                    double propensity, double weight) const {
     return arbitration::PriorityOf({.propensity = propensity,
                                     .context_weight = weight,
-                                    .value = treatment.value,
+                                    .value = worth.value,
                                     .lever = treatment.lever,
-                                    .cost = treatment.cost},
+                                    .cost = worth.cost},
                                    strategy_.arbitration.without);
+  }
+  policy::ComputedWorth ComputedOf(size_t treatment) const {
+    return strategy_.engagement.formulas().WorthOf(static_cast<int>(treatment));
+  }
+  // The best that the treatment can be worth.
+  arbitration::Worth BestOf(size_t treatment) const {
+    const catalog::Treatment& written = strategy_.catalog.treatments[treatment];
+    const policy::ComputedWorth computed = ComputedOf(treatment);
+    return {.value = computed.value < 0 ? written.value : catalog::kMaxMoney,
+            .cost = computed.cost < 0 ? written.cost : 0.0};
   }
   bool IsAlwaysThere(int index) const;
   // Can the group be put on top by exploration when the greedy choice has this priority?
@@ -136,9 +147,10 @@ Analysis::Analysis(const Strategy& strategy)
         weights_[static_cast<size_t>(treatment.group)].RangeIn(SituationsOf(treatment));
     bounds.situations.channels |= treatment.channels;
     bounds.situations.intents |= treatment.intents;
-    bounds.highest = std::max(bounds.highest, PriorityOf(treatment, 1, weight.highest));
+    const arbitration::Worth best = BestOf(t);
+    bounds.highest = std::max(bounds.highest, PriorityOf(treatment, best, 1, weight.highest));
     bounds.must_show |= treatment.must_show;
-    bounds.has_value |= treatment.value > 0;
+    bounds.has_value |= best.value > 0;
     bounds.explored |= treatment.explored && !treatment.must_show;
     if (IsAlwaysThere(static_cast<int>(t))) always_there_.push_back(static_cast<int>(t));
   }
@@ -147,7 +159,9 @@ Analysis::Analysis(const Strategy& strategy)
 bool Analysis::IsAlwaysThere(int index) const {
   const catalog::Treatment& treatment = strategy_.catalog.treatments[static_cast<size_t>(index)];
   const catalog::Treatment unbounded;
-  return treatment.purpose < 0 && treatment.ramp < 0 &&
+  const policy::ComputedWorth computed = ComputedOf(static_cast<size_t>(index));
+  const bool may_fail = !treatment.must_show && (computed.value >= 0 || computed.cost >= 0);
+  return !may_fail && treatment.purpose < 0 && treatment.ramp < 0 &&
          treatment.valid_from_us == unbounded.valid_from_us &&
          treatment.valid_until_us == unbounded.valid_until_us &&
          strategy_.engagement.Holding(index).empty() && strategy_.contact.Holding(index).empty();
@@ -176,7 +190,7 @@ std::optional<double> Analysis::LowestOf(const catalog::Treatment& treatment,
                                          const Situations& situations) {
   const arbitration::Settings& settings = strategy_.arbitration;
   const Range weight = weights_[static_cast<size_t>(treatment.group)].RangeIn(situations);
-  const double lowest = PriorityOf(treatment, 0, weight.lowest);
+  const double lowest = PriorityOf(treatment, {treatment.value, treatment.cost}, 0, weight.lowest);
   if (treatment.must_show) return kInfinity;
   if (settings.min_propensity > 0 || lowest < settings.min_priority) return std::nullopt;
   return lowest;

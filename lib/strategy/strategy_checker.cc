@@ -61,6 +61,8 @@ class Checker : public CheckerBase {
   void CheckFields(const v1::Content& content, const std::string& path);
   void CheckComputed(const v1::Content& content, const std::string& path);
   void CheckFieldName(const std::string& name, const std::string& path);
+  // A field that is written `{computed: EXPRESSION}`, if it is.
+  void CheckExpression(const std::string& expression, const std::string& path);
   void CheckPriority();
   void CheckAnswers();
   // The largest of these sizes, in bytes, must fit into one answer together with what is computed,
@@ -158,8 +160,10 @@ void Checker::CheckSource(const v1::ModelReference& model, const std::string& pa
 void Checker::CheckTreatment(const v1::Treatment& treatment, const std::string& path) {
   CheckReference(path, "treatment", "group", treatment.group(), groups_);
   CheckReference(path, "treatment", "model", treatment.model(), models_);
-  CheckRange(path, "value", treatment.value(), 0, kMaxMoney);
-  CheckRange(path, "cost", treatment.cost(), 0, kMaxMoney);
+  CheckRange(path, "value", treatment.value(), 0, catalog::kMaxMoney);
+  CheckRange(path, "cost", treatment.cost(), 0, catalog::kMaxMoney);
+  CheckExpression(treatment.computed_value(), Field(path, "value"));
+  CheckExpression(treatment.computed_cost(), Field(path, "cost"));
   CheckLever(treatment.lever(), path);
   if (treatment.must_show() && treatment.only_as_fallback()) {
     Report(Field(path, "must_show"),
@@ -229,10 +233,14 @@ void Checker::CheckFieldName(const std::string& name, const std::string& path) {
 void Checker::CheckComputed(const v1::Content& content, const std::string& path) {
   for (const auto& [name, expression] : content.computed()) {
     CheckFieldName(name, path);
-    const std::string field = Field(EntryPath(path, name), "computed");
-    if (expression.empty() && source_.HasUnflawed(field)) {
-      Report(field, "computed needs an expression");
-    }
+    CheckExpression(expression, EntryPath(path, name));
+  }
+}
+
+void Checker::CheckExpression(const std::string& expression, const std::string& path) {
+  const std::string field = Field(path, "computed");
+  if (expression.empty() && source_.HasUnflawed(field)) {
+    Report(field, "computed needs an expression");
   }
 }
 
@@ -415,7 +423,12 @@ bool CheckStrategy(const v1::Strategy& file, YamlDocument& source, IssueList& is
 
 void WarnOfTheUnused(const v1::Strategy& file, const Strategy& strategy, const YamlDocument& source,
                      IssueList& issues) {
-  const Reach reach(strategy);
+  Reach reach(strategy);
+  for (const v1::Score& score : file.scores()) {
+    for (int i = 0; i < file.models_size(); ++i) {
+      if (file.models(i).name() == score.model()) reach.model_used[static_cast<size_t>(i)] = true;
+    }
+  }
   const auto warn = [&](std::string_view list, int index, std::string message) {
     source.Warn(Element(list, index), std::move(message), issues);
   };

@@ -14,8 +14,6 @@ inline constexpr int kMaxFeatures = 1000;
 inline constexpr int kMaxAttributes = 256;
 inline constexpr int kMaxGroups = static_cast<int>(arbitration::kMaxGroups);
 inline constexpr int kMaxModels = 1000;
-// Largest value and cost of a treatment.
-inline constexpr double kMaxMoney = 1e12;
 // Most fields of a content, and the longest value of one in bytes.
 inline constexpr int kMaxContentFields = 32;
 inline constexpr size_t kMaxContentValueBytes = 4096;

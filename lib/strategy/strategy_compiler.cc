@@ -29,8 +29,9 @@ int64_t MicrosOf(const google::protobuf::Timestamp& timestamp) {
 // Compiles one file. Not thread-safe.
 class Compiler {
  public:
-  Compiler(const v1::Strategy& file, NumberOfName number_of, ReportExpression report)
-      : file_(file), number_of_(number_of), report_(report) {}
+  Compiler(const v1::Strategy& file, NumberOfName number_of, ReportExpression report,
+           const LoadScoreModel& load)
+      : file_(file), number_of_(number_of), report_(report), load_(load) {}
 
   std::shared_ptr<Strategy> Compile();
 
@@ -67,6 +68,7 @@ class Compiler {
   const v1::Strategy& file_;
   NumberOfName number_of_;
   ReportExpression report_;
+  const LoadScoreModel& load_;
   StringViewMap<int> purposes_;
   StringViewMap<int> groups_;
   std::vector<int> purpose_of_group_;
@@ -96,7 +98,7 @@ std::shared_ptr<Strategy> Compiler::Compile() {
   CompileRamps(file_, *strategy);
   strategy->contact = CompileContact(file_, *strategy);
   strategy->treatment_attributes = CompileDeclarations(file_.treatment_attributes(), std::nullopt);
-  strategy->engagement = CompileEngagement(file_, *strategy, report_);
+  strategy->engagement = CompileEngagement(file_, *strategy, report_, load_);
   strategy->history = CompileHistory(
       file_.history(),
       std::max(strategy->contact.longest_horizon_ms(), strategy->engagement.longest_window_ms()));
@@ -348,8 +350,8 @@ void Compiler::CompileExplorations(arbitration::Settings& settings) {
 }  // namespace
 
 std::shared_ptr<Strategy> CompileStrategy(const v1::Strategy& file, NumberOfName number_of,
-                                          ReportExpression report) {
-  return Compiler(file, number_of, report).Compile();
+                                          ReportExpression report, const LoadScoreModel& load) {
+  return Compiler(file, number_of, report, load).Compile();
 }
 
 }  // namespace attune::strategy

@@ -22,6 +22,7 @@
 #include "lib/strategy/on_error.h"
 #include "lib/strategy/outside_model.h"
 #include "lib/strategy/ramp_checker.h"
+#include "lib/strategy/score_models.h"
 #include "lib/strategy/strategy_checker.h"
 #include "lib/strategy/strategy_compiler.h"
 #include "lib/strategy/yaml_document.h"
@@ -54,6 +55,8 @@ class Loader {
   // Reads every model and, unless `strategy` is nullptr, adds it there.
   void LoadModels(Strategy* strategy);
   void LoadModel(int index, Strategy* strategy, scoring::InputTable& inputs);
+  // A model once more, to give a score. What is wrong with it is told by LoadModel.
+  std::optional<ScoreModel> LoadForScore(int index, const scoring::InputNames& names);
   // Of a model that is no content: a plugin, a server.
   // How many treatments the model may have to score at once, as a fallback too.
   size_t TreatmentsOf(int index, const Strategy& strategy) const;
@@ -107,7 +110,34 @@ std::shared_ptr<Strategy> Loader::Compile() {
                           std::string message) {
     source_->ReportWithin(path, offset, severity, std::move(message), issues_);
   };
-  return CompileStrategy(file_, number_of, report);
+  return CompileStrategy(
+      file_, number_of, report,
+      [this](int model, const scoring::InputNames& names) { return LoadForScore(model, names); });
+}
+
+std::optional<ScoreModel> Loader::LoadForScore(int index, const scoring::InputNames& names) {
+  const v1::ModelReference& reference = file_.models(index);
+  if (SourcesOf(reference).size() != 1 || !MayGiveScores(reference)) return std::nullopt;
+  const auto told_elsewhere = [](std::string_view, const std::string&) {};
+  ScoreModel result;
+  if (IsOutside(reference)) {
+    OutsideModel outside = LoadOutsideModel(path_, reference, sources_, &names, /*treatments=*/1,
+                                            result.inputs, told_elsewhere, told_elsewhere);
+    result.model = std::move(outside.model);
+    result.hash = HashOfScoreModel(reference, outside.hash);
+  } else {
+    const absl::StatusOr<StoredModel> found = FindContent(reference);
+    if (!found.ok()) return std::nullopt;
+    const ModelContent& content = *found->content;
+    IssueList unused;
+    result.model = content.trees == nullptr
+                       ? ReadModel(content.file, content.yaml, &names, result.inputs, unused)
+                       : scoring::TreeModel::Create(content.trees, reference, names, result.inputs,
+                                                    told_elsewhere);
+    result.hash = HashOfScoreModel(reference, content.hash);
+  }
+  if (result.model == nullptr) return std::nullopt;
+  return result;
 }
 
 absl::StatusOr<StoredModel> Loader::FindContent(const v1::ModelReference& reference) {

@@ -39,6 +39,8 @@ constexpr size_t kMaxVisits = 2 * YamlDocument::kMaxNodes;
 constexpr size_t kMaxExpandedBytes = 64u << 20;
 // Descriptors may be recursive.
 constexpr int kMaxDepth = YamlDocument::kMaxNesting;
+// How the field is called that holds an expression in place of a number.
+constexpr std::string_view kTwinPrefix = "computed_";
 
 bool IsAllDigits(std::string_view text) {
   return !text.empty() && std::all_of(text.begin(), text.end(), absl::ascii_isdigit);
@@ -93,6 +95,22 @@ bool IsFieldsMap(const Descriptor& type) {
   return type.field_count() == 1 && type.field(0)->is_map() && type.field(0)->name() == "fields";
 }
 
+// "value" and "cost": the fields with a twin "computed_value", which holds an expression and is
+// written `value: {computed: EXPRESSION}`. nullptr: the field has none.
+const FieldDescriptor* ComputedTwinOf(const FieldDescriptor& field) {
+  const FieldDescriptor* twin =
+      field.containing_type()->FindFieldByName(absl::StrCat(ToAbsl(kTwinPrefix), field.name()));
+  return twin != nullptr && twin->cpp_type() == FieldDescriptor::CPPTYPE_STRING ? twin : nullptr;
+}
+
+// Whether the field is the twin of another one: no key is called so.
+bool IsComputedTwin(const FieldDescriptor& field) {
+  if (!std::string_view(field.name()).starts_with(kTwinPrefix)) return false;
+  const FieldDescriptor* written =
+      field.containing_type()->FindFieldByName(field.name().substr(kTwinPrefix.size()));
+  return written != nullptr && ComputedTwinOf(*written) == &field;
+}
+
 // What a value is, for "must be a number, not …".
 std::string Describe(const YamlNode& node) {
   switch (node.kind) {
@@ -126,8 +144,9 @@ class Reader {
                  Message& message);
   void ReadLiteral(NodeId id, const std::string& label, v1::Literal& literal);
   void ReadContent(NodeId id, const std::string& label, v1::Content& content);
-  // The expression of `{computed: EXPRESSION}`.
-  std::optional<std::string> ReadComputed(NodeId id, const std::string& label);
+  // The expression of `{computed: EXPRESSION}`, which stands in place of `plain`: "a text".
+  std::optional<std::string> ReadComputed(NodeId id, const std::string& label,
+                                          std::string_view plain);
   void ReadTimestamp(NodeId id, const std::string& label, google::protobuf::Timestamp& timestamp);
   void ReadDuration(NodeId id, const std::string& label, google::protobuf::Duration& duration);
 
@@ -221,7 +240,7 @@ void Reader::ReadKeys(NodeId id, Message& message) {
     if (!CheckKey(key, seen)) continue;
     const std::string& name = node(key).text;
     const FieldDescriptor* field = type.FindFieldByName(name);
-    if (field == nullptr) {
+    if (field == nullptr || IsComputedTwin(*field)) {
       FailUnknown(key, type);
       continue;
     }
@@ -241,9 +260,15 @@ void Reader::ReadKeys(NodeId id, Message& message) {
 void Reader::FailUnknown(NodeId key, const Descriptor& type) {
   const std::string& name = node(key).text;
   if (name == "<<") return Fail(key, "merge keys (<<) aren't supported; write the keys out");
+  if (const FieldDescriptor* twin = type.FindFieldByName(name); twin != nullptr) {
+    return Fail(key, absl::StrCat("unknown key ", Quoted(name), "; write \"",
+                                  name.substr(kTwinPrefix.size()), ": {computed: EXPRESSION}\""));
+  }
   std::vector<std::string> known;
   known.reserve(static_cast<size_t>(type.field_count()));
-  for (int i = 0; i < type.field_count(); ++i) known.push_back(type.field(i)->name());
+  for (int i = 0; i < type.field_count(); ++i) {
+    if (!IsComputedTwin(*type.field(i))) known.push_back(type.field(i)->name());
+  }
   Fail(key, absl::StrCat("unknown key ", Quoted(name), Suggestion(name, known)));
 }
 
@@ -256,6 +281,12 @@ void Reader::ReadField(NodeId key, NodeId value, const FieldDescriptor& field, M
   }
   if (field.is_map()) return ReadMap(value, label, field, message);
   if (field.is_repeated()) return ReadList(value, label, field, message);
+  const bool is_map = node(value).kind == Kind::kMap;
+  if (const FieldDescriptor* twin = is_map ? ComputedTwinOf(field) : nullptr; twin != nullptr) {
+    std::optional<std::string> expression = ReadComputed(value, label, "a number");
+    if (expression) message.GetReflection()->SetString(&message, twin, *std::move(expression));
+    return;
+  }
   ReadValue(value, label, field, message);
 }
 
@@ -445,14 +476,15 @@ void Reader::ReadContent(NodeId id, const std::string& label, v1::Content& conte
     if (!name) continue;
     const bool is_computed = node(value).kind == Kind::kMap;
     std::optional<std::string> text =
-        is_computed ? ReadComputed(value, entry_label) : ReadString(value, entry_label);
+        is_computed ? ReadComputed(value, entry_label, "a text") : ReadString(value, entry_label);
     // One that could not be read keeps its place.
     (is_computed ? *content.mutable_computed() : *content.mutable_fields())[*name] =
         std::move(text).value_or("");
   }
 }
 
-std::optional<std::string> Reader::ReadComputed(NodeId id, const std::string& label) {
+std::optional<std::string> Reader::ReadComputed(NodeId id, const std::string& label,
+                                                std::string_view plain) {
   std::optional<std::string> expression;
   StringViewMap<NodeId> seen;
   const absl::Span<const NodeId> entries = document_.children(id);
@@ -460,13 +492,15 @@ std::optional<std::string> Reader::ReadComputed(NodeId id, const std::string& la
     const NodeId key = entries[i];
     if (!CheckKey(key, seen) || !Visit(entries[i + 1])) continue;
     if (node(key).text != "computed") {
-      Fail(key, absl::StrCat("unknown key ", Quoted(node(key).text), "; ", label,
-                             " is a text, or {computed: EXPRESSION}"));
+      Fail(key, absl::StrCat("unknown key ", Quoted(node(key).text), "; ", label, " is ",
+                             ToAbsl(plain), ", or {computed: EXPRESSION}"));
     } else {
       expression = ReadString(entries[i + 1], "computed");
     }
   }
-  if (entries.empty()) FailAs(id, label, "a text, or {computed: EXPRESSION}");
+  if (entries.empty()) {
+    FailAs(id, label, absl::StrCat(ToAbsl(plain), ", or {computed: EXPRESSION}"));
+  }
   return expression;
 }
 

@@ -28,6 +28,7 @@ namespace attune::strategy {
 //   a message whose only field is a map named `fields`          that map
 //   attune.strategy.v1.Content                                  a map; a field that is computed is
 //                                                               {computed: EXPRESSION}
+//   attune.strategy.v1.Treatment, value and cost                a number, or {computed: EXPRESSION}
 //   attune.strategy.v1.Literal                                  a scalar or a list of scalars
 //   attune.strategy.v1.ExpectedRejection                        its map, or its reason as a scalar
 //

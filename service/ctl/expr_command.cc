@@ -26,6 +26,7 @@
 #include "lib/expression/rule_set.h"
 #include "lib/expression/source.h"
 #include "lib/policy/engagement_rules.h"
+#include "lib/policy/formulas.h"
 #include "lib/storage/name_dictionary.h"
 #include "lib/strategy/engagement_compiler.h"
 #include "lib/strategy/strategy_loader.h"
@@ -55,7 +56,9 @@ duration("36h"). A date or a time such as 2026-03-01T10:00:00Z is a timestamp. W
 expression and has neither quotes nor brackets is a string: gold, mobile_m.
 
 With --check nothing is evaluated: the type is printed. With --strategy the expression
-sees what rules of that strategy see: customer.<feature>, context.channel, history.all.
+sees what rules of that strategy see: customer.<feature>, context.channel, history.all;
+with --priority also what its formula of the priority sees: propensity, context_weight,
+value, lever and cost.
 
 Exit status: 0 it worked, 1 the expression is wrong or can't be evaluated (with --json the
 code is WRONG_EXPRESSION or EVALUATION_FAILED), or the strategy has errors, 2 wrong usage.
@@ -67,6 +70,8 @@ Examples:
   attunectl expr --var x=1 -- '-x + 1'
   attunectl expr --check 'customer.nps > 8 && has(customer.tenure_months)' \
       --strategy deploy/example/telecom.yaml
+  attunectl expr --check --priority 'propensity * value - 2.0 * cost' \
+      --strategy deploy/example/telecom.yaml
 
 )";
 
@@ -74,6 +79,7 @@ struct ExprFlags {
   std::string text;
   std::vector<std::string> variables;
   bool check = false;
+  bool priority = false;
   std::string strategy;
   std::vector<service::StoredFile> stored;
 };
@@ -205,6 +211,7 @@ bool Expr::DeclareStrategy() {
     return false;
   }
   environment_ = strategy::MakeEnvironment(*strategy_);
+  if (flags_.priority) policy::DeclarePriorityTerms(*environment_);
   limits_ = policy::kExpressionLimits;
   return true;
 }
@@ -353,10 +360,14 @@ void AddExprCommand(CLI::App& program, Commands& commands) {
           ->allow_extra_args(false)
           ->check(NameValueProblem);
   CLI::Option* check = expr->add_flag("--check", flags->check, "Print the type; evaluate nothing.");
-  expr->add_option("--strategy", flags->strategy, "Check against this strategy, YAML.")
-      ->type_name("FILE")
-      ->needs(check)
-      ->excludes(variable);
+  CLI::Option* strategy =
+      expr->add_option("--strategy", flags->strategy, "Check against this strategy, YAML.")
+          ->type_name("FILE")
+          ->needs(check)
+          ->excludes(variable);
+  expr->add_flag("--priority", flags->priority,
+                 "Check it as a formula of the priority, with its terms.")
+      ->needs(strategy);
   service::AddStoredOption(*expr, kStoredHelp, flags->stored);
   expr->footer(absl::StrCat(kExprFooter, kGlobalOptionsNote));
   commands.Add(expr,

@@ -10,6 +10,7 @@
 #include "lib/strategy/strategy_loader.h"
 #include "service/ctl/issue_json.h"
 #include "service/ctl/json.h"
+#include "service/ctl/ramps_command.h"
 #include "service/ctl/strategy_test_command.h"
 #include "service/ctl/table.h"
 #include "service/stored_files.h"
@@ -90,7 +91,8 @@ int Check(const Invocation& invocation, const std::string& path,
 }  // namespace
 
 void AddStrategyCommand(CLI::App& program, Commands& commands) {
-  CLI::App* strategy = program.add_subcommand("strategy", "Work on strategy files.");
+  CLI::App* strategy = program.add_subcommand(
+      "strategy", "Work on strategy files, and see how far ramps have come.");
   strategy->require_subcommand(1);
   strategy->footer(kGroupFooter);
   CLI::App* check = strategy->add_subcommand("check", "Check a strategy file and its models.");
@@ -103,6 +105,7 @@ void AddStrategyCommand(CLI::App& program, Commands& commands) {
     return Check(invocation, *path, *stored);
   });
   AddStrategyTestCommand(*strategy, commands);
+  AddRampsCommand(*strategy, commands);
 }
 
 }  // namespace attune::ctl

@@ -5,7 +5,7 @@
 
 namespace attune::ctl {
 
-// Adds `strategy check` and `strategy test`.
+// Adds `strategy check`, `strategy test` and `strategy ramps`.
 void AddStrategyCommand(CLI::App& program, Commands& commands);
 
 }  // namespace attune::ctl

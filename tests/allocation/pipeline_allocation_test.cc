@@ -130,6 +130,66 @@ TEST(ScoreAllocationTest, AllocatesNothingOnceItIsWarm) {
   EXPECT_EQ(testing::AllocationsOfThisThread(), warm);
 }
 
+// With a score that a model gives, and values and costs that are computed from it, on one channel
+// and on all.
+TEST(WorthAllocationTest, AllocatesNothingOnceItIsWarm) {
+  testing::StrategyBuilder builder;
+  auto file = testing::FromText<strategy::v1::Strategy>(std::string(testing::kSmallStrategy) + R"pb(
+    models { name: "lifetime" file: "lifetime.yaml" }
+    scores { name: "years" model: "lifetime" }
+    eligibility { name: "stays" when: "score.years.value > -1000.0" }
+  )pb");
+  file.mutable_treatments(0)->set_computed_value("score.years.value * customer.monthly_charges");
+  // Of some customers it can't be computed.
+  file.mutable_treatments(1)->set_computed_cost("double(100 / customer.tenure_months)");
+  const std::string lifetime = R"pb(
+    linear {
+      link: LINK_IDENTITY
+      intercept: 2
+      terms {
+        input: "customer.tenure_months"
+        numeric { weight: 0.1 }
+      }
+      terms {
+        input: "customer.plan"
+        one_hot { weights { key: "basic" value: 1 } }
+      }
+    }
+  )pb";
+  std::vector<strategy::v1::Model> models;
+  for (const std::string& model :
+       {std::string(testing::kSolveModel), std::string(testing::kSellModel), lifetime}) {
+    models.push_back(testing::FromText<strategy::v1::Model>(model));
+  }
+  const std::shared_ptr<strategy::Strategy> strategy = builder.Build(file, models);
+  std::vector<ValueRef> features(strategy->features.defaults().begin(),
+                                 strategy->features.defaults().end());
+  context::DecisionContext context;
+  context.attributes.assign(strategy->context.attributes.defaults().begin(),
+                            strategy->context.attributes.defaults().end());
+  context.time_us = 1'772'323'200'000'000;
+  context.max_treatments = 3;
+  PipelineResult result;
+  StageTimes times;
+  StageTimer timer(times);
+  uint64_t warm = 0;
+  for (int round = 0; round < 3; ++round) {
+    if (round == 1) warm = testing::AllocationsOfThisThread();
+    for (const int64_t months : {0, 24, 48}) {
+      features[static_cast<size_t>(strategy->features.SlotOf("tenure_months"))] =
+          ValueRef::Int(months);
+      for (const bool is_open : {false, true}) {
+        context.open_channels.clear();
+        if (is_open) context.open_channels = {0, 1};
+        RunPipeline(*strategy, stops::StopSet(), context, customer::CustomerState(), features,
+                    std::nullopt, timer, result);
+        ASSERT_EQ(result.arbitration.worth.size(), result.scored.scored.size());
+      }
+    }
+  }
+  EXPECT_EQ(testing::AllocationsOfThisThread(), warm);
+}
+
 // Every treatment has a ramp, and each customer is reached by others.
 TEST(RampAllocationTest, AllocatesNothingOnceItIsWarm) {
   testing::StrategyBuilder builder;

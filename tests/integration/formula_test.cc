@@ -101,6 +101,35 @@ TEST_F(ServerFormulaTest, DropsAndCountsWhatCanNotBeEvaluated) {
   EXPECT_THAT(DetailOf(response, "accessory"), HasSubstr("the content \"euros\" comes to "));
 }
 
+TEST_F(ServerFormulaTest, AnswersWithTheValueAndTheCostThatWereComputed) {
+  Stop();
+  WriteStrategy(dir_.path(),
+                Replaced(kSmallStrategy, "    value: 30\n    cost: 1\n",
+                         "    value: {computed: 1000.0 / double(customer.tenure_months)}\n"
+                         "    cost: {computed: customer.monthly_charges / 10.0}\n"));
+  Start();
+  Upsert("ann", {{"tenure_months", Int(8)}, {"monthly_charges", Double(40)}});
+  v1::DecideRequest request = DecideFor("ann", "app");
+  request.set_explain(true);
+  request.add_treatment_ids("accessory");
+  const v1::DecideResponse response = Decide(request);
+  ASSERT_EQ(response.treatments_size(), 1);
+  const v1::RankedTreatment& accessory = response.treatments(0);
+  EXPECT_EQ(accessory.value(), 125);
+  EXPECT_EQ(accessory.cost(), 4);
+  EXPECT_DOUBLE_EQ(accessory.priority(), accessory.propensity() * 125 - 4);
+  EXPECT_THAT(accessory.reasons(), Contains("value 125 is 1000.0 / double(customer.tenure_months); "
+                                            "customer.tenure_months = 8"));
+  EXPECT_THAT(accessory.reasons(),
+              Contains("cost 4 is customer.monthly_charges / 10.0; customer.monthly_charges = 40"));
+
+  Upsert("bob", {{"tenure_months", Int(-1)}});
+  const v1::DecideResponse refused = ExplainedOnApp("bob");
+  EXPECT_FALSE(refused.degraded());
+  EXPECT_THAT(Counts(refused), Contains("arbitration/value_error=1"));
+  EXPECT_THAT(DetailOf(refused, "accessory"), HasSubstr(" comes to -1000; "));
+}
+
 TEST_F(ServerFormulaTest, ARetryGetsWhatWasComputedThen) {
   Upsert("ann", {{"tenure_months", Int(2)}, {"monthly_charges", Double(40)}});
   v1::DecideRequest request = DecideFor("ann", "app");

@@ -3,11 +3,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <sstream>
 #include <string>
 #include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "service/ctl/ctl.h"
 #include "tests/integration/server_fixture.h"
 
 namespace attune::service {
@@ -103,6 +105,53 @@ TEST_F(ServerRampTest, TheShareGrowsWithWhatIsReportedUntilItReachesEverybody) {
   EXPECT_THAT(Reached(), IsSupersetOf(second));
   Report(19, 20, "rejected");
   EXPECT_THAT(Reached(), SizeIs(kCustomers));
+}
+
+TEST_F(ServerRampTest, TellsHowFarRampsHaveCome) {
+  Report(0, 10, "accepted");
+  v1::StrategyServiceListRampsRequest request;
+  const auto ask = [&](v1::StrategyServiceListRampsResponse& response) {
+    grpc::ClientContext context;
+    return client().strategies().ListRamps(&context, request, &response);
+  };
+  v1::StrategyServiceListRampsResponse response;
+  ASSERT_TRUE(ask(response).ok());
+  EXPECT_EQ(response.total_size(), 1);
+  EXPECT_EQ(response.next_page_token(), "");
+  ASSERT_THAT(response.ramps(), SizeIs(1));
+  const v1::TreatmentRamp& ramp = response.ramps(0);
+  EXPECT_EQ(ramp.treatment_id(), "accessory");
+  EXPECT_DOUBLE_EQ(ramp.share(), 0.55);  // 0.1 + 0.9 x 10 / 20
+  EXPECT_EQ(ramp.evidence(), 10);
+  EXPECT_EQ(ramp.full_at(), 20);
+  EXPECT_EQ(ramp.from(), 0.1);
+  EXPECT_EQ(ramp.counted(), "accepted, rejected");
+  request.set_page_token("18446744073709551615");
+  response.Clear();
+  ASSERT_TRUE(ask(response).ok());
+  EXPECT_THAT(response.ramps(), SizeIs(0)) << "there is nothing behind the end";
+  EXPECT_EQ(response.next_page_token(), "");
+  request.set_page_token("next");
+  EXPECT_EQ(ask(response).error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  request.Clear();
+  request.set_page_size(-1);
+  EXPECT_EQ(ask(response).error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+}
+
+TEST_F(ServerRampTest, AttunectlShowsHowFarRampsHaveCome) {
+  Report(0, 10, "accepted");
+  std::istringstream in;
+  std::ostringstream out;
+  std::ostringstream err;
+  ctl::Console console{in, out, err};
+  EXPECT_EQ(
+      ctl::RunCtl({"strategy", "ramps", "--server", absl::StrCat("127.0.0.1:", server().port())},
+                  console),
+      ctl::kExitOk)
+      << err.str();
+  EXPECT_EQ(out.str(),
+            "treatment  reaches  evidence  everybody at  counted\n"
+            "accessory     55 %        10            20  accepted, rejected\n");
 }
 
 TEST_F(ServerRampTest, OnlyWhatTheRampCountsIsEvidence) {

@@ -111,6 +111,39 @@ TEST_F(ServerValueTest, TheBaseOutlivesARestart) {
   WaitForCustomers(21);
 }
 
+TEST_F(ServerValueTest, AScoreFollowsTheVersionOfItsModel) {
+  const std::string worth = "linear: {link: identity, terms: [{input: customer.monthly_charges, ";
+  v1::ModelHeader header;
+  header.set_name("worth");
+  header.set_file("worth.yaml");
+  header.set_by("ann");
+  header.set_comment("a test");
+  const auto put = [&](const std::string& weight) {
+    const auto answer =
+        client().PutModel(header, absl::StrCat(worth, "numeric: {weight: ", weight, "}}]}\n"));
+    ASSERT_TRUE(answer.ok()) << answer.status.error_message();
+  };
+  put("12");
+  RestartWith(Replaced(Replaced(absl::StrCat(kSmallStrategy, kScoresAndRules),
+                                "value: customer.monthly_charges * 12.0", "model: worth"),
+                       "models:\n", "models:\n  - {name: worth, stored: worth}\n"));
+  for (int i = 0; i < 20; ++i) Spends(absl::StrCat("c", i), 10 + i);
+  WaitForCustomers(20);
+  EXPECT_FALSE(MayGet("c1"));
+  EXPECT_TRUE(MayGet("c18"));
+  // 12 x (10 + 11 + … + 29) = 4680, not cut to the 1 that is the most of a propensity.
+  EXPECT_THAT(Report({"--score", "spend"}).out, HasSubstr("4,680 EUR\n"));
+  // The other way round.
+  put("-1");
+  for (int i = 0; i < 600 && !MayGet("c1"); ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
+  WaitForCustomers(20);
+  EXPECT_TRUE(MayGet("c1"));
+  EXPECT_FALSE(MayGet("c18"));
+  EXPECT_THAT(Report({"--score", "spend"}).out, HasSubstr("390 EUR\n"));
+}
+
 TEST_F(ServerValueTest, TheReportIsOfAllCustomers) {
   // By hand: 1200 together, of which the best 2 of 10 bring 1080, and the last 2 cost 120.
   const double charges[] = {5, 60, 4, -4, 3, 30, 0, 8, -6, 0};

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,6 +17,7 @@
 #include "lib/scoring/model_factory.h"
 #include "lib/storage/name_dictionary.h"
 #include "lib/strategy/formula_compiler.h"
+#include "lib/strategy/score_models.h"
 #include "lib/strategy/strategy.h"
 #include "lib/strategy/strategy_compiler.h"
 
@@ -50,6 +52,9 @@ class StrategyBuilder {
           if (severity == Issue::Severity::kWarning) return;
           std::fprintf(stderr, "%s at %zu: %s\n", path.c_str(), offset, message.c_str());
           std::abort();
+        },
+        [&](int index, const scoring::InputNames& names) {
+          return ScoreModelOf(file, models, index, names);
         });
     strategy->version = strategy->name + "@0123456789ab";
     const scoring::InputNames names{strategy->features, strategy->context, strategy->catalog};
@@ -78,6 +83,23 @@ class StrategyBuilder {
     std::vector<strategy::v1::Model> parsed;
     for (const std::string& model : models) parsed.push_back(FromText<strategy::v1::Model>(model));
     return Build(FromText<strategy::v1::Strategy>(file), parsed);
+  }
+
+  // The model with this index of the file, to give a score.
+  static std::optional<strategy::ScoreModel> ScoreModelOf(
+      const strategy::v1::Strategy& file, const std::vector<strategy::v1::Model>& models, int index,
+      const scoring::InputNames& names) {
+    size_t place = 0;
+    for (int i = 0; i < index; ++i) place += file.models(i).formula().empty() ? 1 : 0;
+    if (place >= models.size()) return std::nullopt;
+    strategy::ScoreModel loaded;
+    loaded.hash = models[place].SerializeAsString();
+    loaded.model = scoring::CreateModel(
+        models[place], names, loaded.inputs, [](std::string_view path, const std::string& message) {
+          std::fprintf(stderr, "%s: %s\n", std::string(path).c_str(), message.c_str());
+          std::abort();
+        });
+    return loaded;
   }
 
   const storage::NameDictionary& dictionary() const { return dictionary_; }

@@ -262,7 +262,7 @@ TEST_F(FormulaPriorityTest, TheChannelIsChosenByTheFormula) {
   };
   ChannelChoice memory;
   std::vector<scoring::ScoredCandidate> chosen;
-  ChooseChannels(settings_, catalog_, context_, {&scored_, &scored_}, memory, chosen, &formula);
+  ChooseChannels(settings_, catalog_, context_, {&scored_, &scored_}, memory, chosen, {&formula});
   std::vector<int> slots;
   for (const scoring::ScoredCandidate& candidate : chosen) slots.push_back(candidate.slot);
   EXPECT_THAT(slots, ElementsAre(1, 0, 0, 1));

@@ -125,7 +125,7 @@ TEST(RejectionTest, StoredNumbersStay) {
   std::vector<int> numbers;
   for (const Reason reason : kAllReasons) numbers.push_back(static_cast<int>(reason));
   EXPECT_THAT(numbers, ElementsAre(1, 2, 3, 4, 5, 6, 10, 11, 12, 40, 41, 42, 43, 13, 14, 15, 16, 17,
-                                   18, 19, 20, 21, 22, 30, 35, 31, 39, 32, 33, 34, 36));
+                                   18, 19, 20, 21, 22, 30, 37, 35, 31, 39, 32, 33, 34, 36));
 }
 
 TEST_F(SelectCandidatesTest, DropsWhatIsStopped) {

@@ -738,6 +738,23 @@ TEST_F(CtlServerTest, StopsLiftsAndLists) {
             "2026-03-01T00:00:00Z  stopped  treatment upgrade  ann  Wrong price.\n");
 }
 
+TEST_F(CtlServerTest, ShowsHowFarRampsHaveCome) {
+  EXPECT_EQ(Run({"strategy", "ramps"}).out, "No treatment has a ramp: all reach everybody.\n");
+  // The fake server has ramps once something is stopped.
+  Run({"stop", "set", "--treatment", "upgrade", "--by", "ann", "--because", "Wrong price."});
+  const CtlRun run = Run({"strategy", "ramps"});
+  EXPECT_EQ(run.status, kExitOk) << run.err;
+  EXPECT_EQ(run.out,
+            "treatment  reaches  evidence  everybody at  counted\n"
+            "upgrade       55 %        10            20  accepted, rejected\n"
+            "bundle     99.99 %       999          1000  decided\n");
+  const auto json = nlohmann::json::parse(Run({"strategy", "ramps", "--json"}).out);
+  ASSERT_EQ(json["ramps"].size(), 2u);
+  EXPECT_EQ(json["ramps"][0]["treatment_id"], "upgrade");
+  EXPECT_EQ(json["ramps"][0]["share"], 0.55);
+  EXPECT_FALSE(json.contains("next_page_token"));
+}
+
 TEST_F(CtlServerTest, AStopNamesWhatAndWhoAndWhy) {
   EXPECT_EQ(Run({"stop", "set", "--by", "ann", "--because", "x"}).status, kExitUsage);
   EXPECT_EQ(

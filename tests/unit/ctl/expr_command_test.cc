@@ -187,6 +187,21 @@ TEST(ExprCommand, ChecksAgainstAStrategy) {
   EXPECT_EQ(nlohmann::json::parse(run.out)["error"]["code"], "WRONG_STRATEGY");
 }
 
+TEST(ExprCommand, ChecksAFormulaOfThePriority) {
+  const std::string strategy = testing::SourcePath("deploy/example/telecom.yaml");
+  const std::string formula =
+      "propensity * context_weight * value * lever - cost * double(customer.nps)";
+  CtlRun run = RunAttunectl({"expr", "--check", "--priority", formula, "--strategy", strategy});
+  EXPECT_EQ(run.status, kExitOk) << run.err;
+  EXPECT_EQ(run.out, "double\n");
+  run = RunAttunectl({"expr", "--check", "--priority", "propensty", "--strategy", strategy});
+  EXPECT_THAT(run.err, HasSubstr("did you mean \"propensity\"?"));
+  // Rules don't see its terms.
+  run = RunAttunectl({"expr", "--check", formula, "--strategy", strategy});
+  EXPECT_EQ(run.status, kExitFailure);
+  EXPECT_THAT(run.err, HasSubstr("unknown name \"propensity\""));
+}
+
 TEST(ExprCommand, PrintsNothingWithoutBound) {
   // Ten to the 14th ones, in the memory of a few lists.
   std::string expression = "1";
@@ -230,6 +245,7 @@ TEST(ExprCommand, RefusesWrongUsage) {
       {{"expr", "x", "--var", "x=1/0"}, "--var x: error: division by zero"},
       {{"expr", "x", "--strategy", "s.yaml"}, "--check"},
       {{"expr", "x", "--check", "--strategy", "s.yaml", "--var", "x=1"}, "excludes"},
+      {{"expr", "x", "--check", "--priority"}, "--strategy"},
   };
   for (const auto& test : cases) {
     const CtlRun run = RunAttunectl(test.arguments);

@@ -328,6 +328,24 @@ grpc::Status FakeOutcomes::Activate(grpc::ServerContext*,
   return grpc::Status::OK;
 }
 
+grpc::Status FakeStrategies::ListRamps(grpc::ServerContext*,
+                                       const v1::StrategyServiceListRampsRequest* request,
+                                       v1::StrategyServiceListRampsResponse* response) {
+  MutexLock lock(mutex_);
+  if (requests_.empty()) return grpc::Status::OK;
+  const bool is_first = request->page_token().empty();
+  v1::TreatmentRamp* ramp = response->add_ramps();
+  ramp->set_treatment_id(is_first ? "upgrade" : "bundle");
+  ramp->set_share(is_first ? 0.55 : 0.99999);
+  ramp->set_evidence(is_first ? 10 : 999);
+  ramp->set_full_at(is_first ? 20 : 1000);
+  ramp->set_from(0.1);
+  ramp->set_counted(is_first ? "accepted, rejected" : "decided");
+  response->set_total_size(2);
+  if (is_first) response->set_next_page_token("1");
+  return grpc::Status::OK;
+}
+
 FakeAttuned::FakeAttuned() {
   int port = 0;
   grpc::ServerBuilder builder;

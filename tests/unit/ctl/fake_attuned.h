@@ -113,6 +113,9 @@ class FakeStrategies : public v1::StrategyService::Service {
   grpc::Status ListStopChanges(grpc::ServerContext*,
                                const v1::StrategyServiceListStopChangesRequest*,
                                v1::StrategyServiceListStopChangesResponse*) override;
+  // Two ramps in pages of one; without a stop there is none.
+  grpc::Status ListRamps(grpc::ServerContext*, const v1::StrategyServiceListRampsRequest*,
+                         v1::StrategyServiceListRampsResponse*) override;
 
  private:
   Mutex mutex_;

@@ -280,6 +280,92 @@ TEST_F(FormulaDecisionTest, ComputedContentIsBounded) {
             "content_error: the content \"text\" has 8192 bytes; at most 4096 are allowed");
 }
 
+TEST_F(FormulaDecisionTest, ValueAndCostAreComputedForTheCustomer) {
+  strategy::v1::Treatment& dear = Add("dear", "0.5");
+  dear.set_computed_value("customer.monthly_charges * 12.0");
+  dear.set_computed_cost("customer.vip ? 30 : 0");  // an int is as good
+  Add("plain", "0.5").set_cost(5);
+  Decide({{"monthly_charges", ValueRef::Double(10)}});
+  EXPECT_THAT(Ranking(), ElementsAre("dear", "plain"));
+  EXPECT_DOUBLE_EQ(decision_.result.arbitration.ranked[0].priority, 60);  // 0.5 x 120
+  EXPECT_DOUBLE_EQ(decision_.result.arbitration.ranked[1].priority, 45);  // 0.5 x 100 - 5
+  EXPECT_THAT(Why(0), ElementsAre("the formula of its model looks at nothing",
+                                  "value 120 is customer.monthly_charges * 12.0; "
+                                  "customer.monthly_charges = 10",
+                                  "cost 0 is customer.vip ? 30 : 0; customer.vip = false "
+                                  "(default)"));
+  EXPECT_THAT(Why(1), ElementsAre("the formula of its model looks at nothing"));
+  Decide({{"monthly_charges", ValueRef::Double(10)}, {"vip", ValueRef::Bool(true)}});
+  EXPECT_THAT(Ranking(), ElementsAre("plain", "dear"));
+  EXPECT_DOUBLE_EQ(decision_.result.arbitration.ranked[1].priority, 30);
+}
+
+TEST_F(FormulaDecisionTest, ValuesSeeTheTreatmentAndTheSituation) {
+  for (const char* name : {"a", "b"}) {
+    Add(name, "0.5")
+        .set_computed_value("treatment.name == 'a' && context.channel == 'app' ? 80.0 : 50.0");
+  }
+  Decide();
+  EXPECT_DOUBLE_EQ(decision_.result.arbitration.ranked[0].priority, 40);
+  EXPECT_DOUBLE_EQ(decision_.result.arbitration.ranked[1].priority, 25);
+}
+
+TEST_F(FormulaDecisionTest, AValueThatCanNotBeUsedDropsTheTreatmentAndSaysWhy) {
+  Add("fails", "0.5").set_computed_value("100 / customer.tenure_months");
+  Add("negative", "0.5").set_computed_cost("customer.monthly_charges - 30.0");
+  Add("too_large", "0.5").set_computed_value("customer.monthly_charges * 1e12");
+  Add("not_a_number", "0.5").set_computed_value("0.0 / (customer.monthly_charges - 20.0)");
+  strategy::v1::Treatment& shown = Add("must_be_shown", "0.5");
+  shown.set_computed_value("100 / customer.tenure_months");
+  shown.set_computed_cost("7.0");
+  shown.set_must_show(true);
+  Decide({{"tenure_months", ValueRef::Int(0)}, {"monthly_charges", ValueRef::Double(20)}});
+  EXPECT_THAT(Ranking(), ElementsAre("must_be_shown"));
+  EXPECT_EQ(decision_.result.rejected_counts.CountOf(Reason::kValueError), 4);
+  EXPECT_EQ(WhyNot("fails"),
+            "value_error: the value \"100 / customer.tenure_months\" can't be evaluated: division "
+            "by zero; customer.tenure_months = 0; it must be 0 to 1e+12");
+  EXPECT_EQ(WhyNot("negative"),
+            "value_error: the cost \"customer.monthly_charges - 30.0\" comes to -10; "
+            "customer.monthly_charges = 20; it must be 0 to 1e+12");
+  EXPECT_THAT(WhyNot("too_large"), HasSubstr(" comes to "));
+  EXPECT_THAT(WhyNot("not_a_number"), HasSubstr(" comes to NaN"));
+  EXPECT_EQ(decision_.result.arbitration.ranked[0].priority, 0);
+  ASSERT_EQ(Why(0).size(), 3u);
+  EXPECT_THAT(Why(0)[1], HasSubstr("value 0, for not all can be computed: 100 / "));
+  EXPECT_THAT(Why(0)[2], HasSubstr("cost 0, for not all can be computed: 7.0"));
+}
+
+TEST_F(FormulaDecisionTest, TheLimitItselfIsAValue) {
+  Add("largest", "1").set_computed_value("1e12");
+  Add("beyond", "1").set_computed_value("1.000001e12");
+  Decide();
+  EXPECT_THAT(Ranking(), ElementsAre("largest"));
+}
+
+TEST_F(FormulaDecisionTest, NoReasonOfAValueTellsAProtectedOne) {
+  Add("a", "0.5").set_computed_value("customer.income > 100.0 ? 50.0 : 60.0");
+  Add("b", "0.5").set_computed_value("customer.income - 471.25");
+  Decide({{"income", ValueRef::Double(470.5)}});
+  EXPECT_THAT(Why(0)[1], HasSubstr("customer.income = (protected)"));
+  EXPECT_THAT(WhyNot("b"), HasSubstr("customer.income is hidden"));
+  EXPECT_THAT(Why(0)[1], HasSubstr("value 50 by a formula; "));
+  for (const char* hidden : {"470", "471", "0.75"}) {
+    EXPECT_THAT(WhyNot("b"), Not(HasSubstr(hidden)));
+  }
+}
+
+TEST_F(FormulaDecisionTest, ThePriorityFailsWithTheValuesThatWereComputed) {
+  file_.mutable_arbitration()->set_priority("1.0 / (value - 120.0) + cost");
+  strategy::v1::Treatment& a = Add("a", "0.5");
+  a.set_computed_value("customer.monthly_charges * 12.0");
+  a.set_computed_cost("3.0");
+  Decide({{"monthly_charges", ValueRef::Double(10)}});
+  EXPECT_THAT(WhyNot("a"), HasSubstr("priority_error: "));
+  EXPECT_THAT(WhyNot("a"), HasSubstr("value = 120"));
+  EXPECT_THAT(WhyNot("a"), HasSubstr("cost = 3"));
+}
+
 TEST_F(FormulaDecisionTest, WhatIsNotRememberedIsToldOfFormulasToo) {
   file_.mutable_history()->set_max_interactions(1);
   file_.add_outcomes()->set_name("shown");

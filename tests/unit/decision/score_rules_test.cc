@@ -100,6 +100,76 @@ TEST_F(ScoreRulesTest, SeeValuePercentileAndTier) {
   EXPECT_EQ(RuleFor(80, 2000, &standings_), "") << "960 a year";
 }
 
+// A score that a model gives, 2 years and a half of one for each 10 EUR a month, beside a rule on
+// the same feature.
+class ModelScoreRulesTest : public ScoreRulesTest {
+ protected:
+  ModelScoreRulesTest() {
+    UseRules(R"pb(
+      eligibility { name: "pays" when: "customer.monthly_charges >= 10.0" }
+      eligibility { name: "stays" when: "score.years.value > 3.0" }
+      eligibility { name: "for_long" when: "score.years.tier == 'long'" }
+    )pb");
+    value::QuantileSketch years;
+    for (int i = 0; i < 10; ++i) years.Add(i);
+    standings_.scores = {years.MakeTable()};
+  }
+
+  void UseRules(const std::string& rules) {
+    strategy_ = builder_.BuildFromText(std::string(testing::kSmallStrategy) + R"pb(
+                                             models { name: "lifetime" file: "lifetime.yaml" }
+                                             scores {
+                                               name: "years"
+                                               model: "lifetime"
+                                               tiers { name: "short" }
+                                               tiers { name: "long" from_percentile: 50 }
+                                             }
+                                           )pb" +
+                                           rules,
+                                       {testing::kSolveModel, testing::kSellModel, R"pb(
+                                          linear {
+                                            link: LINK_IDENTITY
+                                            intercept: 2
+                                            terms {
+                                              input: "customer.monthly_charges"
+                                              numeric { weight: 0.05 }
+                                            }
+                                          }
+                                        )pb"});
+  }
+};
+
+TEST_F(ModelScoreRulesTest, RulesSeeWhatTheModelPredicts) {
+  EXPECT_EQ(RuleFor(5, 0, &standings_), "pays");
+  EXPECT_EQ(RuleFor(19, 0, &standings_), "stays") << "2.95";
+  EXPECT_EQ(RuleFor(40, 0, &standings_), "for_long") << "4: 4 of 10 are below, and half of one";
+  EXPECT_EQ(RuleFor(80, 0, &standings_), "") << "6";
+}
+
+TEST_F(ModelScoreRulesTest, OutsideOfDecisionsItIsTheSame) {
+  policy::ScoreEvaluator evaluator(strategy_->engagement.scores());
+  RuleFor(80, 0, &standings_);
+  EXPECT_DOUBLE_EQ(evaluator.Evaluate(features_)[0], 6);
+  EXPECT_DOUBLE_EQ(result_.policy.engagement.Predicted(0).double_value(), 6);
+}
+
+// With 10 EUR a month the first rule would hold, but no longer the second, which does now.
+TEST_F(ModelScoreRulesTest, NoChangeIsToldOfWhatMovesTheScoreToo) {
+  UseRules(R"pb(
+    eligibility { name: "pays" when: "customer.monthly_charges >= 10.0" }
+    eligibility { name: "leaves" when: "score.years.value < 2.4" }
+  )pb");
+  ASSERT_EQ(RuleFor(5, 0, &standings_), "pays");
+  policy::RuleExplanation explanation(strategy_->engagement, result_.policy.engagement);
+  explanation.Explain(rejection_);
+  std::string change;
+  {
+    TextBuffer buffer(change);
+    explanation.AppendNearestChange(buffer);
+  }
+  EXPECT_EQ(change, "");
+}
+
 class ScoreEventTest : public ScoreRulesTest {
  protected:
   // The event of a decision for somebody unknown.
@@ -144,6 +214,35 @@ TEST_F(ScoreEventTest, TellsWhatOnlyAFormulaAskedFor) {
   Decide();
   EXPECT_THAT(event_.score(), ::testing::ElementsAre(0));
   EXPECT_THAT(event_.score_percentile(), ::testing::ElementsAre(24.5));
+}
+
+TEST_F(ScoreEventTest, TellsWhatWasComputedOfValuesAndCosts) {
+  auto file =
+      testing::FromText<strategy::v1::Strategy>(std::string(testing::kSmallStrategy) + kSpendScore);
+  file.mutable_treatments(1)->set_computed_value("score.spend.value / 4.0");  // 240 / 4
+  const std::vector<strategy::v1::Model> models = {
+      testing::FromText<strategy::v1::Model>(testing::kSolveModel),
+      testing::FromText<strategy::v1::Model>(testing::kSellModel)};
+  strategy_ = builder_.Build(file, models);
+  Decide();
+  ASSERT_EQ(event_.value_size(), event_.scored_size());
+  EXPECT_EQ(event_.value(0), 100) << "as it is written";
+  EXPECT_EQ(event_.value(1), 60);
+  EXPECT_EQ(event_.cost_size(), 0) << "no cost is computed";
+  file.mutable_treatments(1)->set_computed_value("score.spend.value - 241.0");
+  file.mutable_treatments(0)->set_computed_cost("2.5");
+  strategy_ = builder_.Build(file, models);
+  Decide();
+  ASSERT_EQ(event_.cost_size(), event_.scored_size());
+  EXPECT_EQ(event_.cost(0), 2.5);
+  EXPECT_EQ(event_.value(1), 0) << "it can't be computed";
+  EXPECT_EQ(event_.cost(1), 0);
+}
+
+TEST_F(ScoreEventTest, WithoutFormulasValuesAreThoseOfTheStrategy) {
+  Decide();
+  EXPECT_EQ(event_.value_size(), 0);
+  EXPECT_EQ(event_.cost_size(), 0);
 }
 
 TEST_F(ScoreRulesTest, WithoutABaseEverybodyIsInTheMiddle) {

@@ -26,6 +26,20 @@ TEST(InputTableTest, AddsEveryInputOnce) {
   EXPECT_EQ(table.AddCategorical(Customer(6, ValueType::kStringList)), 0);
 }
 
+TEST(InputTableTest, TellsAllOfItsInputs) {
+  InputTable table;
+  EXPECT_TRUE(table.Inputs().empty());
+  table.AddNumeric(Customer(3, ValueType::kInt));
+  table.AddNumeric(Customer(3, ValueType::kInt));
+  table.AddBuckets(Customer(4, ValueType::kDouble), {1, 2});
+  table.AddCategorical(Customer(5, ValueType::kString));
+  table.AddCategorical(Customer(6, ValueType::kStringList));
+  const std::vector<Input> expected = {
+      Customer(3, ValueType::kInt), Customer(4, ValueType::kDouble),
+      Customer(5, ValueType::kString), Customer(6, ValueType::kStringList)};
+  EXPECT_EQ(table.Inputs(), expected);
+}
+
 TEST(InputTableTest, NumbersCategoriesFromOnePerInput) {
   InputTable table;
   const Input plan = Customer(0, ValueType::kString);

@@ -107,6 +107,22 @@ TEST_F(PluginModelTest, SaysThatItFailed) {
   EXPECT_TRUE(std::isnan(propensity[0]));
 }
 
+TEST_F(PluginModelTest, GivesTheValueOfAScore) {
+  const auto model = Create("example_plugin", std::string(kTenure) + "config: '0.125'");
+  ASSERT_NE(model, nullptr);
+  EXPECT_FALSE(model->LooksAtTreatment());
+  features_[static_cast<size_t>(strategy_->features.SlotOf("tenure_months"))] = ValueRef::Int(8);
+  inputs_.Fill(strategy_->context, context_, features_, frame_);
+  EXPECT_NEAR(model->PredictValue(frame_, scratch_), 0.7310585786300049, 1e-15);
+  const auto of_treatments = Create("example_plugin", std::string(kIsCare) + "config: '1'");
+  ASSERT_NE(of_treatments, nullptr);
+  EXPECT_TRUE(of_treatments->LooksAtTreatment());
+  const auto failing = Create("plugin_that_fails", kTenure);
+  ASSERT_NE(failing, nullptr);
+  inputs_.Fill(strategy_->context, context_, features_, frame_);
+  EXPECT_TRUE(std::isnan(failing->PredictValue(frame_, scratch_)));
+}
+
 TEST_F(PluginModelTest, MayLackAScoreForOneTreatment) {
   const auto model = Create("plugin_of_nan", kIsCare);
   ASSERT_NE(model, nullptr);

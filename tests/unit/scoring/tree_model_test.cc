@@ -112,6 +112,16 @@ TEST_F(TreeModelTest, FindsInputsByTheNamesOfTheFeatures) {
   EXPECT_EQ(Predict(*model), 3);
 }
 
+TEST_F(TreeModelTest, GivesTheValueOfAScore) {
+  const auto model = Of("input: 'customer.tenure_months'", "24.5");
+  ASSERT_NE(model, nullptr);
+  EXPECT_FALSE(model->LooksAtTreatment());
+  Feature("tenure_months") = ValueRef::Int(24);
+  inputs_.Fill(strategy_->context, context_, features_, frame_);
+  EXPECT_EQ(model->PredictValue(frame_, scratch_), -1) << "not cut to 0";
+  EXPECT_TRUE(Of("input: 'treatment.group' equals: 'care'", "0.5")->LooksAtTreatment());
+}
+
 TEST_F(TreeModelTest, AFeatureThatNoTreeLooksAtNeedsNoInput) {
   const auto model = Create(Ensemble("shoe_size tenure_months plan", {Stump(1, "24.5")}), "");
   ASSERT_NE(model, nullptr) << issues_.size();

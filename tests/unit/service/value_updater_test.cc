@@ -106,6 +106,32 @@ class ValueUpdaterTest : public ::testing::Test {
   std::unique_ptr<CustomerService> customers_;
 };
 
+TEST_F(ValueUpdaterTest, ReadsAllCustomersAgainWhenAnotherModelGivesTheScores) {
+  Open();
+  for (int i = 0; i < 10; ++i) Upsert(absl::StrCat("c", i), i);  // 0, 12, … 108
+  Settle();
+  const uint64_t rebuilds = updater_->rebuilds();
+  updater_->Follow(strategy_);
+  Settle();
+  EXPECT_EQ(updater_->rebuilds(), rebuilds) << "nothing is another";
+  Load(R"pb(scores { name: "spend" value: "-customer.monthly_charges" })pb");  // 0, -1, … -9
+  updater_->Follow(strategy_);
+  EXPECT_EQ(updater_->strategy(), strategy_);
+  Upsert("c0", 100);
+  Settle();
+  EXPECT_TRUE(Complete());
+  EXPECT_EQ(updater_->rebuilds(), rebuilds + 1);
+  EXPECT_EQ(Count(), 10u);
+  EXPECT_EQ(Percentile(-1), 95) << "the highest of ten";
+  EXPECT_EQ(Percentile(-100), 5);
+  // What is stored is of the score that was followed last.
+  Close();
+  Open();
+  Settle();
+  EXPECT_EQ(updater_->rebuilds(), 0u);
+  EXPECT_EQ(Percentile(-1), 95);
+}
+
 TEST_F(ValueUpdaterTest, FollowsWritesAndErasures) {
   Open();
   Settle();
