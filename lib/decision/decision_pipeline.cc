@@ -109,7 +109,7 @@ void RunPipeline(const strategy::Strategy& strategy, const stops::StopSet& stops
                result.failed_before);
   }
   arbitration::Arbitrate(strategy.arbitration, strategy.catalog, context, result.scored, draw,
-                         result.arbitration, computed);
+                         result.arbitration, computed, result.scored_by_slot());
   NoteWhatFormulasFound(strategy.engagement, result);
   if (context.is_channel_open() &&
       (result.arbitration.ranked.empty() || result.arbitration.is_fallback)) {

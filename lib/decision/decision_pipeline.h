@@ -98,6 +98,11 @@ struct PipelineResult {
   const scoring::InputFrame& FrameOf(int slot) const {
     return open_channels == 0 ? scored.frame : channels[static_cast<size_t>(slot)]->scored.frame;
   }
+  // What was scored on each channel, by slot; empty: the decision's channel was named.
+  absl::Span<const scoring::ScoredCandidates* const> scored_by_slot() const {
+    if (open_channels == 0) return {};
+    return merge.scored;
+  }
   int SlotOf(const arbitration::RankedTreatment& ranked) const {
     return scored.scored[static_cast<size_t>(ranked.scored)].slot;
   }

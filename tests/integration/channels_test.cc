@@ -131,6 +131,18 @@ TEST_F(ChannelsTest, FillsPlacesWithoutDuplicates) {
   EXPECT_THAT(Decide("ann", "app").placements(), IsEmpty());
 }
 
+TEST_F(ChannelsTest, APlaceThatTakesMoreMakesRoom) {
+  StartWith(kOffersOnTheIvr);
+  v1::DecideRequest request = DecideFor("ann", "app");
+  request.add_placements("side");
+  request.add_placements("hero");
+  const auto response = Decide(request);
+  EXPECT_THAT(Ranking(response), ElementsAre("spring_sale", "accessory", "fast_callback"));
+  ASSERT_THAT(response.placements(), SizeIs(2));
+  EXPECT_THAT(response.placements(0).treatment_ids(), ElementsAre("spring_sale", "fast_callback"));
+  EXPECT_THAT(response.placements(1).treatment_ids(), ElementsAre("accessory"));
+}
+
 TEST_F(ChannelsTest, APlaceThatNothingIsLeftForIsEmpty) {
   StartWith(kOffersOnTheIvr);
   v1::DecideRequest request = DecideFor("ann", "app");
