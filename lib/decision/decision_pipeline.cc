@@ -6,7 +6,7 @@
 namespace attune::decision {
 namespace {
 
-// What the stages before arbitration look at, of one channel.
+// What the stages before arbitration look at, whatever the channel is.
 struct StageInput {
   const strategy::Strategy& strategy;
   const stops::StopSet& stops;
@@ -16,15 +16,16 @@ struct StageInput {
   const value::Standings* standings;
 };
 
-void RunChannel(const StageInput& input, const context::DecisionContext& context, StageTimer& timer,
+// Runs the stages after the selection of the candidates for one channel. `history` is what several
+// channels share, or nullptr.
+void RunChannel(const StageInput& input, const context::DecisionContext& context,
+                policy::InteractionHistory* history, StageTimer& timer,
                 candidates::CandidateSet& candidates, policy::PolicyResult& policy,
                 scoring::ScoredCandidates& scored,
                 std::vector<scoring::FailedModel>& failed_before) {
   const strategy::Strategy& strategy = input.strategy;
-  candidates::SelectCandidates(strategy.catalog, input.stops, context, candidates, input.reach);
-  timer.Finish(Stage::kCandidates);
   policy::ApplyPolicies({strategy.catalog, strategy.engagement, strategy.contact, strategy.context,
-                         context, input.customer, input.features, input.standings},
+                         context, input.customer, input.features, input.standings, history},
                         candidates.kept, policy);
   timer.Finish(Stage::kPolicy);
   ModelFormulas formulas(strategy, policy.engagement);
@@ -33,7 +34,8 @@ void RunChannel(const StageInput& input, const context::DecisionContext& context
   timer.Finish(Stage::kScoring);
 }
 
-// Runs the stages for each channel that is open and puts together what they handed over.
+// Runs the stages for each channel that is open and puts together what they handed over. What no
+// channel matters to is found once: the reasons of candidates, and the customer's history.
 void RunOpenChannels(const StageInput& input, const context::DecisionContext& context,
                      const arbitration::Computed& computed, StageTimer& timer,
                      PipelineResult& result) {
@@ -41,13 +43,20 @@ void RunOpenChannels(const StageInput& input, const context::DecisionContext& co
   while (result.channels.size() < result.open_channels) {
     result.channels.push_back(std::make_unique<ChannelStages>());
   }
+  candidates::FindReasonsOnAnyChannel(input.strategy.catalog, input.stops, context, input.reach,
+                                      result.on_any_channel);
+  policy::InteractionHistory& history = result.policy.history;
+  history.Reset(input.customer);
   for (size_t slot = 0; slot < result.open_channels; ++slot) {
     ChannelStages& stages = *result.channels[slot];
     stages.context = context;
     stages.context.channel = context.open_channels[slot];
     stages.context.open_channels.clear();
-    RunChannel(input, stages.context, timer, stages.candidates, stages.policy, stages.scored,
-               result.failed_before);
+    candidates::SelectCandidatesOn(input.strategy.catalog, stages.context.channel,
+                                   result.on_any_channel, stages.candidates);
+    timer.Finish(Stage::kCandidates);
+    RunChannel(input, stages.context, &history, timer, stages.candidates, stages.policy,
+               stages.scored, result.failed_before);
   }
   MergeChannels(input.strategy, context, computed.priority, result);
 }
@@ -105,7 +114,9 @@ void RunPipeline(const strategy::Strategy& strategy, const stops::StopSet& stops
   if (context.is_channel_open()) {
     RunOpenChannels(input, context, computed, timer, result);
   } else {
-    RunChannel(input, context, timer, result.candidates, result.policy, result.scored,
+    candidates::SelectCandidates(strategy.catalog, stops, context, result.candidates, reach);
+    timer.Finish(Stage::kCandidates);
+    RunChannel(input, context, nullptr, timer, result.candidates, result.policy, result.scored,
                result.failed_before);
   }
   arbitration::Arbitrate(strategy.arbitration, strategy.catalog, context, result.scored, draw,

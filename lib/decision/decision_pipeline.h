@@ -128,6 +128,7 @@ struct PipelineResult {
 
   // Scratch: kept for its capacity.
   ChannelMerge merge;
+  candidates::ReasonsOnAnyChannel on_any_channel;
 };
 
 // Decides: a pure function of the strategy, what of it is stopped, the context, the customer's

@@ -66,14 +66,15 @@ void ApplyPolicies(const PolicyInput& input, absl::Span<const int> candidates,
   // Formulas are evaluated by later stages, on the same values.
   const bool has_rules = !input.engagement.empty();
   const bool has_contact = input.contact.size() > 0;
-  if (has_rules || has_contact) result.history.Reset(input.customer);
+  if (input.history == nullptr && (has_rules || has_contact)) result.history.Reset(input.customer);
+  InteractionHistory& history = input.history == nullptr ? result.history : *input.history;
   if (has_rules) {
     result.engagement.Reset({input.engagement, input.catalog, input.contact, input.schema,
                              input.context, input.features, input.standings},
-                            result.history);
+                            history);
   }
   if (has_contact) {
-    result.contact.Reset(input.contact, input.context, result.history, input.features);
+    result.contact.Reset(input.contact, input.context, history, input.features);
   }
   for (const int candidate : candidates) {
     if (const auto rejection = RejectionOf(input, candidate, result)) {

@@ -30,6 +30,9 @@ struct PolicyInput {
   absl::Span<const ValueRef> features;  // one per declared feature
   // The customer base; nullptr: nothing is known of it.
   const value::Standings* standings = nullptr;
+  // The customer's history, where several channels of one decision share it. It was reset for the
+  // customer and must outlive the use of the result. nullptr: the result has one of its own.
+  InteractionHistory* history = nullptr;
 };
 
 // What the policies let through. Both lists ascend; together they hold every candidate.
