@@ -17,6 +17,7 @@ constexpr size_t kMaxConfigBytes = 65'536;
 
 std::unique_ptr<const Model> PluginModel::Create(std::string name,
                                                  std::shared_ptr<const PluginLibrary> library,
+                                                 PluginInstances& instances,
                                                  const attune::strategy::v1::Plugin& plugin,
                                                  const InputNames& names, InputTable& inputs,
                                                  const ReportIssue& report) {
@@ -32,7 +33,7 @@ std::unique_ptr<const Model> PluginModel::Create(std::string name,
   for (const attune::strategy::v1::TreeInput& input : plugin.inputs()) {
     features.push_back(input.feature());
   }
-  auto instance = PluginInstance::Create(std::move(library), plugin.config(), features);
+  auto instance = instances.Get(std::move(library), plugin.config(), features);
   if (!instance.ok()) {
     report("plugin.file",
            absl::StrCat("the plugin ", Quoted(plugin.file()), ": ", instance.status().message()));

@@ -22,9 +22,11 @@ class PluginModel : public ColumnModel {
  public:
   // The model that `plugin` names, `name` in the strategy; paths of issues begin with "plugin".
   // Every problem is reported; nullptr when there was one. The model adds its inputs to `inputs`.
-  // Without a library, which was reported, only the rest is checked.
+  // Without a library, which was reported, only the rest is checked. What is the same as another
+  // of `instances` is shared with it.
   static std::unique_ptr<const Model> Create(std::string name,
                                              std::shared_ptr<const PluginLibrary> library,
+                                             PluginInstances& instances,
                                              const attune::strategy::v1::Plugin& plugin,
                                              const InputNames& names, InputTable& inputs,
                                              const ReportIssue& report);
@@ -38,10 +40,10 @@ class PluginModel : public ColumnModel {
 
  private:
   PluginModel(std::string name, FeatureColumns columns,
-              std::unique_ptr<const PluginInstance> instance)
+              std::shared_ptr<const PluginInstance> instance)
       : ColumnModel(std::move(name), std::move(columns)), instance_(std::move(instance)) {}
 
-  const std::unique_ptr<const PluginInstance> instance_;
+  const std::shared_ptr<const PluginInstance> instance_;
 };
 
 }  // namespace attune::scoring
