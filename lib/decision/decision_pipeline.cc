@@ -1,5 +1,6 @@
 #include "lib/decision/decision_pipeline.h"
 
+#include <algorithm>
 #include <chrono>
 #include <memory>
 
@@ -16,26 +17,52 @@ struct StageInput {
   const value::Standings* standings;
 };
 
-// Runs the stages after the selection of the candidates for one channel. `history` is what several
-// channels share, or nullptr.
-void RunChannel(const StageInput& input, const context::DecisionContext& context,
-                policy::InteractionHistory* history, StageTimer& timer,
-                candidates::CandidateSet& candidates, policy::PolicyResult& policy,
-                scoring::ScoredCandidates& scored,
-                std::vector<scoring::FailedModel>& failed_before) {
+// `history` is what several channels share, or nullptr.
+void RunPolicies(const StageInput& input, const context::DecisionContext& context,
+                 policy::InteractionHistory* history, const candidates::CandidateSet& candidates,
+                 StageTimer& timer, policy::PolicyResult& policy) {
   const strategy::Strategy& strategy = input.strategy;
   policy::ApplyPolicies({strategy.catalog, strategy.engagement, strategy.contact, strategy.context,
                          context, input.customer, input.features, input.standings, history},
                         candidates.kept, policy);
   timer.Finish(Stage::kPolicy);
+}
+
+// `answers` is what several channels share, or nullptr.
+void RunScoring(const StageInput& input, const context::DecisionContext& context,
+                scoring::SharedAnswers* answers, policy::PolicyResult& policy, StageTimer& timer,
+                scoring::ScoredCandidates& scored,
+                std::vector<scoring::FailedModel>& failed_before) {
+  const strategy::Strategy& strategy = input.strategy;
   ModelFormulas formulas(strategy, policy.engagement);
   scoring::Score(strategy.models, strategy.catalog, strategy.context, context, input.features,
-                 policy.kept, scored, &formulas, &failed_before);
+                 policy.kept, scored, &formulas, &failed_before, answers);
   timer.Finish(Stage::kScoring);
 }
 
+// What models that wait for others answer on any channel of the decision, to be asked for once;
+// nullptr: there is no such model.
+scoring::SharedAnswers* ShareAnswers(const strategy::Strategy& strategy, PipelineResult& result) {
+  const std::vector<scoring::NamedModel>& models = strategy.models.models;
+  const bool any_waits =
+      std::any_of(models.begin(), models.end(),
+                  [](const scoring::NamedModel& model) { return model.model->Waits(); });
+  if (!any_waits) return nullptr;
+  std::vector<int>& kept = result.kept_on_any_channel;
+  kept.clear();
+  for (size_t slot = 0; slot < result.open_channels; ++slot) {
+    const std::vector<int>& here = result.channels[slot]->policy.kept;
+    kept.insert(kept.end(), here.begin(), here.end());
+  }
+  std::sort(kept.begin(), kept.end());
+  kept.erase(std::unique(kept.begin(), kept.end()), kept.end());
+  result.answers.Reset(strategy.catalog, kept);
+  return &result.answers;
+}
+
 // Runs the stages for each channel that is open and puts together what they handed over. What no
-// channel matters to is found once: the reasons of candidates, and the customer's history.
+// channel matters to is found once: the reasons of candidates, the customer's history, and what
+// other processes answer.
 void RunOpenChannels(const StageInput& input, const context::DecisionContext& context,
                      const arbitration::Computed& computed, StageTimer& timer,
                      PipelineResult& result) {
@@ -55,8 +82,13 @@ void RunOpenChannels(const StageInput& input, const context::DecisionContext& co
     candidates::SelectCandidatesOn(input.strategy.catalog, stages.context.channel,
                                    result.on_any_channel, stages.candidates);
     timer.Finish(Stage::kCandidates);
-    RunChannel(input, stages.context, &history, timer, stages.candidates, stages.policy,
-               stages.scored, result.failed_before);
+    RunPolicies(input, stages.context, &history, stages.candidates, timer, stages.policy);
+  }
+  scoring::SharedAnswers* const answers = ShareAnswers(input.strategy, result);
+  for (size_t slot = 0; slot < result.open_channels; ++slot) {
+    ChannelStages& stages = *result.channels[slot];
+    RunScoring(input, stages.context, answers, stages.policy, timer, stages.scored,
+               result.failed_before);
   }
   MergeChannels(input.strategy, context, computed.priority, result);
 }
@@ -116,7 +148,8 @@ void RunPipeline(const strategy::Strategy& strategy, const stops::StopSet& stops
   } else {
     candidates::SelectCandidates(strategy.catalog, stops, context, result.candidates, reach);
     timer.Finish(Stage::kCandidates);
-    RunChannel(input, context, nullptr, timer, result.candidates, result.policy, result.scored,
+    RunPolicies(input, context, /*history=*/nullptr, result.candidates, timer, result.policy);
+    RunScoring(input, context, /*answers=*/nullptr, result.policy, timer, result.scored,
                result.failed_before);
   }
   arbitration::Arbitrate(strategy.arbitration, strategy.catalog, context, result.scored, draw,

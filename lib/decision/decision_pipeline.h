@@ -22,6 +22,7 @@
 #include "lib/evidence/ramp_shares.h"
 #include "lib/policy/policy.h"
 #include "lib/scoring/scoring.h"
+#include "lib/scoring/shared_answers.h"
 #include "lib/stops/stop_set.h"
 #include "lib/strategy/strategy.h"
 #include "lib/value/standings.h"
@@ -129,16 +130,18 @@ struct PipelineResult {
   // Scratch: kept for its capacity.
   ChannelMerge merge;
   candidates::ReasonsOnAnyChannel on_any_channel;
+  std::vector<int> kept_on_any_channel;
+  scoring::SharedAnswers answers;
 };
 
 // Decides: a pure function of the strategy, what of it is stopped, the context, the customer's
 // state and features, where on [0, 1) exploration's draw falls (without a draw nothing is
 // explored), which ramps reach the customer (by default all), and the customer base, for rules that
 // ask where the customer stands (nullptr: nobody is known). Where the channel is open, the
-// stages before arbitration run for each of the channels. `result` is overwritten; its capacity is
-// reused, so that a decision allocates nothing. REQUIRES: `context` was normalised against this
-// strategy; `stops` and `reach` were made for its catalog; `features` has one value per declared
-// feature; the strategy outlives the use of `result`.
+// stages before arbitration run for each of the channels, the policies of all before the scoring.
+// `result` is overwritten; its capacity is reused, so that a decision allocates nothing. REQUIRES:
+// `context` was normalised against this strategy; `stops` and `reach` were made for its catalog;
+// `features` has one value per declared feature; the strategy outlives the use of `result`.
 void RunPipeline(const strategy::Strategy& strategy, const stops::StopSet& stops,
                  const context::DecisionContext& context, const customer::CustomerState& customer,
                  absl::Span<const ValueRef> features, std::optional<double> draw, StageTimer& timer,

@@ -24,6 +24,7 @@ class ColumnModel : public Model {
                absl::Span<double> propensity, ModelScratch& scratch) const final;
   // Nothing: it does not tell.
   std::vector<Contribution> Explain(const InputFrame& frame, int treatment) const final;
+  bool DependsOnChannel() const final { return columns_.of_channel(); }
 
  protected:
   // `name` is the strategy's.
