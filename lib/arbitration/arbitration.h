@@ -1,6 +1,7 @@
 #ifndef ATTUNE_LIB_ARBITRATION_ARBITRATION_H_
 #define ATTUNE_LIB_ARBITRATION_ARBITRATION_H_
 
+#include <array>
 #include <bitset>
 #include <cstddef>
 #include <limits>
@@ -11,6 +12,7 @@
 #include "lib/arbitration/exploration.h"
 #include "lib/candidates/rejection.h"
 #include "lib/catalog/catalog.h"
+#include "lib/context/context_schema.h"
 #include "lib/context/decision_context.h"
 #include "lib/scoring/scoring.h"
 
@@ -159,6 +161,17 @@ struct PlacesMemory {
   std::vector<Seat> seats;     // in the order in which they were taken
   std::vector<int> taken;      // how many treatments each place has
   std::vector<bool> hopeless;  // no room can be made any more; by slot x index of the group
+
+  // What one search for room has reached, by indexes into DecisionContext::placements.
+  struct Search {
+    // Full places that could make room, in the order in which they were reached.
+    std::array<int, context::kMaxPlacements> reached{};
+    size_t count = 0;
+    std::bitset<context::kMaxPlacements> was_reached;
+    // By place: who would move there, an index into `seats`, or nobody who has a place yet.
+    std::array<int, context::kMaxPlacements> mover{};
+  };
+  Search search;
 };
 
 // The ranking, best first, and why the other scored treatments are not in it.

@@ -25,14 +25,14 @@ bool Places::Find(int group, int slot) {
 }
 
 int Places::FindRoom(int group, int slot) {
-  search_.count = 0;
-  search_.was_reached.reset();
+  memory_.search.count = 0;
+  memory_.search.was_reached.reset();
   int room = Reach(group, slot, kNewcomer);
   // Breadth first: the way that is found is a shortest one.
-  for (size_t i = 0; room == kNowhere && i < search_.count; ++i) {
+  for (size_t i = 0; room == kNowhere && i < memory_.search.count; ++i) {
     for (size_t s = memory_.seats.size(); room == kNowhere && s > 0; --s) {
       const Seat& seat = memory_.seats[s - 1];
-      if (seat.place != search_.reached[i]) continue;
+      if (seat.place != memory_.search.reached[i]) continue;
       room = Reach(seat.group, seat.slot, static_cast<int>(s - 1));
     }
   }
@@ -41,13 +41,13 @@ int Places::FindRoom(int group, int slot) {
 
 int Places::Reach(int group, int slot, int mover) {
   for (size_t place = 0; place < memory_.taken.size(); ++place) {
-    if (search_.was_reached[place]) continue;
+    if (memory_.search.was_reached[place]) continue;
     const Placement& placement = PlacementAt(place);
     if (!placement.Takes(group, context_.ChannelOf(slot))) continue;
-    search_.was_reached.set(place);
-    search_.mover[place] = mover;
+    memory_.search.was_reached.set(place);
+    memory_.search.mover[place] = mover;
     if (memory_.taken[place] < placement.max_treatments) return static_cast<int>(place);
-    search_.reached[search_.count++] = static_cast<int>(place);
+    memory_.search.reached[memory_.search.count++] = static_cast<int>(place);
   }
   return kNowhere;
 }
@@ -58,7 +58,7 @@ void Places::Take() {
   // Back along the way: each moves to where there is room and leaves room where it was.
   int free = room_;
   for (;;) {
-    const int mover = search_.mover[static_cast<size_t>(free)];
+    const int mover = memory_.search.mover[static_cast<size_t>(free)];
     if (mover == kNewcomer) break;
     std::swap(free, memory_.seats[static_cast<size_t>(mover)].place);
   }

@@ -1,8 +1,6 @@
 #ifndef ATTUNE_LIB_ARBITRATION_PLACES_H_
 #define ATTUNE_LIB_ARBITRATION_PLACES_H_
 
-#include <array>
-#include <bitset>
 #include <cstddef>
 
 #include "lib/arbitration/arbitration.h"
@@ -53,15 +51,7 @@ class Places {
  private:
   using Seat = PlacesMemory::Seat;
 
-  // What one search has reached: full places that could make room, in the order in which they were
-  // reached, and for each place who would move there.
-  struct Search {
-    std::array<int, context::kMaxPlacements> reached{};
-    size_t count = 0;
-    std::bitset<context::kMaxPlacements> was_reached;
-    std::array<int, context::kMaxPlacements> mover{};  // index into seats; kNewcomer
-  };
-  static constexpr int kNewcomer = -1;
+  static constexpr int kNewcomer = -1;  // as PlacesMemory::Search::mover
   static constexpr int kNowhere = -1;
 
   const Placement& PlacementAt(size_t place) const {
@@ -82,7 +72,6 @@ class Places {
   PlacesMemory& memory_;
   int left_ = 0;  // for so many there is room
   // Of the last call of Find.
-  Search search_;
   Seat newcomer_;
   int room_ = kNowhere;
 };
