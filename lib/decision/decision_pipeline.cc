@@ -17,13 +17,13 @@ struct StageInput {
   const value::Standings* standings;
 };
 
-// `history` is what several channels share, or nullptr.
+// `shared` is what several channels share, or nullptr.
 void RunPolicies(const StageInput& input, const context::DecisionContext& context,
-                 policy::InteractionHistory* history, const candidates::CandidateSet& candidates,
+                 policy::SharedHistory* shared, const candidates::CandidateSet& candidates,
                  StageTimer& timer, policy::PolicyResult& policy) {
   const strategy::Strategy& strategy = input.strategy;
   policy::ApplyPolicies({strategy.catalog, strategy.engagement, strategy.contact, strategy.context,
-                         context, input.customer, input.features, input.standings, history},
+                         context, input.customer, input.features, input.standings, shared},
                         candidates.kept, policy);
   timer.Finish(Stage::kPolicy);
 }
@@ -72,8 +72,9 @@ void RunOpenChannels(const StageInput& input, const context::DecisionContext& co
   }
   candidates::FindReasonsOnAnyChannel(input.strategy.catalog, input.stops, context, input.reach,
                                       result.on_any_channel);
-  policy::InteractionHistory& history = result.policy.history;
-  history.Reset(input.customer);
+  timer.Finish(Stage::kCandidates);
+  result.history.Reset(input.strategy.contact, context, input.customer);
+  timer.Finish(Stage::kPolicy);
   for (size_t slot = 0; slot < result.open_channels; ++slot) {
     ChannelStages& stages = *result.channels[slot];
     stages.context = context;
@@ -82,7 +83,7 @@ void RunOpenChannels(const StageInput& input, const context::DecisionContext& co
     candidates::SelectCandidatesOn(input.strategy.catalog, stages.context.channel,
                                    result.on_any_channel, stages.candidates);
     timer.Finish(Stage::kCandidates);
-    RunPolicies(input, stages.context, &history, stages.candidates, timer, stages.policy);
+    RunPolicies(input, stages.context, &result.history, stages.candidates, timer, stages.policy);
   }
   scoring::SharedAnswers* const answers = ShareAnswers(input.strategy, result);
   for (size_t slot = 0; slot < result.open_channels; ++slot) {
@@ -148,7 +149,7 @@ void RunPipeline(const strategy::Strategy& strategy, const stops::StopSet& stops
   } else {
     candidates::SelectCandidates(strategy.catalog, stops, context, result.candidates, reach);
     timer.Finish(Stage::kCandidates);
-    RunPolicies(input, context, /*history=*/nullptr, result.candidates, timer, result.policy);
+    RunPolicies(input, context, /*shared=*/nullptr, result.candidates, timer, result.policy);
     RunScoring(input, context, /*answers=*/nullptr, result.policy, timer, result.scored,
                result.failed_before);
   }

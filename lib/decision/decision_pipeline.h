@@ -127,9 +127,10 @@ struct PipelineResult {
   // How many treatments were rejected, by reason and rule.
   RejectionCounts rejected_counts;
 
-  // Scratch: kept for its capacity.
+  // Scratch: kept for its capacity. What the channels of an open decision look at.
   ChannelMerge merge;
   candidates::ReasonsOnAnyChannel on_any_channel;
+  policy::SharedHistory history;
   std::vector<int> kept_on_any_channel;
   scoring::SharedAnswers answers;
 };
