@@ -4,6 +4,7 @@
 #include <cmath>
 #include <utility>
 
+#include "lib/arbitration/channel_choice.h"
 #include "lib/arbitration/places.h"
 #include "lib/arbitration/priority.h"
 
@@ -45,15 +46,17 @@ Terms Without(Terms terms, const FactorSet& without) {
 class Arbiter {
  public:
   Arbiter(const Settings& settings, const catalog::Catalog& catalog,
-          const context::DecisionContext& context, const scoring::ScoredCandidates& candidates,
-          const Computed& computed, ArbitrationResult& result)
+          const context::DecisionContext& context, scoring::ScoredCandidates& candidates,
+          const Computed& computed, absl::Span<const scoring::ScoredCandidates* const> by_slot,
+          ArbitrationResult& result)
       : settings_(settings),
         catalog_(catalog),
         context_(context),
         scored_(candidates.scored),
         computed_(computed),
+        by_slot_(by_slot),
         result_(result),
-        places_(settings, context, result.places_taken) {}
+        places_(settings, context, catalog.groups.size(), result.places) {}
 
   // Computes the priorities and leaves in the heap, not yet as one, who may be ranked.
   void FindContenders();
@@ -63,6 +66,8 @@ class Arbiter {
   void RankTheBest();
   // Ranks the first fallback that can be used when nothing else is ranked.
   void FallBack();
+  // Who comes later may have moved others.
+  void TellPlaces();
   // Without exploration the first of the ranking was there for certain.
   void TellChances();
   void TellRejections();
@@ -93,15 +98,19 @@ class Arbiter {
   void DropUnshowable();
   // Lays out the contenders that have this exploration.
   void FindArms(int exploration);
-  // Ranks the candidate if its group has a place left, the request one that takes it, and there is
-  // something to show.
-  void Rank(size_t scored);
+  // Ranks the candidate if its group has a place left, there is room in one of the request that
+  // takes it, and something to show. For want of room it contends for the next best channel.
+  void Rank(const Contender& contender);
+  void ContendOnNextChannel(const Contender& contender);
+  // Makes the candidate the one that was scored on the channel of this slot.
+  void MoveTo(size_t scored, int slot);
 
   const Settings& settings_;
   const catalog::Catalog& catalog_;
   const context::DecisionContext& context_;
-  const std::vector<scoring::ScoredCandidate>& scored_;
+  std::vector<scoring::ScoredCandidate>& scored_;
   const Computed& computed_;
+  const absl::Span<const scoring::ScoredCandidates* const> by_slot_;
   ArbitrationResult& result_;
   Places places_;
 };
@@ -147,35 +156,62 @@ void Arbiter::FindContenders() {
     } else if (!HasPlace(settings_, context_, treatment, scored_[i].slot)) {
       result_.reason[i] = Reason::kNoPlacement;
     } else {
-      result_.heap.push_back(
-          {treatment.must_show, priority, worth.value, treatment.name_rank, static_cast<int>(i)});
+      result_.heap.push_back({treatment.must_show, priority, worth.value, treatment.name_rank,
+                              static_cast<int>(i), scored_[i].slot});
     }
   }
 }
 
-void Arbiter::Rank(size_t scored) {
+void Arbiter::Rank(const Contender& contender) {
+  const auto scored = static_cast<size_t>(contender.scored);
   const catalog::Treatment& treatment = TreatmentOf(scored);
   int& count = result_.group_count[static_cast<size_t>(treatment.group)];
   if (count >= settings_.max_per_group) {
     result_.reason[scored] = Reason::kGroupLimitReached;
     return;
   }
-  const int slot = scored_[scored].slot;
-  std::optional<int> place;
-  if (places_.any()) {
-    place = places_.Find(treatment, slot);
-    if (!place) return;  // those that take it are full
+  if (places_.any() && !places_.Find(treatment.group, contender.slot)) {
+    return ContendOnNextChannel(contender);
   }
+  if (contender.slot != scored_[scored].slot) MoveTo(scored, contender.slot);
   if (computed_.content != nullptr &&
-      !computed_.content->Compute(scored_[scored].treatment, slot)) {
+      !computed_.content->Compute(scored_[scored].treatment, contender.slot)) {
     result_.reason[scored] = Reason::kContentError;
     return;
   }
-  if (place) places_.Take(*place);
+  if (places_.any()) places_.Take();
   ++count;
   result_.reason[scored].reset();
-  result_.ranked.push_back({static_cast<int>(scored), scored_[scored].treatment, WeightOf(scored),
-                            result_.priority[scored], 0.0, place.value_or(-1)});
+  result_.ranked.push_back({contender.scored, scored_[scored].treatment, WeightOf(scored),
+                            result_.priority[scored], 0.0, -1});
+}
+
+void Arbiter::ContendOnNextChannel(const Contender& contender) {
+  if (by_slot_.empty()) return;
+  const int treatment = scored_[static_cast<size_t>(contender.scored)].treatment;
+  const int group = catalog_.treatments[static_cast<size_t>(treatment)].group;
+  // The channels that were tried are among those on which no room can be made.
+  const std::optional<ChannelChoice::Best> next =
+      BestChannelAmong({settings_, catalog_, context_, by_slot_, result_.group_weight, computed_},
+                       treatment, [&](int slot) { return !places_.IsHopeless(group, slot); });
+  if (!next) return;
+  result_.heap.push_back(contender);
+  Contender& again = result_.heap.back();
+  again.slot = next->slot;
+  // A default that on_error declares may be above the score that it comes after.
+  again.priority = std::min(contender.priority, next->priority);
+  again.value = next->value;
+  std::push_heap(result_.heap.begin(), result_.heap.end(), RanksAfter);
+}
+
+void Arbiter::MoveTo(size_t scored, int slot) {
+  scoring::ScoredCandidate& candidate = scored_[scored];
+  candidate = *FindScored(candidate.treatment, *by_slot_[static_cast<size_t>(slot)]);
+  candidate.slot = slot;
+  const Rating rating = RatingOf(computed_, settings_, TreatmentOf(scored), candidate.treatment,
+                                 slot, candidate.propensity, WeightOf(scored));
+  if (computed_.worth != nullptr) result_.worth[scored] = rating.worth.value_or(Worth());
+  result_.priority[scored] = rating.priority.value_or(0.0);
 }
 
 double Arbiter::DeviationOf(size_t scored, double evidence) const {
@@ -251,7 +287,7 @@ void Arbiter::Explore(std::optional<double> draw) {
   }
   if (!draw) return;
   Contender& top = contenders[result_.arm_contender[Pick(result_.arm_probability, *draw)]];
-  Rank(static_cast<size_t>(top.scored));
+  Rank(top);
   top = contenders.back();
   contenders.pop_back();
 }
@@ -263,9 +299,9 @@ void Arbiter::RankTheBest() {
   while (!heap.empty() && !places_.full() &&
          result_.ranked.size() < static_cast<size_t>(context_.max_treatments)) {
     std::pop_heap(heap.begin(), heap.end(), RanksAfter);
-    const auto scored = static_cast<size_t>(heap.back().scored);
+    const Contender best = heap.back();
     heap.pop_back();
-    Rank(scored);
+    Rank(best);
   }
 }
 
@@ -282,10 +318,17 @@ void Arbiter::FallBack() {
                  HasPlace(settings_, context_, treatment, candidate.slot);
         });
     if (found == scored_.end()) continue;
-    Rank(static_cast<size_t>(found - scored_.begin()));
+    const auto scored = static_cast<size_t>(found - scored_.begin());
+    Rank({treatment.must_show, result_.priority[scored], treatment.value, treatment.name_rank,
+          static_cast<int>(scored), found->slot});
     result_.is_fallback = !result_.ranked.empty();
     if (result_.is_fallback) return;
   }
+}
+
+void Arbiter::TellPlaces() {
+  if (!places_.any()) return;
+  for (size_t r = 0; r < result_.ranked.size(); ++r) result_.ranked[r].place = places_.PlaceOf(r);
 }
 
 void Arbiter::TellChances() {
@@ -471,13 +514,15 @@ std::vector<PriorityRanks> RanksOf(const Settings& settings, const catalog::Cata
 }
 
 void Arbitrate(const Settings& settings, const catalog::Catalog& catalog,
-               const context::DecisionContext& context, const scoring::ScoredCandidates& candidates,
-               std::optional<double> draw, ArbitrationResult& result, const Computed& computed) {
-  Arbiter arbiter(settings, catalog, context, candidates, computed, result);
+               const context::DecisionContext& context, scoring::ScoredCandidates& candidates,
+               std::optional<double> draw, ArbitrationResult& result, const Computed& computed,
+               absl::Span<const scoring::ScoredCandidates* const> by_slot) {
+  Arbiter arbiter(settings, catalog, context, candidates, computed, by_slot, result);
   arbiter.FindContenders();
   if (settings.explores()) arbiter.Explore(draw);
   arbiter.RankTheBest();
   arbiter.FallBack();
+  arbiter.TellPlaces();
   arbiter.TellChances();
   arbiter.TellRejections();
 }

@@ -1,6 +1,7 @@
 #ifndef ATTUNE_LIB_ARBITRATION_ARBITRATION_H_
 #define ATTUNE_LIB_ARBITRATION_ARBITRATION_H_
 
+#include <array>
 #include <bitset>
 #include <cstddef>
 #include <limits>
@@ -11,6 +12,7 @@
 #include "lib/arbitration/exploration.h"
 #include "lib/candidates/rejection.h"
 #include "lib/catalog/catalog.h"
+#include "lib/context/context_schema.h"
 #include "lib/context/decision_context.h"
 #include "lib/scoring/scoring.h"
 
@@ -168,6 +170,30 @@ struct Selectable {
   double probability = 0;  // above 0
 };
 
+// Memory of Places, reused from decision to decision.
+struct PlacesMemory {
+  // A treatment that has a place.
+  struct Seat {
+    int group = 0;
+    int slot = 0;   // of its channel
+    int place = 0;  // an index into DecisionContext::placements
+  };
+  std::vector<Seat> seats;     // in the order in which they were taken
+  std::vector<int> taken;      // how many treatments each place has
+  std::vector<bool> hopeless;  // no room can be made any more; by slot x index of the group
+
+  // What one search for room has reached, by indexes into DecisionContext::placements.
+  struct Search {
+    // Full places that could make room, in the order in which they were reached.
+    std::array<int, context::kMaxPlacements> reached{};
+    size_t count = 0;
+    std::bitset<context::kMaxPlacements> was_reached;
+    // By place: who would move there, an index into `seats`, or nobody who has a place yet.
+    std::array<int, context::kMaxPlacements> mover{};
+  };
+  Search search;
+};
+
 // The ranking, best first, and why the other scored treatments are not in it.
 struct ArbitrationResult {
   std::vector<RankedTreatment> ranked;
@@ -204,13 +230,14 @@ struct ArbitrationResult {
 
   // Scratch: kept for its capacity.
   std::vector<int> group_count;
-  std::vector<int> places_taken;
+  PlacesMemory places;
   struct Contender {
     bool must_show = false;
     double priority = 0;
     double value = 0;
     int name_rank = 0;
     int scored = 0;  // index into ScoredCandidates::scored
+    int slot = 0;    // of the channel on which it is tried
   };
   std::vector<Contender> heap;
   std::vector<Arm> arms;
@@ -240,9 +267,18 @@ std::vector<PriorityRanks> RanksOf(const Settings& settings, const catalog::Cata
 // `context.max_treatments`, at most `max_per_group` of one group. When nothing is ranked, the first
 // fallback for the channel that was scored is, whatever the limits say.
 //
-// Where the request asks for places, each treatment goes, in the same order, to the first of them
-// that takes it and has room; the limits hold over all of them. What no place takes is not ranked,
-// nor does it compete. Candidates for several channels have the weights of their own.
+// Where the request asks for places, each treatment gets, in the same order, one that takes it, if
+// those that have one can be seated anew so that all of them keep one: see Places. The limits hold
+// over all of them. What no place takes is not ranked, nor does it compete.
+//
+// Candidates for several channels have the weights of their own. `by_slot` has, where the channel
+// was left open, what was scored on each channel, by slot. Then a treatment for which no room can
+// be made on its channel is tried on the best of the others on which it contends and room may be
+// made, in the order of its priority there (but never before those that stood above it), and so on
+// from channel to channel; its entry of `candidates` becomes that of the channel on which it is
+// ranked. One that has a place keeps its channel. What finds no room anywhere is rejected on the
+// channel that was chosen first. Chances are those of treatments on the channels that were chosen
+// first; whoever is on top is on that one. Empty: there are no other channels.
 //
 // The first of that order, the greedy choice, stands on top, unless exploration puts another one
 // there; the others follow in their order, and the limits count from the top. Who passes the
@@ -259,9 +295,9 @@ std::vector<PriorityRanks> RanksOf(const Settings& settings, const catalog::Cata
 //
 // `result` is overwritten; its capacity is reused.
 void Arbitrate(const Settings& settings, const catalog::Catalog& catalog,
-               const context::DecisionContext& context, const scoring::ScoredCandidates& candidates,
-               std::optional<double> draw, ArbitrationResult& result,
-               const Computed& computed = {});
+               const context::DecisionContext& context, scoring::ScoredCandidates& candidates,
+               std::optional<double> draw, ArbitrationResult& result, const Computed& computed = {},
+               absl::Span<const scoring::ScoredCandidates* const> by_slot = {});
 
 }  // namespace attune::arbitration
 

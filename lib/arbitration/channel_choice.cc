@@ -30,11 +30,26 @@ bool IsBetter(const Best& a, const Best& b) {
   return a.priority > b.priority;
 }
 
-// REQUIRES: the treatment is among them.
-const scoring::ScoredCandidate& ScoredAs(int treatment, const scoring::ScoredCandidates& scored) {
-  return *std::lower_bound(
-      scored.scored.begin(), scored.scored.end(), treatment,
-      [](const scoring::ScoredCandidate& s, int wanted) { return s.treatment < wanted; });
+// How good the channel of a slot is for a candidate that was scored there. `weight` is the context
+// weight of its group there.
+Best Rate(const Settings& settings, const catalog::Catalog& catalog,
+          const context::DecisionContext& context, const scoring::ScoredCandidate& candidate,
+          int slot, double weight, const Computed& computed) {
+  const catalog::Treatment& treatment =
+      catalog.treatments[static_cast<size_t>(candidate.treatment)];
+  const Rating rating = RatingOf(computed, settings, treatment, candidate.treatment, slot,
+                                 candidate.propensity, weight);
+  const bool is_taken = HasPlace(settings, context, treatment, slot);
+  const bool contends =
+      is_taken && !WhyNoContender(settings, treatment, candidate.propensity, rating).has_value();
+  const int fallback = is_taken ? FallbackOf(settings, candidate.treatment, context.ChannelOf(slot))
+                                : static_cast<int>(settings.fallbacks.size());
+  return {slot,
+          rating.priority.value_or(0.0),
+          rating.worth.value_or(Worth()).value,
+          contends,
+          candidate.source == scoring::ScoredCandidate::Source::kDefault,
+          fallback};
 }
 
 }  // namespace
@@ -51,18 +66,9 @@ void ChooseChannels(const Settings& settings, const catalog::Catalog& catalog,
     WeighGroups(settings, channel, context.intent, absl::MakeSpan(memory.group_weight));
     for (const scoring::ScoredCandidate& candidate : scored[static_cast<size_t>(slot)]->scored) {
       const auto index = static_cast<size_t>(candidate.treatment);
-      const catalog::Treatment& treatment = catalog.treatments[index];
-      const double weight = memory.group_weight[static_cast<size_t>(treatment.group)];
-      const Rating rating = RatingOf(computed, settings, treatment, candidate.treatment, slot,
-                                     candidate.propensity, weight);
-      const bool is_taken = HasPlace(settings, context, treatment, slot);
-      const bool contends =
-          is_taken &&
-          !WhyNoContender(settings, treatment, candidate.propensity, rating).has_value();
-      const int fallback = is_taken ? FallbackOf(settings, candidate.treatment, channel)
-                                    : static_cast<int>(settings.fallbacks.size());
-      const Best here = {slot, rating.priority.value_or(0.0), contends,
-                         candidate.source == scoring::ScoredCandidate::Source::kDefault, fallback};
+      const auto group = static_cast<size_t>(catalog.treatments[index].group);
+      const Best here =
+          Rate(settings, catalog, context, candidate, slot, memory.group_weight[group], computed);
       if (IsBetter(here, memory.best[index])) memory.best[index] = here;
     }
   }
@@ -70,9 +76,36 @@ void ChooseChannels(const Settings& settings, const catalog::Catalog& catalog,
   for (size_t t = 0; t < memory.best.size(); ++t) {
     const Best& best = memory.best[t];
     if (best.slot < 0) continue;
-    chosen.push_back(ScoredAs(static_cast<int>(t), *scored[static_cast<size_t>(best.slot)]));
+    chosen.push_back(*FindScored(static_cast<int>(t), *scored[static_cast<size_t>(best.slot)]));
     chosen.back().slot = best.slot;
   }
+}
+
+std::optional<Best> BestChannelAmong(const ChannelComparison& channels, int treatment,
+                                     absl::FunctionRef<bool(int slot)> is_wanted) {
+  const catalog::Catalog& catalog = channels.catalog;
+  const auto group = static_cast<size_t>(catalog.treatments[static_cast<size_t>(treatment)].group);
+  Best best;
+  for (size_t s = 0; s < channels.scored.size(); ++s) {
+    const auto slot = static_cast<int>(s);
+    if (!is_wanted(slot)) continue;
+    const scoring::ScoredCandidate* const candidate = FindScored(treatment, *channels.scored[s]);
+    if (candidate == nullptr) continue;
+    const Best here =
+        Rate(channels.settings, catalog, channels.context, *candidate, slot,
+             channels.group_weight[s * catalog.groups.size() + group], channels.computed);
+    if (here.contends && IsBetter(here, best)) best = here;
+  }
+  if (best.slot < 0) return std::nullopt;
+  return best;
+}
+
+const scoring::ScoredCandidate* FindScored(int treatment,
+                                           const scoring::ScoredCandidates& candidates) {
+  const auto found = std::lower_bound(
+      candidates.scored.begin(), candidates.scored.end(), treatment,
+      [](const scoring::ScoredCandidate& s, int wanted) { return s.treatment < wanted; });
+  return found == candidates.scored.end() || found->treatment != treatment ? nullptr : &*found;
 }
 
 }  // namespace attune::arbitration

@@ -5,6 +5,7 @@
 #include <limits>
 #include <numbers>
 #include <string_view>
+#include <tuple>
 
 #include "lib/base/hash.h"
 
@@ -12,6 +13,7 @@ namespace attune::arbitration {
 namespace {
 
 using Player = ExplorationScratch::Player;
+using Alike = ExplorationScratch::Alike;
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
@@ -102,14 +104,20 @@ void FillSquareCb(double gamma, Player& best, std::vector<Player>& players) {
 // P(a normal score is below the point that is z deviations above its mean).
 double NormalBelow(double z) { return 0.5 * std::erfc(-z * std::numbers::sqrt2 / 2); }
 
+// P(all of them are below), given that chance of one: in log space within pow, so that no rounding
+// adds up over thousands.
+double AllBelow(const Alike& alike, double below) {
+  const size_t count = alike.end - alike.begin;
+  return count == 1 ? below : std::pow(below, static_cast<double>(count));
+}
+
 // How far down a cell that ends at x may reach: not further than the narrowest density that matters
 // there bears. `cell` is in deviations.
 double CellWidth(const ExplorationScratch& scratch, double lower, double x, double cell) {
   double width = x - lower;
-  for (const size_t index : scratch.close) {
-    const Player& player = scratch.players[index];
-    const double until_it_matters = x - (player.score + kReach * player.deviation);
-    width = std::min(width, std::max(until_it_matters, cell * player.deviation));
+  for (const Alike& alike : scratch.alike) {
+    const double until_it_matters = x - (alike.score + kReach * alike.deviation);
+    width = std::min(width, std::max(until_it_matters, cell * alike.deviation));
   }
   return width;
 }
@@ -119,18 +127,17 @@ double CellWidth(const ExplorationScratch& scratch, double lower, double x, doub
 // the best of them is below x.
 double AddDensities(ExplorationScratch& scratch, double x, double weight) {
   double product = 1;
-  for (size_t i = 0; i < scratch.close.size(); ++i) {
-    const Player& player = scratch.players[scratch.close[i]];
-    const double z = (x - player.score) / player.deviation;
-    scratch.reverse_hazard[i] = 0;
+  for (Alike& alike : scratch.alike) {
+    const double z = (x - alike.score) / alike.deviation;
+    alike.reverse_hazard = 0;
     if (z > kReach) continue;
     const double below = NormalBelow(z);
     const double density = std::exp(-z * z / 2) * std::numbers::inv_sqrtpi / std::numbers::sqrt2;
-    scratch.reverse_hazard[i] = density / (below * player.deviation);
-    product *= below;
+    alike.reverse_hazard = density / (below * alike.deviation);
+    product *= AllBelow(alike, below);
   }
-  for (size_t i = 0; i < scratch.close.size(); ++i) {
-    scratch.players[scratch.close[i]].probability += weight * product * scratch.reverse_hazard[i];
+  for (Alike& alike : scratch.alike) {
+    alike.probability += weight * product * alike.reverse_hazard;
   }
   return product;
 }
@@ -160,6 +167,25 @@ void FindClose(double lower, ExplorationScratch& scratch) {
   }
 }
 
+// Puts those of `close` that are alike together. Where all differ, they stay in their order.
+void FindAlike(ExplorationScratch& scratch) {
+  std::vector<size_t>& close = scratch.close;
+  const std::vector<Player>& players = scratch.players;
+  const auto key = [&](size_t i) { return std::tie(players[i].score, players[i].deviation); };
+  std::sort(close.begin(), close.end(),
+            [&](size_t a, size_t b) { return std::tuple(key(a), a) < std::tuple(key(b), b); });
+  scratch.alike.clear();
+  for (size_t c = 0; c < close.size(); ++c) {
+    if (c == 0 || key(close[c - 1]) != key(close[c])) {
+      const Player& player = players[close[c]];
+      scratch.alike.push_back({c, c, player.score, player.deviation, 0, 0});
+    }
+    ++scratch.alike.back().end;
+  }
+  std::sort(scratch.alike.begin(), scratch.alike.end(),
+            [&](const Alike& a, const Alike& b) { return close[a.begin] < close[b.begin]; });
+}
+
 // Gives the highest of the certain players, if there is one, the chance that all others are below.
 void FillCertain(ExplorationScratch& scratch) {
   double highest = -kInfinity;
@@ -170,9 +196,8 @@ void FillCertain(ExplorationScratch& scratch) {
     highest = player.score;
   }
   double chance = 1;
-  for (const size_t index : scratch.close) {
-    const Player& player = scratch.players[index];
-    chance *= NormalBelow((highest - player.score) / player.deviation);
+  for (const Alike& alike : scratch.alike) {
+    chance *= AllBelow(alike, NormalBelow((highest - alike.score) / alike.deviation));
   }
   for (Player& player : scratch.players) {
     if (player.deviation == 0 && player.score == highest) player.probability = chance / equals;
@@ -182,7 +207,6 @@ void FillCertain(ExplorationScratch& scratch) {
 // Integrates the densities of the close players over the range, from above: where it becomes
 // unlikely that the best is still lower, most players have not mattered yet.
 void IntegrateDensities(const Range& range, ExplorationScratch& scratch) {
-  scratch.reverse_hazard.resize(scratch.close.size());
   const auto n = static_cast<double>(scratch.close.size());
   const double cell = kCellWidth / std::sqrt(std::max(1.0, 2 * std::log(n)));
   for (double x = range.upper; x > range.lower;) {
@@ -194,6 +218,11 @@ void IntegrateDensities(const Range& range, ExplorationScratch& scratch) {
     // What is left may be less than a double can tell.
     if (below < kNegligible || x - 2 * half == x) break;
     x -= 2 * half;
+  }
+  for (const Alike& alike : scratch.alike) {
+    for (size_t c = alike.begin; c < alike.end; ++c) {
+      scratch.players[scratch.close[c]].probability = alike.probability;
+    }
   }
 }
 
@@ -212,6 +241,7 @@ void FillThompson(double best_score, ExplorationScratch& scratch) {
   }
   range = FindRange(scratch.players);
   FindClose(range.lower, scratch);
+  FindAlike(scratch);
   FillCertain(scratch);
   IntegrateDensities(range, scratch);
   Normalise(scratch.players);

@@ -37,7 +37,9 @@ namespace attune::arbitration {
 // - A deviation that is not a finite number above 1e-200 counts as 0: the score is certain, and so
 //   are those of kThompson's arms that are below 1e-9 of the range in which the best score can lie.
 //   Of certain arms only the highest can be the best; those that share its score share its chance.
-// - kThompson's chances are right to 1e-5. They take some 2 µs for each arm that can be the best.
+// - kThompson's chances are right to 1e-5. They take some 2 µs for each different pair of a score
+//   and a deviation among the arms that can be the best; arms that are alike in both are integrated
+//   together, the product having the power of their number.
 struct Exploration {
   enum class Method { kNone, kEpsilonGreedy, kSoftmax, kSquareCb, kThompson };
 
@@ -67,8 +69,18 @@ struct ExplorationScratch {
     double probability = 0;
   };
   std::vector<Player> players;
-  std::vector<size_t> close;           // uncertain players that may be the best; of kThompson
-  std::vector<double> reverse_hazard;  // phi / Phi at one point, parallel to `close`
+  // Of kThompson: uncertain players that may be the best, those that are alike side by side.
+  std::vector<size_t> close;
+  // Those of `close` that have one score and one deviation.
+  struct Alike {
+    size_t begin = 0;  // in `close`
+    size_t end = 0;
+    double score = 0;
+    double deviation = 0;
+    double probability = 0;     // of each of them
+    double reverse_hazard = 0;  // phi / Phi at one point
+  };
+  std::vector<Alike> alike;
 };
 
 // The chance of each arm, parallel to `arms`: 0 or more, together 1 within 1e-9. `greedy` is the

@@ -1,12 +1,13 @@
 #include "lib/decision/decision_pipeline.h"
 
+#include <algorithm>
 #include <chrono>
 #include <memory>
 
 namespace attune::decision {
 namespace {
 
-// What the stages before arbitration look at, of one channel.
+// What the stages before arbitration look at, whatever the channel is.
 struct StageInput {
   const strategy::Strategy& strategy;
   const stops::StopSet& stops;
@@ -16,24 +17,52 @@ struct StageInput {
   const value::Standings* standings;
 };
 
-void RunChannel(const StageInput& input, const context::DecisionContext& context, StageTimer& timer,
-                candidates::CandidateSet& candidates, policy::PolicyResult& policy,
+// `shared` is what several channels share, or nullptr.
+void RunPolicies(const StageInput& input, const context::DecisionContext& context,
+                 policy::SharedHistory* shared, const candidates::CandidateSet& candidates,
+                 StageTimer& timer, policy::PolicyResult& policy) {
+  const strategy::Strategy& strategy = input.strategy;
+  policy::ApplyPolicies({strategy.catalog, strategy.engagement, strategy.contact, strategy.context,
+                         context, input.customer, input.features, input.standings, shared},
+                        candidates.kept, policy);
+  timer.Finish(Stage::kPolicy);
+}
+
+// `answers` is what several channels share, or nullptr.
+void RunScoring(const StageInput& input, const context::DecisionContext& context,
+                scoring::SharedAnswers* answers, policy::PolicyResult& policy, StageTimer& timer,
                 scoring::ScoredCandidates& scored,
                 std::vector<scoring::FailedModel>& failed_before) {
   const strategy::Strategy& strategy = input.strategy;
-  candidates::SelectCandidates(strategy.catalog, input.stops, context, candidates, input.reach);
-  timer.Finish(Stage::kCandidates);
-  policy::ApplyPolicies({strategy.catalog, strategy.engagement, strategy.contact, strategy.context,
-                         context, input.customer, input.features, input.standings},
-                        candidates.kept, policy);
-  timer.Finish(Stage::kPolicy);
   ModelFormulas formulas(strategy, policy.engagement);
   scoring::Score(strategy.models, strategy.catalog, strategy.context, context, input.features,
-                 policy.kept, scored, &formulas, &failed_before);
+                 policy.kept, scored, &formulas, &failed_before, answers);
   timer.Finish(Stage::kScoring);
 }
 
-// Runs the stages for each channel that is open and puts together what they handed over.
+// What models that wait for others answer on any channel of the decision, to be asked for once;
+// nullptr: there is no such model.
+scoring::SharedAnswers* ShareAnswers(const strategy::Strategy& strategy, PipelineResult& result) {
+  const std::vector<scoring::NamedModel>& models = strategy.models.models;
+  const bool any_waits =
+      std::any_of(models.begin(), models.end(),
+                  [](const scoring::NamedModel& model) { return model.model->Waits(); });
+  if (!any_waits) return nullptr;
+  std::vector<int>& kept = result.kept_on_any_channel;
+  kept.clear();
+  for (size_t slot = 0; slot < result.open_channels; ++slot) {
+    const std::vector<int>& here = result.channels[slot]->policy.kept;
+    kept.insert(kept.end(), here.begin(), here.end());
+  }
+  std::sort(kept.begin(), kept.end());
+  kept.erase(std::unique(kept.begin(), kept.end()), kept.end());
+  result.answers.Reset(strategy.catalog, kept);
+  return &result.answers;
+}
+
+// Runs the stages for each channel that is open and puts together what they handed over. What no
+// channel matters to is found once: the reasons of candidates, the customer's history, and what
+// other processes answer.
 void RunOpenChannels(const StageInput& input, const context::DecisionContext& context,
                      const arbitration::Computed& computed, StageTimer& timer,
                      PipelineResult& result) {
@@ -41,12 +70,25 @@ void RunOpenChannels(const StageInput& input, const context::DecisionContext& co
   while (result.channels.size() < result.open_channels) {
     result.channels.push_back(std::make_unique<ChannelStages>());
   }
+  candidates::FindReasonsOnAnyChannel(input.strategy.catalog, input.stops, context, input.reach,
+                                      result.on_any_channel);
+  timer.Finish(Stage::kCandidates);
+  result.history.Reset(input.strategy.contact, context, input.customer);
+  timer.Finish(Stage::kPolicy);
   for (size_t slot = 0; slot < result.open_channels; ++slot) {
     ChannelStages& stages = *result.channels[slot];
     stages.context = context;
     stages.context.channel = context.open_channels[slot];
     stages.context.open_channels.clear();
-    RunChannel(input, stages.context, timer, stages.candidates, stages.policy, stages.scored,
+    candidates::SelectCandidatesOn(input.strategy.catalog, stages.context.channel,
+                                   result.on_any_channel, stages.candidates);
+    timer.Finish(Stage::kCandidates);
+    RunPolicies(input, stages.context, &result.history, stages.candidates, timer, stages.policy);
+  }
+  scoring::SharedAnswers* const answers = ShareAnswers(input.strategy, result);
+  for (size_t slot = 0; slot < result.open_channels; ++slot) {
+    ChannelStages& stages = *result.channels[slot];
+    RunScoring(input, stages.context, answers, stages.policy, timer, stages.scored,
                result.failed_before);
   }
   MergeChannels(input.strategy, context, computed, result);
@@ -105,11 +147,14 @@ void RunPipeline(const strategy::Strategy& strategy, const stops::StopSet& stops
   if (context.is_channel_open()) {
     RunOpenChannels(input, context, computed, timer, result);
   } else {
-    RunChannel(input, context, timer, result.candidates, result.policy, result.scored,
+    candidates::SelectCandidates(strategy.catalog, stops, context, result.candidates, reach);
+    timer.Finish(Stage::kCandidates);
+    RunPolicies(input, context, /*shared=*/nullptr, result.candidates, timer, result.policy);
+    RunScoring(input, context, /*answers=*/nullptr, result.policy, timer, result.scored,
                result.failed_before);
   }
   arbitration::Arbitrate(strategy.arbitration, strategy.catalog, context, result.scored, draw,
-                         result.arbitration, computed);
+                         result.arbitration, computed, result.scored_by_slot());
   NoteWhatFormulasFound(strategy.engagement, result);
   if (context.is_channel_open() &&
       (result.arbitration.ranked.empty() || result.arbitration.is_fallback)) {

@@ -22,6 +22,7 @@
 #include "lib/evidence/ramp_shares.h"
 #include "lib/policy/policy.h"
 #include "lib/scoring/scoring.h"
+#include "lib/scoring/shared_answers.h"
 #include "lib/stops/stop_set.h"
 #include "lib/strategy/strategy.h"
 #include "lib/value/standings.h"
@@ -98,6 +99,11 @@ struct PipelineResult {
   const scoring::InputFrame& FrameOf(int slot) const {
     return open_channels == 0 ? scored.frame : channels[static_cast<size_t>(slot)]->scored.frame;
   }
+  // What was scored on each channel, by slot; empty: the decision's channel was named.
+  absl::Span<const scoring::ScoredCandidates* const> scored_by_slot() const {
+    if (open_channels == 0) return {};
+    return merge.scored;
+  }
   int SlotOf(const arbitration::RankedTreatment& ranked) const {
     return scored.scored[static_cast<size_t>(ranked.scored)].slot;
   }
@@ -121,18 +127,22 @@ struct PipelineResult {
   // How many treatments were rejected, by reason and rule.
   RejectionCounts rejected_counts;
 
-  // Scratch: kept for its capacity.
+  // Scratch: kept for its capacity. What the channels of an open decision look at.
   ChannelMerge merge;
+  candidates::ReasonsOnAnyChannel on_any_channel;
+  policy::SharedHistory history;
+  std::vector<int> kept_on_any_channel;
+  scoring::SharedAnswers answers;
 };
 
 // Decides: a pure function of the strategy, what of it is stopped, the context, the customer's
 // state and features, where on [0, 1) exploration's draw falls (without a draw nothing is
 // explored), which ramps reach the customer (by default all), and the customer base, for rules that
 // ask where the customer stands (nullptr: nobody is known). Where the channel is open, the
-// stages before arbitration run for each of the channels. `result` is overwritten; its capacity is
-// reused, so that a decision allocates nothing. REQUIRES: `context` was normalised against this
-// strategy; `stops` and `reach` were made for its catalog; `features` has one value per declared
-// feature; the strategy outlives the use of `result`.
+// stages before arbitration run for each of the channels, the policies of all before the scoring.
+// `result` is overwritten; its capacity is reused, so that a decision allocates nothing. REQUIRES:
+// `context` was normalised against this strategy; `stops` and `reach` were made for its catalog;
+// `features` has one value per declared feature; the strategy outlives the use of `result`.
 void RunPipeline(const strategy::Strategy& strategy, const stops::StopSet& stops,
                  const context::DecisionContext& context, const customer::CustomerState& customer,
                  absl::Span<const ValueRef> features, std::optional<double> draw, StageTimer& timer,

@@ -58,6 +58,12 @@ std::optional<candidates::Rejection> RejectionOf(const PolicyInput& input, int c
 
 }  // namespace
 
+void SharedHistory::Reset(const ContactPolicies& policies, const context::DecisionContext& context,
+                          const customer::CustomerState& customer) {
+  history.Reset(customer);
+  if (policies.size() > 0) contact.Reset(policies, MillisOf(context.time_us), history);
+}
+
 void ApplyPolicies(const PolicyInput& input, absl::Span<const int> candidates,
                    PolicyResult& result) {
   result.kept.clear();
@@ -66,14 +72,17 @@ void ApplyPolicies(const PolicyInput& input, absl::Span<const int> candidates,
   // Formulas are evaluated by later stages, on the same values.
   const bool has_rules = !input.engagement.empty();
   const bool has_contact = input.contact.size() > 0;
-  if (has_rules || has_contact) result.history.Reset(input.customer);
+  SharedHistory* const shared = input.shared_history;
+  if (shared == nullptr && (has_rules || has_contact)) result.history.Reset(input.customer);
+  InteractionHistory& history = shared == nullptr ? result.history : shared->history;
   if (has_rules) {
     result.engagement.Reset({input.engagement, input.catalog, input.contact, input.schema,
                              input.context, input.features, input.standings},
-                            result.history);
+                            history);
   }
   if (has_contact) {
-    result.contact.Reset(input.contact, input.context, result.history, input.features);
+    result.contact.Reset(input.contact, input.context, history, input.features,
+                         shared == nullptr ? nullptr : &shared->contact);
   }
   for (const int candidate : candidates) {
     if (const auto rejection = RejectionOf(input, candidate, result)) {

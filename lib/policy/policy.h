@@ -10,6 +10,7 @@
 #include "lib/context/decision_context.h"
 #include "lib/context/value.h"
 #include "lib/customer/customer_record.h"
+#include "lib/policy/contact_counts.h"
 #include "lib/policy/contact_policies.h"
 #include "lib/policy/contact_state.h"
 #include "lib/policy/engagement_rules.h"
@@ -18,6 +19,17 @@
 #include "lib/value/standings.h"
 
 namespace attune::policy {
+
+// What no channel matters to of a customer's history, for the policies of several channels. Reused
+// from decision to decision. Not thread-safe.
+struct SharedHistory {
+  InteractionHistory history;
+  ContactCounts contact;  // REQUIRES: the strategy has contact policies
+
+  // The record that `customer` was parsed from must outlive the use of this object.
+  void Reset(const ContactPolicies& policies, const context::DecisionContext& context,
+             const customer::CustomerState& customer);
+};
 
 // What the policies of one decision look at.
 struct PolicyInput {
@@ -30,6 +42,9 @@ struct PolicyInput {
   absl::Span<const ValueRef> features;  // one per declared feature
   // The customer base; nullptr: nothing is known of it.
   const value::Standings* standings = nullptr;
+  // What several channels of one decision share; it must outlive the use of the result. nullptr:
+  // the result has its own.
+  SharedHistory* shared_history = nullptr;
 };
 
 // What the policies let through. Both lists ascend; together they hold every candidate.

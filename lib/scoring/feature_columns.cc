@@ -50,6 +50,12 @@ double FeatureColumns::ValueOf(const Column& column, const InputFrame& frame, in
   return kMissingValue;
 }
 
+bool FeatureColumns::of_channel() const {
+  return std::any_of(columns_.begin(), columns_.end(), [](const Column& column) {
+    return column.kind != Column::Kind::kUnused && column.input.source == Input::Source::kChannel;
+  });
+}
+
 void FeatureColumns::FillRow(const InputFrame& frame, int treatment, double* row) const {
   for (size_t i = 0; i < columns_.size(); ++i) row[i] = ValueOf(columns_[i], frame, treatment);
 }

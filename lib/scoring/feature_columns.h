@@ -30,6 +30,9 @@ class FeatureColumns {
   // Whether treatments are told apart: if not, one row stands for all of them.
   bool of_treatment() const { return !of_treatment_.empty(); }
 
+  // Whether a column depends on the channel of the decision.
+  bool of_channel() const;
+
   // Writes a row for each treatment, or one for all of them, and returns how many. Allocates
   // nothing once `rows` is warm. REQUIRES: there are treatments; the frame was filled by the table
   // that the columns were made with.

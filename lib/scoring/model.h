@@ -112,6 +112,8 @@ class Model {
 
   // Whether predicting waits for another process.
   virtual bool Waits() const { return false; }
+  // Whether what it predicts may depend on the channel of the decision.
+  virtual bool DependsOnChannel() const { return true; }
 };
 
 // What is done for the treatments that a model gives no usable score.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <limits>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "lib/base/text.h"
@@ -16,6 +17,7 @@ constexpr size_t kMaxConfigBytes = 65'536;
 
 std::unique_ptr<const Model> PluginModel::Create(std::string name,
                                                  std::shared_ptr<const PluginLibrary> library,
+                                                 PluginInstances& instances,
                                                  const attune::strategy::v1::Plugin& plugin,
                                                  const InputNames& names, InputTable& inputs,
                                                  const ReportIssue& report) {
@@ -31,7 +33,7 @@ std::unique_ptr<const Model> PluginModel::Create(std::string name,
   for (const attune::strategy::v1::TreeInput& input : plugin.inputs()) {
     features.push_back(input.feature());
   }
-  auto instance = PluginInstance::Create(std::move(library), plugin.config(), features);
+  auto instance = instances.Get(std::move(library), plugin.config(), features);
   if (!instance.ok()) {
     report("plugin.file",
            absl::StrCat("the plugin ", Quoted(plugin.file()), ": ", instance.status().message()));
@@ -41,37 +43,20 @@ std::unique_ptr<const Model> PluginModel::Create(std::string name,
       new PluginModel(std::move(name), std::move(columns), *std::move(instance)));
 }
 
-ModelFailure PluginModel::PredictBatch(const Batch& batch, const Predictions& predictions,
-                                       ModelScratch& scratch) const {
-  if (batch.treatments.empty()) return ModelFailure::kNone;
-  const size_t rows = columns_.FillRows(batch.frame, batch.treatments, scratch.rows);
+ModelFailure PluginModel::PredictRows(absl::Span<const double> rows, absl::Time /*deadline*/,
+                                      const Predictions& predictions,
+                                      std::string& failure_text) const {
   // What the plugin leaves unwritten is no score.
-  const auto unknown = static_cast<std::ptrdiff_t>(rows);
-  std::fill_n(predictions.propensity.begin(), unknown, std::numeric_limits<double>::quiet_NaN());
-  std::fill_n(predictions.deviation.begin(), unknown, kUnknownDeviation);
-  if (!instance_->Predict(scratch.rows.data(), rows, columns_.size(), predictions.propensity.data(),
-                          predictions.deviation.data(), scratch.failure_text)) {
-    return ModelFailure::kPlugin;
-  }
-  if (rows == 1) {
-    std::fill(predictions.propensity.begin(), predictions.propensity.end(),
-              predictions.propensity[0]);
-    std::fill(predictions.deviation.begin(), predictions.deviation.end(), predictions.deviation[0]);
-  }
-  return ModelFailure::kNone;
+  std::fill(predictions.propensity.begin(), predictions.propensity.end(),
+            std::numeric_limits<double>::quiet_NaN());
+  std::fill(predictions.deviation.begin(), predictions.deviation.end(), kUnknownDeviation);
+  return instance_->Predict(rows.data(), predictions.propensity.size(), columns().size(),
+                            predictions.propensity.data(), predictions.deviation.data(),
+                            failure_text)
+             ? ModelFailure::kNone
+             : ModelFailure::kPlugin;
 }
 
-void PluginModel::Predict(const InputFrame& frame, absl::Span<const int> treatments,
-                          absl::Span<double> propensity, ModelScratch& scratch) const {
-  scratch.deviations.assign(treatments.size(), kUnknownDeviation);
-  const ModelFailure failure =
-      PredictBatch({frame, treatments}, {propensity, absl::MakeSpan(scratch.deviations)}, scratch);
-  if (failure == ModelFailure::kNone) return;
-  std::fill(propensity.begin(), propensity.end(), std::numeric_limits<double>::quiet_NaN());
-}
-
-std::vector<Contribution> PluginModel::Explain(const InputFrame&, int) const { return {}; }
-
-std::string PluginModel::Noun() const { return absl::StrCat("plugin ", name_); }
+std::string PluginModel::Noun() const { return absl::StrCat("plugin ", name()); }
 
 }  // namespace attune::scoring

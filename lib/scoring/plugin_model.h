@@ -4,9 +4,11 @@
 #include <memory>
 #include <string>
 #include <utility>
-#include <vector>
 
+#include "absl/time/time.h"
+#include "absl/types/span.h"
 #include "attune/strategy/v1/strategy.pb.h"
+#include "lib/scoring/column_model.h"
 #include "lib/scoring/feature_columns.h"
 #include "lib/scoring/model.h"
 #include "lib/scoring/model_factory.h"
@@ -16,36 +18,32 @@ namespace attune::scoring {
 
 // A model of a shared library (plugin/attune_model.h), with the inputs that its columns are.
 // Immutable, thread-safe.
-class PluginModel : public Model {
+class PluginModel : public ColumnModel {
  public:
   // The model that `plugin` names, `name` in the strategy; paths of issues begin with "plugin".
   // Every problem is reported; nullptr when there was one. The model adds its inputs to `inputs`.
-  // Without a library, which was reported, only the rest is checked.
+  // Without a library, which was reported, only the rest is checked. What is the same as another
+  // of `instances` is shared with it.
   static std::unique_ptr<const Model> Create(std::string name,
                                              std::shared_ptr<const PluginLibrary> library,
+                                             PluginInstances& instances,
                                              const attune::strategy::v1::Plugin& plugin,
                                              const InputNames& names, InputTable& inputs,
                                              const ReportIssue& report);
 
-  // One row for each treatment, or one for all where no input tells treatments apart.
-  ModelFailure PredictBatch(const Batch& batch, const Predictions& predictions,
-                            ModelScratch& scratch) const override;
-  // NaN where the plugin fails.
-  void Predict(const InputFrame& frame, absl::Span<const int> treatments,
-               absl::Span<double> propensity, ModelScratch& scratch) const override;
-  // Nothing: the library does not tell.
-  std::vector<Contribution> Explain(const InputFrame& frame, int treatment) const override;
-  bool LooksAtTreatment() const override { return columns_.of_treatment(); }
   std::string Noun() const override;
+
+ protected:
+  ModelFailure PredictRows(absl::Span<const double> rows, absl::Time deadline,
+                           const Predictions& predictions,
+                           std::string& failure_text) const override;
 
  private:
   PluginModel(std::string name, FeatureColumns columns,
-              std::unique_ptr<const PluginInstance> instance)
-      : name_(std::move(name)), columns_(std::move(columns)), instance_(std::move(instance)) {}
+              std::shared_ptr<const PluginInstance> instance)
+      : ColumnModel(std::move(name), std::move(columns)), instance_(std::move(instance)) {}
 
-  const std::string name_;
-  const FeatureColumns columns_;
-  const std::unique_ptr<const PluginInstance> instance_;
+  const std::shared_ptr<const PluginInstance> instance_;
 };
 
 }  // namespace attune::scoring

@@ -1,8 +1,8 @@
 #include "lib/scoring/remote_model.h"
 
 #include <algorithm>
-#include <limits>
 #include <string_view>
+#include <vector>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -129,38 +129,18 @@ RemoteSettings SettingsOf(const pb::Remote& remote, const ReportIssue& report) {
   return SettingsReader(remote, report).Read();
 }
 
-ModelFailure RemoteModel::PredictBatch(const Batch& batch, const Predictions& predictions,
-                                       ModelScratch& scratch) const {
-  if (batch.treatments.empty()) return ModelFailure::kNone;
+ModelFailure RemoteModel::PredictRows(absl::Span<const double> rows, absl::Time deadline,
+                                      const Predictions& predictions,
+                                      std::string& failure_text) const {
   if (scorer_ == nullptr) return ModelFailure::kNotAsked;
-  const size_t rows = columns_.FillRows(batch.frame, batch.treatments, scratch.rows);
-  RemoteAnswer answer = scorer_->Ask(
-      scratch.rows, batch.deadline,
-      {predictions.propensity.subspan(0, rows), predictions.deviation.subspan(0, rows)});
+  const RemoteAnswer answer = scorer_->Ask(rows, deadline, predictions);
   if (answer.failure != ModelFailure::kNone) {
-    scratch.failure_text = std::string(Prefix(answer.text, kMaxFailureBytes));
-    return answer.failure;
+    failure_text = std::string(Prefix(answer.text, kMaxFailureBytes));
   }
-  if (rows == 1) {
-    std::fill(predictions.propensity.begin(), predictions.propensity.end(),
-              predictions.propensity[0]);
-    std::fill(predictions.deviation.begin(), predictions.deviation.end(), predictions.deviation[0]);
-  }
-  return ModelFailure::kNone;
+  return answer.failure;
 }
 
-void RemoteModel::Predict(const InputFrame& frame, absl::Span<const int> treatments,
-                          absl::Span<double> propensity, ModelScratch& scratch) const {
-  scratch.deviations.assign(treatments.size(), kUnknownDeviation);
-  const ModelFailure failure =
-      PredictBatch({frame, treatments}, {propensity, absl::MakeSpan(scratch.deviations)}, scratch);
-  if (failure == ModelFailure::kNone) return;
-  std::fill(propensity.begin(), propensity.end(), std::numeric_limits<double>::quiet_NaN());
-}
-
-std::vector<Contribution> RemoteModel::Explain(const InputFrame&, int) const { return {}; }
-
-std::string RemoteModel::Noun() const { return absl::StrCat("remote model ", name_); }
+std::string RemoteModel::Noun() const { return absl::StrCat("remote model ", name()); }
 
 std::string RemoteModel::FailureText(ModelFailure failure) const {
   if (failure != ModelFailure::kTimeout || scorer_ == nullptr) return Model::FailureText(failure);

@@ -4,9 +4,11 @@
 #include <memory>
 #include <string>
 #include <utility>
-#include <vector>
 
+#include "absl/time/time.h"
+#include "absl/types/span.h"
 #include "attune/strategy/v1/strategy.pb.h"
+#include "lib/scoring/column_model.h"
 #include "lib/scoring/feature_columns.h"
 #include "lib/scoring/model.h"
 #include "lib/scoring/model_factory.h"
@@ -18,9 +20,8 @@ namespace attune::scoring {
 // problem is reported.
 RemoteSettings SettingsOf(const attune::strategy::v1::Remote& remote, const ReportIssue& report);
 
-// A model that a server is asked for: one call for all treatments of a decision, with one row for
-// each, or one for all where no input tells treatments apart. Immutable, thread-safe.
-class RemoteModel : public Model {
+// A model that a server is asked for: one call for all rows of a decision. Immutable, thread-safe.
+class RemoteModel : public ColumnModel {
  public:
   // The columns of the model that `remote` names; none when there was a problem.
   static FeatureColumns ColumnsOf(const attune::strategy::v1::Remote& remote,
@@ -31,15 +32,8 @@ class RemoteModel : public Model {
 
   // `name` is the strategy's. Without a scorer nothing is asked: kNotAsked.
   RemoteModel(std::string name, FeatureColumns columns, std::shared_ptr<RemoteScorer> scorer)
-      : name_(std::move(name)), columns_(std::move(columns)), scorer_(std::move(scorer)) {}
+      : ColumnModel(std::move(name), std::move(columns)), scorer_(std::move(scorer)) {}
 
-  ModelFailure PredictBatch(const Batch& batch, const Predictions& predictions,
-                            ModelScratch& scratch) const override;
-  // As PredictBatch with no deadline but the strategy's; NaN where that fails.
-  void Predict(const InputFrame& frame, absl::Span<const int> treatments,
-               absl::Span<double> propensity, ModelScratch& scratch) const override;
-  // Nothing: the server does not tell.
-  std::vector<Contribution> Explain(const InputFrame& frame, int treatment) const override;
   std::string Noun() const override;
   std::string FailureText(ModelFailure failure) const override;
   bool Waits() const override { return true; }
@@ -47,9 +41,12 @@ class RemoteModel : public Model {
   // nullptr: nothing is asked.
   const RemoteScorer* scorer() const { return scorer_.get(); }
 
+ protected:
+  ModelFailure PredictRows(absl::Span<const double> rows, absl::Time deadline,
+                           const Predictions& predictions,
+                           std::string& failure_text) const override;
+
  private:
-  const std::string name_;
-  const FeatureColumns columns_;
   const std::shared_ptr<RemoteScorer> scorer_;
 };
 

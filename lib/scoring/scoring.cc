@@ -4,6 +4,8 @@
 #include <cmath>
 #include <limits>
 
+#include "lib/scoring/shared_answers.h"
+
 namespace attune::scoring {
 namespace {
 
@@ -31,7 +33,8 @@ void GroupByModel(size_t models, const catalog::Catalog& catalog, absl::Span<con
   // Each start has moved to its model's end, which is the next one's start.
 }
 
-// As the model's PredictBatch, but one that waits is not asked where it failed before.
+// As the model's PredictBatch, but one that waits is not asked where it failed before, nor again
+// for what it answered on another channel.
 ModelFailure PredictOnce(const Model& model, int index, const Batch& batch,
                          const Predictions& predictions, ScoredCandidates& result) {
   std::string& text = result.model_scratch.failure_text;
@@ -44,7 +47,11 @@ ModelFailure PredictOnce(const Model& model, int index, const Batch& batch,
     text = before.text;
     return before.failure;
   }
-  const ModelFailure failure = model.PredictBatch(batch, predictions, result.model_scratch);
+  const bool is_shared = result.shared_answers != nullptr && !model.DependsOnChannel();
+  const ModelFailure failure =
+      is_shared
+          ? result.shared_answers->Predict(model, index, batch, predictions, result.model_scratch)
+          : model.PredictBatch(batch, predictions, result.model_scratch);
   if (failure != ModelFailure::kNone) {
     result.failed_before->push_back({.model = index, .failure = failure, .text = text});
   }
@@ -188,8 +195,9 @@ void Score(const ModelSet& models, const catalog::Catalog& catalog,
            const context::ContextSchema& schema, const context::DecisionContext& context,
            absl::Span<const ValueRef> features, absl::Span<const int> candidates,
            ScoredCandidates& result, FormulaSource* formulas,
-           std::vector<FailedModel>* failed_before) {
+           std::vector<FailedModel>* failed_before, SharedAnswers* shared_answers) {
   result.failed_before = failed_before;
+  result.shared_answers = shared_answers;
   result.scored.clear();
   result.rejected.clear();
   result.failed.clear();
@@ -218,6 +226,7 @@ void Score(const ModelSet& models, const catalog::Catalog& catalog,
     }
   }
   result.failed_before = nullptr;
+  result.shared_answers = nullptr;
   // The frame is read for longer than the formulas are there.
   result.frame.formulas = nullptr;
 }

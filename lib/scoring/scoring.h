@@ -14,6 +14,8 @@
 
 namespace attune::scoring {
 
+class SharedAnswers;
+
 // A treatment with its propensity.
 struct ScoredCandidate {
   // Whose the propensity is.
@@ -56,7 +58,9 @@ struct ScoredCandidates {
   std::vector<double> batch_deviation;
   std::vector<ScoredCandidate::Source> batch_source;
   ModelScratch model_scratch;
-  std::vector<FailedModel>* failed_before = nullptr;  // Score's, while it runs
+  // Those of Score, while it runs.
+  std::vector<FailedModel>* failed_before = nullptr;
+  SharedAnswers* shared_answers = nullptr;
 };
 
 // The model that gave the candidate its propensity, or, for a default, would have: an index into
@@ -72,12 +76,14 @@ int ModelOf(const ModelSet& models, const catalog::Catalog& catalog,
 // other, none of them beyond `context.deadline`; such a model that is among `failed_before` fails
 // in the same way without being asked, and one that fails as a whole is added there. REQUIRES:
 // `features` has one value per declared feature; `formulas` are there when one of the models is a
-// formula.
+// formula. `shared_answers`: where the decision has several channels, what such models answered for
+// all of them.
 void Score(const ModelSet& models, const catalog::Catalog& catalog,
            const context::ContextSchema& schema, const context::DecisionContext& context,
            absl::Span<const ValueRef> features, absl::Span<const int> candidates,
            ScoredCandidates& result, FormulaSource* formulas = nullptr,
-           std::vector<FailedModel>* failed_before = nullptr);
+           std::vector<FailedModel>* failed_before = nullptr,
+           SharedAnswers* shared_answers = nullptr);
 
 }  // namespace attune::scoring
 

@@ -62,8 +62,9 @@ OutsideModel LoadPlugin(const std::string& strategy_path, const v1::ModelReferen
            absl::StrCat("the plugin ", Quoted(plugin.file()), ": ", found.status().message()));
   }
   if (names == nullptr) return result;
-  result.model = scoring::PluginModel::Create(reference.name(), std::move(library), plugin, *names,
-                                              inputs, report);
+  result.model =
+      scoring::PluginModel::Create(reference.name(), std::move(library), sources.plugin_instances(),
+                                   plugin, *names, inputs, report);
   return result;
 }
 

@@ -80,6 +80,9 @@ class StrategySources {
   // The plugin in this file, loaded once. Errors as ReadFile and scoring::PluginLibrary::Load.
   absl::StatusOr<Plugin> LoadPlugin(const std::string& path);
 
+  // What was made of these plugins and is still used.
+  scoring::PluginInstances& plugin_instances() { return plugin_instances_; }
+
   // Where remote models get their connections from; nullptr: they are asked nothing. It outlives
   // the object.
   scoring::RemoteConnector* connector() const { return connector_; }
@@ -93,6 +96,7 @@ class StrategySources {
   std::map<std::string, std::string> texts_;
   std::map<std::string, std::shared_ptr<const ModelContent>> models_;
   std::map<std::string, Plugin> plugins_;
+  scoring::PluginInstances plugin_instances_;
   scoring::RemoteConnector* connector_ = nullptr;
 };
 

@@ -338,6 +338,22 @@ void Exploration(benchmark::State& state) {
 }
 BENCHMARK(Exploration)->Name("pipeline/exploration")->DenseRange(1, 4);
 
+// Thompson sampling among 5000 arms that have so many different scores.
+void ThompsonSampling(benchmark::State& state) {
+  std::vector<arbitration::Arm> arms(5'000);
+  for (size_t i = 0; i < arms.size(); ++i) {
+    arms[i] = {static_cast<double>(i % static_cast<size_t>(state.range(0))) * 1e-4, 1};
+  }
+  arbitration::ExplorationScratch scratch;
+  std::vector<double> probability;
+  for (auto _ : state) {
+    arbitration::SelectionProbabilities({.method = arbitration::Exploration::Method::kThompson},
+                                        arms, 0, scratch, probability);
+    benchmark::DoNotOptimize(probability.data());
+  }
+}
+BENCHMARK(ThompsonSampling)->Name("pipeline/thompson_sampling")->Arg(5)->Arg(50)->Arg(5'000);
+
 // The whole pipeline with so many channels open; 0: with one that is named.
 void OpenChannels(benchmark::State& state) {
   Fixture fixture(10);

@@ -131,6 +131,18 @@ TEST_F(ChannelsTest, FillsPlacesWithoutDuplicates) {
   EXPECT_THAT(Decide("ann", "app").placements(), IsEmpty());
 }
 
+TEST_F(ChannelsTest, APlaceThatTakesMoreMakesRoom) {
+  StartWith(kOffersOnTheIvr);
+  v1::DecideRequest request = DecideFor("ann", "app");
+  request.add_placements("side");
+  request.add_placements("hero");
+  const auto response = Decide(request);
+  EXPECT_THAT(Ranking(response), ElementsAre("spring_sale", "accessory", "fast_callback"));
+  ASSERT_THAT(response.placements(), SizeIs(2));
+  EXPECT_THAT(response.placements(0).treatment_ids(), ElementsAre("spring_sale", "fast_callback"));
+  EXPECT_THAT(response.placements(1).treatment_ids(), ElementsAre("accessory"));
+}
+
 TEST_F(ChannelsTest, APlaceThatNothingIsLeftForIsEmpty) {
   StartWith(kOffersOnTheIvr);
   v1::DecideRequest request = DecideFor("ann", "app");
@@ -154,6 +166,37 @@ TEST_F(ChannelsTest, AnOpenChannelIsOneThatHasAPlace) {
   EXPECT_THAT(Counts(response),
               ElementsAre("policy/intent_not_applicable=1", "arbitration/no_placement=1",
                           "arbitration/outranked=2"));
+}
+
+// Both are worth most on the ivr, accessory 21.6 and fast_callback 0.1192 x 100 x 2 - 5 = 18.8.
+constexpr char kEverythingOnTheIvr[] = R"yaml(placements:
+  - {name: prompt, channels: [ivr]}
+  - {name: banner, channels: [app]}
+arbitration:
+  context_weights:
+    - {group: offer, channels: [ivr], percent: 100}
+    - {group: resolution, channels: [ivr], percent: 100}
+)yaml";
+
+TEST_F(ChannelsTest, WhatFindsNoRoomOnItsBestChannelIsShownOnTheNext) {
+  StartWith(kEverythingOnTheIvr);
+  v1::DecideRequest request = OpenRequest();
+  request.add_placements("prompt");
+  request.add_placements("banner");
+  request.add_treatment_ids("accessory");
+  request.add_treatment_ids("fast_callback");
+  const auto response = Decide(request);
+  ASSERT_THAT(Ranking(response), ElementsAre("accessory", "fast_callback"));
+  EXPECT_EQ(response.treatments(0).channel(), "ivr");
+  EXPECT_EQ(response.treatments(1).channel(), "app");
+  EXPECT_EQ(response.treatments(1).content().at("text"), "We call you back.");
+  EXPECT_NEAR(response.treatments(1).priority(), 6.92, 0.01);
+  ASSERT_THAT(response.placements(), SizeIs(2));
+  EXPECT_THAT(response.placements(0).treatment_ids(), ElementsAre("accessory"));
+  EXPECT_THAT(response.placements(1).treatment_ids(), ElementsAre("fast_callback"));
+  request.clear_placements();
+  const auto anywhere = Decide(request);
+  EXPECT_EQ(anywhere.treatments(1).channel(), "ivr");
 }
 
 TEST_F(ChannelsTest, ARepeatedRequestGetsTheSameChannelsAndPlaces) {

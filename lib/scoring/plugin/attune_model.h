@@ -45,7 +45,8 @@ typedef struct attune_model_plugin {
    * it may be empty. `feature_names` are the names of the `columns` columns that predict will get.
    * All of that is valid during the call only. NULL: it can't be made; then `error` has a sentence
    * that says why, in UTF-8 and ended by a NUL, at most `error_bytes` long with it. Called on one
-   * thread at a time, when a strategy is loaded or checked. */
+   * thread at a time, when a strategy is loaded or checked; not called again for the same config
+   * and names while the model is in use: models of strategies that agree in these share it. */
   attune_model* (*create)(const char* config, size_t config_bytes, const char* const* feature_names,
                           size_t columns, char* error, size_t error_bytes);
 

@@ -104,4 +104,20 @@ bool PluginInstance::Predict(const double* features, size_t rows, size_t columns
   return false;
 }
 
+absl::StatusOr<std::shared_ptr<const PluginInstance>> PluginInstances::Get(
+    std::shared_ptr<const PluginLibrary> library, const std::string& config,
+    const std::vector<std::string>& feature_names) {
+  std::erase_if(used_, [](const auto& entry) { return entry.second.expired(); });
+  const Key key(library.get(), config, feature_names);
+  const auto known = used_.find(key);
+  if (known != used_.end()) {
+    if (std::shared_ptr<const PluginInstance> instance = known->second.lock()) return instance;
+  }
+  auto made = PluginInstance::Create(std::move(library), config, feature_names);
+  if (!made.ok()) return made.status();
+  std::shared_ptr<const PluginInstance> instance = *std::move(made);
+  used_[key] = instance;
+  return instance;
+}
+
 }  // namespace attune::scoring

@@ -1,8 +1,10 @@
 #ifndef ATTUNE_LIB_SCORING_PLUGIN_PLUGIN_LIBRARY_H_
 #define ATTUNE_LIB_SCORING_PLUGIN_PLUGIN_LIBRARY_H_
 
+#include <map>
 #include <memory>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -57,6 +59,22 @@ class PluginInstance {
 
   const std::shared_ptr<const PluginLibrary> library_;
   attune_model* const model_;
+};
+
+// The instances that somebody uses, so that a strategy that is made anew with other models keeps
+// those that are the same. Not thread-safe.
+class PluginInstances {
+ public:
+  // The instance that was made of the same library, config and features, if somebody still has it;
+  // else a new one. Errors as PluginInstance::Create.
+  absl::StatusOr<std::shared_ptr<const PluginInstance>> Get(
+      std::shared_ptr<const PluginLibrary> library, const std::string& config,
+      const std::vector<std::string>& feature_names);
+
+ private:
+  // An instance keeps its library, so as long as there is one no other library has the address.
+  using Key = std::tuple<const PluginLibrary*, std::string, std::vector<std::string>>;
+  std::map<Key, std::weak_ptr<const PluginInstance>> used_;
 };
 
 }  // namespace attune::scoring

@@ -199,6 +199,37 @@ TEST(SelectionProbabilitiesTest, ThompsonIsRightForManyThatAreAlike) {
   }
 }
 
+// Arms that differ by a few of the last bits only are integrated one by one.
+TEST(SelectionProbabilitiesTest, AlikeArmsHaveTheChancesOfThoseThatAreLookedAtOneByOne) {
+  constexpr int kDifferent = 7;
+  for (const size_t n : {2, 30, 400, 2'000}) {
+    std::vector<Arm> alike(n);
+    std::vector<Arm> apart(n);
+    for (size_t i = 0; i < n; ++i) {
+      const auto which = static_cast<double>(i % kDifferent);
+      alike[i] = {10 + 0.5 * which, 1 + 0.25 * which};
+      apart[i] = alike[i];
+      apart[i].deviation *= 1 + static_cast<double>(i / kDifferent) * 0x1p-52;
+    }
+    // One that is certain in either.
+    alike.push_back({14, 0});
+    apart.push_back({14, 0});
+    const std::vector<double> chances = Chances(Thompson(), alike);
+    EXPECT_THAT(chances, Pointwise(DoubleNear(1e-12), Chances(Thompson(), apart))) << n;
+    EXPECT_NEAR(Sum(chances), 1, 1e-9) << n;
+    for (size_t i = kDifferent; i < n; ++i) EXPECT_EQ(chances[i], chances[i - kDifferent]) << i;
+  }
+}
+
+TEST(SelectionProbabilitiesTest, ThompsonIsRightForThousandsThatAreAlike) {
+  std::vector<Arm> arms(5'000, Arm{0, 1});
+  EXPECT_THAT(Chances(Thompson(), arms), Each(DoubleNear(1.0 / 5'000, 1e-12)));
+  arms.back() = {1, 2};
+  const std::vector<double> chances = Chances(Thompson(), arms);
+  EXPECT_THAT(chances, Pointwise(DoubleNear(1e-5), FineChances(arms)));
+  EXPECT_NEAR(Sum(chances), 1, 1e-9);
+}
+
 // What is certain is not integrated: its chance is right only if the sum of the integrals is.
 TEST(SelectionProbabilitiesTest, TheIntegralsOfManyAddUpToWhatACertainOneLeaves) {
   const std::pair<size_t, double> cases[] = {{1, 0.5},   {2, 0.6},     {50, 2.2},

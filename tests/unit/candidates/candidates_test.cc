@@ -25,10 +25,18 @@ class SelectCandidatesTest : public ::testing::Test {
   // "kept: 0 2; rejected: 1 not_yet_valid"
   std::string Selected() {
     SelectCandidates(catalog_, stops_, context_, result_, reach_);
+    ReasonsOnAnyChannel reasons = {Reason::kStopped};  // to be overwritten
+    FindReasonsOnAnyChannel(catalog_, stops_, context_, reach_, reasons);
+    CandidateSet on_channel;
+    SelectCandidatesOn(catalog_, context_.channel, reasons, on_channel);
+    EXPECT_EQ(TextOf(on_channel), TextOf(result_)) << "for one channel of several";
+    return TextOf(result_);
+  }
+  static std::string TextOf(const CandidateSet& set) {
     std::string text = "kept:";
-    for (const int kept : result_.kept) text += " " + std::to_string(kept);
+    for (const int kept : set.kept) text += " " + std::to_string(kept);
     text += "; rejected:";
-    for (const Rejection& rejection : result_.rejected) {
+    for (const Rejection& rejection : set.rejected) {
       text += " " + std::to_string(rejection.treatment) + " " +
               std::string(ReasonName(rejection.reason));
     }
@@ -167,6 +175,30 @@ TEST_F(SelectCandidatesTest, DropsWhatHasNotReachedTheCustomer) {
   reach_ = evidence::RampReach(&shares, HashKey{}, {}, 0.5);
   EXPECT_EQ(Selected(),
             "kept: 0; rejected: 1 not_reached_yet 2 not_reached_yet 3 no_content_for_channel");
+}
+
+// Of several reasons the first is told, on a channel with content and on one without.
+TEST_F(SelectCandidatesTest, TellsTheFirstOfSeveralReasons) {
+  catalog_.ramps.resize(1);
+  catalog_.ramps[0].full_at = 100;
+  for (int i = 0; i < 16; ++i) {
+    catalog::Treatment& treatment = Add();
+    if ((i & 1) != 0) treatment.valid_until_us = 10;
+    if ((i & 2) != 0) treatment.ramp = 0;
+    if ((i & 4) != 0) treatment.content[0].reset();
+    if ((i & 8) != 0) context_.restricted_to.push_back(i);
+  }
+  context_.restricted = true;
+  context_.time_us = 10;
+  const evidence::RampShares shares(catalog_, {0});
+  reach_ = evidence::RampReach(&shares, HashKey{}, {}, 0.5);
+  std::string expected = "kept: 8; rejected:";
+  for (int i = 0; i < 8; ++i) expected += " " + std::to_string(i) + " not_requested";
+  expected += " 9 no_longer_valid 10 not_reached_yet 11 no_longer_valid";
+  for (int i = 12; i < 16; ++i) expected += " " + std::to_string(i) + " no_content_for_channel";
+  EXPECT_EQ(Selected(), expected);
+  context_.channel = 2;
+  EXPECT_EQ(Selected().substr(0, 13), "kept: 8 12; r");
 }
 
 }  // namespace

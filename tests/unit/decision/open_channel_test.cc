@@ -136,6 +136,44 @@ TEST_F(OpenChannelTest, ExplorationDrawsAmongTreatmentsEachOnItsChannel) {
   }
 }
 
+// A model that waits for another process, and says whether the channel matters.
+class CountedModel : public scoring::Model {
+ public:
+  CountedModel(bool depends_on_channel, int* asked)
+      : depends_on_channel_(depends_on_channel), asked_(*asked) {}
+
+  void Predict(const scoring::InputFrame&, absl::Span<const int>, absl::Span<double> propensity,
+               scoring::ModelScratch&) const override {
+    ++asked_;
+    for (double& one : propensity) one = 0.5;
+  }
+  std::vector<scoring::Contribution> Explain(const scoring::InputFrame&, int) const override {
+    return {};
+  }
+  bool Waits() const override { return true; }
+  bool DependsOnChannel() const override { return depends_on_channel_; }
+
+ private:
+  const bool depends_on_channel_;
+  int& asked_;
+};
+
+class WaitingModelsTest : public OpenChannelTest, public ::testing::WithParamInterface<bool> {};
+
+TEST_P(WaitingModelsTest, AreAskedOncePerChannelOnlyWhereItMatters) {
+  Use("");
+  int asked = 0;
+  for (scoring::NamedModel& model : strategy_->models.models) {
+    model.model = std::make_unique<CountedModel>(GetParam(), &asked);
+  }
+  ASSERT_TRUE(Decide().ok());
+  EXPECT_EQ(asked, GetParam() ? 4 : 2) << "two models, two channels";
+  EXPECT_THAT(decision_.result.scored.scored, SizeIs(3));
+  for (const auto& scored : decision_.result.scored.scored) EXPECT_EQ(scored.propensity, 0.5);
+}
+
+INSTANTIATE_TEST_SUITE_P(Models, WaitingModelsTest, ::testing::Bool());
+
 TEST_F(OpenChannelTest, ARetryHasTheSameChannelsAndPlaces) {
   Use("placements { name: 'hero' } placements { name: 'strip' }");
   ASSERT_TRUE(Decide("r").ok());

@@ -132,7 +132,27 @@ class ContactWorld {
     ApplyPolicies({strategy_->catalog, strategy_->engagement, strategy_->contact,
                    strategy_->context, context_, state, features_},
                   candidates, result_);
+    ExpectTheSameOfASharedHistory(state, candidates);
     return result_;
+  }
+  // What the policies say is the same where channels share the history.
+  void ExpectTheSameOfASharedHistory(const customer::CustomerState& state,
+                                     const std::vector<int>& candidates) {
+    shared_.Reset(strategy_->contact, context_, state);
+    ApplyPolicies({strategy_->catalog, strategy_->engagement, strategy_->contact,
+                   strategy_->context, context_, state, features_, nullptr, &shared_},
+                  candidates, of_shared_);
+    EXPECT_EQ(of_shared_.kept, result_.kept);
+    ASSERT_EQ(of_shared_.rejected.size(), result_.rejected.size());
+    for (size_t i = 0; i < result_.rejected.size(); ++i) {
+      const candidates::Rejection& rejection = result_.rejected[i];
+      EXPECT_EQ(of_shared_.rejected[i].reason, rejection.reason);
+      EXPECT_EQ(of_shared_.rejected[i].contact_policy, rejection.contact_policy);
+      if (rejection.contact_policy < 0) continue;
+      EXPECT_EQ(AllowedFrom(strategy_->contact, of_shared_.contact, rejection.treatment),
+                AllowedFrom(strategy_->contact, result_.contact, rejection.treatment));
+    }
+    EXPECT_EQ(of_shared_.history_incomplete, result_.history_incomplete);
   }
   const candidates::Rejection* RejectionOf(std::string_view treatment) const {
     for (const candidates::Rejection& rejection : result_.rejected) {
@@ -169,6 +189,8 @@ class ContactWorld {
   context::DecisionContext context_;
   std::vector<ValueRef> features_;
   PolicyResult result_;
+  SharedHistory shared_;
+  PolicyResult of_shared_;
 };
 
 }  // namespace attune::policy

@@ -47,7 +47,7 @@ class PluginModelTest : public ::testing::Test {
     auto library = PluginLibrary::Load(PluginPath(name));
     EXPECT_TRUE(library.ok()) << library.status();
     if (!library.ok()) return nullptr;
-    return PluginModel::Create("own", *std::move(library),
+    return PluginModel::Create("own", *std::move(library), instances_,
                                testing::FromText<pb::Plugin>("file: 'p.so' " + plugin), names_,
                                inputs_, [this](std::string_view path, std::string message) {
                                  issues_.emplace_back(std::string(path), std::move(message));
@@ -65,6 +65,7 @@ class PluginModelTest : public ::testing::Test {
   const std::shared_ptr<strategy::Strategy> strategy_;
   const InputNames names_;
   InputTable inputs_;
+  PluginInstances instances_;
   context::DecisionContext context_;
   std::vector<ValueRef> features_;
   InputFrame frame_;
@@ -150,6 +151,49 @@ TEST_F(PluginModelTest, WhyAModelCantBeMade) {
   EXPECT_EQ(Create("example_plugin", kTenure + ("config: '" + std::string(65'537, '1') + "'")),
             nullptr);
   EXPECT_THAT(issues_, ElementsAre(Pair("plugin.config", HasSubstr("at most 65536"))));
+}
+
+TEST(PluginInstancesTest, WhatIsTheSameIsSharedAsLongAsItIsUsed) {
+  auto library = PluginLibrary::Load(PluginPath("example_plugin"));
+  ASSERT_TRUE(library.ok()) << library.status();
+  PluginInstances instances;
+  const std::vector<std::string> inputs = {"tenure", "care"};
+  auto first = instances.Get(*library, "0.125 -2", inputs);
+  ASSERT_TRUE(first.ok()) << first.status();
+  const auto again = instances.Get(*library, "0.125 -2", inputs);
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_EQ(*again, *first);
+  const auto other_config = instances.Get(*library, "0.125 -3", inputs);
+  ASSERT_TRUE(other_config.ok()) << other_config.status();
+  EXPECT_NE(*other_config, *first);
+  const auto other_inputs = instances.Get(*library, "0.125 -2", {"care", "tenure"});
+  ASSERT_TRUE(other_inputs.ok()) << other_inputs.status();
+  EXPECT_NE(*other_inputs, *first);
+  EXPECT_EQ(other_config->use_count(), 1) << "nobody else keeps it";
+  // A problem is told each time.
+  EXPECT_FALSE(instances.Get(*library, "much", inputs).ok());
+  EXPECT_FALSE(instances.Get(*library, "much", inputs).ok());
+}
+
+TEST(PluginInstancesTest, WhatNobodyUsesIsMadeAnew) {
+  auto library = PluginLibrary::Load(PluginPath("example_plugin"));
+  ASSERT_TRUE(library.ok()) << library.status();
+  PluginInstances instances;
+  std::weak_ptr<const PluginInstance> before = *instances.Get(*library, "1", {"tenure"});
+  EXPECT_TRUE(before.expired());
+  EXPECT_TRUE(instances.Get(*library, "1", {"tenure"}).ok());
+}
+
+TEST_F(PluginModelTest, ModelsThatAreTheSamePredictTheSame) {
+  const std::string plugin = std::string(kTenure) + "config: '3 0.0625'";
+  const auto first = Create("example_plugin", plugin);
+  const auto second = Create("example_plugin", plugin);
+  ASSERT_NE(first, nullptr);
+  ASSERT_NE(second, nullptr);
+  EXPECT_EQ(Predict(*first, {0}), ModelFailure::kNone);
+  const std::vector<double> by_first = propensity_;
+  EXPECT_EQ(Predict(*second, {0}), ModelFailure::kNone);
+  EXPECT_EQ(propensity_, by_first);
 }
 
 TEST(PluginLibraryTest, WhatIsNoPluginIsRefused) {

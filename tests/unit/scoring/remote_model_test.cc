@@ -124,6 +124,15 @@ TEST_F(RemoteModelTest, SendsOneRowWhereTreatmentsAreNotToldApart) {
   EXPECT_EQ(Predict(*model, {}), ModelFailure::kNone);
 }
 
+TEST_F(RemoteModelTest, DependsOnTheChannelOnlyWhereAnInputDoes) {
+  const std::string tenure = "inputs { feature: 'tenure' input: 'customer.tenure_months' } ";
+  EXPECT_FALSE(Make(tenure)->DependsOnChannel());
+  EXPECT_FALSE(Make(tenure + "inputs { feature: 'care' input: 'treatment.group' equals: 'care' }")
+                   ->DependsOnChannel());
+  EXPECT_TRUE(Make(tenure + "inputs { feature: 'app' input: 'context.channel' equals: 'app' }")
+                  ->DependsOnChannel());
+}
+
 TEST_F(RemoteModelTest, WhatIsNotKnownIsMissing) {
   const auto model = Make("inputs { feature: 'tenure' input: 'customer.tenure_months' }");
   Predict(*model, {0});
