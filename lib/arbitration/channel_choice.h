@@ -35,9 +35,8 @@ struct ChannelChoice {
 // strategy. What room is left in the places has no say: see BestChannelAmong. `scored` has the
 // candidates of each channel, by slot. The chosen ones, ascending by treatment, are written to
 // `chosen`. `computed` has what the strategy computes: values, costs, the priority; where one of
-// them can't be told, the
-// treatment contends only if it must be shown, and its priority counts as 0. What is computed to be
-// shown has no say. Allocates nothing once the memory is warm.
+// them can't be told, the treatment contends only if it must be shown, and its priority counts as
+// 0. What is computed to be shown has no say. Allocates nothing once the memory is warm.
 void ChooseChannels(const Settings& settings, const catalog::Catalog& catalog,
                     const context::DecisionContext& context,
                     absl::Span<const scoring::ScoredCandidates* const> scored,
