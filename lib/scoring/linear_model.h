@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "attune/strategy/v1/model.pb.h"
@@ -25,6 +26,8 @@ class LinearModel : public Model {
   void Predict(const InputFrame& frame, absl::Span<const int> treatments,
                absl::Span<double> propensity, ModelScratch& scratch) const override;
   std::vector<Contribution> Explain(const InputFrame& frame, int treatment) const override;
+  // The intercept and each term, also of several on one input.
+  std::optional<ScoreParts> Parts(const InputFrame& frame, int treatment) const override;
 
  private:
   class Builder;

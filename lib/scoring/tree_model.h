@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -36,6 +37,8 @@ class TreeModel : public Model {
   void Predict(const InputFrame& frame, absl::Span<const int> treatments,
                absl::Span<double> propensity, ModelScratch& scratch) const override;
   std::vector<Contribution> Explain(const InputFrame& frame, int treatment) const override;
+  // Each feature that a prediction may look at, by TreeEnsemble::Contributions.
+  std::optional<ScoreParts> Parts(const InputFrame& frame, int treatment) const override;
 
  private:
   class Builder;
