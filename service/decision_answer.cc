@@ -179,7 +179,7 @@ void AppendStreamResponse(std::string_view correlation_id, std::string_view answ
 }
 
 AnswerEncoder::AnswerEncoder(const strategy::Strategy& strategy)
-    : strategy_(strategy), treatments_(strategy.catalog.treatments.size()) {
+    : strategy_(strategy), treatments_(strategy.catalog.treatments.size()), input_names_(strategy) {
   PutSizedField(strategy_version_, pb::DecideResponse::kStrategyVersionFieldNumber,
                 strategy.version);
   const auto channels = static_cast<size_t>(strategy.context.channels.size());
@@ -226,7 +226,7 @@ void AnswerEncoder::Append(const context::DecisionContext& context,
   std::vector<arbitration::PriorityRanks> ranks;
   std::optional<ScorePartsWriter> parts;
   if (explain) {
-    parts.emplace(strategy_, context, decision);
+    parts.emplace(strategy_, input_names_, context, decision);
     decision::FormulaValues formulas(strategy_, context, decision.result, nullptr);
     ranks = arbitration::RanksOf(strategy_.arbitration, strategy_.catalog, decision.result.scored,
                                  decision.result.arbitration, formulas.computed().priority);

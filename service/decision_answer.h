@@ -11,6 +11,7 @@
 #include "google/protobuf/message_lite.h"
 #include "lib/context/decision_context.h"
 #include "lib/decision/decider.h"
+#include "lib/decision/input_text.h"
 #include "lib/strategy/strategy.h"
 #include "service/score_parts_writer.h"
 
@@ -95,6 +96,7 @@ class AnswerEncoder {
   // By treatment: how each RejectedTreatment begins.
   std::vector<std::string> rejected_;
   std::vector<EncodedCause> causes_;  // by number of the cause
+  const decision::InputNameList input_names_;
 };
 
 }  // namespace attune::service

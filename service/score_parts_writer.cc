@@ -4,6 +4,7 @@
 
 #include "attune/v1/decision_service.pb.h"
 #include "lib/base/proto_wire.h"
+#include "lib/base/text_buffer.h"
 
 namespace attune::service {
 namespace {
@@ -13,7 +14,7 @@ namespace pb = attune::v1;
 // What the size of the parts of a score takes, most of the time.
 constexpr size_t kPartsSizeBytes = 2;
 
-void PutContribution(std::string& bytes, const decision::ShownPart& part) {
+void PutContribution(TextBuffer& bytes, const decision::ShownPart& part) {
   const OpenField open = BeginSizedField(bytes, pb::ScoreParts::kContributionsFieldNumber);
   PutSizedField(bytes, pb::Contribution::kInputFieldNumber, part.input);
   if (!part.value.empty()) PutSizedField(bytes, pb::Contribution::kValueFieldNumber, part.value);
@@ -23,7 +24,7 @@ void PutContribution(std::string& bytes, const decision::ShownPart& part) {
 
 }  // namespace
 
-void ScorePartsWriter::Append(const arbitration::RankedTreatment& ranked, std::string& bytes) {
+void ScorePartsWriter::Append(const arbitration::RankedTreatment& ranked, std::string& out) {
   using Pb = pb::ScoreParts;
   const std::optional<scoring::ScoreParts> parts = explainer_.PartsOf(ranked);
   if (!parts) return;
@@ -31,6 +32,7 @@ void ScorePartsWriter::Append(const arbitration::RankedTreatment& ranked, std::s
     is_complete_ = false;
     return;
   }
+  TextBuffer bytes(out);
   const size_t start = bytes.size();
   const OpenField open =
       BeginSizedField(bytes, pb::RankedTreatment::kScorePartsFieldNumber, kPartsSizeBytes);

@@ -7,6 +7,7 @@
 #include "lib/arbitration/arbitration.h"
 #include "lib/context/decision_context.h"
 #include "lib/decision/decider.h"
+#include "lib/decision/input_text.h"
 #include "lib/decision/score_explanation.h"
 #include "lib/strategy/strategy.h"
 
@@ -20,12 +21,12 @@ inline constexpr size_t kMaxScorePartsBytes = 1u << 20;
 class ScorePartsWriter {
  public:
   // REQUIRES: as decision::ScoreExplainer.
-  ScorePartsWriter(const strategy::Strategy& strategy, const context::DecisionContext& context,
-                   const decision::Decision& decision)
-      : explainer_(strategy, context, decision) {}
+  ScorePartsWriter(const strategy::Strategy& strategy, const decision::InputNameList& names,
+                   const context::DecisionContext& context, const decision::Decision& decision)
+      : explainer_(strategy, names, context, decision) {}
 
   // Appends the field of the ranked treatment; nothing where there is nothing to tell.
-  void Append(const arbitration::RankedTreatment& ranked, std::string& bytes);
+  void Append(const arbitration::RankedTreatment& ranked, std::string& out);
 
   // Was there room for all that was to be told?
   bool is_complete() const { return is_complete_; }

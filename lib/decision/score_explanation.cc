@@ -5,7 +5,6 @@
 #include "absl/strings/str_cat.h"
 #include "lib/base/absl_strings.h"
 #include "lib/base/text.h"
-#include "lib/decision/input_text.h"
 
 namespace attune::decision {
 namespace {
@@ -29,10 +28,6 @@ std::string FeatureText(std::string_view feature) {
 
 }  // namespace
 
-ScoreExplainer::ScoreExplainer(const strategy::Strategy& strategy,
-                               const context::DecisionContext& asked, const Decision& decision)
-    : strategy_(strategy), asked_(asked), decision_(decision) {}
-
 std::optional<scoring::ScoreParts> ScoreExplainer::PartsOf(
     const arbitration::RankedTreatment& ranked) const {
   const scoring::ScoredCandidate& scored =
@@ -50,47 +45,26 @@ std::optional<scoring::ScoreParts> ScoreExplainer::PartsOf(
   return parts;
 }
 
-const ScoreExplainer::InputTexts& ScoreExplainer::TextsOf(const scoring::Input& input) {
-  const auto features = static_cast<size_t>(strategy_.features.size());
-  const auto attributes = static_cast<size_t>(strategy_.context.attributes.size());
-  if (place_of_.empty()) {
-    constexpr auto kSources = static_cast<size_t>(Source::kTreatmentGroup) + 1;
-    place_of_.assign(features + attributes + kSources, -1);
+std::string_view ScoreExplainer::ValueOf(const scoring::Input& input,
+                                         const arbitration::RankedTreatment& ranked) {
+  values_.resize(names_.size());
+  std::string& value = values_[names_.NumberOf(input)];
+  if (value.empty() || !IsOfDecision(input)) {
+    const context::DecisionContext& context =
+        decision_.result.ContextOf(asked_, decision_.result.SlotOf(ranked));
+    value = InputValue(strategy_, context, decision_,
+                       strategy_.catalog.treatments[static_cast<size_t>(ranked.treatment)], input);
   }
-  const auto slot = static_cast<size_t>(input.slot);
-  const size_t number = input.source == Source::kCustomer ? slot
-                        : input.source == Source::kAttribute
-                            ? features + slot
-                            : features + attributes + static_cast<size_t>(input.source);
-  int& place = place_of_[number];
-  if (place < 0) {
-    place = static_cast<int>(texts_.size());
-    const scoring::InputNames names{strategy_.features, strategy_.context, strategy_.catalog};
-    InputTexts& texts = texts_.emplace_back();
-    texts.name = names.NameOf(input);
-    if (IsOfDecision(input)) {
-      texts.value =
-          InputValue(strategy_, asked_, decision_, strategy_.catalog.treatments[0], input);
-    }
-  }
-  return texts_[static_cast<size_t>(place)];
+  return value;
 }
 
 ShownPart ScoreExplainer::Show(const scoring::Contribution& contribution,
                                const arbitration::RankedTreatment& ranked) {
-  const InputTexts& texts = TextsOf(contribution.input);
-  ShownPart part{texts.name, texts.value, contribution.amount};
-  if (!IsCalledSo(contribution.feature, texts.name)) {
-    name_ = absl::StrCat(texts.name, " (", FeatureText(contribution.feature), ")");
+  ShownPart part{names_[contribution.input], ValueOf(contribution.input, ranked),
+                 contribution.amount};
+  if (!IsCalledSo(contribution.feature, part.input)) {
+    name_ = absl::StrCat(ToAbsl(part.input), " (", FeatureText(contribution.feature), ")");
     part.input = name_;
-  }
-  if (!IsOfDecision(contribution.input)) {
-    const context::DecisionContext& context =
-        decision_.result.ContextOf(asked_, decision_.result.SlotOf(ranked));
-    value_ = InputValue(strategy_, context, decision_,
-                        strategy_.catalog.treatments[static_cast<size_t>(ranked.treatment)],
-                        contribution.input);
-    part.value = value_;
   }
   return part;
 }

@@ -10,6 +10,7 @@
 #include "lib/arbitration/arbitration.h"
 #include "lib/context/decision_context.h"
 #include "lib/decision/decider.h"
+#include "lib/decision/input_text.h"
 #include "lib/scoring/score_parts.h"
 #include "lib/strategy/strategy.h"
 
@@ -32,9 +33,11 @@ inline constexpr std::string_view kRoundingPart = "(rounding)";
 // the same for all of them, so it does so once. Not thread-safe.
 class ScoreExplainer {
  public:
-  // REQUIRES: `decision` was made for `asked` with `strategy`. All outlive this object.
-  ScoreExplainer(const strategy::Strategy& strategy, const context::DecisionContext& asked,
-                 const Decision& decision);
+  // REQUIRES: `decision` was made for `asked` with `strategy`; `names` are the strategy's. All
+  // outlive this object.
+  ScoreExplainer(const strategy::Strategy& strategy, const InputNameList& names,
+                 const context::DecisionContext& asked, const Decision& decision)
+      : strategy_(strategy), names_(names), asked_(asked), decision_(decision) {}
 
   // The parts of the treatment's score, arranged as scoring::Arrange does, whoever put it on top.
   // nullopt where there is nothing to tell: its propensity is a default of on_error, its model is a
@@ -53,24 +56,16 @@ class ScoreExplainer {
                    absl::FunctionRef<void(const ShownPart&)> visit);
 
  private:
-  // What is printed of an input.
-  struct InputTexts {
-    std::string name;
-    std::string value;  // empty where it depends on the treatment or the channel
-  };
-
-  const InputTexts& TextsOf(const scoring::Input& input);
+  std::string_view ValueOf(const scoring::Input& input, const arbitration::RankedTreatment& ranked);
   ShownPart Show(const scoring::Contribution& contribution,
                  const arbitration::RankedTreatment& ranked);
 
   const strategy::Strategy& strategy_;
+  const InputNameList& names_;
   const context::DecisionContext& asked_;
   const Decision& decision_;
-  std::vector<int>
-      place_of_;  // in texts_, by input: features, attributes, the others; -1: none yet
-  std::vector<InputTexts> texts_;
-  std::string name_;   // of the part that is being told
-  std::string value_;  // the same
+  std::vector<std::string> values_;  // by number of the input; empty: not printed yet
+  std::string name_;                 // of the part that is being told, where it is put together
 };
 
 }  // namespace attune::decision

@@ -26,14 +26,20 @@ double Missing(const ScoreParts& parts) { return parts.score - SumOf(parts); }
 
 void MakeExact(ScoreParts& parts) {
   parts.rounding = 0;
-  // The first time the base itself is rounded.
-  for (int i = 0; i < 2; ++i) parts.base += Missing(parts);
+  double missing = Missing(parts);
+  const auto add_to = [&](double& part) {
+    if (missing == 0) return;
+    part += missing;
+    missing = Missing(parts);
+  };
+  add_to(parts.base);
+  add_to(parts.base);  // the first time it was rounded itself
   if (parts.others != 0) {
-    parts.others += Missing(parts);
+    add_to(parts.others);
   } else if (!parts.contributions.empty()) {
-    parts.contributions.back().amount += Missing(parts);
+    add_to(parts.contributions.back().amount);
   }
-  parts.rounding = Missing(parts);
+  add_to(parts.rounding);
 }
 
 }  // namespace

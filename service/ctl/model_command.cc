@@ -52,9 +52,9 @@ has one row for each row of the table: one column "prediction", or one per class
 With --contributions it has a column for each feature of the model in its order, and then
 "base"; of several classes those of the first, "FEATURE_0" to "base_0", then of the next.
 They add up to the raw score, or to the average of a random forest, but for rounding. Each
-split on a feature counts for it what it moves the expected score. XGBoost tells the same
-with predict(pred_contribs=True, approx_contribs=True); without approx_contribs it and
-LightGBM tell SHAP values, which are others with the same sum.
+split on a feature counts for it what it moves the expected score. XGBoost tells the same,
+in single precision, with predict(pred_contribs=True, approx_contribs=True); without
+approx_contribs it and LightGBM tell SHAP values, which are others with the same sum.
 
 Exit status: 0 it worked, 1 the model or the table is damaged, 2 wrong usage.
 

@@ -174,7 +174,8 @@ void FillResponse(const strategy::Strategy& strategy, const context::DecisionCon
   const std::vector<arbitration::PriorityRanks> ranks =
       arbitration::RanksOf(strategy.arbitration, strategy.catalog, decision.result.scored,
                            decision.result.arbitration, formulas.computed().priority);
-  decision::ScoreExplainer scores(strategy, context, decision);
+  const decision::InputNameList names(strategy);
+  decision::ScoreExplainer scores(strategy, names, context, decision);
   for (size_t r = 0; r < ranks.size(); ++r) {
     const arbitration::RankedTreatment& ranked = decision.result.arbitration.ranked[r];
     pb::RankedTreatment* out = response->add_treatments();

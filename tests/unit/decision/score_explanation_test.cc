@@ -58,11 +58,13 @@ class ScoreExplanationTest : public ::testing::Test {
     return decision_.result.arbitration.ranked.front();
   }
   std::optional<scoring::ScoreParts> PartsOf(std::string_view name) const {
-    return ScoreExplainer(*strategy_, context_, decision_).PartsOf(Ranked(name));
+    const InputNameList names(*strategy_);
+    return ScoreExplainer(*strategy_, names, context_, decision_).PartsOf(Ranked(name));
   }
   // "customer.vip = true: 0.3" of every part.
   std::vector<std::string> Shown(std::string_view name) const {
-    ScoreExplainer explainer(*strategy_, context_, decision_);
+    const InputNameList names(*strategy_);
+    ScoreExplainer explainer(*strategy_, names, context_, decision_);
     const std::optional<scoring::ScoreParts> parts = explainer.PartsOf(Ranked(name));
     if (!parts) return {"nothing to tell"};
     std::vector<std::string> shown;
