@@ -303,6 +303,7 @@ TEST_F(ScorePartsTest, OfAClassOfXgboostAddUpToItsScore) {
 TEST_F(ScorePartsTest, OfDartAddUpToTheScore) {
   trees::XgboostText text = RandomXgboost(0, false);
   std::vector<std::string> weights;
+  weights.reserve(kTrees);
   for (int i = 0; i < kTrees; ++i) weights.push_back(Number(0, 1));
   text.of_model = absl::StrCat(", \"weight_drop\": [", absl::StrJoin(weights, ", "), "]");
   ExpectExact(text.ToString());
