@@ -25,7 +25,9 @@ double SumOf(const ScoreParts& parts);
 // and nearly always 0.
 //
 // False when the score or a part is not finite: then there is nothing to tell. So it is with a
-// logistic model whose score is infinite, though its propensity is 0 or 1.
+// logistic model whose score is infinite, though its propensity is 0 or 1; and where even the
+// rounding would have to be rounded, with a score that is not 0 and below 2^-52 of the largest
+// part.
 bool Arrange(ScoreParts& parts);
 
 }  // namespace attune::scoring
