@@ -187,7 +187,7 @@ void AppendStreamResponse(std::string_view correlation_id, std::string_view answ
 }
 
 AnswerEncoder::AnswerEncoder(const strategy::Strategy& strategy)
-    : strategy_(strategy), treatments_(strategy.catalog.treatments.size()) {
+    : strategy_(strategy), treatments_(strategy.catalog.treatments.size()), input_names_(strategy) {
   PutSizedField(strategy_version_, pb::DecideResponse::kStrategyVersionFieldNumber,
                 strategy.version);
   const auto channels = static_cast<size_t>(strategy.context.channels.size());
@@ -232,14 +232,18 @@ void AnswerEncoder::Append(const context::DecisionContext& context,
   bytes += strategy_version_;
   PutTime(bytes, pb::DecideResponse::kTimeFieldNumber, context.time_us);
   std::vector<arbitration::PriorityRanks> ranks;
+  std::optional<ScorePartsWriter> parts;
   if (explain) {
+    parts.emplace(strategy_, input_names_, context, decision);
     decision::FormulaValues formulas(strategy_, context, decision.result, nullptr);
     ranks = arbitration::RanksOf(strategy_.arbitration, strategy_.catalog, decision.result.scored,
                                  decision.result.arbitration, formulas.computed().priority);
   }
   for (size_t r = 0; r < decision.result.arbitration.ranked.size(); ++r) {
-    AppendRanked(context, decision, r, explain ? &ranks[r] : nullptr, bytes);
+    AppendRanked(context, decision, r, explain ? &ranks[r] : nullptr, explain ? &*parts : nullptr,
+                 bytes);
   }
+  if (explain && !parts->is_complete()) PutExplanationIncomplete(bytes);
   AppendCounts(decision.result.rejected_counts, bytes);
   PutFlag(bytes, pb::DecideResponse::kDegradedFieldNumber, decision.degradation != 0);
   for (const DegradationName& degradation : kDegradations) {
@@ -288,7 +292,7 @@ void AnswerEncoder::AppendEarliest(const context::DecisionContext& context,
 void AnswerEncoder::AppendRanked(const context::DecisionContext& context,
                                  const decision::Decision& decision, size_t rank,
                                  const arbitration::PriorityRanks* explained,
-                                 std::string& bytes) const {
+                                 ScorePartsWriter* parts, std::string& bytes) const {
   using Pb = pb::RankedTreatment;
   const arbitration::RankedTreatment& ranked = decision.result.arbitration.ranked[rank];
   const int channel = context.ChannelOf(decision.result.SlotOf(ranked));
@@ -321,6 +325,7 @@ void AnswerEncoder::AppendRanked(const context::DecisionContext& context,
       PutSizedField(bytes, Pb::kReasonsFieldNumber, reason);
     });
     PutRanks(bytes, *explained);
+    parts->Append(ranked, bytes);
   }
   EndSizedField(bytes, open);
 }

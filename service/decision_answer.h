@@ -11,7 +11,9 @@
 #include "google/protobuf/message_lite.h"
 #include "lib/context/decision_context.h"
 #include "lib/decision/decider.h"
+#include "lib/decision/input_text.h"
 #include "lib/strategy/strategy.h"
+#include "service/score_parts_writer.h"
 
 namespace attune::service {
 
@@ -70,10 +72,11 @@ class AnswerEncoder {
     std::string rule;
   };
 
-  // `rank` is an index into the ranking. `explained`: nullptr when no explanation is asked for.
+  // `rank` is an index into the ranking. `explained` and `parts`: nullptr when no explanation is
+  // asked for.
   void AppendRanked(const context::DecisionContext& context, const decision::Decision& decision,
                     size_t rank, const arbitration::PriorityRanks* explained,
-                    std::string& bytes) const;
+                    ScorePartsWriter* parts, std::string& bytes) const;
   void AppendCounts(const decision::RejectionCounts& counts, std::string& bytes) const;
   // What each place of the request shows.
   void AppendPlacements(const context::DecisionContext& context, const decision::Decision& decision,
@@ -93,6 +96,7 @@ class AnswerEncoder {
   // By treatment: how each RejectedTreatment begins.
   std::vector<std::string> rejected_;
   std::vector<EncodedCause> causes_;  // by number of the cause
+  const decision::InputNameList input_names_;
 };
 
 }  // namespace attune::service

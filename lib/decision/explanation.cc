@@ -10,6 +10,7 @@
 #include "lib/base/text.h"
 #include "lib/base/utc_text.h"
 #include "lib/decision/formula_details.h"
+#include "lib/decision/input_text.h"
 #include "lib/decision/number_text.h"
 
 namespace attune::decision {
@@ -35,11 +36,6 @@ std::string Time(int64_t unix_us) {
   return text + "+00:00";
 }
 
-std::string Intent(const strategy::Strategy& strategy, const context::DecisionContext& context) {
-  const std::string_view name = strategy.context.IntentName(context.intent);
-  return name.empty() ? "not known" : std::string(name);
-}
-
 // The number that arbitration compared for this treatment.
 struct Scores {
   double propensity = 0;
@@ -53,18 +49,6 @@ Scores ScoresOf(const Decision& decision, int treatment) {
   if (it == scored.end() || it->treatment != treatment) return {};
   return {it->propensity,
           decision.result.arbitration.priority[static_cast<size_t>(it - scored.begin())]};
-}
-
-std::string KnownOrDefault(const ValueRef& value) {
-  if (value.known()) return value.ToString();
-  // A moment that stands in for one that nobody knows says nothing to people.
-  if (value.type() == ValueType::kTimestamp) return "not known";
-  return absl::StrCat(value.ToString(), " (default)");
-}
-
-bool IsProtected(const strategy::Strategy& strategy, const scoring::Input& input) {
-  return input.source == scoring::Input::Source::kCustomer &&
-         strategy.features[input.slot].is_protected;
 }
 
 // Leaves what the model adds for each input, all terms of the input together, strongest first.
@@ -87,31 +71,6 @@ void KeepStrongestInputs(std::vector<scoring::Contribution>& terms) {
                      return std::fabs(a.amount) > std::fabs(b.amount);
                    });
   if (terms.size() > kMaxReasons) terms.resize(kMaxReasons);
-}
-
-// The value of an input as people read it.
-std::string InputValue(const strategy::Strategy& strategy, const context::DecisionContext& context,
-                       const Decision& decision, const catalog::Treatment& treatment,
-                       const scoring::Input& input) {
-  const auto slot = static_cast<size_t>(input.slot);
-  switch (input.source) {
-    case scoring::Input::Source::kCustomer: {
-      if (IsProtected(strategy, input)) return "(protected)";
-      return KnownOrDefault(decision.features[slot]);
-    }
-    case scoring::Input::Source::kAttribute: {
-      return KnownOrDefault(context.attributes[slot]);
-    }
-    case scoring::Input::Source::kChannel:
-      return strategy.context.channels[context.channel].name;
-    case scoring::Input::Source::kIntent:
-      return Intent(strategy, context);
-    case scoring::Input::Source::kTreatmentName:
-      return treatment.name;
-    case scoring::Input::Source::kTreatmentGroup:
-      return strategy.catalog.groups[static_cast<size_t>(treatment.group)].name;
-  }
-  return "";
 }
 
 // Why the customer's consent to the treatment is missing.
@@ -286,7 +245,7 @@ std::string Detail(const strategy::Strategy& strategy, const context::DecisionCo
     case Reason::kChannelNotApplicable:
       return absl::StrCat("does not apply on the channel ", channel);
     case Reason::kIntentNotApplicable:
-      return absl::StrCat("does not apply when the intent is ", Intent(strategy, context));
+      return absl::StrCat("does not apply when the intent is ", IntentText(strategy, context));
     case Reason::kNoConsent:
       return MissingConsent(strategy, decision, rejection, channel);
     case Reason::kOnlyAsFallback:

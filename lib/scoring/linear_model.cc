@@ -9,6 +9,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "lib/base/text.h"
+#include "lib/trees/link.h"
 
 namespace attune::scoring {
 namespace {
@@ -286,6 +287,8 @@ double LinearModel::PredictValue(const InputFrame& frame, ModelScratch& /*scratc
 
 std::vector<Contribution> LinearModel::Explain(const InputFrame& frame, int treatment) const {
   std::vector<Contribution> contributions;
+  contributions.reserve(numeric_.size() + buckets_.size() + one_hot_.size() + multi_hot_.size() +
+                        of_treatment_.size());
   for (const NumericTerm& term : numeric_) {
     contributions.push_back({term.input, term.Of(frame.numeric[static_cast<size_t>(term.index)])});
   }
@@ -304,6 +307,16 @@ std::vector<Contribution> LinearModel::Explain(const InputFrame& frame, int trea
     contributions.push_back({term.input, term.weights[static_cast<size_t>(treatment)]});
   }
   return contributions;
+}
+
+std::optional<ScoreParts> LinearModel::Parts(const InputFrame& frame, int treatment) const {
+  ScoreParts parts;
+  parts.base = intercept_;
+  parts.score = SharedSum(frame) + treatment_offset_[static_cast<size_t>(treatment)];
+  parts.link =
+      trees::LinkName(link_ == pb::LINK_LOGISTIC ? trees::Link::kSigmoid : trees::Link::kIdentity);
+  parts.contributions = Explain(frame, treatment);
+  return parts;
 }
 
 }  // namespace attune::scoring

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "attune/strategy/v1/model.pb.h"
@@ -27,6 +28,8 @@ class LinearModel : public Model {
   std::vector<Contribution> Explain(const InputFrame& frame, int treatment) const override;
   double PredictValue(const InputFrame& frame, ModelScratch& scratch) const override;
   bool LooksAtTreatment() const override { return !of_treatment_.empty(); }
+  // The intercept and each term, also of several on one input.
+  std::optional<ScoreParts> Parts(const InputFrame& frame, int treatment) const override;
 
  private:
   class Builder;

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,6 +20,23 @@ namespace attune::scoring {
 struct Contribution {
   Input input;
   double amount = 0;  // on the scale before the link function
+  // What a model of trees calls the input; empty: it has no name of its own for it. Valid as long
+  // as the model.
+  std::string_view feature = {};
+};
+
+// The score of one treatment taken apart, on the scale before the link function.
+struct ScoreParts {
+  // What the score would be if no input had moved it: the intercept, or what trees are expected to
+  // come to.
+  double base = 0;
+  double score = 0;       // what the model itself computes
+  std::string_view link;  // "logit", "identity", ...: see trees::LinkName; valid for good
+  // One for each term or feature, in the model's order.
+  std::vector<Contribution> contributions;
+  // What Arrange (score_parts.h) puts behind them; 0: nothing.
+  double others = 0;
+  double rounding = 0;
 };
 
 // Memory that models need to predict, reused from decision to decision.
@@ -96,6 +114,14 @@ class Model {
   // What moved the score of the treatment, in no particular order; inputs that moved nothing may be
   // left out.
   virtual std::vector<Contribution> Explain(const InputFrame& frame, int treatment) const = 0;
+
+  // The score of the treatment taken apart; base and contributions come to the score but for
+  // rounding. Every input that the model looks at is among the contributions, also one that moved
+  // nothing: who keeps inputs back must not go by what they come to. nullopt: the model can't tell,
+  // as formulas, plugins and remote models.
+  virtual std::optional<ScoreParts> Parts(const InputFrame& /*frame*/, int /*treatment*/) const {
+    return std::nullopt;
+  }
 
   // Of a model that nobody can look into: how an explanation calls it ("remote model churn"). Of
   // others "": their Explain tells.

@@ -9,6 +9,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
 #include "lib/base/text.h"
+#include "lib/trees/link.h"
 
 namespace attune::scoring {
 namespace {
@@ -154,6 +155,21 @@ std::vector<Contribution> TreeModel::Explain(const InputFrame& frame, int treatm
     if (amounts[i] != 0) contributions.push_back({columns_.input(i), amounts[i]});
   }
   return contributions;
+}
+
+std::optional<ScoreParts> TreeModel::Parts(const InputFrame& frame, int treatment) const {
+  std::vector<double> row(columns_.size());
+  columns_.FillRow(frame, treatment, row.data());
+  std::vector<double> amounts(columns_.size() + 1);
+  ScoreParts parts;
+  parts.score = ensemble_.Contributions(row, output_, absl::MakeSpan(amounts));
+  parts.base = amounts.back();
+  parts.link = trees::LinkName(ensemble_.link());
+  for (size_t i = 0; i < columns_.size(); ++i) {
+    if (!ensemble_.IsUsed(i)) continue;
+    parts.contributions.push_back({columns_.input(i), amounts[i], ensemble_.info().features[i]});
+  }
+  return parts;
 }
 
 }  // namespace attune::scoring

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -37,6 +38,8 @@ class TreeModel : public Model {
                absl::Span<double> propensity, ModelScratch& scratch) const override;
   std::vector<Contribution> Explain(const InputFrame& frame, int treatment) const override;
   bool LooksAtTreatment() const override { return columns_.of_treatment(); }
+  // Each feature that a prediction may look at, by TreeEnsemble::Contributions.
+  std::optional<ScoreParts> Parts(const InputFrame& frame, int treatment) const override;
 
  private:
   class Builder;

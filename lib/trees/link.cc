@@ -94,4 +94,30 @@ void ApplyLink(Link link, Arithmetic arithmetic, double sigmoid, absl::Span<doub
   }
 }
 
+std::string_view LinkName(Link link) {
+  switch (link) {
+    case Link::kIdentity:
+      return "identity";
+    case Link::kSigmoid:
+      return "logit";
+    case Link::kExp:
+      return "log";
+    case Link::kSoftmax:
+      return "softmax";
+    case Link::kArgmax:
+      return "argmax";
+    case Link::kHinge:
+      return "hinge";
+    case Link::kSoftplus:
+      return "softplus";
+    case Link::kSignedSquare:
+      return "signed_square";
+    case Link::kSorted:
+      return "sorted";
+    case Link::kRising:
+      return "rising";
+  }
+  return "";
+}
+
 }  // namespace attune::trees

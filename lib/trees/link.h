@@ -1,6 +1,8 @@
 #ifndef ATTUNE_LIB_TREES_LINK_H_
 #define ATTUNE_LIB_TREES_LINK_H_
 
+#include <string_view>
+
 #include "absl/types/span.h"
 #include "lib/trees/parsed_model.h"
 
@@ -13,6 +15,11 @@ inline constexpr float kLeastRise = 1e-6F;
 // XGBoost in single precision, LightGBM in double. Of kArgmax the first value is the prediction.
 // REQUIRES: scores is not empty.
 void ApplyLink(Link link, Arithmetic arithmetic, double sigmoid, absl::Span<double> scores);
+
+// How explanations call the link: by what leads from the prediction back to the raw score where
+// that has a name ("identity", "logit", "log"), else by what leads from raw scores to predictions
+// ("softmax", "hinge", ...).
+std::string_view LinkName(Link link);
 
 }  // namespace attune::trees
 

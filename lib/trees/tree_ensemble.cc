@@ -445,8 +445,8 @@ void TreeEnsemble::AddTerms(const Node& leaf, const double* row, double scale,
 }
 
 // Sums up the leaves on the way, exactly as RawRow() does for this output.
-void TreeEnsemble::Contributions(absl::Span<const double> row, size_t output,
-                                 absl::Span<double> contributions) const {
+double TreeEnsemble::Contributions(absl::Span<const double> row, size_t output,
+                                   absl::Span<double> contributions) const {
   std::fill(contributions.begin(), contributions.end(), 0.0);
   const double scale = averaged_over_ == 0 ? 1 : 1 / static_cast<double>(averaged_over_);
   double score = base_[output];
@@ -473,6 +473,7 @@ void TreeEnsemble::Contributions(absl::Span<const double> row, size_t output,
   double sum = 0;
   for (size_t feature = 0; feature < features(); ++feature) sum += contributions[feature];
   contributions[features()] = score - sum;
+  return score;
 }
 
 }  // namespace attune::trees

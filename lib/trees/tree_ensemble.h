@@ -69,11 +69,13 @@ class TreeEnsemble {
   //
   // It is the raw score of PredictRaw() (of a random forest its average) less the sum of the others
   // in their order. So all of them, summed up in their order in double precision, are that score,
-  // but for two roundings: at most 2^-53 of the rest and 2^-53 of the score. Allocates nothing.
+  // but for two roundings: at most 2^-53 of the rest and 2^-53 of the score. Of leaves that are
+  // linear models their terms count for their features, their constants for the rest. Returns that
+  // score. Allocates nothing.
   // REQUIRES: row.size() == features(), contributions.size() == features() + 1,
   // output < raw_outputs().
-  void Contributions(absl::Span<const double> row, size_t output,
-                     absl::Span<double> contributions) const;
+  double Contributions(absl::Span<const double> row, size_t output,
+                       absl::Span<double> contributions) const;
 
  private:
   friend class EnsembleBuilder;

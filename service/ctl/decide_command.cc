@@ -12,6 +12,7 @@
 #include "google/protobuf/util/time_util.h"
 #include "lib/base/text.h"
 #include "service/ctl/json.h"
+#include "service/ctl/score_table.h"
 #include "service/ctl/table.h"
 #include "service/ctl/value_text.h"
 
@@ -277,7 +278,8 @@ void PrintDecision(std::ostream& out, const v1::DecideRequest& request,
   if (response.degraded()) {
     out << "Degraded: " << TerminalSafe(absl::StrJoin(response.degraded_reasons(), ", ")) << "\n";
   }
-  out << ExploredText(response) << "\n" << RankingText(request, response) << CountsText(response);
+  out << ExploredText(response) << "\n"
+      << RankingText(request, response) << ScoreTables(response) << CountsText(response);
   if (request.explain()) out << RejectedText(response) << MissingText(response);
 }
 

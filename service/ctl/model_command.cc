@@ -26,6 +26,7 @@
 #include "service/ctl/model_source.h"
 #include "service/ctl/output_file.h"
 #include "service/ctl/registry_command.h"
+#include "service/ctl/rejects_file.h"
 #include "service/ctl/table.h"
 
 namespace attune::ctl {
@@ -36,6 +37,8 @@ using google::protobuf::util::TimeUtil;
 // Numbers that are predicted at once, at most.
 constexpr size_t kBatchValues = 1 << 20;
 constexpr size_t kMaxBatchRows = 4096;
+// Most contributions of one row that are written.
+constexpr size_t kMaxContributionColumns = 1 << 20;
 
 constexpr char kPredictFooter[] =
     R"(A model is what XGBoost saved as .json or .ubj (1.4 to 3.x: gbtree, dart, gblinear) or
@@ -46,12 +49,20 @@ for 1 or 0; an empty one, NaN, NA and null are missing, a category is its code. 
 has one row for each row of the table: one column "prediction", or one per class,
 "prediction_0" and so on, as predict() of the library gives them.
 
+With --contributions it has a column for each feature of the model in its order, and then
+"base"; of several classes those of the first, "FEATURE_0" to "base_0", then of the next.
+They add up to the raw score, or to the average of a random forest, but for rounding. Each
+split on a feature counts for it what it moves the expected score. XGBoost tells the same,
+in single precision, with predict(pred_contribs=True, approx_contribs=True); without
+approx_contribs it and LightGBM tell SHAP values, which are others with the same sum.
+
 Exit status: 0 it worked, 1 the model or the table is damaged, 2 wrong usage.
 
 Examples:
   attunectl model predict --model churn.json --csv customers.csv > churn.csv
   attunectl model predict --model acceptance.txt --csv customers.csv.gz --raw --out scores.csv
   attunectl model predict --model churn@0123456789ab --csv customers.csv --out churn.csv
+  attunectl model predict --model churn.json --csv customers.csv --contributions
 
 )";
 
@@ -71,6 +82,7 @@ struct PredictFlags {
   std::string out = "-";
   std::string delimiter = ",";
   bool raw = false;
+  bool contributions = false;
 };
 
 absl::StatusOr<trees::TreeEnsemble> ParseTrees(const ModelBytes& model) {
@@ -88,6 +100,40 @@ std::string PredictionHeader(size_t columns) {
   return header + "\n";
 }
 
+std::string ContributionHeader(const trees::TreeEnsemble& model) {
+  std::string header;
+  const size_t outputs = model.raw_outputs();
+  for (size_t output = 0; output < outputs; ++output) {
+    const std::string suffix = outputs == 1 ? "" : absl::StrCat("_", output);
+    for (const std::string& feature : model.info().features) {
+      header += CsvField(feature + suffix, ',') + ",";
+    }
+    absl::StrAppend(&header, "base", suffix, output + 1 < outputs ? "," : "\n");
+  }
+  return header;
+}
+
+// How many numbers are written of each row.
+size_t ColumnsOf(const trees::TreeEnsemble& model, const PredictFlags& flags) {
+  if (flags.contributions) return (model.features() + 1) * model.raw_outputs();
+  return flags.raw ? model.raw_outputs() : model.outputs();
+}
+
+// `rows`: one number per feature; `results`: ColumnsOf numbers for each of them.
+void PredictBatch(const trees::TreeEnsemble& model, const PredictFlags& flags,
+                  absl::Span<const double> rows, absl::Span<double> results) {
+  if (!flags.contributions) {
+    return flags.raw ? model.PredictRaw(rows, results) : model.Predict(rows, results);
+  }
+  const size_t size = model.features() + 1;
+  for (size_t row = 0; row * model.features() < rows.size(); ++row) {
+    for (size_t output = 0; output < model.raw_outputs(); ++output) {
+      model.Contributions(rows.subspan(row * model.features(), model.features()), output,
+                          results.subspan((row * model.raw_outputs() + output) * size, size));
+    }
+  }
+}
+
 // In the fewest digits that are read back as the same number.
 void AppendNumber(double number, std::string& text) {
   char digits[32];
@@ -103,10 +149,15 @@ absl::Status CheckWritten(const std::ostream& out, const std::string& path) {
 // Reads, predicts and writes one batch after the other; returns how many rows.
 absl::StatusOr<int64_t> PredictRows(const trees::TreeEnsemble& model, ModelRows& rows,
                                     const PredictFlags& flags, std::ostream& out) {
-  const size_t columns = flags.raw ? model.raw_outputs() : model.outputs();
+  const size_t columns = ColumnsOf(model, flags);
+  if (flags.contributions && columns > kMaxContributionColumns) {
+    return FileError(flags.model, absl::InvalidArgumentError(
+                                      absl::StrCat(columns, " contributions per row; at most ",
+                                                   kMaxContributionColumns, " can be written")));
+  }
   const size_t batch =
       std::clamp<size_t>(kBatchValues / std::max(model.features(), columns), 1, kMaxBatchRows);
-  std::string text = PredictionHeader(columns);
+  std::string text = flags.contributions ? ContributionHeader(model) : PredictionHeader(columns);
   std::vector<double> values;
   std::vector<double> predictions;
   int64_t total = 0;
@@ -116,11 +167,7 @@ absl::StatusOr<int64_t> PredictRows(const trees::TreeEnsemble& model, ModelRows&
     const absl::StatusOr<size_t> read = rows.ReadRows(batch, values);
     if (!read.ok()) return FileError(flags.csv, read.status());
     predictions.resize(*read * columns);
-    if (flags.raw) {
-      model.PredictRaw(values, absl::MakeSpan(predictions));
-    } else {
-      model.Predict(values, absl::MakeSpan(predictions));
-    }
+    PredictBatch(model, flags, values, absl::MakeSpan(predictions));
     for (size_t i = 0; i < predictions.size(); ++i) {
       AppendNumber(predictions[i], text);
       text += (i + 1) % columns == 0 ? '\n' : ',';
@@ -313,8 +360,12 @@ void AddPredict(CLI::App& model, Commands& commands) {
         const bool is_one = text.size() == 1 && text.find_first_of("\"\r\n") == std::string::npos;
         return is_one ? "" : "must be one character";
       });
-  command->add_flag("--raw", flags->raw,
-                    "Write the scores before the link function (margins, log-odds).");
+  CLI::Option* raw = command->add_flag(
+      "--raw", flags->raw, "Write the scores before the link function (margins, log-odds).");
+  command
+      ->add_flag("--contributions", flags->contributions,
+                 "Write what each feature adds to the raw score.")
+      ->excludes(raw);
   command->footer(absl::StrCat(kPredictFooter, kGlobalOptionsNote));
   commands.Add(command,
                [flags](const Invocation& invocation) { return Predict(invocation, *flags); });

@@ -138,6 +138,38 @@ TEST_F(ServerDecideTest, ExplainsWhyEachTreatmentStandsWhereItDoes) {
       << "the value of a protected feature";
 }
 
+TEST_F(ServerDecideTest, TakesTheScoresOfRankedTreatmentsApart) {
+  v1::DecideRequest request = DecideFor("ann", "app", "browse_plans");
+  EXPECT_FALSE(Decide(request).treatments(0).has_score_parts()) << "nobody asked";
+  request.set_explain(true);
+  v1::DecideResponse response = Decide(request);
+  EXPECT_THAT(Ranking(response), ElementsAre("upgrade", "spring_sale"));
+  for (const v1::RankedTreatment& treatment : response.treatments()) {
+    const v1::ScoreParts& parts = treatment.score_parts();
+    EXPECT_EQ(parts.base(), -1);
+    EXPECT_EQ(parts.score(), 0.5);
+    EXPECT_EQ(parts.link(), "logit");
+    ASSERT_EQ(parts.contributions_size(), 2) << "vip is 0";
+    EXPECT_EQ(parts.contributions(0).input(), "context.intent");
+    EXPECT_EQ(parts.contributions(0).value(), "browse_plans");
+    EXPECT_EQ(parts.contributions(0).contribution(), 1);
+    EXPECT_EQ(parts.contributions(1).input(), "customer.plan");
+    EXPECT_EQ(parts.contributions(1).value(), "\"basic\" (default)");
+    EXPECT_EQ(parts.contributions(1).contribution(), 0.5);
+    EXPECT_NEAR(treatment.propensity(), Logistic(parts.score()), 1e-15);
+  }
+  // The model of these looks at the income, which is protected: also with an income of 1000, which
+  // moves nothing.
+  for (const double income : {1000.0, 2500.0}) {
+    Upsert("bob", {{"income", Double(income)}, {"plan", String("premium")}});
+    request = DecideFor("bob", "ivr");
+    request.set_explain(true);
+    response = Decide(request);
+    EXPECT_EQ(response.treatments(0).treatment_id(), "fast_callback");
+    EXPECT_FALSE(response.treatments(0).has_score_parts());
+  }
+}
+
 TEST_F(ServerDecideTest, SaysSoWhenNothingMovesAPropensity) {
   RestartWith(R"yaml(name: even
 channels: [{name: app}]

@@ -54,6 +54,7 @@ v1::DecideResponse Unexplained(v1::DecideResponse response) {
   for (v1::RankedTreatment& ranked : *response.mutable_treatments()) {
     ranked.clear_reasons();
     ranked.clear_ranks();
+    ranked.clear_score_parts();
   }
   response.set_explanation_incomplete(true);
   return response;

@@ -18,6 +18,7 @@
 #include "lib/base/mutex.h"
 #include "tests/integration/server_fixture.h"
 #include "tests/integration/subprocess.h"
+#include "tests/unit/trees/model_texts.h"
 
 namespace attune::service {
 namespace {
@@ -106,6 +107,35 @@ TEST_F(ServerModelTest, APutModelDecidesAtOnce) {
   EXPECT_FALSE(Put(Always(0.75)).changed()) << "doing it again is harmless";
   EXPECT_THAT(Listed(),
               ElementsAre(VersionOf(Always(0.75)) + " active in_use", VersionOf(Always(0.25))));
+}
+
+TEST_F(ServerModelTest, TreesTellWhatEachFeatureAdded) {
+  // Two trees of one split: each is expected to add 0.5, by the customers that it was trained with,
+  // and adds -1 up to its threshold, else 1.
+  trees::LightgbmText text;
+  text.objective = "objective=binary sigmoid:1\n";
+  text.trees = {trees::LightgbmStump(8, "24.5"),
+                Replaced(trees::LightgbmStump(8, "30.5"), "split_feature=0", "split_feature=1")};
+  const std::string content = Replaced(text.ToString(), "feature_names=a b c",
+                                       "feature_names=tenure_months monthly_charges vip");
+  ASSERT_TRUE(client().PutModel(Header("selling.txt"), content).ok());
+  Upsert("ann", {{"tenure_months", Int(50)}, {"monthly_charges", Double(20)}});
+  v1::DecideRequest request = DecideFor("ann", "app");
+  request.set_explain(true);
+  const v1::RankedTreatment offer = Decide(request).treatments(0);
+  ASSERT_EQ(offer.group(), "offer");
+  EXPECT_EQ(offer.propensity(), 0.5);
+  const v1::ScoreParts& parts = offer.score_parts();
+  EXPECT_EQ(parts.base(), 1);
+  EXPECT_EQ(parts.score(), 0);
+  EXPECT_EQ(parts.link(), "logit");
+  ASSERT_EQ(parts.contributions_size(), 2) << "no tree looks at vip";
+  EXPECT_EQ(parts.contributions(0).input(), "customer.monthly_charges");
+  EXPECT_EQ(parts.contributions(0).value(), "20");
+  EXPECT_EQ(parts.contributions(0).contribution(), -1.5);
+  EXPECT_EQ(parts.contributions(1).input(), "customer.tenure_months");
+  EXPECT_EQ(parts.contributions(1).value(), "50");
+  EXPECT_EQ(parts.contributions(1).contribution(), 0.5);
 }
 
 // No call fails, and every answer comes as a whole from one version of the model: its name, what it

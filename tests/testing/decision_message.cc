@@ -9,6 +9,7 @@
 #include "absl/strings/escaping.h"
 #include "lib/decision/explanation.h"
 #include "lib/decision/formula_values.h"
+#include "lib/decision/score_explanation.h"
 #include "service/decision_answer.h"
 #include "service/value_conversion.h"
 #include "tests/testing/rejection_text.h"
@@ -61,6 +62,21 @@ void FillRanks(const arbitration::PriorityRanks& ranks, pb::PriorityRanks* out) 
   out->set_without_value(without(arbitration::Factor::kValue));
   out->set_without_lever(without(arbitration::Factor::kLever));
   out->set_without_cost(without(arbitration::Factor::kCost));
+}
+
+void FillParts(decision::ScoreExplainer& explainer, const arbitration::RankedTreatment& ranked,
+               pb::RankedTreatment* out) {
+  const auto parts = explainer.PartsOf(ranked);
+  if (!parts) return;
+  out->mutable_score_parts()->set_base(parts->base);
+  out->mutable_score_parts()->set_score(parts->score);
+  out->mutable_score_parts()->set_link(parts->link.data(), parts->link.size());
+  explainer.ForEachPart(ranked, *parts, [&](const decision::ShownPart& part) {
+    pb::Contribution* to = out->mutable_score_parts()->add_contributions();
+    to->set_input(part.input.data(), part.input.size());
+    to->set_value(part.value.data(), part.value.size());
+    to->set_contribution(part.contribution);
+  });
 }
 
 void FillExplanation(RejectionText explanation, pb::RejectedTreatment* out) {
@@ -158,6 +174,8 @@ void FillResponse(const strategy::Strategy& strategy, const context::DecisionCon
   const std::vector<arbitration::PriorityRanks> ranks =
       arbitration::RanksOf(strategy.arbitration, strategy.catalog, decision.result.scored,
                            decision.result.arbitration, formulas.computed().priority);
+  const decision::InputNameList names(strategy);
+  decision::ScoreExplainer scores(strategy, names, context, decision);
   for (size_t r = 0; r < ranks.size(); ++r) {
     const arbitration::RankedTreatment& ranked = decision.result.arbitration.ranked[r];
     pb::RankedTreatment* out = response->add_treatments();
@@ -167,6 +185,7 @@ void FillResponse(const strategy::Strategy& strategy, const context::DecisionCon
       out->add_reasons(reason.data(), reason.size());
     });
     FillRanks(ranks[r], out->mutable_ranks());
+    FillParts(scores, ranked, out);
   }
   FillCounts(strategy, decision.result.rejected_counts, response);
   if (explain) FillRejected(strategy, context, decision, response);

@@ -473,6 +473,41 @@ TEST_F(CtlServerTest, DecidePrintsTheRanking) {
                                  "priority 0.02 is below the minimum of 0.5\n"));
 }
 
+TEST_F(CtlServerTest, DecideTakesScoresApart) {
+  v1::DecideResponse response = Decision();
+  v1::RankedTreatment& treatment = *response.mutable_treatments(0);
+  treatment.set_model_version("solve@0123456789ab");
+  v1::ScoreParts& parts = *treatment.mutable_score_parts();
+  parts.set_base(-1.5);
+  parts.set_score(0.15003);
+  parts.set_link("logit");
+  const auto add = [&](const char* input, const char* value, double contribution) {
+    v1::Contribution* part = parts.add_contributions();
+    part->set_input(input);
+    part->set_value(value);
+    part->set_contribution(contribution);
+  };
+  add("customer.open_incidents", "2", 1.75);
+  add("customer.plan", "\"x\x1b\"", -0.1);
+  add("(others)", "", 0.00003);
+  response.add_treatments()->set_treatment_id("by_a_formula");
+  server_.decisions().AnswerWith(response);
+  CtlRun run = Run({"decide", "C1", "--channel", "web", "--explain"});
+  EXPECT_THAT(run.out, HasSubstr("\n\n"
+                                 "The score of fast_track by solve@0123456789ab:\n"
+                                 "  contribution  input                    value\n"
+                                 "       -1.5000  base\n"
+                                 "       +1.7500  customer.open_incidents  2\n"
+                                 "       -0.1000  customer.plan            \"x\\x1b\"\n"
+                                 "      +3.0e-05  (others)\n"
+                                 "       +0.1500  score (logit)\n"
+                                 "\n"
+                                 "Not in the ranking: 2\n"));
+  EXPECT_THAT(run.out, Not(HasSubstr("The score of by_a_formula")));
+  run = Run({"decide", "C1", "--channel", "web", "--explain", "--json"});
+  EXPECT_THAT(run.out, HasSubstr("score_parts"));
+}
+
 TEST_F(CtlServerTest, DecideSaysWhatExplorationDid) {
   v1::DecideResponse response = Decision();
   response.mutable_treatments(0)->set_selection_probability(0.03);

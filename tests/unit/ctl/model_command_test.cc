@@ -78,6 +78,20 @@ TEST_F(ModelCommandTest, WritesNumbersThatAreReadBackTheSame) {
   EXPECT_EQ(Predict("a,b,c\n1,0,0\n").out, "prediction\n0.7310585786300049\n");
 }
 
+TEST_F(ModelCommandTest, WritesWhatEachFeatureContributes) {
+  // Three quarters went right: 0.5 is expected, and 1 or -1 comes out.
+  EXPECT_EQ(Predict("c,b,a\n0,0,1\n0,0,\n", {"--contributions"}).out,
+            "a,b,c,base\n0.5,0,0,0.5\n-1.5,0,0,0.5\n");
+  LightgbmText text;
+  text.classes = "2";
+  text.objective = "objective=multiclass num_class:2\n";
+  text.trees = {LightgbmStump(0, "0.5"), LightgbmStump(0, "-0.5")};
+  model_ = Write("model.txt", text.ToString());
+  EXPECT_EQ(Predict("a,b,c\n0,7,7\n", {"--contributions"}).out,
+            "a_0,b_0,c_0,base_0,a_1,b_1,c_1,base_1\n-1.5,0,0,0.5,0.5,0,0,0.5\n");
+  EXPECT_EQ(Predict("a,b,c\n0,7,7\n", {"--contributions", "--raw"}).status, kExitUsage);
+}
+
 TEST_F(ModelCommandTest, PredictsMoreRowsThanOneBatch) {
   std::string csv = "a,b,c\n";
   std::string expected = "prediction\n";

@@ -290,6 +290,74 @@ TEST_F(AnswerEncoderTest, AnExplanationStaysWithinWhatClientsTake) {
   EXPECT_EQ(answer.rejected_counts_size(), kTreatments);
 }
 
+// As many treatments as a ranking may have, each with as many contributions as are told, of inputs
+// with long names and values.
+TEST_F(AnswerEncoderTest, PartsOfScoresStayWithinTheirLimit) {
+  auto file = testing::FromText<strategy::v1::Strategy>(R"pb(
+    name: "wide"
+    channels { name: "app" }
+    groups { name: "g" }
+    models { name: "m" file: "m.yaml" }
+  )pb");
+  auto model = testing::FromText<strategy::v1::Model>("linear { link: LINK_LOGISTIC }");
+  for (size_t i = 0; i < scoring::kMaxContributions; ++i) {
+    strategy::v1::Declaration* feature = file.add_features();
+    std::string name = "f" + std::to_string(i);
+    name.resize(64, '_');
+    feature->set_name(name);
+    feature->set_type(strategy::v1::VALUE_TYPE_STRING_LIST);
+    for (int element = 0; element < 3; ++element) {
+      feature->mutable_default_()->mutable_list_value()->add_values(std::string(90, 'x'));
+    }
+    strategy::v1::LinearTerm* term = model.mutable_linear()->add_terms();
+    term->set_input("customer." + name);
+    term->mutable_one_hot()->set_other(0.001 * static_cast<double>(i + 1));
+  }
+  constexpr int kRanked = 100;
+  for (int i = 0; i < kRanked; ++i) {
+    strategy::v1::Treatment* treatment = file.add_treatments();
+    treatment->set_name("t" + std::to_string(i));
+    treatment->set_group("g");
+    treatment->set_value(1);
+    treatment->set_model("m");
+    (*treatment->mutable_content())["app"];
+  }
+  testing::StrategyBuilder builder;
+  const auto strategy = builder.Build(file, {model});
+  context::DecisionContext context;
+  context.customer_id = "customer-1";
+  context.max_treatments = kRanked;
+  decision::Decision decision;
+  ASSERT_TRUE(Decide(*strategy, context, decision));
+  std::string bytes;
+  AnswerEncoder(*strategy).Append(context, decision, /*explain=*/true, bytes);
+  pb::DecideResponse answer;
+  ASSERT_TRUE(answer.ParseFromString(bytes));
+  ASSERT_EQ(answer.treatments_size(), kRanked);
+  EXPECT_TRUE(answer.explanation_incomplete());
+  size_t size = 0;
+  int told = 0;
+  for (const pb::RankedTreatment& treatment : answer.treatments()) {
+    EXPECT_EQ(treatment.reasons_size(), 3);
+    if (!treatment.has_score_parts()) continue;
+    EXPECT_EQ(treatment.treatment_id(), answer.treatments(told).treatment_id()) << "a gap";
+    ++told;
+    size = treatment.score_parts().ByteSizeLong();
+    EXPECT_EQ(treatment.score_parts().contributions_size(),
+              static_cast<int>(scoring::kMaxContributions));
+  }
+  EXPECT_GT(told, 10);
+  EXPECT_LT(told, kRanked);
+  EXPECT_LT(static_cast<size_t>(told - 1) * size, kMaxScorePartsBytes);
+  EXPECT_LT(bytes.size(), 4u << 20);
+  context.max_treatments = told;
+  ASSERT_TRUE(Decide(*strategy, context, decision));
+  bytes.clear();
+  AnswerEncoder(*strategy).Append(context, decision, /*explain=*/true, bytes);
+  ASSERT_TRUE(answer.ParseFromString(bytes));
+  EXPECT_FALSE(answer.explanation_incomplete());
+}
+
 TEST(AppendStreamResponseTest, WrapsAnAnswer) {
   pb::DecideResponse answer;
   answer.set_decision_id(std::string(300, 'x'));

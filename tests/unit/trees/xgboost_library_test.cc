@@ -99,7 +99,7 @@ class XgboostLibraryTest : public ::testing::TestWithParam<Case> {
     return {bytes, size};
   }
 
-  // Type 0 are predictions, 1 raw scores.
+  // Type 0 are predictions, 1 raw scores, 3 approximate contributions.
   std::vector<double> Expected(int type) const {
     const std::string options = absl::StrCat(
         R"({"type": )", type,
@@ -137,6 +137,27 @@ TEST_P(XgboostLibraryTest, PredictsWhatTheLibraryPredicts) {
     std::vector<double> predictions(kRows * model.outputs());
     model.Predict(rows, absl::MakeSpan(predictions));
     ExpectSame(predictions, Expected(0));
+  }
+}
+
+TEST_P(XgboostLibraryTest, ContributesWhatTheLibraryApproximates) {
+  if (std::string(std::get<1>(GetParam())) == "binary:hinge") {
+    GTEST_SKIP() << "its covers are too small for the single precision of the library";
+  }
+  const std::vector<double> expected = Expected(3);
+  const TreeEnsemble model = MustRead(Save("json"));
+  const std::vector<double> rows(table_.values.begin(), table_.values.end());
+  const size_t outputs = model.raw_outputs();
+  ASSERT_EQ(expected.size(), kRows * outputs * (kFeatures + 1));
+  std::vector<double> contributions(kFeatures + 1);
+  for (size_t i = 0; i < kRows * outputs; ++i) {
+    model.Contributions(absl::MakeConstSpan(rows).subspan(i / outputs * kFeatures, kFeatures),
+                        i % outputs, absl::MakeSpan(contributions));
+    for (size_t feature = 0; feature <= kFeatures; ++feature) {
+      // The library sums up in single precision.
+      ASSERT_NEAR(contributions[feature], expected[i * (kFeatures + 1) + feature], 1e-4)
+          << i << ", " << feature;
+    }
   }
 }
 
