@@ -172,12 +172,12 @@ Prediction AdaptiveModel::PredictEncoded(const Levels& levels, const EncodedInpu
 void AdaptiveModel::LearnEncoded(const Level& level, const Surprise& surprise, double variance,
                                  Effect& effect) {
   const double stored = 1 / decay_.scale();
+  const double overlap = 1 + kOverlap * static_cast<double>(encoded_.active.size() - 1);
   for (const EncodedInputs::Active& active : encoded_.active) {
     const Belief belief = BeliefOf(level, active.weight);
-    const double own = active.part * active.part / belief.precision;
-    const double others = std::max(0.0, variance - own);
-    const double added =
-        active.part * active.part * surprise.curvature / (1 + surprise.curvature * others);
+    const double squared = active.part * active.part;
+    const double others = std::max(0.0, variance - squared / belief.precision);
+    const double added = overlap * squared * surprise.curvature / (1 + surprise.curvature * others);
     const double mean = belief.mean + active.part / belief.precision * surprise.slope;
     effect.precision[active.weight] += added * stored;
     effect.shift[active.weight] +=

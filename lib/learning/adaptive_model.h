@@ -86,10 +86,15 @@ struct Example {
 // v the variance and m the mean of a weight, x its part, V = sum of x^2 v, and slope and curvature
 // c of the example:
 //
-//   precision += x^2 c / (1 + c (V - x^2 v))        mean := m + v x slope
+//   precision += d x^2 c / (1 + c (V - x^2 v))        mean := m + v x slope
 //
 // The approximation: that weights depend on each other through what they were learned from together
-// is forgotten, so what is known of a sum of many weights is somewhat understated.
+// is forgotten. Alone that understates what is known of their sum, so that recent examples move it
+// too much; d = 1 + kOverlap (n - 1), for the n parts of the situation, makes up for it as the
+// design effect of samples in clusters does (Kish: Survey Sampling, 1965). It was chosen on two
+// sets of real data, in the order they came and shuffled: 0.02 to 0.1 differ by less than 1 % of
+// log-loss. And the curvature of the logistic function is near 0 where one label only is seen, so
+// what contradicts it then is learned fast.
 //
 // What examples add is additive. So forgetting multiplies it (towards the prior), and replicas are
 // merged by summing it. All is deterministic to the bit: the same examples in the same order, with
@@ -106,6 +111,8 @@ class AdaptiveModel {
   // Knots are set from the sample when so many examples were learned, and anew each time there are
   // twice as many; what was learned is moved (MoveKnots). Until then numbers have no part.
   static constexpr uint64_t kFirstKnots = 64;
+  // By how much the inputs tell the same, on average: 0 would be nothing.
+  static constexpr double kOverlap = 0.06;
 
   // INVALID_ARGUMENT with all that is wrong with the options: a variance or a limit out of range,
   // more than kMaxWeights weights. REQUIRES: layout is not null.
