@@ -237,33 +237,44 @@ uint64_t AdaptiveModel::ExamplesOf(uint32_t treatment) const {
 }
 
 std::shared_ptr<const AdaptiveSnapshot> AdaptiveModel::MakeSnapshot() const {
+  struct Row {
+    size_t group = 0;  // of the groups below, the first being an unknown one
+    const Effect* treatment = nullptr;
+  };
   std::shared_ptr<AdaptiveSnapshot> snapshot(new AdaptiveSnapshot());
-  std::vector<Levels> rows;
-  rows.reserve(1 + groups_.size() + treatments_.size());
-  rows.push_back(LevelsOf(nullptr, nullptr));
+  std::vector<const Effect*> groups = {nullptr};
+  std::vector<Row> rows = {Row()};
   for (const auto& [group, effect] : groups_) {
     snapshot->row_by_group_.emplace(group, static_cast<uint32_t>(rows.size()));
-    rows.push_back(LevelsOf(&effect, nullptr));
+    rows.push_back({groups.size(), nullptr});
+    groups.push_back(&effect);
   }
   for (const auto& [number, treatment] : treatments_) {
+    const size_t group =
+        snapshot->row_by_group_.at(treatment.group);  // the row is the group's place
     snapshot->row_by_treatment_.emplace(number, static_cast<uint32_t>(rows.size()));
-    rows.push_back(LevelsOf(&groups_.at(treatment.group), &treatment.effect));
+    rows.push_back({group, &treatment.effect});
   }
   snapshot->encoder_ = encoder_;
   snapshot->examples_ = examples_;
   snapshot->rows_ = rows.size();
   snapshot->cells_.resize(rows.size() * layout_->weights());
+  auto [all, of_group, of_treatment] = LevelsOf(nullptr, nullptr);
+  std::vector<Belief> sums(groups.size());
   auto cell = snapshot->cells_.begin();
   for (uint32_t weight = 0; weight < layout_->weights(); ++weight) {
-    for (const Levels& levels : rows) {
-      double mean = 0;
-      double variance = 0;
-      for (const Level& level : levels) {
-        const Belief belief = BeliefOf(level, weight);
-        mean += belief.mean;
-        variance += 1 / belief.precision;
-      }
-      *cell++ = {static_cast<float>(mean), static_cast<float>(variance)};
+    const Belief common = BeliefOf(all, weight);
+    for (size_t i = 0; i < groups.size(); ++i) {
+      of_group.effect = groups[i];
+      const Belief own = BeliefOf(of_group, weight);
+      sums[i] = {1 / (1 / common.precision + 1 / own.precision), common.mean + own.mean};
+    }
+    for (const Row& row : rows) {
+      of_treatment.effect = row.treatment;
+      const Belief own = BeliefOf(of_treatment, weight);
+      const Belief& sum = sums[row.group];
+      *cell++ = {static_cast<float>(sum.mean + own.mean),
+                 static_cast<float>(1 / sum.precision + 1 / own.precision)};
     }
   }
   return snapshot;
