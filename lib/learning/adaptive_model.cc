@@ -190,12 +190,22 @@ void AdaptiveModel::SetKnots() {
   for (const InputLayout::Input& input : layout_->inputs()) {
     if (input.kind != InputKind::kNumber) continue;
     const size_t most = input.weights - 1;
-    knots[input.column] = InputEncoder::KnotsOf(sample_.Sorted(input.column), most);
+    std::vector<double> fresh = InputEncoder::KnotsOf(sample_.Sorted(input.column), most);
+    // The sample may have lost the few numbers of an input that is nearly always missing.
+    if (!fresh.empty()) knots[input.column] = std::move(fresh);
   }
   if (knots == encoder_->knots()) return;
   auto encoder = std::make_shared<const InputEncoder>(layout_, std::move(knots));
   ForEachEffect([&](Effect& effect) { MoveEffect(*encoder_, *encoder, effect); });
   encoder_ = std::move(encoder);
+}
+
+void AdaptiveModel::AdoptKnots(const InputEncoder& other) {
+  std::vector<std::vector<double>> knots = encoder_->knots();
+  for (size_t column = 0; column < knots.size(); ++column) {
+    if (knots[column].empty()) knots[column] = other.knots()[column];
+  }
+  encoder_ = std::make_shared<const InputEncoder>(layout_, std::move(knots));
 }
 
 void AdaptiveModel::MoveEffect(const InputEncoder& from, const InputEncoder& to,
@@ -311,7 +321,8 @@ absl::Status AdaptiveModel::Merge(const AdaptiveModel& other) {
     for (double& shift : effect.shift) shift *= factor;
   };
   ForEachEffect([&, factor = mine](Effect& effect) { multiply(effect, factor); });
-  SetKnots();
+  AdoptKnots(*added.encoder_);
+  if (examples_ >= kFirstKnots) SetKnots();
   const auto add = [&, factor = theirs](Effect& to, Effect& from) {
     multiply(from, factor);
     MoveEffect(*added.encoder_, *encoder_, from);

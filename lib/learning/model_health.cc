@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <utility>
 
 #include "absl/strings/str_format.h"
@@ -13,6 +14,8 @@ namespace {
 
 constexpr uint8_t kHealthFormat = 1;
 constexpr size_t kMissingBin = 0;
+// Between numbers that are below all in the reference, the bins there, and those above all.
+constexpr size_t kMaxEdges = ModelHealth::kNumberBins + 1;
 
 size_t BucketOf(double propensity) {
   constexpr double kFarthest = 10;
@@ -25,13 +28,28 @@ size_t BucketOf(double propensity) {
 size_t BinsOf(InputKind kind) {
   switch (kind) {
     case InputKind::kNumber:
-      return 1 + ModelHealth::kNumberBins;
+      return 1 + kMaxEdges + 1;
     case InputKind::kBool:
       return 3;
     case InputKind::kCategory:
       break;
   }
   return 1 + ModelHealth::kCategoryBins;
+}
+
+// The edges between bins of numbers; none of no numbers. REQUIRES: sorted, finite.
+std::vector<double> EdgesOf(const std::vector<double>& sorted) {
+  std::vector<double> edges;
+  if (sorted.empty()) return edges;
+  edges.push_back(sorted.front());
+  for (size_t part = 1; part < ModelHealth::kNumberBins; ++part) {
+    const double edge = sorted[part * sorted.size() / ModelHealth::kNumberBins];
+    if (edge > edges.back()) edges.push_back(edge);
+  }
+  // Above the last number; there is none above the largest of all.
+  const double above = std::nextafter(sorted.back(), std::numeric_limits<double>::infinity());
+  if (std::isfinite(above)) edges.push_back(above);
+  return edges;
 }
 
 void AddSums(const std::vector<double>& from, double factor, std::vector<double>& to) {
@@ -157,11 +175,7 @@ void ModelHealth::SetReference() {
     const InputLayout::Input& input = layout_->inputs()[i];
     if (input.kind != InputKind::kNumber) continue;
     const std::vector<double> sorted = gathered_.Sorted(input.column);
-    std::vector<double>& edges = reference_->edges[input.column];
-    for (size_t part = 1; part < kNumberBins && !sorted.empty(); ++part) {
-      const double edge = sorted[part * sorted.size() / kNumberBins];
-      if (edges.empty() ? edge > sorted.front() : edge > edges.back()) edges.push_back(edge);
-    }
+    reference_->edges[input.column] = EdgesOf(sorted);
     for (const double number : sorted) reference_->counts[NumberBin(i, number)] += 1;
     reference_->counts[first_bin_[i] + kMissingBin] +=
         static_cast<double>(gathered_.rows() - sorted.size());
@@ -363,7 +377,7 @@ absl::Status ModelHealth::ParseDrift(ByteReader& reader) {
   reference_.emplace();
   for (size_t column = 0; column < layout_->columns(); ++column) {
     const uint64_t count = reader.Varint();
-    if (count >= kNumberBins) return damaged;
+    if (count > kMaxEdges) return damaged;
     std::vector<double>& edges = reference_->edges.emplace_back();
     for (uint64_t i = 0; i < count; ++i) {
       const auto edge = reader.Fixed<double>();

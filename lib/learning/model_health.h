@@ -85,8 +85,9 @@ struct Response {
 // - Calibration: the buckets, put together to ten bins with about as many responses each. Bins of
 //   equal width would have nearly all responses in the first one where positives are rare.
 // - Drift: the first kReference responses are what is compared with. A number has ten bins, between
-//   its quantiles there; a category is hashed into kCategoryBins, a bool has two; missing values
-//   have a bin of their own. Half a response is added to each, so that none is empty.
+//   its quantiles there, and one below and one above all that were there, so that one that never
+//   changed is seen to change; a category is hashed into kCategoryBins, a bool has two; missing
+//   values have a bin of their own. Half a response is added to each, so that none is empty.
 class ModelHealth {
  public:
   static constexpr size_t kScoreBuckets = 256;

@@ -470,5 +470,26 @@ TEST(AdaptiveModelTest, KnotsAreSetAnewAsNumbersMove) {
   EXPECT_LT(propensity(5), 0.2);
 }
 
+TEST(AdaptiveModelTest, KeepsWhatItLearnedOfANumberThatIsNearlyAlwaysMissing) {
+  AdaptiveModel model = ModelOf(LayoutOf({{"x", InputKind::kNumber}}), Unforgetting());
+  AdaptiveModel other = ModelOf(LayoutOf({{"x", InputKind::kNumber}}), Unforgetting());
+  const InputValue known[] = {InputValue::Number(3)};
+  const InputValue missing[] = {InputValue::Missing()};
+  for (uint64_t i = 0; i < 70'000; ++i) {
+    const bool is_known = i < 200;
+    ASSERT_TRUE(
+        model.Learn({i, kLearningStart, 1, 1, is_known ? 1.0 : 0.0, 1, is_known ? known : missing})
+            .ok());
+    ASSERT_TRUE(other.Learn({100'000 + i, kLearningStart, 1, 1, 0, 1, missing}).ok());
+  }
+  EXPECT_EQ(model.encoder().knots()[0], std::vector<double>{3});
+  ASSERT_TRUE(other.Merge(model).ok());
+  EXPECT_EQ(other.encoder().knots()[0], std::vector<double>{3});
+  for (const AdaptiveModel* learned : {&model, &other}) {
+    EXPECT_GT(learned->Predict(1, 1, known).propensity,
+              10 * learned->Predict(1, 1, missing).propensity);
+  }
+}
+
 }  // namespace
 }  // namespace attune::learning

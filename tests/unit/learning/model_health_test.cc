@@ -167,6 +167,9 @@ TEST(ModelHealthTest, NumbersThatMoveOrGoMissingDrift) {
   }
   EXPECT_GT(*moved.Report().drift[0], 0.25);
   EXPECT_GT(*missing.Report().drift[0], 0.25);
+  ModelHealth constant = EmptyHealth();
+  for (uint64_t i = 0; i < 2000; ++i) AddScored({0.5, 0}, i, constant, i < 1500 ? 7 : 8);
+  EXPECT_GT(*constant.Report().drift[0], 1);
   ModelHealth extreme = EmptyHealth();
   for (uint64_t i = 0; i < 2000; ++i) {
     AddScored({0.5, 0}, i, extreme, i % 3 == 0 ? 1e308 : i % 3 == 1 ? -1e308 : 0);
