@@ -34,6 +34,7 @@ InputKind KindOf(int input) {
 
 std::shared_ptr<const InputLayout> FortyInputs() {
   std::vector<InputSpec> inputs;
+  inputs.reserve(kInputs);
   for (int i = 0; i < kInputs; ++i) inputs.push_back({absl::StrCat("input_", i), KindOf(i)});
   return *InputLayout::Create(inputs, {}, {});
 }

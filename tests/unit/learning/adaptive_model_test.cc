@@ -43,7 +43,8 @@ AdaptiveModel ModelOf(const std::shared_ptr<const InputLayout>& layout,
 // Newton's method on dense matrices.
 class BatchRegression {
  public:
-  BatchRegression(std::vector<double> prior_precisions) : prior_(std::move(prior_precisions)) {}
+  explicit BatchRegression(std::vector<double> prior_precisions)
+      : prior_(std::move(prior_precisions)) {}
 
   void Add(std::vector<double> inputs, double label) {
     rows_.push_back(std::move(inputs));
