@@ -1,0 +1,79 @@
+#ifndef ATTUNE_LIB_LEARNING_SUCCESS_RATES_H_
+#define ATTUNE_LIB_LEARNING_SUCCESS_RATES_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+namespace attune::learning {
+
+// An estimate of a probability with the interval in which it probably lies.
+struct RateInterval {
+  double rate = 0.5;
+  double low = 0;
+  double high = 1;
+};
+
+// Quantile of the standard normal distribution for 95 %.
+inline constexpr double kNinetyFivePercent = 1.959963984540054;
+
+// The share of positives with the score interval of Wilson (Probable Inference, the Law of
+// Succession, and Statistical Inference, JASA 1927), which stays within 0 and 1 and tells something
+// where there are no positives, or nothing else. Of nothing: 0.5 within 0 and 1.
+// REQUIRES: positives <= shown; z > 0.
+RateInterval WilsonInterval(uint64_t positives, uint64_t shown, double z = kNinetyFivePercent);
+
+// How often treatments were shown on channels and what came of it: the simplest model, and what a
+// better one is compared with. Nothing is forgotten. Not thread-safe.
+class SuccessRates {
+ public:
+  // Most pairs of treatment and channel.
+  static constexpr size_t kMaxPairs = 100'000;
+  // Of one reward, either way: sums of squares stay finite.
+  static constexpr double kMaxReward = 1e12;
+
+  struct Counts {
+    uint64_t shown = 0;
+    uint64_t positives = 0;  // at most as many as shown
+    double rewards = 0;      // sum
+    double squares = 0;      // sum of their squares
+
+    // Of one showing; 0 of none.
+    double MeanReward() const;
+    // The standard deviation of that mean; 0 of fewer than two.
+    double MeanRewardError() const;
+  };
+
+  // Counts one showing whose outcome is known. INVALID_ARGUMENT: the reward is no finite number up
+  // to kMaxReward; RESOURCE_EXHAUSTED: there are kMaxPairs pairs. Then nothing is counted.
+  absl::Status Add(uint32_t treatment, uint32_t channel, bool positive, double reward);
+
+  // What was counted of the treatment on the channel, or on all of them; zeros where nothing was.
+  Counts Of(uint32_t treatment, uint32_t channel) const;
+  Counts Of(uint32_t treatment) const;
+
+  // Adds what the other one counted. RESOURCE_EXHAUSTED: there would be more than kMaxPairs pairs;
+  // nothing is changed.
+  absl::Status Merge(const SuccessRates& other);
+
+  // As bytes: format(1 byte, 1) varint(pairs) pair* CRC-32C(4 bytes), pair := varint(treatment)
+  // varint(channel) varint(shown) varint(positives) rewards(8 bytes) squares(8 bytes), ascending.
+  std::string Serialize() const;
+  // DATA_LOSS: these are not such bytes, or damaged.
+  static absl::StatusOr<SuccessRates> Parse(std::string_view bytes);
+
+  size_t pairs() const { return counts_.size(); }
+
+ private:
+  std::map<std::pair<uint32_t, uint32_t>, Counts> counts_;  // by treatment and channel
+};
+
+}  // namespace attune::learning
+
+#endif  // ATTUNE_LIB_LEARNING_SUCCESS_RATES_H_

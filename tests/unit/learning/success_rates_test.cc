@@ -1,0 +1,110 @@
+#include "lib/learning/success_rates.h"
+
+#include <cmath>
+#include <limits>
+#include <string>
+
+#include "absl/status/status.h"
+#include "gtest/gtest.h"
+#include "tests/testing/mutations.h"
+
+namespace attune::learning {
+namespace {
+
+TEST(WilsonIntervalTest, IsThatOfThePublishedExamples) {
+  // Newcombe (Statistics in Medicine, 1998), table I, method 3.
+  struct Case {
+    uint64_t positives;
+    uint64_t shown;
+    double low;
+    double high;
+  };
+  for (const Case& c : {Case{81, 263, 0.2553, 0.3662}, Case{15, 148, 0.0624, 0.1605},
+                        Case{0, 20, 0, 0.1611}, Case{1, 29, 0.0061, 0.1718}}) {
+    const RateInterval interval = WilsonInterval(c.positives, c.shown);
+    EXPECT_NEAR(interval.low, c.low, 5e-5);
+    EXPECT_NEAR(interval.high, c.high, 5e-5);
+    EXPECT_DOUBLE_EQ(interval.rate,
+                     static_cast<double>(c.positives) / static_cast<double>(c.shown));
+  }
+}
+
+TEST(WilsonIntervalTest, StaysWithinZeroAndOne) {
+  EXPECT_EQ(WilsonInterval(0, 0).low, 0);
+  EXPECT_EQ(WilsonInterval(0, 0).high, 1);
+  EXPECT_EQ(WilsonInterval(0, 5).low, 0);
+  EXPECT_EQ(WilsonInterval(5, 5).high, 1);
+  EXPECT_GT(WilsonInterval(5, 5).low, 0.5);
+}
+
+TEST(SuccessRatesTest, CountsByTreatmentAndChannel) {
+  SuccessRates rates;
+  ASSERT_TRUE(rates.Add(1, 10, true, 5).ok());
+  ASSERT_TRUE(rates.Add(1, 10, false, -1).ok());
+  ASSERT_TRUE(rates.Add(1, 11, true, 2).ok());
+  ASSERT_TRUE(rates.Add(2, 10, false, 0).ok());
+  const SuccessRates::Counts on_ten = rates.Of(1, 10);
+  EXPECT_EQ(on_ten.shown, 2);
+  EXPECT_EQ(on_ten.positives, 1);
+  EXPECT_EQ(on_ten.rewards, 4);
+  EXPECT_EQ(on_ten.squares, 26);
+  EXPECT_EQ(on_ten.MeanReward(), 2);
+  EXPECT_DOUBLE_EQ(on_ten.MeanRewardError(), 3);  // deviation sqrt(18), of two
+  EXPECT_EQ(rates.Of(1).shown, 3);
+  EXPECT_EQ(rates.Of(1).rewards, 6);
+  EXPECT_EQ(rates.Of(3).shown, 0);
+  EXPECT_EQ(rates.Of(3).MeanReward(), 0);
+}
+
+TEST(SuccessRatesTest, RefusesRewardsThatAreNoNumbersAndCountsNothingOfThem) {
+  SuccessRates rates;
+  for (const double reward :
+       {std::nan(""), std::numeric_limits<double>::infinity(), 1e308, -1.1e12}) {
+    EXPECT_EQ(rates.Add(1, 1, true, reward).code(), absl::StatusCode::kInvalidArgument);
+  }
+  EXPECT_EQ(rates.pairs(), 0);
+  EXPECT_TRUE(rates.Add(1, 1, true, SuccessRates::kMaxReward).ok());
+}
+
+TEST(SuccessRatesTest, IsBounded) {
+  SuccessRates rates;
+  for (uint32_t i = 0; i < SuccessRates::kMaxPairs; ++i) {
+    ASSERT_TRUE(rates.Add(i, 0, false, 0).ok());
+  }
+  EXPECT_EQ(rates.Add(0, 1, true, 0).code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_TRUE(rates.Add(0, 0, true, 0).ok());
+  SuccessRates other;
+  ASSERT_TRUE(other.Add(0, 1, true, 0).ok());
+  EXPECT_EQ(rates.Merge(other).code(), absl::StatusCode::kResourceExhausted);
+}
+
+TEST(SuccessRatesTest, PartsMergeToTheWhole) {
+  SuccessRates whole;
+  SuccessRates parts[2];
+  for (uint32_t i = 0; i < 1000; ++i) {
+    const uint32_t treatment = i * i % 17;
+    ASSERT_TRUE(whole.Add(treatment, i % 3, i % 5 == 0, i % 11).ok());
+    ASSERT_TRUE(parts[i % 2].Add(treatment, i % 3, i % 5 == 0, i % 11).ok());
+  }
+  ASSERT_TRUE(parts[0].Merge(parts[1]).ok());
+  EXPECT_EQ(parts[0].Serialize(), whole.Serialize());
+  ASSERT_TRUE(whole.Merge(whole).ok());
+  EXPECT_EQ(whole.Of(0).shown, 2 * parts[0].Of(0).shown);
+}
+
+TEST(SuccessRatesTest, ComesBackFromItsBytesAndFromNoOthers) {
+  SuccessRates rates;
+  for (uint32_t i = 0; i < 12; ++i) ASSERT_TRUE(rates.Add(i % 4, i, i % 2 == 0, i * 0.5).ok());
+  const std::string bytes = rates.Serialize();
+  const auto read = SuccessRates::Parse(bytes);
+  ASSERT_TRUE(read.ok());
+  EXPECT_EQ(read->Serialize(), bytes);
+  testing::ForEachMutation(bytes, 2000, [&](const std::string& mutated) {
+    const auto parsed = SuccessRates::Parse(mutated);
+    if (mutated == bytes) return;
+    EXPECT_EQ(parsed.status().code(), absl::StatusCode::kDataLoss);
+  });
+}
+
+}  // namespace
+}  // namespace attune::learning
