@@ -281,6 +281,8 @@ void LinearModel::Predict(const InputFrame& frame, absl::Span<const int> treatme
 
 std::vector<Contribution> LinearModel::Explain(const InputFrame& frame, int treatment) const {
   std::vector<Contribution> contributions;
+  contributions.reserve(numeric_.size() + buckets_.size() + one_hot_.size() + multi_hot_.size() +
+                        of_treatment_.size());
   for (const NumericTerm& term : numeric_) {
     contributions.push_back({term.input, term.Of(frame.numeric[static_cast<size_t>(term.index)])});
   }
