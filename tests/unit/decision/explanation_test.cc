@@ -349,6 +349,78 @@ TEST(ProtectedTimeZoneTest, IsNotToldByACapThatEndsInAQuietHour) {
   EXPECT_TRUE(ExplainInSydney(cap, true).allowed_from_ms.has_value());
 }
 
+// What is said of the first rejection of a customer of whom nothing is known, where the small
+// strategy has this as well.
+testing::RejectionText ExplainWith(const std::string& more) {
+  testing::StrategyBuilder builder;
+  const auto strategy = builder.BuildFromText(testing::kSmallStrategy + more,
+                                              {testing::kSolveModel, testing::kSellModel});
+  context::DecisionContext context;
+  context.customer_id = "customer-1";
+  context.time_us = kNowUs;
+  context.attributes.assign(strategy->context.attributes.defaults().begin(),
+                            strategy->context.attributes.defaults().end());
+  Decision decision;
+  decision.features.assign(strategy->features.defaults().begin(),
+                           strategy->features.defaults().end());
+  StageTimer timer(decision.times);
+  RunPipeline(*strategy, stops::StopSet(), context, customer::CustomerState(), decision.features,
+              std::nullopt, timer, decision.result);
+  return testing::ExplainRejection(*strategy, context, decision,
+                                   decision.result.policy.rejected.at(0));
+}
+
+TEST(LongExplanationTest, NamesTheFirstValuesOnly) {
+  constexpr int kFeatures = 40;
+  std::string features;
+  std::string sum = "0";
+  for (int i = 0; i < kFeatures; ++i) {
+    const std::string name = "count_" + std::to_string(i);
+    features += "features { name: '" + name +
+                "' type: VALUE_TYPE_INT default { int_value: " + std::to_string(i) + " } }\n";
+    sum += " + customer." + name;
+  }
+  const testing::RejectionText text =
+      ExplainWith(features + "eligibility { name: 'many' when: '" + sum + " > 1000' }");
+  ASSERT_EQ(text.values.size(), kMaxShownValues);
+  for (size_t i = 0; i < kMaxShownValues; ++i) {
+    const testing::RejectionText::Value& value = text.values[i];
+    EXPECT_EQ(value.name, "customer.count_" + std::to_string(i));
+    EXPECT_EQ(value.value, std::to_string(i));
+    EXPECT_TRUE(value.is_default);
+  }
+  // The sentence has all of them, as it is short enough: 0 + 1 + ... + 39 = 780.
+  EXPECT_THAT(text.detail, HasSubstr("customer.count_39 = 39"));
+  EXPECT_THAT(text.detail, ::testing::EndsWith(" = 780, needed > 1000"));
+  EXPECT_EQ(text.needed, "> 1000");
+}
+
+TEST(LongExplanationTest, CutsWhatWasNeededAndTheNearestChange) {
+  // One of these words would be enough, and each is told.
+  std::string when;
+  std::string needed;
+  std::string change;
+  for (int i = 10; i < 30; ++i) {
+    const std::string word = "\"" + std::string(60, 'w') + std::to_string(i) + "\"";
+    when += (i == 10 ? "customer.word == " : " || customer.word == ") + word;
+    needed += (i == 10 ? "" : " or ") + word;
+    change += (i == 10 ? "customer.word == " : " || customer.word == ") + word;
+  }
+  const auto cut = [](const std::string& text) {
+    return text.substr(0, kMaxShownBytes - 3) + "...";
+  };
+  const testing::RejectionText text = ExplainWith(
+      "features { name: 'word' type: VALUE_TYPE_STRING default { string_value: 'x' } }"
+      "eligibility { name: 'words' when: '" +
+      when + "' }");
+  ASSERT_GT(needed.size(), kMaxShownBytes);
+  EXPECT_EQ(text.needed, cut(needed));
+  EXPECT_EQ(text.nearest_change, cut(change));
+  EXPECT_EQ(text.expression, cut(when));
+  ASSERT_EQ(text.values.size(), 1u);
+  EXPECT_EQ(text.values[0].value, "\"x\"");
+}
+
 TEST_F(ExplanationTest, SaysWhatOnErrorDid) {
   using Action = scoring::OnError::Action;
   std::vector<scoring::NamedModel>& models = strategy_->models.models;
