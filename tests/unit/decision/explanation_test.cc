@@ -250,6 +250,55 @@ TEST_F(ExplanationTest, NamesWhatMovedTheScoreMostFirst) {
                           "context.intent = browse_plans (+1.00)", "customer.vip = true (+0.30)"));
 }
 
+TEST(StrongestInputsTest, HaveAllTheirTermsAndEqualsStandInTheOrderOfTheModel) {
+  testing::StrategyBuilder builder;
+  const auto strategy = builder.BuildFromText(testing::kSmallStrategy,
+                                              {testing::kSolveModel, R"pb(
+                                                 linear {
+                                                   link: LINK_LOGISTIC
+                                                   terms {
+                                                     input: "customer.tenure_months"
+                                                     numeric { weight: 0.5 mean: 11 scale: 1 }
+                                                   }
+                                                   terms {
+                                                     input: "customer.monthly_charges"
+                                                     numeric { weight: -0.5 mean: 19 scale: 1 }
+                                                   }
+                                                   terms {
+                                                     input: "customer.plan"
+                                                     one_hot { other: 0.3 }
+                                                   }
+                                                   terms {
+                                                     input: "customer.plan"
+                                                     one_hot { other: 0.3 }
+                                                   }
+                                                   terms {
+                                                     input: "treatment.name"
+                                                     one_hot { other: 2 }
+                                                   }
+                                                 })pb"});
+  context::DecisionContext context;
+  context.time_us = kNowUs;
+  context.attributes.assign(strategy->context.attributes.defaults().begin(),
+                            strategy->context.attributes.defaults().end());
+  context.max_treatments = 4;
+  Decision decision;
+  decision.features.assign(strategy->features.defaults().begin(),
+                           strategy->features.defaults().end());
+  StageTimer timer(decision.times);
+  RunPipeline(*strategy, stops::StopSet(), context, customer::CustomerState(), decision.features,
+              std::nullopt, timer, decision.result);
+  std::vector<std::string> reasons;
+  for (const auto& ranked : decision.result.arbitration.ranked) {
+    if (ranked.treatment != strategy->catalog.Find("accessory")) continue;
+    ExplainRanked(*strategy, context, decision, ranked,
+                  [&](std::string_view reason) { reasons.emplace_back(reason); });
+  }
+  EXPECT_THAT(reasons, ElementsAre("treatment.name = accessory (+2.00)",
+                                   "customer.plan = \"basic\" (default) (+0.60)",
+                                   "customer.tenure_months = 12 (default) (+0.50)"));
+}
+
 TEST_F(ExplanationTest, MarksDefaultsAndLeavesOutWhatMovedNothing) {
   Decide();
   EXPECT_THAT(Why("accessory"), ElementsAre("customer.plan = \"basic\" (default) (+0.50)"));
