@@ -378,15 +378,24 @@ class Ranker {
     int scored = 0;
   };
   double PriorityWithout(const Rated& rated, const FactorSet& without) const {
-    if (formula_ == nullptr) return PriorityOf(rated.terms, without);
     const scoring::ScoredCandidate& candidate = scored_[static_cast<size_t>(rated.scored)];
     return formula_->Evaluate(candidate.treatment, candidate.slot, Without(rated.terms, without))
         .value_or(0.0);
   }
-  Contender ContenderOf(const Rated& rated, const FactorSet& without,
-                        bool value_breaks_ties) const {
-    return {rated.treatment->must_show, PriorityWithout(rated, without),
-            value_breaks_ties ? rated.terms.value : 0.0, rated.treatment->name_rank, rated.scored};
+  // The priorities of all contenders.
+  void SetPriorities(const FactorSet& without);
+  // One of contenders_ as it is ranked by priority_.
+  Contender ContenderAt(size_t i, bool value_breaks_ties) const {
+    const Rated& rated = contenders_[i];
+    return {rated.treatment->must_show, priority_[i], value_breaks_ties ? rated.terms.value : 0.0,
+            rated.treatment->name_rank, rated.scored};
+  }
+  // Where a scored candidate is among contenders_. REQUIRES: it is.
+  size_t PlaceOf(int scored) const {
+    const auto found =
+        std::lower_bound(contenders_.begin(), contenders_.end(), scored,
+                         [](const Rated& rated, int wanted) { return rated.scored < wanted; });
+    return static_cast<size_t>(found - contenders_.begin());
   }
   Rated RatedOf(int scored) const {
     const scoring::ScoredCandidate& candidate = scored_[static_cast<size_t>(scored)];
@@ -403,10 +412,11 @@ class Ranker {
   const std::vector<scoring::ScoredCandidate>& scored_;
   const ArbitrationResult& result_;
   PriorityFormula* const formula_;
-  std::vector<Rated> contenders_;
+  std::vector<Rated> contenders_;  // ascending by `scored`
   bool is_by_priority_ = false;
   FactorSet varied_;  // the factors that are not for all contenders such that they change nothing
   // Scratch of RankBy.
+  std::vector<double> priority_;  // parallel to contenders_
   std::vector<std::pair<Contender, size_t>> ranked_;
   std::vector<int> between_;
 };
@@ -442,22 +452,48 @@ void Ranker::NoteVaried(const Terms& terms) {
                        bit(Factor::kLever, terms.lever != 1) | bit(Factor::kCost, terms.cost != 0));
 }
 
+void Ranker::SetPriorities(const FactorSet& without) {
+  priority_.resize(contenders_.size());
+  if (formula_ != nullptr) {
+    for (size_t i = 0; i < priority_.size(); ++i) {
+      priority_[i] = PriorityWithout(contenders_[i], without);
+    }
+    return;
+  }
+  // Asked once, not for each of them.
+  const auto is_left_out = [&](Factor factor) { return without[static_cast<size_t>(factor)]; };
+  const bool propensity = is_left_out(Factor::kPropensity);
+  const bool context_weight = is_left_out(Factor::kContextWeight);
+  const bool value = is_left_out(Factor::kValue);
+  const bool lever = is_left_out(Factor::kLever);
+  const bool cost = is_left_out(Factor::kCost);
+  for (size_t i = 0; i < priority_.size(); ++i) {
+    const Terms& terms = contenders_[i].terms;
+    priority_[i] = PriorityOf(
+        {propensity ? 1.0 : terms.propensity, context_weight ? 1.0 : terms.context_weight,
+         value ? 1.0 : terms.value, lever ? 1.0 : terms.lever, cost ? 0.0 : terms.cost},
+        FactorSet());
+  }
+}
+
 template <typename Visitor>
 void Ranker::RankBy(const FactorSet& without, bool value_breaks_ties, Visitor visit) {
+  SetPriorities(without);
   // The ranked ones, best first by these priorities, each with its index in the ranking.
   ranked_.clear();
   for (size_t r = 0; r < result_.ranked.size(); ++r) {
-    ranked_.emplace_back(ContenderOf(RatedOf(result_.ranked[r].scored), without, value_breaks_ties),
-                         r);
+    ranked_.emplace_back(ContenderAt(PlaceOf(result_.ranked[r].scored), value_breaks_ties), r);
   }
   std::sort(ranked_.begin(), ranked_.end(),
             [](const auto& a, const auto& b) { return RanksAfter(b.first, a.first); });
   // How many contenders stand between each of them and the one above it.
   between_.assign(ranked_.size(), 0);
-  for (const Rated& rated : contenders_) {
-    const Contender contender = ContenderOf(rated, without, value_breaks_ties);
-    // Most stand below all that are ranked.
-    if (RanksAfter(contender, ranked_.back().first)) continue;
+  const Contender& last = ranked_.back().first;
+  for (size_t i = 0; i < contenders_.size(); ++i) {
+    // Most stand below all that are ranked, by a look at the priority alone.
+    if (priority_[i] < last.priority && !contenders_[i].treatment->must_show) continue;
+    const Contender contender = ContenderAt(i, value_breaks_ties);
+    if (RanksAfter(contender, last)) continue;
     const auto below = std::partition_point(
         ranked_.begin(), ranked_.end(),
         [&](const auto& candidate) { return !RanksAfter(candidate.first, contender); });

@@ -18,8 +18,7 @@ static_assert(std::endian::native == std::endian::little,
 inline constexpr size_t kMaxVarintBytes = 10;
 
 template <typename Out>
-void PutVarint(Out& out, uint64_t value) {
-  if (value < 0x80) return out.push_back(static_cast<char>(value));  // most of them
+void PutLongVarint(Out& out, uint64_t value) {
   char buffer[kMaxVarintBytes];
   size_t size = 0;
   while (value >= 0x80) {
@@ -29,12 +28,16 @@ void PutVarint(Out& out, uint64_t value) {
   buffer[size++] = static_cast<char>(value);
   out.append(buffer, size);
 }
+// Inline, as most have one byte, and tags are constants.
+template <typename Out>
+inline void PutVarint(Out& out, uint64_t value) {
+  if (value < 0x80) return out.push_back(static_cast<char>(value));
+  PutLongVarint(out, value);
+}
 
 // How many bytes PutVarint appends.
 constexpr size_t VarintSize(uint64_t value) {
-  size_t size = 1;
-  for (; value >= 0x80; value >>= 7) ++size;
-  return size;
+  return (static_cast<size_t>(std::bit_width(value | 1)) + 6) / 7;
 }
 
 inline uint64_t ZigZag(int64_t value) {

@@ -16,7 +16,7 @@ namespace attune {
 enum class WireType : uint32_t { kVarint = 0, kFixed64 = 1, kSized = 2 };
 
 template <typename Out>
-void PutTag(Out& out, int field, WireType type) {
+inline void PutTag(Out& out, int field, WireType type) {
   PutVarint(out, static_cast<uint32_t>(field) << 3 | static_cast<uint32_t>(type));
 }
 
@@ -48,18 +48,24 @@ struct OpenField {
   size_t size_bytes = 1;
 };
 template <typename Out>
-OpenField BeginSizedField(Out& out, int field, size_t size_bytes = 1) {
+inline OpenField BeginSizedField(Out& out, int field, size_t size_bytes = 1) {
   PutTag(out, field, WireType::kSized);
   for (size_t i = 0; i < size_bytes; ++i) out.push_back('\0');
   return {out.size(), size_bytes};
 }
+// Makes what was expected to be the size of the size what it is.
 template <typename Out>
-void EndSizedField(Out& out, const OpenField& open) {
-  uint64_t rest = out.size() - open.begin;
-  const size_t size_bytes = VarintSize(rest);
-  size_t at = open.begin - open.size_bytes;
+void ResizeSize(Out& out, const OpenField& open, size_t size_bytes) {
+  const size_t at = open.begin - open.size_bytes;
   if (size_bytes > open.size_bytes) out.insert(at, size_bytes - open.size_bytes, '\0');
   if (size_bytes < open.size_bytes) out.erase(at, open.size_bytes - size_bytes);
+}
+template <typename Out>
+inline void EndSizedField(Out& out, const OpenField& open) {
+  uint64_t rest = out.size() - open.begin;
+  const size_t size_bytes = VarintSize(rest);
+  if (size_bytes != open.size_bytes) ResizeSize(out, open, size_bytes);
+  size_t at = open.begin - open.size_bytes;
   for (; rest >= 0x80; rest >>= 7) out[at++] = static_cast<char>(rest | 0x80);
   out[at] = static_cast<char>(rest);
 }

@@ -74,6 +74,13 @@ bool IsName(std::string_view text) {
 
 std::string Quoted(std::string_view text, size_t max_bytes) {
   std::string quoted = "\"";
+  const auto is_plain = [](char c) {
+    return !IsControl(c) && c != '"' && c != '\\' && static_cast<uint8_t>(c) < 0x80;
+  };
+  // Most values are a short word.
+  if (text.size() <= max_bytes && std::all_of(text.begin(), text.end(), is_plain)) {
+    return absl::StrCat(quoted, ToAbsl(text), "\"");
+  }
   while (!text.empty()) {
     if (quoted.size() > max_bytes) return absl::StrCat(quoted, "...\"");
     const size_t length = Utf8SequenceLength(text);

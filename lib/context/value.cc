@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "lib/base/text.h"
+#include "lib/base/utc_text.h"
 
 namespace attune {
 
@@ -52,9 +53,16 @@ std::string ValueRef::ToString() const {
       return absl::StrCat(double_value());
     case ValueType::kString:
       return Quoted(string_value());
-    case ValueType::kTimestamp:
+    case ValueType::kTimestamp: {
+      constexpr int64_t kMs = 1000;
+      if (timestamp_us() % kMs == 0) {
+        std::string text;
+        AppendUtc(timestamp_us() / kMs, text);
+        return text;
+      }
       return absl::FormatTime("%Y-%m-%dT%H:%M:%E*SZ", absl::FromUnixMicros(timestamp_us()),
                               absl::UTCTimeZone());
+    }
     case ValueType::kStringList: {
       constexpr size_t kMaxPrintedBytes = 200;
       std::string text = "[";

@@ -1,6 +1,7 @@
 #include "lib/decision/explanation.h"
 
 #include <algorithm>
+#include <bitset>
 #include <cmath>
 #include <utility>
 #include <vector>
@@ -41,21 +42,30 @@ struct Scores {
   double propensity = 0;
   double priority = 0;
 };
-Scores ScoresOf(const Decision& decision, int treatment) {
+
+// Finds it near `place`, an index into ScoredCandidates::scored, which is left where the next
+// treatment is looked for: treatments are explained in the order of the candidates.
+Scores ScoresOf(const Decision& decision, int treatment, size_t& place) {
   const auto& scored = decision.result.scored.scored;
-  const auto it = std::lower_bound(
-      scored.begin(), scored.end(), treatment,
-      [](const scoring::ScoredCandidate& s, int wanted) { return s.treatment < wanted; });
-  if (it == scored.end() || it->treatment != treatment) return {};
-  return {it->propensity,
-          decision.result.arbitration.priority[static_cast<size_t>(it - scored.begin())]};
+  if (place >= scored.size() || scored[place].treatment > treatment) place = 0;
+  while (place < scored.size() && scored[place].treatment < treatment) ++place;
+  if (place == scored.size() || scored[place].treatment != treatment) return {};
+  return {scored[place].propensity, decision.result.arbitration.priority[place]};
 }
 
-// Leaves what the model adds for each input, all terms of the input together, strongest first.
-void KeepStrongestInputs(std::vector<scoring::Contribution>& terms) {
+// Adds up what the model adds for each input: leaves one contribution of each, in the order in
+// which they are first met.
+void MergeInputs(std::vector<scoring::Contribution>& terms) {
+  // Most inputs are met once. Which may have been met before, by their number; some share one.
+  std::bitset<256> met;
   auto end = terms.begin();  // of the inputs
   for (const scoring::Contribution& term : terms) {
-    const auto same = std::find_if(terms.begin(), end, [&](const scoring::Contribution& known) {
+    constexpr size_t kApart = 37;  // sources; most strategies have fewer slots of the others
+    const size_t number =
+        static_cast<size_t>(term.input.slot) + kApart * static_cast<size_t>(term.input.source);
+    const bool may_be_met = met[number % met.size()];
+    met.set(number % met.size());
+    const auto same = !may_be_met ? end : std::find_if(terms.begin(), end, [&](const auto& known) {
       return known.input.source == term.input.source && known.input.slot == term.input.slot;
     });
     if (same == end) {
@@ -65,12 +75,28 @@ void KeepStrongestInputs(std::vector<scoring::Contribution>& terms) {
     }
   }
   terms.erase(end, terms.end());
-  std::erase_if(terms, [](const scoring::Contribution& c) { return c.amount == 0; });
-  std::stable_sort(terms.begin(), terms.end(),
-                   [](const scoring::Contribution& a, const scoring::Contribution& b) {
-                     return std::fabs(a.amount) > std::fabs(b.amount);
-                   });
-  if (terms.size() > kMaxReasons) terms.resize(kMaxReasons);
+}
+
+// Leaves what the model adds for each input, all terms of the input together, strongest first;
+// equals in the order of the model.
+void KeepStrongestInputs(std::vector<scoring::Contribution>& terms) {
+  MergeInputs(terms);
+  const auto is_stronger = [](const scoring::Contribution& a, const scoring::Contribution& b) {
+    return std::fabs(a.amount) > std::fabs(b.amount);
+  };
+  size_t kept = 0;
+  for (size_t i = 0; i < terms.size(); ++i) {
+    if (terms[i].amount == 0) continue;
+    if (kept == kMaxReasons && !is_stronger(terms[i], terms[kept - 1])) continue;
+    // It goes behind those that are as strong.
+    const scoring::Contribution term = terms[i];
+    size_t place = kept < kMaxReasons ? kept++ : kept - 1;
+    for (; place > 0 && is_stronger(term, terms[place - 1]); --place) {
+      terms[place] = terms[place - 1];
+    }
+    terms[place] = term;
+  }
+  terms.resize(kept);
 }
 
 // Why the customer's consent to the treatment is missing.
@@ -344,14 +370,14 @@ void RejectionExplainer::AppendDetail(TextBuffer& text) {
 void RejectionExplainer::AppendScoreDetail(TextBuffer& text) {
   const Reason reason = rejection_.reason;
   if (reason < Reason::kBelowMinPropensity || reason > Reason::kOutranked) return;
-  const Scores scores = ScoresOf(decision_, rejection_.treatment);
+  const Scores scores = ScoresOf(decision_, rejection_.treatment, scored_place_);
   if (reason == Reason::kBelowMinPropensity) {
     text += absl::StrCat("propensity ", FourDigits(scores.propensity), " is below the minimum of ",
                          FourDigits(strategy_.arbitration.min_propensity));
     return;
   }
   text += "priority ";
-  text += FourDigits(scores.priority);
+  AppendFourDigits(scores.priority, text);
   const auto& ranked = decision_.result.arbitration.ranked;
   const bool has_places = !ranked.empty() && ranked.front().place >= 0;
   if (reason == Reason::kBelowMinPriority) {

@@ -93,6 +93,7 @@ class RejectionExplainer {
   bool tells_time_ = false;  // of a contact policy: what it says does not tell a protected clock
   policy::RuleValue count_;  // of a cap
   std::string count_text_;
+  size_t scored_place_ = 0;   // where scores were looked for last
   std::string outranked_by_;  // the same of all treatments of the decision, once it was told
 };
 

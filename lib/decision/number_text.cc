@@ -5,28 +5,27 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-
-#include "absl/strings/str_format.h"
+#include <string_view>
 
 namespace attune::decision {
 namespace {
 
-// A number that is `places` places behind the point, rounded, as a whole number. False when the
-// rounding error of the product could decide which one it is. REQUIRES: the result is below 10^10.
-bool RoundExactly(double number, double power_of_ten, int64_t* rounded) {
+// A number times a power of ten, rounded, as a whole number. False when the rounding error of the
+// product could decide which one it is. REQUIRES: `number` is not negative, the result below 10^9.
+bool RoundExactly(double number, double power_of_ten, uint32_t* rounded) {
   // What the product is off by is far less.
   constexpr double kMargin = 1e-5;
   const double product = number * power_of_ten;
-  const double whole = std::floor(product);
+  const auto whole = static_cast<int32_t>(product);
   const double rest = product - whole;
   if (std::fabs(rest - 0.5) < kMargin) return false;
-  *rounded = static_cast<int64_t>(whole) + (rest > 0.5 ? 1 : 0);
+  *rounded = static_cast<uint32_t>(whole) + (rest > 0.5 ? 1 : 0);
   return true;
 }
 
 // Writes the digits of a whole number with a point before the last `places` ones, from the back;
 // returns where they begin.
-char* WriteDigits(int64_t number, size_t places, char* end) {
+char* WriteDigits(uint32_t number, size_t places, char* end) {
   for (; places > 0; --places) {
     *--end = static_cast<char>('0' + number % 10);
     number /= 10;
@@ -47,19 +46,20 @@ std::string Print(double number, Format... format) {
   return {buffer.data(), printed.ptr};
 }
 
-}  // namespace
-
-std::string FourDigits(double number) {
+// Calls `use` with the text of FourDigits.
+template <typename Use>
+auto WithFourDigits(double number, Use use) {
   const double size = std::fabs(number);
+  if (size == 0) return use(std::signbit(number) ? "-0" : "0");
   // So many places behind the point make four digits of what is below the bound.
   constexpr std::array<double, 8> kPowers = {1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7};
-  constexpr std::array<double, 8> kBounds = {1e4, 1e3, 1e2, 1e1, 1e0, 1e-1, 1e-2, 1e-3};
-  size_t places = 7;
-  while (places > 0 && size >= kBounds[places]) --places;
+  constexpr std::array<double, 7> kBounds = {1e3, 1e2, 1e1, 1e0, 1e-1, 1e-2, 1e-3};
+  size_t places = 0;
+  for (const double bound : kBounds) places += size < bound ? 1 : 0;
   const bool is_plain = size >= 1e-4 && size < 9999;
-  int64_t digits = 0;
+  uint32_t digits = 0;
   if (!is_plain || !RoundExactly(size, kPowers[places], &digits)) {
-    return Print(number, std::chars_format::general, 4);
+    return use(std::string_view(Print(number, std::chars_format::general, 4)));
   }
   std::array<char, 16> buffer;
   char* const end = buffer.data() + buffer.size();
@@ -70,14 +70,24 @@ std::string FourDigits(double number) {
     while (shown[-1] == '0') --shown;
     if (shown[-1] == '.') --shown;
   }
-  return {begin, static_cast<size_t>(shown - begin)};
+  return use(std::string_view(begin, static_cast<size_t>(shown - begin)));
+}
+
+}  // namespace
+
+std::string FourDigits(double number) {
+  return WithFourDigits(number, [](std::string_view text) { return std::string(text); });
+}
+
+void AppendFourDigits(double number, TextBuffer& text) {
+  WithFourDigits(number, [&](std::string_view digits) { text += digits; });
 }
 
 std::string Amount(double amount) {
   const double size = std::fabs(amount);
-  if (size < 0.01 || !(size < 1e6)) return absl::StrFormat("%+.2g", amount);
-  const char sign = amount < 0 ? '-' : '+';
-  int64_t hundredths = 0;
+  const char sign = std::signbit(amount) ? '-' : '+';
+  if (size < 0.01 || !(size < 1e6)) return sign + Print(size, std::chars_format::general, 2);
+  uint32_t hundredths = 0;
   if (!RoundExactly(size, 100, &hundredths)) {
     return sign + Print(size, std::chars_format::fixed, 2);
   }

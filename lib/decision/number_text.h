@@ -3,6 +3,8 @@
 
 #include <string>
 
+#include "lib/base/text_buffer.h"
+
 namespace attune::decision {
 
 // Numbers as explanations print them, in a fraction of the time that printf takes: a decision drops
@@ -10,6 +12,8 @@ namespace attune::decision {
 
 // As printf's %.4g: "17.67", "0.01799", "1.234e+05".
 std::string FourDigits(double number);
+// Appends the same.
+void AppendFourDigits(double number, TextBuffer& text);
 
 // With its sign: "+0.80", and "+0.0021" or "+3.1e+20" where two decimals would say nothing.
 std::string Amount(double amount);

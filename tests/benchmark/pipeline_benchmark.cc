@@ -394,7 +394,7 @@ void Remember(benchmark::State& state) {
 BENCHMARK(Remember)->Name("pipeline/decision")->UseManualTime();
 
 // The answer as bytes, as gRPC's calls get it.
-void Answer(benchmark::State& state) {
+void EncodeAnswer(benchmark::State& state, bool explain) {
   Fixture fixture(10);
   decision::Decision decision;
   if (!fixture.Decide(decision).ok()) state.SkipWithError("not decided");
@@ -403,13 +403,16 @@ void Answer(benchmark::State& state) {
   const AllocationReport allocations;
   for (auto _ : state) {
     bytes.clear();
-    encoder.Append(fixture.context_, decision, /*explain=*/false, bytes);
+    encoder.Append(fixture.context_, decision, explain, bytes);
     benchmark::DoNotOptimize(bytes.data());
   }
   allocations.Finish(state);
   state.counters["bytes"] = static_cast<double>(bytes.size());
 }
+void Answer(benchmark::State& state) { EncodeAnswer(state, false); }
 BENCHMARK(Answer)->Name("pipeline/answer");
+void AnswerExplained(benchmark::State& state) { EncodeAnswer(state, true); }
+BENCHMARK(AnswerExplained)->Name("pipeline/answer_explained");
 
 // The answer by way of its message.
 void Response(benchmark::State& state) {

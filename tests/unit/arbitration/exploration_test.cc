@@ -12,6 +12,7 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "lib/base/hash.h"
 
 namespace attune::arbitration {
 namespace {

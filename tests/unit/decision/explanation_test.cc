@@ -250,6 +250,55 @@ TEST_F(ExplanationTest, NamesWhatMovedTheScoreMostFirst) {
                           "context.intent = browse_plans (+1.00)", "customer.vip = true (+0.30)"));
 }
 
+TEST(StrongestInputsTest, HaveAllTheirTermsAndEqualsStandInTheOrderOfTheModel) {
+  testing::StrategyBuilder builder;
+  const auto strategy = builder.BuildFromText(testing::kSmallStrategy,
+                                              {testing::kSolveModel, R"pb(
+                                                 linear {
+                                                   link: LINK_LOGISTIC
+                                                   terms {
+                                                     input: "customer.tenure_months"
+                                                     numeric { weight: 0.5 mean: 11 scale: 1 }
+                                                   }
+                                                   terms {
+                                                     input: "customer.monthly_charges"
+                                                     numeric { weight: -0.5 mean: 19 scale: 1 }
+                                                   }
+                                                   terms {
+                                                     input: "customer.plan"
+                                                     one_hot { other: 0.3 }
+                                                   }
+                                                   terms {
+                                                     input: "customer.plan"
+                                                     one_hot { other: 0.3 }
+                                                   }
+                                                   terms {
+                                                     input: "treatment.name"
+                                                     one_hot { other: 2 }
+                                                   }
+                                                 })pb"});
+  context::DecisionContext context;
+  context.time_us = kNowUs;
+  context.attributes.assign(strategy->context.attributes.defaults().begin(),
+                            strategy->context.attributes.defaults().end());
+  context.max_treatments = 4;
+  Decision decision;
+  decision.features.assign(strategy->features.defaults().begin(),
+                           strategy->features.defaults().end());
+  StageTimer timer(decision.times);
+  RunPipeline(*strategy, stops::StopSet(), context, customer::CustomerState(), decision.features,
+              std::nullopt, timer, decision.result);
+  std::vector<std::string> reasons;
+  for (const auto& ranked : decision.result.arbitration.ranked) {
+    if (ranked.treatment != strategy->catalog.Find("accessory")) continue;
+    ExplainRanked(*strategy, context, decision, ranked,
+                  [&](std::string_view reason) { reasons.emplace_back(reason); });
+  }
+  EXPECT_THAT(reasons, ElementsAre("treatment.name = accessory (+2.00)",
+                                   "customer.plan = \"basic\" (default) (+0.60)",
+                                   "customer.tenure_months = 12 (default) (+0.50)"));
+}
+
 TEST_F(ExplanationTest, MarksDefaultsAndLeavesOutWhatMovedNothing) {
   Decide();
   EXPECT_THAT(Why("accessory"), ElementsAre("customer.plan = \"basic\" (default) (+0.50)"));
@@ -347,6 +396,78 @@ TEST(ProtectedTimeZoneTest, IsNotToldByACapThatEndsInAQuietHour) {
   EXPECT_FALSE(explanation.allowed_from_ms.has_value());
   EXPECT_THAT(explanation.detail, Not(HasSubstr("allowed again")));
   EXPECT_TRUE(ExplainInSydney(cap, true).allowed_from_ms.has_value());
+}
+
+// What is said of the first rejection of a customer of whom nothing is known, where the small
+// strategy has this as well.
+testing::RejectionText ExplainWith(const std::string& more) {
+  testing::StrategyBuilder builder;
+  const auto strategy = builder.BuildFromText(testing::kSmallStrategy + more,
+                                              {testing::kSolveModel, testing::kSellModel});
+  context::DecisionContext context;
+  context.customer_id = "customer-1";
+  context.time_us = kNowUs;
+  context.attributes.assign(strategy->context.attributes.defaults().begin(),
+                            strategy->context.attributes.defaults().end());
+  Decision decision;
+  decision.features.assign(strategy->features.defaults().begin(),
+                           strategy->features.defaults().end());
+  StageTimer timer(decision.times);
+  RunPipeline(*strategy, stops::StopSet(), context, customer::CustomerState(), decision.features,
+              std::nullopt, timer, decision.result);
+  return testing::ExplainRejection(*strategy, context, decision,
+                                   decision.result.policy.rejected.at(0));
+}
+
+TEST(LongExplanationTest, NamesTheFirstValuesOnly) {
+  constexpr int kFeatures = 40;
+  std::string features;
+  std::string sum = "0";
+  for (int i = 0; i < kFeatures; ++i) {
+    const std::string name = "count_" + std::to_string(i);
+    features += "features { name: '" + name +
+                "' type: VALUE_TYPE_INT default { int_value: " + std::to_string(i) + " } }\n";
+    sum += " + customer." + name;
+  }
+  const testing::RejectionText text =
+      ExplainWith(features + "eligibility { name: 'many' when: '" + sum + " > 1000' }");
+  ASSERT_EQ(text.values.size(), kMaxShownValues);
+  for (size_t i = 0; i < kMaxShownValues; ++i) {
+    const testing::RejectionText::Value& value = text.values[i];
+    EXPECT_EQ(value.name, "customer.count_" + std::to_string(i));
+    EXPECT_EQ(value.value, std::to_string(i));
+    EXPECT_TRUE(value.is_default);
+  }
+  // The sentence has all of them, as it is short enough: 0 + 1 + ... + 39 = 780.
+  EXPECT_THAT(text.detail, HasSubstr("customer.count_39 = 39"));
+  EXPECT_THAT(text.detail, ::testing::EndsWith(" = 780, needed > 1000"));
+  EXPECT_EQ(text.needed, "> 1000");
+}
+
+TEST(LongExplanationTest, CutsWhatWasNeededAndTheNearestChange) {
+  // One of these words would be enough, and each is told.
+  std::string when;
+  std::string needed;
+  std::string change;
+  for (int i = 10; i < 30; ++i) {
+    const std::string word = "\"" + std::string(60, 'w') + std::to_string(i) + "\"";
+    when += (i == 10 ? "customer.word == " : " || customer.word == ") + word;
+    needed += (i == 10 ? "" : " or ") + word;
+    change += (i == 10 ? "customer.word == " : " || customer.word == ") + word;
+  }
+  const auto cut = [](const std::string& text) {
+    return text.substr(0, kMaxShownBytes - 3) + "...";
+  };
+  const testing::RejectionText text = ExplainWith(
+      "features { name: 'word' type: VALUE_TYPE_STRING default { string_value: 'x' } }"
+      "eligibility { name: 'words' when: '" +
+      when + "' }");
+  ASSERT_GT(needed.size(), kMaxShownBytes);
+  EXPECT_EQ(text.needed, cut(needed));
+  EXPECT_EQ(text.nearest_change, cut(change));
+  EXPECT_EQ(text.expression, cut(when));
+  ASSERT_EQ(text.values.size(), 1u);
+  EXPECT_EQ(text.values[0].value, "\"x\"");
 }
 
 TEST_F(ExplanationTest, SaysWhatOnErrorDid) {

@@ -19,6 +19,10 @@ std::string Printf(const char* format, double number) {
   std::snprintf(buffer, sizeof buffer, format, number);
   return buffer;
 }
+void AppendTo(std::string& text, double number) {
+  TextBuffer buffer(text);
+  AppendFourDigits(number, buffer);
+}
 std::string PrintfAmount(double amount) {
   const double size = std::fabs(amount);
   return Printf(size >= 0.01 && size < 1e6 ? "%+.2f" : "%+.2g", amount);
@@ -58,6 +62,9 @@ std::vector<double> Edges() {
 TEST(NumberTextTest, IsWhatPrintfPrints) {
   for (const double number : Edges()) {
     ASSERT_EQ(FourDigits(number), Printf("%.4g", number)) << Printf("%.17g", number);
+    std::string text = "at ";
+    AppendTo(text, number);
+    ASSERT_EQ(text, "at " + Printf("%.4g", number));
     ASSERT_EQ(Amount(number), PrintfAmount(number)) << Printf("%.17g", number);
   }
 }
