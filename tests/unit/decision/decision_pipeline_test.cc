@@ -119,7 +119,11 @@ std::shared_ptr<strategy::Strategy> RandomStrategy(std::mt19937_64& random,
     treatment->set_name("treatment_" + std::to_string(i));
     treatment->set_group("group_" + std::to_string(below(static_cast<uint64_t>(groups))));
     treatment->set_model("model_" + std::to_string(below(static_cast<uint64_t>(model_count))));
-    treatment->set_value(below(100));
+    if (computes_content && below(8) == 0) {
+      treatment->set_computed_value("double(60 / (int(customer.x) % 3))");
+    } else {
+      treatment->set_value(below(100));
+    }
     treatment->set_cost(below(20));
     treatment->set_transactional(below(8) == 0);
     treatment->set_only_as_fallback(below(8) == 0);
@@ -274,6 +278,7 @@ TEST(RunPipelineTest, EveryTreatmentIsRankedOrRejectedExactlyOnce) {
     ASSERT_LE(result.arbitration.ranked.size(), static_cast<size_t>(context.max_treatments));
   }
   // The strategies reach every reason, or the test says little.
+  if (!testing::kOptimized) return;
   for (const candidates::Reason reason : candidates::kAllReasons) {
     EXPECT_GT(seen[reason], 0) << candidates::ReasonName(reason);
   }
@@ -372,8 +377,8 @@ TEST(RunPipelineTest, AnOpenChannelRanksEachTreatmentWhereItsPriorityIsHighest) 
       ++compared;
     }
   }
-  EXPECT_GT(compared, 300);
-  EXPECT_GT(elsewhere, 30);
+  EXPECT_GT(compared, testing::Effort(300));
+  EXPECT_GT(elsewhere, testing::Effort(30));
 }
 
 // On the ivr the propensity is higher and the priority has to pay for the call; for the banner it

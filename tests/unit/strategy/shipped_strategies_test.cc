@@ -39,8 +39,11 @@ TEST_P(ShippedStrategy, HasAModelInUseForEveryGroupAndContentForEveryChannel) {
   ASSERT_NE(loaded.strategy, nullptr);
   EXPECT_EQ(loaded.strategy->catalog.groups.size(), 3U);
   EXPECT_GE(loaded.strategy->catalog.treatments.size(), 12U);
-  for (const catalog::Treatment& treatment : loaded.strategy->catalog.treatments) {
-    EXPECT_GT(treatment.value, treatment.cost) << treatment.name;
+  const policy::Formulas& formulas = loaded.strategy->engagement.formulas();
+  for (int i = 0; i < static_cast<int>(loaded.strategy->catalog.treatments.size()); ++i) {
+    const catalog::Treatment& treatment = loaded.strategy->catalog.treatments[i];
+    EXPECT_TRUE(treatment.value > treatment.cost || formulas.WorthOf(i).value >= 0)
+        << treatment.name;
     EXPECT_NE(loaded.strategy->models.models[static_cast<size_t>(treatment.model)].model, nullptr);
   }
 }
