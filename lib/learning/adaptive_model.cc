@@ -80,6 +80,9 @@ absl::Status AdaptiveModel::Check(const Example& example) const {
     return absl::InvalidArgumentError(absl::StrFormat(
         "the weight is %g; it must be above 0 and at most %g", example.weight, kMaxExampleWeight));
   }
+  if (TrustedTime(example.time, example.written) == absl::InfiniteFuture()) {
+    return absl::InvalidArgumentError("the time is infinite, and when it was written is not known");
+  }
   if (example.inputs.size() != layout_->inputs().size()) {
     return absl::InvalidArgumentError(absl::StrFormat(
         "there are %d inputs; the model has %d", example.inputs.size(), layout_->inputs().size()));
@@ -97,7 +100,8 @@ absl::Status AdaptiveModel::Check(const Example& example) const {
 
 absl::StatusOr<Prediction> AdaptiveModel::Learn(const Example& example) {
   if (absl::Status status = Check(example); !status.ok()) return status;
-  Forget(example.time);
+  const absl::Time time = TrustedTime(example.time, example.written);
+  Forget(time);
   const auto [group, is_new_group] = groups_.try_emplace(example.group);
   if (is_new_group) group->second = NewEffect();
   const auto [known, is_new] = treatments_.try_emplace(example.treatment);
@@ -108,7 +112,7 @@ absl::StatusOr<Prediction> AdaptiveModel::Learn(const Example& example) {
 
   const Levels levels = LevelsOf(&group->second, &treatment.effect);
   const Prediction before = PredictEncoded(levels, encoded_);
-  const double weight = example.weight * decay_.WeightOf(example.time);
+  const double weight = example.weight * decay_.WeightOf(time);
   // What is older than a double can tell teaches nothing.
   if (weight > std::numeric_limits<double>::min()) {
     const Surprise surprise = SurpriseOf(before.mean, before.variance, example.label, weight);

@@ -61,6 +61,7 @@ struct AdaptiveOptions {
 struct Example {
   // Names it among all examples of all replicas.
   uint64_t id = 0;
+  // When it happened, says who sent it; what is later than `written` counts as that.
   absl::Time time;
   uint32_t treatment = 0;
   uint32_t group = 0;
@@ -69,6 +70,8 @@ struct Example {
   // How often it counts (as an importance weight), above 0.
   double weight = 1;
   absl::Span<const InputValue> inputs;
+  // When the log wrote it, by a clock that is trusted; without it `time` is.
+  absl::Time written = absl::InfiniteFuture();
 };
 
 // Logistic regression that learns from one example after the other, for many treatments at once.
@@ -123,8 +126,8 @@ class AdaptiveModel {
   // measure of the model (prequential) goes by. Takes about 25 ns per input and effect, and
   // allocates for a treatment or group that is new; when knots are set anew, about 2 ms
   // per 100 effects. INVALID_ARGUMENT, nothing learned: a label or weight that is NaN or out of
-  // range, a wrong number of inputs. RESOURCE_EXHAUSTED, nothing learned: one treatment or group
-  // too many.
+  // range, a time in the infinite future, a wrong number of inputs. RESOURCE_EXHAUSTED, nothing
+  // learned: one treatment or group too many.
   absl::StatusOr<Prediction> Learn(const Example& example);
 
   // What the model says of a treatment; of one that it doesn't know, what its group or all say.
@@ -158,7 +161,7 @@ class AdaptiveModel {
   uint64_t ExamplesOf(uint32_t treatment) const;
   size_t treatments() const { return treatments_.size(); }
   size_t groups() const { return groups_.size(); }
-  // The latest time of an example, as far as the clock of forgetting followed it.
+  // The latest time of an example; -infinity without any.
   absl::Time last_update() const { return decay_.now(); }
   const InputEncoder& encoder() const { return *encoder_; }
 

@@ -107,12 +107,16 @@ absl::Status ModelHealth::Add(const Response& response) {
     return absl::InvalidArgumentError(
         absl::StrFormat("the label is %g; it must be 0 to 1", response.label));
   }
+  const absl::Time time = TrustedTime(response.time, response.written);
+  if (time == absl::InfiniteFuture()) {
+    return absl::InvalidArgumentError("the time is infinite, and when it was written is not known");
+  }
   if (response.inputs.size() != layout_->inputs().size()) {
     return absl::InvalidArgumentError(absl::StrFormat(
         "there are %d inputs; the model has %d", response.inputs.size(), layout_->inputs().size()));
   }
-  Multiply(decay_.AdvanceTo(response.time));
-  const double stored = decay_.WeightOf(response.time) / decay_.scale();
+  Multiply(decay_.AdvanceTo(time));
+  const double stored = decay_.WeightOf(time) / decay_.scale();
   ++responses_;
   positives_ += response.label;
   loss_ += stored * LogLoss(response.propensity, response.label);

@@ -69,11 +69,12 @@ struct HealthOptions {
 
 // One response: what a model said before it learned from it, and what came.
 struct Response {
-  uint64_t id = 0;  // as of Example
+  uint64_t id = 0;  // as of Example, as are time and written
   absl::Time time;
   double propensity = 0;
   double label = 0;
   absl::Span<const InputValue> inputs;
+  absl::Time written = absl::InfiniteFuture();
 };
 
 // How good a model's predictions are, in bounded memory. Each response is predicted before it is
@@ -100,7 +101,7 @@ class ModelHealth {
   ModelHealth(std::shared_ptr<const InputLayout> layout, const HealthOptions& options);
 
   // INVALID_ARGUMENT, nothing counted: a propensity that is not between 0 and 1, a label that is
-  // not 0 to 1, a wrong number of inputs.
+  // not 0 to 1, a time in the infinite future, a wrong number of inputs.
   absl::Status Add(const Response& response);
 
   // An empty one that compares with the same responses: so replicas start that are to be merged.

@@ -283,6 +283,24 @@ TEST(AdaptiveModelTest, ForgetsByHalfLife) {
   EXPECT_NEAR(model.Predict(1, 1, {}).propensity, 0.5, 1e-6);
 }
 
+TEST(AdaptiveModelTest, WrongTimesInTheFutureCostNothing) {
+  AdaptiveModel right = ModelOf(LayoutOf({}), {});
+  AdaptiveModel wrong = ModelOf(LayoutOf({}), {});
+  for (uint64_t i = 0; i < 1000; ++i) {
+    Example example{i, kLearningStart + static_cast<int64_t>(i) * absl::Minutes(1), 1, 1, 0, 1, {}};
+    example.label = i % 4 == 0 ? 1 : 0;
+    example.written = example.time;
+    ASSERT_TRUE(right.Learn(example).ok());
+    // The first one, and a hundred from a clock that is a year fast.
+    if (i == 0) example.time = absl::InfiniteFuture();
+    if (i >= 400 && i < 500) example.time += absl::Hours(24 * 365);
+    ASSERT_TRUE(wrong.Learn(example).ok());
+  }
+  EXPECT_EQ(wrong.Serialize(), right.Serialize());
+  EXPECT_EQ(wrong.last_update(), kLearningStart + absl::Minutes(999));
+  EXPECT_NEAR(wrong.Predict(1, 1, {}).propensity, 0.25, 0.01);
+}
+
 TEST(AdaptiveModelTest, HalvesMergeToAboutTheWhole) {
   AdaptiveModel whole = ModelOf(Customers::Layout(), Unforgetting());
   AdaptiveModel first = ModelOf(Customers::Layout(), Unforgetting());
@@ -366,6 +384,8 @@ TEST(AdaptiveModelTest, RefusesWhatIsNoExampleAndLearnsNothingOfIt) {
               absl::StatusCode::kInvalidArgument);
   }
   EXPECT_EQ(model.Learn({1, kLearningStart, 1, 1, 1, 1, {}}).status().code(),
+            absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(model.Learn({1, absl::InfiniteFuture(), 1, 1, 1, 1, values}).status().code(),
             absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(model.Serialize(), before);
 }

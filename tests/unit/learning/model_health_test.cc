@@ -194,6 +194,20 @@ TEST(ModelHealthTest, OldResponsesLoseWeight) {
   EXPECT_GT(*report.auc, 0.999);
 }
 
+TEST(ModelHealthTest, FewResponsesAgeAsFastAsMany) {
+  ModelHealth health(HealthLayout(), {absl::Hours(24 * 7)});
+  const InputValue values[] = {InputValue::Number(1), InputValue::Missing(), InputValue::Missing()};
+  absl::Time written = kHealthStart;
+  for (uint64_t i = 0; i < 200; ++i) {
+    written = kHealthStart + static_cast<int64_t>(i) * absl::Hours(48);
+    // Every third is said to happen years after it was written.
+    const absl::Time time = i % 3 == 0 ? written + absl::Hours(100'000) : written;
+    ASSERT_TRUE(health.Add({i, time, 0.5, 1, values, written}).ok());
+  }
+  EXPECT_EQ(health.Report().last_update, written);
+  EXPECT_NEAR(health.Report().recent, 1 / (1 - std::exp2(-2.0 / 7)), 1e-6);
+}
+
 TEST(ModelHealthTest, RefusesWhatIsNoResponse) {
   ModelHealth health = EmptyHealth();
   const std::string before = health.Serialize();
@@ -205,6 +219,7 @@ TEST(ModelHealthTest, RefusesWhatIsNoResponse) {
   }
   EXPECT_FALSE(health.Add({1, kHealthStart, 0, 1, values}).ok());
   EXPECT_FALSE(health.Add({1, kHealthStart, 1, 1, values}).ok());
+  EXPECT_FALSE(health.Add({1, absl::InfiniteFuture(), 0.5, 1, values}).ok());
   EXPECT_EQ(health.Add({1, kHealthStart, 0.5, 1, {}}).code(), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(health.Serialize(), before);
 }
