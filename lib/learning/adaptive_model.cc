@@ -15,11 +15,10 @@ namespace {
 void CheckVariances(const char* name, const PriorVariances& variances,
                     std::vector<std::string>& problems) {
   const auto check = [&](const char* effect, double variance) {
-    if (variance > 0 && variance <= AdaptiveModel::kMaxVariance) return;
-    problems.push_back(
-        absl::StrFormat("the variance of the %s of %s is %g; it must be above 0 and "
-                        "at most %g",
-                        name, effect, variance, AdaptiveModel::kMaxVariance));
+    if (variance >= AdaptiveModel::kMinVariance && variance <= AdaptiveModel::kMaxVariance) return;
+    problems.push_back(absl::StrFormat("the variance of the %s of %s is %g; it must be %g to %g",
+                                       name, effect, variance, AdaptiveModel::kMinVariance,
+                                       AdaptiveModel::kMaxVariance));
   };
   check("all treatments", variances.all);
   check("groups", variances.group);
@@ -138,10 +137,13 @@ absl::StatusOr<Prediction> AdaptiveModel::Learn(const Example& example) {
 void AdaptiveModel::Forget(absl::Time time) {
   const double factor = decay_.AdvanceTo(time);
   if (factor == 1) return;
-  ForEachEffect([factor](Effect& effect) {
-    for (double& precision : effect.precision) precision *= factor;
-    for (double& shift : effect.shift) shift *= factor;
-  });
+  ForEachEffect([factor](Effect& effect) { Multiply(effect, factor); });
+}
+
+void AdaptiveModel::Multiply(Effect& effect, double factor) {
+  for (double& precision : effect.precision) precision *= factor;
+  // What is stored without a sign must not have one here: -0.0 + 0.0 is 0.0.
+  for (double& shift : effect.shift) shift = shift * factor + 0.0;
 }
 
 AdaptiveModel::Levels AdaptiveModel::LevelsOf(const Effect* group, const Effect* treatment) const {
@@ -320,15 +322,11 @@ absl::Status AdaptiveModel::Merge(const AdaptiveModel& other) {
   sample_.Merge(added.sample_);
   examples_ += added.examples_;
   const auto [mine, theirs] = decay_.Merge(added.decay_);
-  const auto multiply = [](Effect& effect, double factor) {
-    for (double& precision : effect.precision) precision *= factor;
-    for (double& shift : effect.shift) shift *= factor;
-  };
-  ForEachEffect([&, factor = mine](Effect& effect) { multiply(effect, factor); });
+  ForEachEffect([factor = mine](Effect& effect) { Multiply(effect, factor); });
   AdoptKnots(*added.encoder_);
   if (examples_ >= kFirstKnots) SetKnots();
   const auto add = [&, factor = theirs](Effect& to, Effect& from) {
-    multiply(from, factor);
+    Multiply(from, factor);
     MoveEffect(*added.encoder_, *encoder_, from);
     if (to.precision.empty()) to = NewEffect();
     for (size_t i = 0; i < to.precision.size(); ++i) {

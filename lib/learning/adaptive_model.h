@@ -39,7 +39,7 @@
 namespace attune::learning {
 
 // How far weights are expected from 0 before anything was learned: the variances of their normal
-// distributions, in log-odds squared, above 0 and at most 1000. Small ones learn slowly and are
+// distributions, in log-odds squared, 1e-9 to 1000. Small ones learn slowly and are
 // right where an effect has little to do with what it stands for.
 struct PriorVariances {
   double all = 0;        // what is common to all treatments
@@ -110,6 +110,8 @@ class AdaptiveModel {
  public:
   static constexpr size_t kMaxWeights = size_t{1} << 24;
   static constexpr double kMaxExampleWeight = 1000;
+  // The least is as good as none, and its precision far from what a double can hold.
+  static constexpr double kMinVariance = 1e-9;
   static constexpr double kMaxVariance = 1000;
   // Knots are set from the sample when so many examples were learned, and anew each time there are
   // twice as many; what was learned is moved (MoveKnots). Until then numbers have no part.
@@ -194,6 +196,7 @@ class AdaptiveModel {
   Effect NewEffect() const;
   absl::Status Check(const Example& example) const;
   void Forget(absl::Time time);
+  static void Multiply(Effect& effect, double factor);
   Levels LevelsOf(const Effect* group, const Effect* treatment) const;
   Belief BeliefOf(const Level& level, uint32_t weight) const;
   Prediction PredictEncoded(const Levels& levels, const EncodedInputs& inputs) const;

@@ -11,6 +11,9 @@ namespace attune::learning {
 namespace {
 
 constexpr uint8_t kFormat = 1;
+// Far beyond what examples add up to, and so far from what a double can hold that no sum, product
+// or quotient of such numbers gets there.
+constexpr double kMostLearned = 1e100;
 
 absl::Status Damaged() { return absl::DataLossError("the stored state of a model is damaged"); }
 
@@ -41,7 +44,8 @@ bool ReadEffect(ByteReader& reader, std::vector<double>& precision, std::vector<
     at += step;
     precision[at] = reader.Fixed<double>();
     shift[at] = reader.Fixed<double>();
-    if (!std::isfinite(precision[at]) || precision[at] < 0 || !std::isfinite(shift[at])) {
+    if (!(precision[at] >= 0 && precision[at] <= kMostLearned) ||
+        !(std::abs(shift[at]) <= kMostLearned)) {
       return false;
     }
   }

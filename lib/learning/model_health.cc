@@ -13,6 +13,9 @@ namespace attune::learning {
 namespace {
 
 constexpr uint8_t kHealthFormat = 1;
+// What stored sums may be: far beyond what responses add up to, and so far from what a double can
+// hold that no product of two gets there.
+constexpr double kMostSum = 1e100;
 constexpr size_t kMissingBin = 0;
 // Between numbers that are below all in the reference, the bins there, and those above all.
 constexpr size_t kMaxEdges = ModelHealth::kNumberBins + 1;
@@ -67,7 +70,7 @@ void PutSums(std::string& out, const std::vector<double>& sums) {
   }
 }
 
-// False: these are no sums, or one of them is negative.
+// False: these are no sums, or one of them is negative or beyond kMostSum.
 bool ReadSums(ByteReader& reader, std::vector<double>& sums) {
   const uint64_t count = reader.Varint();
   if (count > sums.size()) return false;
@@ -77,7 +80,7 @@ bool ReadSums(ByteReader& reader, std::vector<double>& sums) {
     if (!reader.ok() || step >= sums.size() - at || (i > 0 && step == 0)) return false;
     at += step;
     sums[at] = reader.Fixed<double>();
-    if (!std::isfinite(sums[at]) || !(sums[at] > 0)) return false;
+    if (!(sums[at] > 0 && sums[at] <= kMostSum)) return false;
   }
   return reader.ok();
 }
@@ -360,8 +363,8 @@ absl::StatusOr<ModelHealth> ModelHealth::Parse(std::string_view bytes,
   health.responses_ = reader.Varint();
   health.positives_ = reader.Fixed<double>();
   health.loss_ = reader.Fixed<double>();
-  if (!std::isfinite(health.positives_) || health.positives_ < 0 || !std::isfinite(health.loss_) ||
-      health.loss_ < 0 || !ReadSums(reader, health.scores_)) {
+  const auto is_sum = [](double sum) { return sum >= 0 && sum <= kMostSum; };
+  if (!is_sum(health.positives_) || !is_sum(health.loss_) || !ReadSums(reader, health.scores_)) {
     return damaged;
   }
   if (!health.ParseDrift(reader).ok() || !reader.ok() || !reader.done()) return damaged;

@@ -451,6 +451,7 @@ TEST(AdaptiveModelTest, RefusesTreatmentsAndGroupsBeyondItsLimits) {
 TEST(AdaptiveModelTest, TellsAllThatIsWrongWithOptions) {
   AdaptiveOptions options;
   options.intercept.all = 0;
+  options.intercept.group = 5e-324;
   options.weight.treatment = 1001;
   options.weight.group = std::nan("");
   options.half_life = absl::Hours(-1);
@@ -460,6 +461,7 @@ TEST(AdaptiveModelTest, TellsAllThatIsWrongWithOptions) {
   EXPECT_EQ(model.status().code(), absl::StatusCode::kInvalidArgument);
   for (const char* problem :
        {"the variance of the intercept of all treatments is 0",
+        "the variance of the intercept of groups is 4.94066e-324; it must be 1e-09 to 1000",
         "the variance of the weights of treatments is 1001", "the weights of groups is nan",
         "half_life is -1h", "max_groups must be above 0", "are more than 16777216 weights"}) {
     EXPECT_THAT(std::string(model.status().message()), HasSubstr(problem));
