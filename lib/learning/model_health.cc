@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_format.h"
+#include "lib/learning/adaptive_model.h"
 #include "lib/learning/logistic.h"
 #include "lib/storage/crc32c.h"
 
@@ -110,6 +111,11 @@ absl::Status ModelHealth::Add(const Response& response) {
     return absl::InvalidArgumentError(
         absl::StrFormat("the label is %g; it must be 0 to 1", response.label));
   }
+  if (!(response.weight > 0 && response.weight <= AdaptiveModel::kMaxExampleWeight)) {
+    return absl::InvalidArgumentError(
+        absl::StrFormat("the weight is %g; it must be above 0 and at most %g", response.weight,
+                        AdaptiveModel::kMaxExampleWeight));
+  }
   const absl::Time time = TrustedTime(response.time, response.written);
   if (time == absl::InfiniteFuture()) {
     return absl::InvalidArgumentError("the time is infinite, and when it was written is not known");
@@ -119,7 +125,8 @@ absl::Status ModelHealth::Add(const Response& response) {
         "there are %d inputs; the model has %d", response.inputs.size(), layout_->inputs().size()));
   }
   Multiply(decay_.AdvanceTo(time));
-  const double stored = decay_.WeightOf(time) / decay_.scale();
+  const double one = decay_.WeightOf(time) / decay_.scale();
+  const double stored = response.weight * one;
   ++responses_;
   positives_ += response.label;
   loss_ += stored * LogLoss(response.propensity, response.label);
@@ -127,7 +134,7 @@ absl::Status ModelHealth::Add(const Response& response) {
   bucket[kCount] += stored;
   bucket[kPropensities] += stored * response.propensity;
   bucket[kLabels] += stored * response.label;
-  AddToDrift(response, stored);
+  AddToDrift(response, one);
   return absl::OkStatus();
 }
 
@@ -203,12 +210,16 @@ double ModelHealth::DriftOf(size_t input) const {
     now += recent_[bin] * decay_.scale();
   }
   double index = 0;
+  double used = 0;
   for (size_t bin = first; bin < end; ++bin) {
     const double was = (reference_->counts[bin] + kAdded) / before;
     const double is = (recent_[bin] * decay_.scale() + kAdded) / now;
     index += (is - was) * std::log(is / was);
+    if (reference_->counts[bin] > 0 || recent_[bin] > 0) ++used;
   }
-  return index;
+  // What chance makes of it, by Yurdakul; bins where nothing ever was have no part in that.
+  const double by_chance = (used - 1) * (1 / before + 1 / now);
+  return std::max(0.0, index - by_chance);
 }
 
 // Reports and replicas.
