@@ -86,9 +86,12 @@ absl::Status AdaptiveModel::Check(const Example& example) const {
     return absl::InvalidArgumentError(absl::StrFormat(
         "there are %d inputs; the model has %d", example.inputs.size(), layout_->inputs().size()));
   }
-  if (treatments_.size() >= options_.max_treatments && !treatments_.contains(example.treatment)) {
-    return absl::ResourceExhaustedError(absl::StrFormat(
-        "the model has %d treatments, which is max_treatments", treatments_.size()));
+  if (treatments_.size() >= options_.max_treatments && !treatments_.contains(example.treatment) &&
+      FindForgotten(TrustedTime(example.time, example.written)) == treatments_.end()) {
+    return absl::ResourceExhaustedError(
+        absl::StrFormat("the model has %d treatments, which is max_treatments, and none of them is "
+                        "nearly forgotten",
+                        treatments_.size()));
   }
   if (groups_.size() >= options_.max_groups && !groups_.contains(example.group)) {
     return absl::ResourceExhaustedError(
@@ -97,16 +100,35 @@ absl::Status AdaptiveModel::Check(const Example& example) const {
   return absl::OkStatus();
 }
 
+auto AdaptiveModel::FindForgotten(absl::Time time) const
+    -> std::map<uint32_t, Treatment>::const_iterator {
+  const auto least = std::min_element(
+      treatments_.begin(), treatments_.end(),
+      [](const auto& a, const auto& b) { return a.second.evidence < b.second.evidence; });
+  if (least == treatments_.end()) return least;
+  ForwardDecay then = decay_;
+  const double now = then.AdvanceTo(time) * then.scale();
+  return least->second.evidence * now < kForgottenEvidence ? least : treatments_.end();
+}
+
 absl::StatusOr<Prediction> AdaptiveModel::Learn(const Example& example) {
   if (absl::Status status = Check(example); !status.ok()) return status;
   const absl::Time time = TrustedTime(example.time, example.written);
+  if (treatments_.size() >= options_.max_treatments && !treatments_.contains(example.treatment)) {
+    treatments_.erase(FindForgotten(time));
+  }
   Forget(time);
   const auto [group, is_new_group] = groups_.try_emplace(example.group);
   if (is_new_group) group->second = NewEffect();
   const auto [known, is_new] = treatments_.try_emplace(example.treatment);
   Treatment& treatment = known->second;
   if (is_new) treatment.effect = NewEffect();
-  treatment.group = example.group;
+  const int64_t time_us = absl::ToUnixMicros(time);
+  // Of the same time, the one that was learned last.
+  if (is_new || time_us >= treatment.group_time_us) {
+    treatment.group = example.group;
+    treatment.group_time_us = time_us;
+  }
   encoder_->Encode(example.inputs, encoded_);
 
   const Levels levels = LevelsOf(&group->second, &treatment.effect);
@@ -121,6 +143,7 @@ absl::StatusOr<Prediction> AdaptiveModel::Learn(const Example& example) {
     }
   }
 
+  treatment.evidence += weight / decay_.scale();
   ++treatment.examples;
   ++examples_;
   for (size_t i = 0; i < layout_->inputs().size(); ++i) {
@@ -136,8 +159,12 @@ absl::StatusOr<Prediction> AdaptiveModel::Learn(const Example& example) {
 
 void AdaptiveModel::Forget(absl::Time time) {
   const double factor = decay_.AdvanceTo(time);
-  if (factor == 1) return;
+  if (factor != 1) Multiply(factor);
+}
+
+void AdaptiveModel::Multiply(double factor) {
   ForEachEffect([factor](Effect& effect) { Multiply(effect, factor); });
+  for (auto& [number, treatment] : treatments_) treatment.evidence *= factor;
 }
 
 void AdaptiveModel::Multiply(Effect& effect, double factor) {
@@ -322,11 +349,11 @@ absl::Status AdaptiveModel::Merge(const AdaptiveModel& other) {
   sample_.Merge(added.sample_);
   examples_ += added.examples_;
   const auto [mine, theirs] = decay_.Merge(added.decay_);
-  ForEachEffect([factor = mine](Effect& effect) { Multiply(effect, factor); });
+  Multiply(mine);
+  added.Multiply(theirs);
   AdoptKnots(*added.encoder_);
   if (examples_ >= kFirstKnots) SetKnots();
-  const auto add = [&, factor = theirs](Effect& to, Effect& from) {
-    Multiply(from, factor);
+  const auto add = [&](Effect& to, Effect& from) {
     MoveEffect(*added.encoder_, *encoder_, from);
     if (to.precision.empty()) to = NewEffect();
     for (size_t i = 0; i < to.precision.size(); ++i) {
@@ -337,13 +364,17 @@ absl::Status AdaptiveModel::Merge(const AdaptiveModel& other) {
   add(all_, added.all_);
   for (auto& [group, effect] : added.groups_) add(groups_[group], effect);
   for (auto& [number, treatment] : added.treatments_) {
-    const auto [known, is_new] = treatments_.try_emplace(number);
-    // Whoever has more examples of it knows its group.
-    if (is_new || treatment.examples > known->second.examples) {
-      known->second.group = treatment.group;
+    const auto [at, is_new] = treatments_.try_emplace(number);
+    Treatment& known = at->second;
+    // Of the same time, whoever has more examples of it knows its group.
+    if (is_new || std::pair(treatment.group_time_us, treatment.examples) >
+                      std::pair(known.group_time_us, known.examples)) {
+      known.group = treatment.group;
+      known.group_time_us = treatment.group_time_us;
     }
-    known->second.examples += treatment.examples;
-    add(known->second.effect, treatment.effect);
+    known.examples += treatment.examples;
+    known.evidence += treatment.evidence;
+    add(known.effect, treatment.effect);
   }
   return absl::OkStatus();
 }

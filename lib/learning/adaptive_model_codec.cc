@@ -87,7 +87,9 @@ std::string AdaptiveModel::Serialize() const {
   for (const auto& [number, treatment] : treatments_) {
     PutVarint(out, number);
     PutVarint(out, treatment.group);
+    PutVarint(out, ZigZag(treatment.group_time_us));
     PutVarint(out, treatment.examples);
+    PutFixed(out, treatment.evidence);
     PutEffect(out, treatment.effect.precision, treatment.effect.shift);
   }
   PutFixed(out, storage::Crc32c(out));
@@ -158,13 +160,16 @@ absl::Status AdaptiveModel::ParseEffects(ByteReader& reader) {
   for (uint64_t i = 0; i < treatments; ++i) {
     const uint64_t number = reader.Varint();
     const uint64_t group = reader.Varint();
+    const int64_t group_time_us = UnZigZag(reader.Varint());
     const uint64_t examples = reader.Varint();
+    const auto evidence = reader.Fixed<double>();
     if (!reader.ok() || !ascends(number) || group > std::numeric_limits<uint32_t>::max() ||
-        !groups_.contains(static_cast<uint32_t>(group))) {
+        !groups_.contains(static_cast<uint32_t>(group)) ||
+        !(evidence >= 0 && evidence <= kMostLearned)) {
       return Damaged();
     }
     Treatment& treatment = treatments_[static_cast<uint32_t>(number)];
-    treatment = {static_cast<uint32_t>(group), examples, NewEffect()};
+    treatment = {static_cast<uint32_t>(group), group_time_us, examples, evidence, NewEffect()};
     if (!ReadEffect(reader, treatment.effect.precision, treatment.effect.shift)) return Damaged();
   }
   return absl::OkStatus();
