@@ -41,8 +41,8 @@
 namespace attune::learning {
 
 // How far weights are expected from 0 before anything was learned: the variances of their normal
-// distributions, in log-odds squared, 1e-9 to 1000. Small ones learn slowly and are
-// right where an effect has little to do with what it stands for.
+// distributions, in log-odds squared, 1e-9 to 1000. Small ones learn slowly and are right where an
+// effect has little to do with what it stands for.
 struct PriorVariances {
   double all = 0;        // what is common to all treatments
   double group = 0;      // by how much a group differs from that

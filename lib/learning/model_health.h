@@ -60,8 +60,10 @@ struct HealthReport {
   // change: up to 0.1 little has changed, above 0.25 much (Siddiqi: Credit Risk Scorecards, 2006).
   // Without change the index of B bins is about (B - 1) (1 / responses that are compared with + 1 /
   // recent ones) (Yurdakul: Statistical Properties of Population Stability Index, 2018): with 1000
-  // and 500, 0.036 for a number. That is subtracted; what is less than 0 is 0. None before there
-  // are ModelHealth::kReference responses to compare with and kMinRecent recent ones.
+  // and 500, 0.036 for a number. That is subtracted; what is less than 0 is 0. With a half-life
+  // chance makes less of it, for then more responses than they count as tell; so up to twice as
+  // much is subtracted. None before there are ModelHealth::kReference responses to compare with and
+  // kMinRecent recent ones.
   std::vector<std::optional<double>> drift;
 };
 
@@ -114,9 +116,10 @@ class ModelHealth {
   ModelHealth NewReplica() const;
 
   // Adds what the other one counted. Where only one of them has responses to compare with, drift is
-  // that one's. What both counted counts twice, and can't be seen: REQUIRES that neither started
-  // from the other's responses or its bytes; NewReplica is how to. FAILED_PRECONDITION, nothing
-  // changed: the layouts or half-lives differ, or they compare with different responses.
+  // that one's. FAILED_PRECONDITION, nothing changed: the layouts or half-lives differ, or they
+  // compare with different responses. REQUIRES: no response was counted by both, so neither is a
+  // copy of the other or from its bytes (see NewReplica); it would count twice, which can't be
+  // detected.
   absl::Status Merge(const ModelHealth& other);
 
   HealthReport Report() const;

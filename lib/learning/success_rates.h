@@ -66,8 +66,8 @@ class SuccessRates {
   Counts Of(uint32_t treatment) const;
 
   // Adds what the other one counted; deviations but for rounding. RESOURCE_EXHAUSTED: there would
-  // be more than kMaxPairs pairs; nothing is changed. What both counted counts twice, and can't be
-  // seen: neither that nor that one started from a copy of the other.
+  // be more than kMaxPairs pairs; nothing is changed. REQUIRES: no showing was counted by both, so
+  // neither is a copy of the other; it would count twice, which can't be detected.
   absl::Status Merge(const SuccessRates& other);
 
   // As bytes: format(1 byte, 1) varint(pairs) pair* CRC-32C(4 bytes), pair := varint(treatment)
