@@ -15,11 +15,10 @@ namespace {
 void CheckVariances(const char* name, const PriorVariances& variances,
                     std::vector<std::string>& problems) {
   const auto check = [&](const char* effect, double variance) {
-    if (variance > 0 && variance <= AdaptiveModel::kMaxVariance) return;
-    problems.push_back(
-        absl::StrFormat("the variance of the %s of %s is %g; it must be above 0 and "
-                        "at most %g",
-                        name, effect, variance, AdaptiveModel::kMaxVariance));
+    if (variance >= AdaptiveModel::kMinVariance && variance <= AdaptiveModel::kMaxVariance) return;
+    problems.push_back(absl::StrFormat("the variance of the %s of %s is %g; it must be %g to %g",
+                                       name, effect, variance, AdaptiveModel::kMinVariance,
+                                       AdaptiveModel::kMaxVariance));
   };
   check("all treatments", variances.all);
   check("groups", variances.group);
@@ -80,13 +79,19 @@ absl::Status AdaptiveModel::Check(const Example& example) const {
     return absl::InvalidArgumentError(absl::StrFormat(
         "the weight is %g; it must be above 0 and at most %g", example.weight, kMaxExampleWeight));
   }
+  if (TrustedTime(example.time, example.written) == absl::InfiniteFuture()) {
+    return absl::InvalidArgumentError("the time is infinite, and when it was written is not known");
+  }
   if (example.inputs.size() != layout_->inputs().size()) {
     return absl::InvalidArgumentError(absl::StrFormat(
         "there are %d inputs; the model has %d", example.inputs.size(), layout_->inputs().size()));
   }
-  if (treatments_.size() >= options_.max_treatments && !treatments_.contains(example.treatment)) {
-    return absl::ResourceExhaustedError(absl::StrFormat(
-        "the model has %d treatments, which is max_treatments", treatments_.size()));
+  if (treatments_.size() >= options_.max_treatments && !treatments_.contains(example.treatment) &&
+      FindForgotten(TrustedTime(example.time, example.written)) == treatments_.end()) {
+    return absl::ResourceExhaustedError(
+        absl::StrFormat("the model has %d treatments, which is max_treatments, and none of them is "
+                        "nearly forgotten",
+                        treatments_.size()));
   }
   if (groups_.size() >= options_.max_groups && !groups_.contains(example.group)) {
     return absl::ResourceExhaustedError(
@@ -95,20 +100,40 @@ absl::Status AdaptiveModel::Check(const Example& example) const {
   return absl::OkStatus();
 }
 
+auto AdaptiveModel::FindForgotten(absl::Time time) const
+    -> std::map<uint32_t, Treatment>::const_iterator {
+  const auto least = std::min_element(
+      treatments_.begin(), treatments_.end(),
+      [](const auto& a, const auto& b) { return a.second.evidence < b.second.evidence; });
+  if (least == treatments_.end()) return least;
+  ForwardDecay then = decay_;
+  const double now = then.AdvanceTo(time) * then.scale();
+  return least->second.evidence * now < kForgottenEvidence ? least : treatments_.end();
+}
+
 absl::StatusOr<Prediction> AdaptiveModel::Learn(const Example& example) {
   if (absl::Status status = Check(example); !status.ok()) return status;
-  Forget(example.time);
+  const absl::Time time = TrustedTime(example.time, example.written);
+  if (treatments_.size() >= options_.max_treatments && !treatments_.contains(example.treatment)) {
+    treatments_.erase(FindForgotten(time));
+  }
+  Forget(time);
   const auto [group, is_new_group] = groups_.try_emplace(example.group);
   if (is_new_group) group->second = NewEffect();
   const auto [known, is_new] = treatments_.try_emplace(example.treatment);
   Treatment& treatment = known->second;
   if (is_new) treatment.effect = NewEffect();
-  treatment.group = example.group;
+  const int64_t time_us = absl::ToUnixMicros(time);
+  // Of the same time, the one that was learned last.
+  if (is_new || time_us >= treatment.group_time_us) {
+    treatment.group = example.group;
+    treatment.group_time_us = time_us;
+  }
   encoder_->Encode(example.inputs, encoded_);
 
   const Levels levels = LevelsOf(&group->second, &treatment.effect);
   const Prediction before = PredictEncoded(levels, encoded_);
-  const double weight = example.weight * decay_.WeightOf(example.time);
+  const double weight = example.weight * decay_.WeightOf(time);
   // What is older than a double can tell teaches nothing.
   if (weight > std::numeric_limits<double>::min()) {
     const Surprise surprise = SurpriseOf(before.mean, before.variance, example.label, weight);
@@ -118,6 +143,7 @@ absl::StatusOr<Prediction> AdaptiveModel::Learn(const Example& example) {
     }
   }
 
+  treatment.evidence += weight / decay_.scale();
   ++treatment.examples;
   ++examples_;
   for (size_t i = 0; i < layout_->inputs().size(); ++i) {
@@ -133,11 +159,18 @@ absl::StatusOr<Prediction> AdaptiveModel::Learn(const Example& example) {
 
 void AdaptiveModel::Forget(absl::Time time) {
   const double factor = decay_.AdvanceTo(time);
-  if (factor == 1) return;
-  ForEachEffect([factor](Effect& effect) {
-    for (double& precision : effect.precision) precision *= factor;
-    for (double& shift : effect.shift) shift *= factor;
-  });
+  if (factor != 1) Multiply(factor);
+}
+
+void AdaptiveModel::Multiply(double factor) {
+  ForEachEffect([factor](Effect& effect) { Multiply(effect, factor); });
+  for (auto& [number, treatment] : treatments_) treatment.evidence *= factor;
+}
+
+void AdaptiveModel::Multiply(Effect& effect, double factor) {
+  for (double& precision : effect.precision) precision *= factor;
+  // What is stored without a sign must not have one here: -0.0 + 0.0 is 0.0.
+  for (double& shift : effect.shift) shift = shift * factor + 0.0;
 }
 
 AdaptiveModel::Levels AdaptiveModel::LevelsOf(const Effect* group, const Effect* treatment) const {
@@ -316,15 +349,11 @@ absl::Status AdaptiveModel::Merge(const AdaptiveModel& other) {
   sample_.Merge(added.sample_);
   examples_ += added.examples_;
   const auto [mine, theirs] = decay_.Merge(added.decay_);
-  const auto multiply = [](Effect& effect, double factor) {
-    for (double& precision : effect.precision) precision *= factor;
-    for (double& shift : effect.shift) shift *= factor;
-  };
-  ForEachEffect([&, factor = mine](Effect& effect) { multiply(effect, factor); });
+  Multiply(mine);
+  added.Multiply(theirs);
   AdoptKnots(*added.encoder_);
   if (examples_ >= kFirstKnots) SetKnots();
-  const auto add = [&, factor = theirs](Effect& to, Effect& from) {
-    multiply(from, factor);
+  const auto add = [&](Effect& to, Effect& from) {
     MoveEffect(*added.encoder_, *encoder_, from);
     if (to.precision.empty()) to = NewEffect();
     for (size_t i = 0; i < to.precision.size(); ++i) {
@@ -335,13 +364,17 @@ absl::Status AdaptiveModel::Merge(const AdaptiveModel& other) {
   add(all_, added.all_);
   for (auto& [group, effect] : added.groups_) add(groups_[group], effect);
   for (auto& [number, treatment] : added.treatments_) {
-    const auto [known, is_new] = treatments_.try_emplace(number);
-    // Whoever has more examples of it knows its group.
-    if (is_new || treatment.examples > known->second.examples) {
-      known->second.group = treatment.group;
+    const auto [at, is_new] = treatments_.try_emplace(number);
+    Treatment& known = at->second;
+    // Of the same time, whoever has more examples of it knows its group.
+    if (is_new || std::pair(treatment.group_time_us, treatment.examples) >
+                      std::pair(known.group_time_us, known.examples)) {
+      known.group = treatment.group;
+      known.group_time_us = treatment.group_time_us;
     }
-    known->second.examples += treatment.examples;
-    add(known->second.effect, treatment.effect);
+    known.examples += treatment.examples;
+    known.evidence += treatment.evidence;
+    add(known.effect, treatment.effect);
   }
   return absl::OkStatus();
 }

@@ -26,8 +26,10 @@
 //   state   := format(1 byte, 1) fingerprint of the layout(8 bytes) decay sample
 //              varint(examples) knots* effect(of all)
 //              varint(groups) (varint(group) effect)*          by ascending group
-//              varint(treatments) (varint(treatment) varint(group) varint(examples) effect)*
+//              varint(treatments) treatment*                  ascending
 //              CRC-32C of all before(4 bytes)
+//   treatment := varint(treatment) varint(group) zigzag(time of the group in µs) varint(examples)
+//              evidence(8 bytes) effect
 //   knots   := varint(knots) knot(8 bytes)*                    per number, ascending
 //   effect  := varint(weights) (varint(weight - the one before) precision(8 bytes)
 //              shift(8 bytes))*                                those that learned something
@@ -39,8 +41,8 @@
 namespace attune::learning {
 
 // How far weights are expected from 0 before anything was learned: the variances of their normal
-// distributions, in log-odds squared, above 0 and at most 1000. Small ones learn slowly and are
-// right where an effect has little to do with what it stands for.
+// distributions, in log-odds squared, 1e-9 to 1000. Small ones learn slowly and are right where an
+// effect has little to do with what it stands for.
 struct PriorVariances {
   double all = 0;        // what is common to all treatments
   double group = 0;      // by how much a group differs from that
@@ -52,8 +54,10 @@ struct AdaptiveOptions {
   PriorVariances weight{0.06, 0.02, 0.02};
   // After which time what was learned counts half; zero: it is never forgotten. Event time.
   absl::Duration half_life = absl::Hours(24 * 90);
-  // Beyond these, examples of others are refused.
+  // One treatment more takes the place of one that is nearly forgotten (kForgottenEvidence); where
+  // there is none, its examples are refused.
   uint32_t max_treatments = 1000;
+  // Groups are never let go: examples of one more are refused.
   uint32_t max_groups = 100;
 };
 
@@ -61,14 +65,19 @@ struct AdaptiveOptions {
 struct Example {
   // Names it among all examples of all replicas.
   uint64_t id = 0;
+  // When it happened, says who sent it; what is later than `written` counts as that.
   absl::Time time;
   uint32_t treatment = 0;
+  // That the treatment was in. It is the one that the treatment is predicted with from now on,
+  // unless there was an example of a later time before.
   uint32_t group = 0;
   // How good it was: 0 to 1.
   double label = 0;
   // How often it counts (as an importance weight), above 0.
   double weight = 1;
   absl::Span<const InputValue> inputs;
+  // When the log wrote it, by a clock that is trusted; without it `time` is.
+  absl::Time written = absl::InfiniteFuture();
 };
 
 // Logistic regression that learns from one example after the other, for many treatments at once.
@@ -99,7 +108,8 @@ struct Example {
 // What examples add is additive. So forgetting multiplies it (towards the prior), and replicas are
 // merged by summing it. All is deterministic to the bit: the same examples in the same order, with
 // the same options, give the same bytes, whatever snapshots were taken and wherever it was stored
-// and read in between.
+// and read in between; on one kind of processor with one C library, as the last bit of exp is
+// theirs.
 //
 // Memory: 16 bytes per weight and effect, with 1 + groups + treatments effects of layout.weights()
 // weights each; kMaxWeights of them in all.
@@ -107,10 +117,15 @@ class AdaptiveModel {
  public:
   static constexpr size_t kMaxWeights = size_t{1} << 24;
   static constexpr double kMaxExampleWeight = 1000;
+  // The least is as good as none, and its precision far from what a double can hold.
+  static constexpr double kMinVariance = 1e-9;
   static constexpr double kMaxVariance = 1000;
   // Knots are set from the sample when so many examples were learned, and anew each time there are
   // twice as many; what was learned is moved (MoveKnots). Until then numbers have no part.
   static constexpr uint64_t kFirstKnots = 64;
+  // A treatment may be let go for another when its examples, decayed, count less than so many of
+  // weight 1: then it is predicted nearly as its group is. What it taught its group and all stays.
+  static constexpr double kForgottenEvidence = 1;
   // By how much the inputs tell the same, on average: 0 would be nothing.
   static constexpr double kOverlap = 0.06;
 
@@ -121,22 +136,27 @@ class AdaptiveModel {
 
   // Learns the example and returns what was predicted for it before, which is what an honest
   // measure of the model (prequential) goes by. Takes about 25 ns per input and effect, and
-  // allocates for a treatment or group that is new; when knots are set anew, about 2 ms
-  // per 100 effects. INVALID_ARGUMENT, nothing learned: a label or weight that is NaN or out of
-  // range, a wrong number of inputs. RESOURCE_EXHAUSTED, nothing learned: one treatment or group
-  // too many.
+  // allocates for a treatment or group that is new. When a treatment is new and there are
+  // max_treatments, the one with the least evidence is let go, of equal ones the lowest number, if
+  // it has less than kForgottenEvidence at the time of the example. When knots are set anew, about
+  // 2 ms per 100 effects. INVALID_ARGUMENT, nothing learned: a label or weight that is NaN or out
+  // of range, a time in the infinite future, a wrong number of inputs. RESOURCE_EXHAUSTED, nothing
+  // learned: one group too many, or one treatment and none to let go.
   absl::StatusOr<Prediction> Learn(const Example& example);
 
-  // What the model says of a treatment; of one that it doesn't know, what its group or all say.
-  // REQUIRES: one value per input.
+  // What the model says of a treatment; of one that it doesn't know, what its group or all say. The
+  // group given is for these alone: of a known one it is that of its latest example. REQUIRES: one
+  // value per input.
   Prediction Predict(uint32_t treatment, uint32_t group, absl::Span<const InputValue> inputs) const;
 
   // Adds what the other one learned, about as if its examples had been learned here: what was
   // learned apart was not known to the other one, so the predictions of both, merged, differ a
   // little from those of one that learned all. Knots are those of both samples.
   // FAILED_PRECONDITION: the layouts or half-lives differ; RESOURCE_EXHAUSTED: together they have
-  // too many treatments or groups. Then nothing is changed. REQUIRES: no example was learned by
-  // both; so they don't start from the same stored state, for that would count twice.
+  // too many treatments or groups, for none is let go here. Then nothing is changed. REQUIRES: no
+  // example was learned by both; so they don't start from the same stored state, for that would
+  // count twice. This can't be detected, neither that other priors were learned with, nor that
+  // treatments and groups have other numbers there.
   absl::Status Merge(const AdaptiveModel& other);
 
   // What the model knows, for many to read. Takes time and memory for all weights: 8 bytes per
@@ -145,20 +165,21 @@ class AdaptiveModel {
 
   // The state; equal states have equal bytes. Priors and limits are not part of it.
   std::string Serialize() const;
-  // DATA_LOSS: these are not such bytes, or damaged. FAILED_PRECONDITION: the state of a model with
-  // other inputs or another half-life. RESOURCE_EXHAUSTED: it has more treatments or groups than
-  // the limits. Else as Create.
+  // Takes memory for whatever treatments the bytes claim, learned or not: up to the limits,
+  // 256 MiB at most. DATA_LOSS: these are not such bytes, or damaged. FAILED_PRECONDITION: the
+  // state of a model with other inputs or another half-life. RESOURCE_EXHAUSTED: it has more
+  // treatments or groups than the limits. Else as Create.
   static absl::StatusOr<AdaptiveModel> Parse(std::string_view bytes,
                                              std::shared_ptr<const InputLayout> layout,
                                              const AdaptiveOptions& options);
 
   // How many examples were learned, with those of merged models.
   uint64_t examples() const { return examples_; }
-  // Of one treatment; 0 of one that it doesn't know.
+  // Of one treatment, since it was let go last; 0 of one that it doesn't know.
   uint64_t ExamplesOf(uint32_t treatment) const;
   size_t treatments() const { return treatments_.size(); }
   size_t groups() const { return groups_.size(); }
-  // The latest time of an example, as far as the clock of forgetting followed it.
+  // The latest time of an example; -infinity without any.
   absl::Time last_update() const { return decay_.now(); }
   const InputEncoder& encoder() const { return *encoder_; }
 
@@ -169,8 +190,10 @@ class AdaptiveModel {
     std::vector<double> shift;
   };
   struct Treatment {
-    uint32_t group = 0;  // that it was learned with last
+    uint32_t group = 0;         // of its latest example
+    int64_t group_time_us = 0;  // of that example, since 1970
     uint64_t examples = 0;
+    double evidence = 0;  // weights of examples, in units of the decay's landmark
     Effect effect;
   };
   // One of the effects that are summed, and the precisions of its priors.
@@ -190,7 +213,12 @@ class AdaptiveModel {
 
   Effect NewEffect() const;
   absl::Status Check(const Example& example) const;
+  // The treatment that may be let go for another at that time; the end where there is none.
+  std::map<uint32_t, Treatment>::const_iterator FindForgotten(absl::Time time) const;
   void Forget(absl::Time time);
+  // Multiplies all that was learned.
+  void Multiply(double factor);
+  static void Multiply(Effect& effect, double factor);
   Levels LevelsOf(const Effect* group, const Effect* treatment) const;
   Belief BeliefOf(const Level& level, uint32_t weight) const;
   Prediction PredictEncoded(const Levels& levels, const EncodedInputs& inputs) const;

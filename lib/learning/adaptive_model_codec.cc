@@ -11,6 +11,9 @@ namespace attune::learning {
 namespace {
 
 constexpr uint8_t kFormat = 1;
+// Far beyond what examples add up to, and so far from what a double can hold that no sum, product
+// or quotient of such numbers gets there.
+constexpr double kMostLearned = 1e100;
 
 absl::Status Damaged() { return absl::DataLossError("the stored state of a model is damaged"); }
 
@@ -41,7 +44,8 @@ bool ReadEffect(ByteReader& reader, std::vector<double>& precision, std::vector<
     at += step;
     precision[at] = reader.Fixed<double>();
     shift[at] = reader.Fixed<double>();
-    if (!std::isfinite(precision[at]) || precision[at] < 0 || !std::isfinite(shift[at])) {
+    if (!(precision[at] >= 0 && precision[at] <= kMostLearned) ||
+        !(std::abs(shift[at]) <= kMostLearned)) {
       return false;
     }
   }
@@ -83,7 +87,9 @@ std::string AdaptiveModel::Serialize() const {
   for (const auto& [number, treatment] : treatments_) {
     PutVarint(out, number);
     PutVarint(out, treatment.group);
+    PutVarint(out, ZigZag(treatment.group_time_us));
     PutVarint(out, treatment.examples);
+    PutFixed(out, treatment.evidence);
     PutEffect(out, treatment.effect.precision, treatment.effect.shift);
   }
   PutFixed(out, storage::Crc32c(out));
@@ -154,13 +160,16 @@ absl::Status AdaptiveModel::ParseEffects(ByteReader& reader) {
   for (uint64_t i = 0; i < treatments; ++i) {
     const uint64_t number = reader.Varint();
     const uint64_t group = reader.Varint();
+    const int64_t group_time_us = UnZigZag(reader.Varint());
     const uint64_t examples = reader.Varint();
+    const auto evidence = reader.Fixed<double>();
     if (!reader.ok() || !ascends(number) || group > std::numeric_limits<uint32_t>::max() ||
-        !groups_.contains(static_cast<uint32_t>(group))) {
+        !groups_.contains(static_cast<uint32_t>(group)) ||
+        !(evidence >= 0 && evidence <= kMostLearned)) {
       return Damaged();
     }
     Treatment& treatment = treatments_[static_cast<uint32_t>(number)];
-    treatment = {static_cast<uint32_t>(group), examples, NewEffect()};
+    treatment = {static_cast<uint32_t>(group), group_time_us, examples, evidence, NewEffect()};
     if (!ReadEffect(reader, treatment.effect.precision, treatment.effect.shift)) return Damaged();
   }
   return absl::OkStatus();

@@ -20,7 +20,8 @@ namespace attune::learning {
 // stand side by side: a prediction for many treatments reads memory in order.
 class AdaptiveSnapshot {
  public:
-  // The row of a treatment; of an unknown one that of its group, or the one of all.
+  // The row of a treatment; of an unknown one that of the group, or the one of all. The group of a
+  // known one is that of its latest example, whatever is given here.
   uint32_t RowOf(uint32_t treatment, uint32_t group) const;
 
   // As InputEncoder::Encode.

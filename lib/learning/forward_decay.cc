@@ -17,7 +17,16 @@ int64_t ToUs(absl::Time time) {
 
 int64_t FloorDivide(int64_t a, int64_t b) { return a / b - (a % b < 0 ? 1 : 0); }
 
+// What is left after so many half-lives, of which there are none or more.
+double LeftAfter(int64_t half_lives) {
+  // Beyond that nothing is left of a double.
+  constexpr int64_t kMost = 4096;
+  return std::ldexp(1.0, -static_cast<int>(std::min(kMost, half_lives)));
+}
+
 }  // namespace
+
+absl::Time TrustedTime(absl::Time time, absl::Time written) { return std::min(time, written); }
 
 ForwardDecay::ForwardDecay(absl::Duration half_life)
     : half_life_us_(std::clamp(absl::ToInt64Microseconds(half_life), int64_t{0}, kFarthestUs)) {}
@@ -32,17 +41,13 @@ double ForwardDecay::AdvanceTo(absl::Time time) {
     return 1;
   }
   if (time_us <= now_us_) return 1;
-  if (half_life_us_ == 0) {
-    now_us_ = time_us;
-    return 1;
-  }
-  const int64_t step = std::max<int64_t>(1, half_life_us_ / kStepsPerHalfLife);
-  now_us_ = std::min(time_us, now_us_ + step);
+  now_us_ = time_us;
+  if (half_life_us_ == 0) return 1;
   double factor = 1;
   const int64_t half_lives = FloorDivide(now_us_, half_life_us_) - landmark_;
   if (half_lives >= kMaxHalfLives) {
     landmark_ += half_lives;
-    factor = std::ldexp(1.0, static_cast<int>(-half_lives));
+    factor = LeftAfter(half_lives);
   }
   UpdateScale();
   return factor;
@@ -72,12 +77,7 @@ ForwardDecay::Factors ForwardDecay::Merge(const ForwardDecay& other) {
     return {};
   }
   const int64_t landmark = std::max(landmark_, other.landmark_);
-  const auto moved = [&](int64_t from) {
-    // Beyond that nothing is left of a double.
-    constexpr int64_t kMost = 4096;
-    return std::ldexp(1.0, -static_cast<int>(std::min(kMost, landmark - from)));
-  };
-  const Factors factors{moved(landmark_), moved(other.landmark_)};
+  const Factors factors{LeftAfter(landmark - landmark_), LeftAfter(landmark - other.landmark_)};
   landmark_ = landmark;
   now_us_ = std::max(now_us_, other.now_us_);
   UpdateScale();
@@ -99,7 +99,7 @@ absl::StatusOr<ForwardDecay> ForwardDecay::Decode(ByteReader& reader) {
   decay.now_us_ = UnZigZag(reader.Varint());
   decay.landmark_ = UnZigZag(reader.Varint());
   if (!reader.ok() || started > 1 || decay.half_life_us_ < 0 || decay.half_life_us_ > kFarthestUs ||
-      std::abs(decay.now_us_) > kFarthestUs) {
+      decay.now_us_ < -kFarthestUs || decay.now_us_ > kFarthestUs) {
     return damaged;
   }
   decay.started_ = started == 1;

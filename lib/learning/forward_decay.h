@@ -10,23 +10,25 @@
 
 namespace attune::learning {
 
+// The time that an event is taken to have happened at: when it says it did, but not after it was
+// written. Who sends an event may have a wrong clock, and one far in the future would have all be
+// forgotten; when it was written the log says. It is stored there, so a fold stays the same.
+absl::Time TrustedTime(absl::Time time, absl::Time written);
+
 // Forgetting by half-life, for sums of any number, without touching them: forward decay (Cormode,
 // Shkapenyuk, Srivastava, Xu: Forward Decay, ICDE 2009). Sums are stored as they would be worth at
 // a landmark in the past: what is added now is divided by scale(), and what is stored is worth
 // scale() times as much now. Time is that of events, so that a fold gives the same whenever it is
-// run. Not thread-safe.
+// run. The clock goes as far as an event tells it to: REQUIRES that none tells a time later than
+// the log knows to be true, see TrustedTime. Not thread-safe.
 class ForwardDecay {
  public:
-  // Of the time that one event may move the clock on, the share of a half-life: a wrong time far in
-  // the future costs 1 / 12 of what was learned, not all. The events behind it move it further.
-  static constexpr int kStepsPerHalfLife = 8;
-
   // Zero and less: nothing is ever forgotten.
   explicit ForwardDecay(absl::Duration half_life);
 
   // Moves the clock on to the time of an event; one in the past leaves it where it is. Returns what
   // all stored sums are to be multiplied with: nearly always 1, else a power of two, so that no bit
-  // is lost.
+  // is lost but of what is too little for a double; 0 if nothing is left.
   [[nodiscard]] double AdvanceTo(absl::Time time);
 
   // What a sum that is stored as 1 is worth now, above 0 and at most 1.
@@ -34,7 +36,7 @@ class ForwardDecay {
   // What an event of that time is worth now, at most 1.
   double WeightOf(absl::Time time) const;
 
-  // The latest time that AdvanceTo came to; -infinity before it was called.
+  // The latest time of an event, to the microsecond; -infinity before there was one.
   absl::Time now() const;
 
   // What sums of each are to be multiplied with before they can be added.

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/str_format.h"
+#include "lib/learning/adaptive_model.h"
 #include "lib/learning/logistic.h"
 #include "lib/storage/crc32c.h"
 
@@ -13,6 +14,9 @@ namespace attune::learning {
 namespace {
 
 constexpr uint8_t kHealthFormat = 1;
+// What stored sums may be: far beyond what responses add up to, and so far from what a double can
+// hold that no product of two gets there.
+constexpr double kMostSum = 1e100;
 constexpr size_t kMissingBin = 0;
 // Between numbers that are below all in the reference, the bins there, and those above all.
 constexpr size_t kMaxEdges = ModelHealth::kNumberBins + 1;
@@ -67,7 +71,7 @@ void PutSums(std::string& out, const std::vector<double>& sums) {
   }
 }
 
-// False: these are no sums, or one of them is negative.
+// False: these are no sums, or one of them is negative or beyond kMostSum.
 bool ReadSums(ByteReader& reader, std::vector<double>& sums) {
   const uint64_t count = reader.Varint();
   if (count > sums.size()) return false;
@@ -77,7 +81,7 @@ bool ReadSums(ByteReader& reader, std::vector<double>& sums) {
     if (!reader.ok() || step >= sums.size() - at || (i > 0 && step == 0)) return false;
     at += step;
     sums[at] = reader.Fixed<double>();
-    if (!std::isfinite(sums[at]) || !(sums[at] > 0)) return false;
+    if (!(sums[at] > 0 && sums[at] <= kMostSum)) return false;
   }
   return reader.ok();
 }
@@ -107,12 +111,22 @@ absl::Status ModelHealth::Add(const Response& response) {
     return absl::InvalidArgumentError(
         absl::StrFormat("the label is %g; it must be 0 to 1", response.label));
   }
+  if (!(response.weight > 0 && response.weight <= AdaptiveModel::kMaxExampleWeight)) {
+    return absl::InvalidArgumentError(
+        absl::StrFormat("the weight is %g; it must be above 0 and at most %g", response.weight,
+                        AdaptiveModel::kMaxExampleWeight));
+  }
+  const absl::Time time = TrustedTime(response.time, response.written);
+  if (time == absl::InfiniteFuture()) {
+    return absl::InvalidArgumentError("the time is infinite, and when it was written is not known");
+  }
   if (response.inputs.size() != layout_->inputs().size()) {
     return absl::InvalidArgumentError(absl::StrFormat(
         "there are %d inputs; the model has %d", response.inputs.size(), layout_->inputs().size()));
   }
-  Multiply(decay_.AdvanceTo(response.time));
-  const double stored = decay_.WeightOf(response.time) / decay_.scale();
+  Multiply(decay_.AdvanceTo(time));
+  const double one = decay_.WeightOf(time) / decay_.scale();
+  const double stored = response.weight * one;
   ++responses_;
   positives_ += response.label;
   loss_ += stored * LogLoss(response.propensity, response.label);
@@ -120,7 +134,7 @@ absl::Status ModelHealth::Add(const Response& response) {
   bucket[kCount] += stored;
   bucket[kPropensities] += stored * response.propensity;
   bucket[kLabels] += stored * response.label;
-  AddToDrift(response, stored);
+  AddToDrift(response, one);
   return absl::OkStatus();
 }
 
@@ -196,12 +210,16 @@ double ModelHealth::DriftOf(size_t input) const {
     now += recent_[bin] * decay_.scale();
   }
   double index = 0;
+  double used = 0;
   for (size_t bin = first; bin < end; ++bin) {
     const double was = (reference_->counts[bin] + kAdded) / before;
     const double is = (recent_[bin] * decay_.scale() + kAdded) / now;
     index += (is - was) * std::log(is / was);
+    if (reference_->counts[bin] > 0 || recent_[bin] > 0) ++used;
   }
-  return index;
+  // What chance makes of it, by Yurdakul; bins where nothing ever was have no part in that.
+  const double by_chance = (used - 1) * (1 / before + 1 / now);
+  return std::max(0.0, index - by_chance);
 }
 
 // Reports and replicas.
@@ -356,8 +374,8 @@ absl::StatusOr<ModelHealth> ModelHealth::Parse(std::string_view bytes,
   health.responses_ = reader.Varint();
   health.positives_ = reader.Fixed<double>();
   health.loss_ = reader.Fixed<double>();
-  if (!std::isfinite(health.positives_) || health.positives_ < 0 || !std::isfinite(health.loss_) ||
-      health.loss_ < 0 || !ReadSums(reader, health.scores_)) {
+  const auto is_sum = [](double sum) { return sum >= 0 && sum <= kMostSum; };
+  if (!is_sum(health.positives_) || !is_sum(health.loss_) || !ReadSums(reader, health.scores_)) {
     return damaged;
   }
   if (!health.ParseDrift(reader).ok() || !reader.ok() || !reader.done()) return damaged;

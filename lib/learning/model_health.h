@@ -40,25 +40,30 @@ struct HealthReport {
   // Responses whose predictions lie next to each other: with few different predictions some bins
   // are empty.
   struct CalibrationBin {
-    double count = 0;     // of recent responses
+    double count = 0;     // of recent responses, by weight
     double expected = 0;  // mean propensity; 0 without responses
     double observed = 0;  // mean label; 0 without responses
   };
 
-  // Of all time.
+  // Of all time, whatever they weigh.
   uint64_t responses = 0;
   double positives = 0;  // sum of the labels
   absl::Time last_update = absl::InfinitePast();
 
-  // Of the recent responses.
-  double recent = 0;             // how many they count as
+  // Of the recent responses, by their weights.
+  double recent = 0;             // how many they count as: the sum of weights
   double log_loss = 0;           // mean, in nats; 0 without responses
   double constant_log_loss = 0;  // of a model that always says their rate: what a model must beat
   std::optional<double> auc;     // none without positives, or with nothing else
   std::array<CalibrationBin, kCalibrationBins> calibration;
-  // Population stability index by input of the layout: up to 0.1 little has changed, above 0.25
-  // much (Siddiqi: Credit Risk Scorecards, 2006). None before there are ModelHealth::kReference
-  // responses to compare with and kMinRecent recent ones.
+  // Population stability index by input of the layout, beyond what it is expected to be without any
+  // change: up to 0.1 little has changed, above 0.25 much (Siddiqi: Credit Risk Scorecards, 2006).
+  // Without change the index of B bins is about (B - 1) (1 / responses that are compared with + 1 /
+  // recent ones) (Yurdakul: Statistical Properties of Population Stability Index, 2018): with 1000
+  // and 500, 0.036 for a number. That is subtracted; what is less than 0 is 0. With a half-life
+  // chance makes less of it, for then more responses than they count as tell; so up to twice as
+  // much is subtracted. None before there are ModelHealth::kReference responses to compare with and
+  // kMinRecent recent ones.
   std::vector<std::optional<double>> drift;
 };
 
@@ -69,11 +74,14 @@ struct HealthOptions {
 
 // One response: what a model said before it learned from it, and what came.
 struct Response {
-  uint64_t id = 0;  // as of Example
+  uint64_t id = 0;  // as of Example, as are time and written
   absl::Time time;
   double propensity = 0;
   double label = 0;
   absl::Span<const InputValue> inputs;
+  absl::Time written = absl::InfiniteFuture();
+  // As of Example. It counts for all that is measured but the inputs: drift compares what came.
+  double weight = 1;
 };
 
 // How good a model's predictions are, in bounded memory. Each response is predicted before it is
@@ -92,7 +100,7 @@ class ModelHealth {
  public:
   static constexpr size_t kScoreBuckets = 256;
   static constexpr uint64_t kReference = ValueSample::kRows;
-  static constexpr double kMinRecent = 100;
+  static constexpr double kMinRecent = 500;
   static constexpr size_t kNumberBins = 10;
   static constexpr size_t kCategoryBins = 16;
 
@@ -100,7 +108,8 @@ class ModelHealth {
   ModelHealth(std::shared_ptr<const InputLayout> layout, const HealthOptions& options);
 
   // INVALID_ARGUMENT, nothing counted: a propensity that is not between 0 and 1, a label that is
-  // not 0 to 1, a wrong number of inputs.
+  // not 0 to 1, a weight that is not above 0 and at most AdaptiveModel::kMaxExampleWeight, a time
+  // in the infinite future, a wrong number of inputs.
   absl::Status Add(const Response& response);
 
   // An empty one that compares with the same responses: so replicas start that are to be merged.
@@ -108,7 +117,9 @@ class ModelHealth {
 
   // Adds what the other one counted. Where only one of them has responses to compare with, drift is
   // that one's. FAILED_PRECONDITION, nothing changed: the layouts or half-lives differ, or they
-  // compare with different responses.
+  // compare with different responses. REQUIRES: no response was counted by both, so neither is a
+  // copy of the other or from its bytes (see NewReplica); it would count twice, which can't be
+  // detected.
   absl::Status Merge(const ModelHealth& other);
 
   HealthReport Report() const;

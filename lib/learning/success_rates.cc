@@ -14,10 +14,24 @@ namespace {
 constexpr uint8_t kRatesFormat = 1;
 
 void AddCounts(const SuccessRates::Counts& from, SuccessRates::Counts& to) {
+  if (from.shown == 0) return;
+  const auto count = static_cast<double>(from.shown);
+  const auto before = static_cast<double>(to.shown);
+  const double apart = from.MeanReward() - to.MeanReward();
+  to.deviations += from.deviations + apart * apart * (before / (before + count)) * count;
   to.shown += from.shown;
   to.positives += from.positives;
   to.rewards += from.rewards;
-  to.squares += from.squares;
+}
+
+// Whether they are what rewards of so many showings can add up to.
+bool AreSums(const SuccessRates::Counts& counts) {
+  if (counts.shown > SuccessRates::kMaxShown || counts.positives > counts.shown) return false;
+  constexpr double kForRounding = 2;
+  constexpr double kMost = SuccessRates::kMaxReward;
+  const double shown = kForRounding * static_cast<double>(counts.shown);
+  return std::abs(counts.rewards) <= shown * kMost && counts.deviations >= 0 &&
+         counts.deviations <= shown * kMost * kMost;
 }
 
 }  // namespace
@@ -41,8 +55,7 @@ double SuccessRates::Counts::MeanReward() const {
 double SuccessRates::Counts::MeanRewardError() const {
   if (shown < 2) return 0;
   const auto n = static_cast<double>(shown);
-  const double variance = (squares - rewards * (rewards / n)) / (n - 1);
-  return std::sqrt(std::max(0.0, variance) / n);
+  return std::sqrt(deviations / (n - 1) / n);
 }
 
 absl::Status SuccessRates::Add(uint32_t treatment, uint32_t channel, bool positive, double reward) {
@@ -55,7 +68,7 @@ absl::Status SuccessRates::Add(uint32_t treatment, uint32_t channel, bool positi
     return absl::ResourceExhaustedError(
         absl::StrFormat("the rates of %d treatments and channels are all that is kept", kMaxPairs));
   }
-  AddCounts({1, positive ? uint64_t{1} : uint64_t{0}, reward, reward * reward}, counts_[pair]);
+  AddCounts({1, positive ? uint64_t{1} : uint64_t{0}, reward, 0}, counts_[pair]);
   return absl::OkStatus();
 }
 
@@ -97,7 +110,7 @@ std::string SuccessRates::Serialize() const {
     PutVarint(out, counts.shown);
     PutVarint(out, counts.positives);
     PutFixed(out, counts.rewards);
-    PutFixed(out, counts.squares);
+    PutFixed(out, counts.deviations);
   }
   PutFixed(out, storage::Crc32c(out));
   return out;
@@ -122,12 +135,8 @@ absl::StatusOr<SuccessRates> SuccessRates::Parse(std::string_view bytes) {
     counts.shown = reader.Varint();
     counts.positives = reader.Varint();
     counts.rewards = reader.Fixed<double>();
-    counts.squares = reader.Fixed<double>();
-    if (!reader.ok() || treatment > kMost || channel > kMost || counts.positives > counts.shown ||
-        !std::isfinite(counts.rewards) || !(counts.squares >= 0) ||
-        !std::isfinite(counts.squares)) {
-      return damaged;
-    }
+    counts.deviations = reader.Fixed<double>();
+    if (!reader.ok() || treatment > kMost || channel > kMost || !AreSums(counts)) return damaged;
     const std::pair pair(static_cast<uint32_t>(treatment), static_cast<uint32_t>(channel));
     if (!rates.counts_.empty() && pair <= rates.counts_.rbegin()->first) return damaged;
     rates.counts_.emplace_hint(rates.counts_.end(), pair, counts);

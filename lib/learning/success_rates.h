@@ -30,19 +30,26 @@ inline constexpr double kNinetyFivePercent = 1.959963984540054;
 RateInterval WilsonInterval(uint64_t positives, uint64_t shown, double z = kNinetyFivePercent);
 
 // How often treatments were shown on channels and what came of it: the simplest model, and what a
-// better one is compared with. Nothing is forgotten. Not thread-safe.
+// better one is compared with. Nothing is forgotten, so no pair is ever let go for another:
+// kMaxPairs are far more than a strategy has treatments on channels. Not thread-safe.
 class SuccessRates {
  public:
   // Most pairs of treatment and channel.
   static constexpr size_t kMaxPairs = 100'000;
   // Of one reward, either way: sums of squares stay finite.
   static constexpr double kMaxReward = 1e12;
+  // More showings of one pair are not read: a double counts so far.
+  static constexpr uint64_t kMaxShown = (uint64_t{1} << 53) - 1;
 
   struct Counts {
     uint64_t shown = 0;
     uint64_t positives = 0;  // at most as many as shown
     double rewards = 0;      // sum
-    double squares = 0;      // sum of their squares
+    // Sum of the squared differences of rewards from their mean, updated and merged as of Chan,
+    // Golub and LeVeque (Updating Formulae and a Pairwise Algorithm for Computing Sample Variances,
+    // 1979): unlike with a sum of squares nothing is lost where rewards are large and differ
+    // little.
+    double deviations = 0;
 
     // Of one showing; 0 of none.
     double MeanReward() const;
@@ -58,14 +65,16 @@ class SuccessRates {
   Counts Of(uint32_t treatment, uint32_t channel) const;
   Counts Of(uint32_t treatment) const;
 
-  // Adds what the other one counted. RESOURCE_EXHAUSTED: there would be more than kMaxPairs pairs;
-  // nothing is changed.
+  // Adds what the other one counted; deviations but for rounding. RESOURCE_EXHAUSTED: there would
+  // be more than kMaxPairs pairs; nothing is changed. REQUIRES: no showing was counted by both, so
+  // neither is a copy of the other; it would count twice, which can't be detected.
   absl::Status Merge(const SuccessRates& other);
 
   // As bytes: format(1 byte, 1) varint(pairs) pair* CRC-32C(4 bytes), pair := varint(treatment)
-  // varint(channel) varint(shown) varint(positives) rewards(8 bytes) squares(8 bytes), ascending.
+  // varint(channel) varint(shown) varint(positives) rewards(8 bytes) deviations(8 bytes),
+  // ascending.
   std::string Serialize() const;
-  // DATA_LOSS: these are not such bytes, or damaged.
+  // DATA_LOSS: these are not such bytes, or damaged, or sums that so many rewards can't have.
   static absl::StatusOr<SuccessRates> Parse(std::string_view bytes);
 
   size_t pairs() const { return counts_.size(); }

@@ -18,6 +18,12 @@ uint64_t MixedId(uint64_t id) {
   return mixed ^ (mixed >> 31);
 }
 
+// All ways of being missing are one, and so are both zeros, so that equal samples have equal bytes.
+double Normalised(double number) {
+  if (!std::isfinite(number)) return std::numeric_limits<double>::quiet_NaN();
+  return number == 0 ? 0.0 : number;
+}
+
 }  // namespace
 
 void ValueSample::Add(uint64_t id, absl::Span<const double> numbers) {
@@ -38,11 +44,8 @@ void ValueSample::AddHashed(uint64_t hash, const double* numbers) {
   } else {
     numbers_.resize(numbers_.size() + columns_);
   }
-  // All ways of being missing are one, so that equal samples have equal bytes.
   std::transform(numbers, numbers + columns_,
-                 numbers_.begin() + static_cast<ptrdiff_t>(place * columns_), [](double number) {
-                   return std::isfinite(number) ? number : std::numeric_limits<double>::quiet_NaN();
-                 });
+                 numbers_.begin() + static_cast<ptrdiff_t>(place * columns_), Normalised);
   rows_.emplace_back(hash, place);
   std::push_heap(rows_.begin(), rows_.end());
 }
@@ -94,8 +97,7 @@ absl::StatusOr<ValueSample> ValueSample::Decode(ByteReader& reader, size_t colum
     for (size_t column = 0; column < columns; ++column) {
       const auto number = reader.Fixed<double>();
       if (std::isinf(number)) return damaged;
-      sample.numbers_.push_back(std::isnan(number) ? std::numeric_limits<double>::quiet_NaN()
-                                                   : number);
+      sample.numbers_.push_back(Normalised(number));
     }
   }
   if (!reader.ok()) return damaged;

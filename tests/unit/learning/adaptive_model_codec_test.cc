@@ -1,3 +1,4 @@
+#include <cmath>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -78,6 +79,64 @@ TEST(AdaptiveModelCodecTest, GoesOnToTheBitFromWhereItWasStored) {
     EXPECT_EQ(read->Serialize(), bytes);
     LearnExamples(at, 2000, *read);
     EXPECT_EQ(read->Serialize(), uninterrupted.Serialize()) << at;
+  }
+}
+
+TEST(AdaptiveModelCodecTest, TheSignOfZeroMakesNoDifference) {
+  const auto learn = [](uint64_t from, uint64_t to, AdaptiveModel& model) {
+    for (uint64_t i = from; i < to; ++i) {
+      const InputValue values[] = {InputValue::Number(i % 2 == 0 ? 0.0 : -0.0),
+                                   InputValue::Category("plus")};
+      ASSERT_TRUE(model.Learn({i, kStoredStart, 1, 1, i % 3 == 0 ? 1.0 : 0.0, 1, values}).ok());
+    }
+  };
+  AdaptiveModel uninterrupted = EmptyModel();
+  learn(0, 200, uninterrupted);
+  for (const uint64_t at : {1, 63, 64, 65, 128, 199}) {
+    AdaptiveModel model = EmptyModel();
+    learn(0, at, model);
+    auto read = AdaptiveModel::Parse(model.Serialize(), StoredLayout(), StoredOptions());
+    ASSERT_TRUE(read.ok());
+    learn(at, 200, *read);
+    EXPECT_EQ(read->Serialize(), uninterrupted.Serialize()) << at;
+  }
+}
+
+TEST(AdaptiveModelCodecTest, NumbersNoExamplesCanAddUpToAreDamage) {
+  const auto layout = *InputLayout::Create({}, {}, {});
+  const auto parse = [&](double precision, double shift) {
+    std::string bytes;
+    PutFixed(bytes, uint8_t{1});
+    PutFixed(bytes, layout->fingerprint());
+    ForwardDecay(absl::Hours(1)).Encode(bytes);
+    PutVarint(bytes, 0);  // sample
+    PutVarint(bytes, 0);  // examples
+    PutVarint(bytes, 1);  // weights of the effect of all
+    PutVarint(bytes, 0);
+    PutFixed(bytes, precision);
+    PutFixed(bytes, shift);
+    PutVarint(bytes, 0);  // groups
+    PutVarint(bytes, 0);  // treatments
+    return AdaptiveModel::Parse(WithChecksum(bytes), layout, StoredOptions());
+  };
+  for (const double bad : {1.1e100, 1e308, std::nan("")}) {
+    EXPECT_EQ(parse(bad, 0).status().code(), absl::StatusCode::kDataLoss);
+    EXPECT_EQ(parse(1, bad).status().code(), absl::StatusCode::kDataLoss);
+    EXPECT_EQ(parse(1, -bad).status().code(), absl::StatusCode::kDataLoss);
+  }
+  // What is just read goes on with numbers.
+  for (const double shift : {-1e100, 1e100}) {
+    for (const double precision : {0.0, 1e100}) {
+      auto model = parse(precision, shift);
+      ASSERT_TRUE(model.ok()) << model.status();
+      for (uint64_t i = 0; i < 10; ++i) {
+        const absl::Time time = kStoredStart + static_cast<int64_t>(i) * absl::Hours(7);
+        const auto before = model->Learn({i, time, 1, 1, static_cast<double>(i % 2), 1000, {}});
+        ASSERT_TRUE(before.ok());
+        EXPECT_TRUE(std::isfinite(before->mean) && std::isfinite(before->variance) &&
+                    std::isfinite(before->propensity) && std::isfinite(before->deviation));
+      }
+    }
   }
 }
 

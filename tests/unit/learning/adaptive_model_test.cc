@@ -283,6 +283,24 @@ TEST(AdaptiveModelTest, ForgetsByHalfLife) {
   EXPECT_NEAR(model.Predict(1, 1, {}).propensity, 0.5, 1e-6);
 }
 
+TEST(AdaptiveModelTest, WrongTimesInTheFutureCostNothing) {
+  AdaptiveModel right = ModelOf(LayoutOf({}), {});
+  AdaptiveModel wrong = ModelOf(LayoutOf({}), {});
+  for (uint64_t i = 0; i < 1000; ++i) {
+    Example example{i, kLearningStart + static_cast<int64_t>(i) * absl::Minutes(1), 1, 1, 0, 1, {}};
+    example.label = i % 4 == 0 ? 1 : 0;
+    example.written = example.time;
+    ASSERT_TRUE(right.Learn(example).ok());
+    // The first one, and a hundred from a clock that is a year fast.
+    if (i == 0) example.time = absl::InfiniteFuture();
+    if (i >= 400 && i < 500) example.time += absl::Hours(24 * 365);
+    ASSERT_TRUE(wrong.Learn(example).ok());
+  }
+  EXPECT_EQ(wrong.Serialize(), right.Serialize());
+  EXPECT_EQ(wrong.last_update(), kLearningStart + absl::Minutes(999));
+  EXPECT_NEAR(wrong.Predict(1, 1, {}).propensity, 0.25, 0.01);
+}
+
 TEST(AdaptiveModelTest, HalvesMergeToAboutTheWhole) {
   AdaptiveModel whole = ModelOf(Customers::Layout(), Unforgetting());
   AdaptiveModel first = ModelOf(Customers::Layout(), Unforgetting());
@@ -367,6 +385,8 @@ TEST(AdaptiveModelTest, RefusesWhatIsNoExampleAndLearnsNothingOfIt) {
   }
   EXPECT_EQ(model.Learn({1, kLearningStart, 1, 1, 1, 1, {}}).status().code(),
             absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(model.Learn({1, absl::InfiniteFuture(), 1, 1, 1, 1, values}).status().code(),
+            absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(model.Serialize(), before);
 }
 
@@ -428,9 +448,81 @@ TEST(AdaptiveModelTest, RefusesTreatmentsAndGroupsBeyondItsLimits) {
   EXPECT_EQ(model.examples(), 3);
 }
 
+TEST(AdaptiveModelTest, ATreatmentThatIsNearlyForgottenMakesRoom) {
+  AdaptiveOptions options;
+  options.half_life = absl::Hours(24);
+  options.max_treatments = 3;
+  AdaptiveModel model = ModelOf(LayoutOf({}), options);
+  const auto learn = [&](uint64_t id, absl::Duration after, uint32_t treatment) {
+    return model.Learn({id, kLearningStart + after, treatment, 1, 1, 1, {}}).status();
+  };
+  for (uint64_t i = 0; i < 4; ++i) ASSERT_TRUE(learn(i, absl::ZeroDuration(), 7).ok());
+  for (const uint32_t treatment : {9, 8}) {
+    ASSERT_TRUE(learn(10 + treatment, absl::ZeroDuration(), treatment).ok());
+  }
+  // Each counts one at least.
+  const std::string before = model.Serialize();
+  EXPECT_EQ(learn(20, absl::ZeroDuration(), 5).code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(model.Serialize(), before);
+  // An hour later 8 and 9 count less, and the lower number goes; then 9.
+  ASSERT_TRUE(learn(21, absl::Hours(1), 5).ok());
+  EXPECT_EQ(model.ExamplesOf(8), 0);
+  EXPECT_EQ(model.ExamplesOf(9), 1);
+  ASSERT_TRUE(learn(22, absl::Hours(1), 8).ok());
+  EXPECT_EQ(model.ExamplesOf(9), 0);
+  EXPECT_EQ(model.ExamplesOf(5), 1);
+  EXPECT_EQ(learn(23, absl::Hours(1), 9).code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(model.treatments(), 3);
+  EXPECT_EQ(model.examples(), 8);
+  // After three days 7 counts half. It goes last; evidence is stored as well.
+  auto read = AdaptiveModel::Parse(model.Serialize(), LayoutOf({}), options);
+  ASSERT_TRUE(read.ok());
+  for (AdaptiveModel* learned : {&model, &*read}) {
+    for (const uint32_t treatment : {1, 2, 3}) {
+      const absl::Time time = kLearningStart + absl::Hours(72);
+      ASSERT_TRUE(learned->Learn({30 + treatment, time, treatment, 1, 1, 1, {}}).ok());
+      EXPECT_EQ(learned->ExamplesOf(7), treatment == 3 ? 0 : 4);
+    }
+  }
+  EXPECT_EQ(read->Serialize(), model.Serialize());
+}
+
+TEST(AdaptiveModelTest, ALateExampleDoesntMoveATreatmentBackToItsOldGroup) {
+  const auto layout = LayoutOf({});
+  AdaptiveModel model = ModelOf(layout, Unforgetting());
+  const auto learn = [&](uint64_t id, absl::Duration after, uint32_t treatment, uint32_t group,
+                         double label) {
+    ASSERT_TRUE(model.Learn({id, kLearningStart + after, treatment, group, label, 1, {}}).ok());
+  };
+  // All like the first group, none the second.
+  for (uint64_t i = 0; i < 200; ++i)
+    learn(i, absl::ZeroDuration(), 1 + i % 2, 1 + i % 2, 1 - i % 2);
+  learn(200, absl::Hours(1), 3, 1, 1);
+  const double in_first = model.Predict(3, 1, {}).mean;
+  learn(201, absl::Hours(2), 3, 2, 0);
+  const double in_second = model.Predict(3, 2, {}).mean;
+  EXPECT_LT(in_second, in_first - 0.5);
+  auto read = AdaptiveModel::Parse(model.Serialize(), layout, Unforgetting());
+  ASSERT_TRUE(read.ok());
+  for (AdaptiveModel* learned : {&model, &*read}) {
+    ASSERT_TRUE(learned->Learn({202, kLearningStart, 3, 1, 1, 1, {}}).ok());
+    EXPECT_NEAR(learned->Predict(3, 2, {}).mean, in_second, 0.3);
+    // The group given is not asked.
+    EXPECT_EQ(learned->Predict(3, 1, {}).mean, learned->Predict(3, 2, {}).mean);
+  }
+  // A merge takes the later group as well, though there are more examples of the other.
+  AdaptiveModel other = ModelOf(layout, Unforgetting());
+  for (uint64_t i = 300; i < 400; ++i) {
+    ASSERT_TRUE(other.Learn({i, kLearningStart, 3, 1, 0.5, 1e-9, {}}).ok());
+  }
+  ASSERT_TRUE(other.Merge(model).ok());
+  EXPECT_NEAR(other.Predict(3, 1, {}).mean, model.Predict(3, 2, {}).mean, 1e-6);
+}
+
 TEST(AdaptiveModelTest, TellsAllThatIsWrongWithOptions) {
   AdaptiveOptions options;
   options.intercept.all = 0;
+  options.intercept.group = 5e-324;
   options.weight.treatment = 1001;
   options.weight.group = std::nan("");
   options.half_life = absl::Hours(-1);
@@ -440,6 +532,7 @@ TEST(AdaptiveModelTest, TellsAllThatIsWrongWithOptions) {
   EXPECT_EQ(model.status().code(), absl::StatusCode::kInvalidArgument);
   for (const char* problem :
        {"the variance of the intercept of all treatments is 0",
+        "the variance of the intercept of groups is 4.94066e-324; it must be 1e-09 to 1000",
         "the variance of the weights of treatments is 1001", "the weights of groups is nan",
         "half_life is -1h", "max_groups must be above 0", "are more than 16777216 weights"}) {
     EXPECT_THAT(std::string(model.status().message()), HasSubstr(problem));

@@ -1,6 +1,7 @@
 #include "lib/learning/forward_decay.h"
 
 #include <cmath>
+#include <limits>
 #include <string>
 
 #include "absl/status/status.h"
@@ -51,15 +52,39 @@ TEST(ForwardDecayTest, WhatComesLateCountsAsMuchAsIfItHadComeInTime) {
   EXPECT_NEAR(in_time.Now(), late.Now(), 1e-12);
 }
 
-TEST(ForwardDecayTest, AWrongTimeFarInTheFutureCostsLittle) {
-  DecayedSum sum(absl::Hours(8));
-  sum.Add(kDecayStart, 1000);
-  sum.Add(kDecayStart + absl::Hours(24 * 365), 0);
-  EXPECT_NEAR(sum.Now(), 1000 * std::exp2(-1.0 / 8), 1e-9);
-  sum.Add(absl::InfiniteFuture(), 0);
-  EXPECT_NEAR(sum.Now(), 1000 * std::exp2(-2.0 / 8), 1e-9);
-  sum.Add(absl::InfinitePast(), 7);  // is worth nothing by now
-  EXPECT_NEAR(sum.Now(), 1000 * std::exp2(-2.0 / 8), 1e-9);
+TEST(ForwardDecayTest, AnEventIsNotLaterThanWhenItWasWritten) {
+  const absl::Time before = kDecayStart - absl::Hours(1);
+  EXPECT_EQ(TrustedTime(before, kDecayStart), before);
+  EXPECT_EQ(TrustedTime(kDecayStart + absl::Hours(1), kDecayStart), kDecayStart);
+  EXPECT_EQ(TrustedTime(absl::InfiniteFuture(), kDecayStart), kDecayStart);
+}
+
+TEST(ForwardDecayTest, FewEventsForgetAsFastAsMany) {
+  constexpr int kDays = 140;
+  DecayedSum few(absl::Hours(24 * 7));
+  DecayedSum many(absl::Hours(24 * 7));
+  few.Add(kDecayStart, 1000);
+  many.Add(kDecayStart, 1000);
+  for (int hour = 1; hour <= 24 * kDays; ++hour) {
+    if (hour % 48 == 0) few.Add(kDecayStart + absl::Hours(hour), 0);
+    many.Add(kDecayStart + absl::Hours(hour), 0);
+  }
+  // 20 half-lives.
+  EXPECT_NEAR(few.Now(), std::ldexp(1000, -20), 1e-12);
+  EXPECT_NEAR(many.Now(), std::ldexp(1000, -20), 1e-12);
+  EXPECT_EQ(few.decay.now(), kDecayStart + absl::Hours(24 * kDays));
+}
+
+TEST(ForwardDecayTest, NothingIsLeftOfWhatIsLongAgo) {
+  DecayedSum sum(absl::Microseconds(1));
+  sum.Add(absl::InfinitePast(), 1000);
+  sum.Add(kDecayStart, 3);
+  EXPECT_NEAR(sum.Now(), 3, 1e-12);
+  sum.Add(absl::InfinitePast(), 7);
+  EXPECT_NEAR(sum.Now(), 3, 1e-12);
+  // So many half-lives that their number doesn't fit into 32 bits.
+  sum.Add(kDecayStart + absl::Microseconds(int64_t{1} << 32), 5);
+  EXPECT_NEAR(sum.Now(), 5, 1e-12);
 }
 
 TEST(ForwardDecayTest, StaysExactOverManyHalfLives) {
@@ -116,6 +141,8 @@ TEST(ForwardDecayTest, RefusesBytesOfAClockThatCantBe) {
         Case{"a landmark in the future", 1000, 1, 5000, 6},
         Case{"a landmark that is too far back", 1000, 1, 100'000, 3},
         Case{"a time far away", 1000, 1, int64_t{1} << 61, int64_t{1} << 51},
+        Case{"the least time", 1000, 1, std::numeric_limits<int64_t>::min(), 0},
+        Case{"the least landmark", 1000, 1, 0, std::numeric_limits<int64_t>::min()},
         Case{"a time before it started", 1000, 0, 5, 0}}) {
     std::string bytes;
     PutVarint(bytes, ZigZag(c.half_life));

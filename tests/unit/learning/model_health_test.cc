@@ -177,6 +177,47 @@ TEST(ModelHealthTest, NumbersThatMoveOrGoMissingDrift) {
   EXPECT_LT(*extreme.Report().drift[0], 0.01);
 }
 
+TEST(ModelHealthTest, ChanceIsNoDrift) {
+  double sum = 0;
+  constexpr int kRuns = 40;
+  for (uint64_t run = 0; run < kRuns; ++run) {
+    std::mt19937_64 random(100 + run);
+    ModelHealth health = EmptyHealth();
+    for (uint64_t i = 0; i < 1500; ++i) {
+      AddScored({0.5, 0}, i, health, std::normal_distribution<>(40, 10)(random));
+    }
+    const HealthReport report = health.Report();
+    ASSERT_TRUE(report.drift[0].has_value());
+    EXPECT_LT(*report.drift[0], 0.1);
+    sum += *report.drift[0];
+  }
+  // Without change the index of these bins is about 0.03; half of the runs are below that, and 0.
+  EXPECT_LT(sum / kRuns, 0.01);
+}
+
+TEST(ModelHealthTest, AWeightCountsAsManyResponses) {
+  ModelHealth weighted = EmptyHealth();
+  ModelHealth repeated = EmptyHealth();
+  const std::vector<Scored> scores = CalibratedScores(2000, 6);
+  const InputValue values[] = {InputValue::Number(1), InputValue::Missing(), InputValue::Missing()};
+  for (uint64_t i = 0; i < scores.size(); ++i) {
+    Response response{i, kHealthStart, scores[i].propensity, scores[i].label, values};
+    for (uint64_t j = 0; j < 1 + i % 3; ++j) ASSERT_TRUE(repeated.Add(response).ok());
+    response.weight = static_cast<double>(1 + i % 3);
+    ASSERT_TRUE(weighted.Add(response).ok());
+  }
+  const HealthReport report = weighted.Report();
+  const HealthReport expected = repeated.Report();
+  EXPECT_EQ(report.responses, 2000);
+  EXPECT_EQ(report.recent, expected.recent);
+  EXPECT_NEAR(report.log_loss, expected.log_loss, 1e-12);
+  EXPECT_NEAR(report.constant_log_loss, expected.constant_log_loss, 1e-12);
+  EXPECT_NEAR(*report.auc, *expected.auc, 1e-12);
+  for (size_t bin = 0; bin < report.calibration.size(); ++bin) {
+    EXPECT_NEAR(report.calibration[bin].observed, expected.calibration[bin].observed, 1e-12);
+  }
+}
+
 TEST(ModelHealthTest, OldResponsesLoseWeight) {
   ModelHealth health(HealthLayout(), {absl::Hours(1)});
   const InputValue values[] = {InputValue::Number(1), InputValue::Missing(), InputValue::Missing()};
@@ -194,6 +235,20 @@ TEST(ModelHealthTest, OldResponsesLoseWeight) {
   EXPECT_GT(*report.auc, 0.999);
 }
 
+TEST(ModelHealthTest, FewResponsesAgeAsFastAsMany) {
+  ModelHealth health(HealthLayout(), {absl::Hours(24 * 7)});
+  const InputValue values[] = {InputValue::Number(1), InputValue::Missing(), InputValue::Missing()};
+  absl::Time written = kHealthStart;
+  for (uint64_t i = 0; i < 200; ++i) {
+    written = kHealthStart + static_cast<int64_t>(i) * absl::Hours(48);
+    // Every third is said to happen years after it was written.
+    const absl::Time time = i % 3 == 0 ? written + absl::Hours(100'000) : written;
+    ASSERT_TRUE(health.Add({i, time, 0.5, 1, values, written}).ok());
+  }
+  EXPECT_EQ(health.Report().last_update, written);
+  EXPECT_NEAR(health.Report().recent, 1 / (1 - std::exp2(-2.0 / 7)), 1e-6);
+}
+
 TEST(ModelHealthTest, RefusesWhatIsNoResponse) {
   ModelHealth health = EmptyHealth();
   const std::string before = health.Serialize();
@@ -203,8 +258,13 @@ TEST(ModelHealthTest, RefusesWhatIsNoResponse) {
     EXPECT_FALSE(health.Add({1, kHealthStart, bad, 1, values}).ok());
     EXPECT_FALSE(health.Add({1, kHealthStart, 0.5, bad, values}).ok());
   }
+  for (const double weight : {std::nan(""), 0.0, -1.0, 1001.0, infinity}) {
+    EXPECT_EQ(health.Add({1, kHealthStart, 0.5, 1, values, kHealthStart, weight}).code(),
+              absl::StatusCode::kInvalidArgument);
+  }
   EXPECT_FALSE(health.Add({1, kHealthStart, 0, 1, values}).ok());
   EXPECT_FALSE(health.Add({1, kHealthStart, 1, 1, values}).ok());
+  EXPECT_FALSE(health.Add({1, absl::InfiniteFuture(), 0.5, 1, values}).ok());
   EXPECT_EQ(health.Add({1, kHealthStart, 0.5, 1, {}}).code(), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(health.Serialize(), before);
 }
@@ -238,9 +298,12 @@ TEST(ModelHealthTest, YoungOnesMergeAndSetWhatIsComparedWithTogether) {
   AddScored({0.5, 1}, 1000, late);
   ASSERT_TRUE(first.Merge(second).ok());
   ASSERT_TRUE(late.Merge(first).ok());
-  for (uint64_t i = 2000; i < 2100; ++i) AddScored({0.5, 1}, i, late);
+  // Drift is told of kMinRecent responses and more.
+  for (uint64_t i = 2000; i < 2499; ++i) AddScored({0.5, 1}, i, late);
+  EXPECT_FALSE(late.Report().drift[0].has_value());
+  AddScored({0.5, 1}, 2499, late);
   EXPECT_TRUE(late.Report().drift[0].has_value());
-  EXPECT_EQ(late.Report().responses, 1101);
+  EXPECT_EQ(late.Report().responses, 1501);
 }
 
 TEST(ModelHealthTest, WhatIsComparedWithOtherResponsesIsNotMerged) {

@@ -6,6 +6,8 @@
 
 #include "absl/status/status.h"
 #include "gtest/gtest.h"
+#include "lib/base/codec.h"
+#include "lib/storage/crc32c.h"
 #include "tests/testing/mutations.h"
 
 namespace attune::learning {
@@ -47,13 +49,28 @@ TEST(SuccessRatesTest, CountsByTreatmentAndChannel) {
   EXPECT_EQ(on_ten.shown, 2);
   EXPECT_EQ(on_ten.positives, 1);
   EXPECT_EQ(on_ten.rewards, 4);
-  EXPECT_EQ(on_ten.squares, 26);
+  EXPECT_EQ(on_ten.deviations, 18);  // (5 - 2)^2 + (-1 - 2)^2
   EXPECT_EQ(on_ten.MeanReward(), 2);
   EXPECT_DOUBLE_EQ(on_ten.MeanRewardError(), 3);  // deviation sqrt(18), of two
   EXPECT_EQ(rates.Of(1).shown, 3);
   EXPECT_EQ(rates.Of(1).rewards, 6);
   EXPECT_EQ(rates.Of(3).shown, 0);
   EXPECT_EQ(rates.Of(3).MeanReward(), 0);
+}
+
+TEST(SuccessRatesTest, TheErrorOfLargeRewardsThatDifferLittleIsTheirOwn) {
+  SuccessRates whole;
+  SuccessRates parts[2];
+  for (uint32_t i = 0; i < 1000; ++i) {
+    const double reward = 1e9 + i % 2;
+    ASSERT_TRUE(whole.Add(1, i % 4, true, reward).ok());
+    ASSERT_TRUE(parts[i < 300 ? 0 : 1].Add(1, 0, true, reward).ok());
+  }
+  ASSERT_TRUE(parts[0].Merge(parts[1]).ok());
+  // All are half away from their mean.
+  const double error = std::sqrt(0.25 * 1000 / 999 / 1000);
+  EXPECT_NEAR(whole.Of(1).MeanRewardError(), error, 1e-8);
+  EXPECT_NEAR(parts[0].Of(1).MeanRewardError(), error, 1e-8);
 }
 
 TEST(SuccessRatesTest, RefusesRewardsThatAreNoNumbersAndCountsNothingOfThem) {
@@ -87,9 +104,50 @@ TEST(SuccessRatesTest, PartsMergeToTheWhole) {
     ASSERT_TRUE(parts[i % 2].Add(treatment, i % 3, i % 5 == 0, i % 11).ok());
   }
   ASSERT_TRUE(parts[0].Merge(parts[1]).ok());
-  EXPECT_EQ(parts[0].Serialize(), whole.Serialize());
+  for (uint32_t treatment = 0; treatment < 17; ++treatment) {
+    for (uint32_t channel = 0; channel < 3; ++channel) {
+      const SuccessRates::Counts merged = parts[0].Of(treatment, channel);
+      const SuccessRates::Counts counted = whole.Of(treatment, channel);
+      EXPECT_EQ(merged.shown, counted.shown);
+      EXPECT_EQ(merged.positives, counted.positives);
+      EXPECT_EQ(merged.rewards, counted.rewards);
+      EXPECT_NEAR(merged.MeanRewardError(), counted.MeanRewardError(), 1e-12);
+    }
+  }
   ASSERT_TRUE(whole.Merge(whole).ok());
   EXPECT_EQ(whole.Of(0).shown, 2 * parts[0].Of(0).shown);
+}
+
+TEST(SuccessRatesTest, RefusesSumsThatSoManyRewardsCantHave) {
+  constexpr double kMost = SuccessRates::kMaxReward;
+  struct Case {
+    std::string name;
+    uint64_t shown;
+    uint64_t positives;
+    double rewards;
+    double deviations;
+    bool is_read;
+  };
+  for (const Case& c :
+       {Case{"the most", 2, 2, 2 * kMost, 2 * kMost * kMost, true},
+        Case{"more positives than shown", 2, 3, 0, 0, false},
+        Case{"too often shown", uint64_t{1} << 53, 0, 0, 0, false},
+        Case{"too high rewards", 2, 2, 1e14, 0, false}, Case{"too low", 2, 2, -1e14, 0, false},
+        Case{"rewards of none", 0, 0, 1, 0, false},
+        Case{"too much deviation", 2, 2, 0, 1e26, false},
+        Case{"less than no deviation", 2, 2, 0, -1, false},
+        Case{"no number", 2, 2, std::nan(""), 0, false},
+        Case{"no number as well", 2, 2, 0, std::nan(""), false}}) {
+    std::string bytes;
+    PutFixed(bytes, uint8_t{1});
+    for (const uint64_t number : {uint64_t{1}, uint64_t{7}, uint64_t{8}, c.shown, c.positives}) {
+      PutVarint(bytes, number);
+    }
+    PutFixed(bytes, c.rewards);
+    PutFixed(bytes, c.deviations);
+    PutFixed(bytes, storage::Crc32c(bytes));
+    EXPECT_EQ(SuccessRates::Parse(bytes).ok(), c.is_read) << c.name;
+  }
 }
 
 TEST(SuccessRatesTest, ComesBackFromItsBytesAndFromNoOthers) {

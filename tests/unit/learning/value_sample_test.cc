@@ -71,6 +71,25 @@ TEST(ValueSampleTest, WhatIsNoFiniteNumberIsMissing) {
   EXPECT_EQ(sample.rows(), 4);
 }
 
+TEST(ValueSampleTest, BothZerosAreOne) {
+  ValueSample signs(1);
+  ValueSample positive(1);
+  for (uint64_t id = 0; id < 100; ++id) {
+    signs.Add(id, {id % 2 == 0 ? 0.0 : -0.0});
+    positive.Add(id, {0.0});
+  }
+  EXPECT_EQ(SampleBytes(signs), SampleBytes(positive));
+  for (const double zero : signs.Sorted(0)) EXPECT_FALSE(std::signbit(zero));
+  std::string stored;
+  PutVarint(stored, 1);
+  PutFixed(stored, uint64_t{7});
+  PutFixed(stored, -0.0);
+  ByteReader reader(stored);
+  const auto read = ValueSample::Decode(reader, 1);
+  ASSERT_TRUE(read.ok());
+  EXPECT_FALSE(std::signbit(read->Sorted(0)[0]));
+}
+
 TEST(ValueSampleTest, AnIdThatComesAgainIsTheSameExample) {
   ValueSample sample(1);
   sample.Add(7, {1});
