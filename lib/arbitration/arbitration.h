@@ -308,9 +308,10 @@ std::vector<PriorityRanks> RanksOf(const Settings& settings, const catalog::Cata
 // can't tell is dropped; one that must be shown, or a fallback, needs no priority and has 0 then.
 // Values, costs and priorities are computed once for each candidate here, whatever ChooseChannels
 // computed before, and again for each other channel on which it may contend when it finds no room.
-// A treatment whose content can't be computed on the channel that was chosen first is dropped in
-// any case, and the next one takes its place; it has no chance in an exploration. Where content
-// fails on another channel, that one is passed over as if there were no room.
+// A treatment whose content can't be computed is dropped in any case, and the next one takes its
+// place; it has no chance in an exploration. What counts is the channel that was chosen first,
+// unless there was no room on it; where content fails on another, that one is passed over as if it
+// had no room.
 //
 // `result` is overwritten; its capacity is reused.
 void Arbitrate(const Settings& settings, const catalog::Catalog& catalog,
