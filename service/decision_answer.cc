@@ -35,12 +35,14 @@ void FillStaticPart(const strategy::Strategy& strategy, const catalog::Treatment
   out->set_channel(strategy.context.channels[static_cast<int>(channel)].name);
 }
 
-// The value and the cost as fields, where the decision computed them.
+// The value and the cost as fields, where the decision computed one of them: when that fails both
+// count as 0, though the other is written.
 void PutWorth(std::string& bytes, const policy::ComputedWorth& computed,
               const arbitration::Worth& worth) {
   using Pb = attune::v1::RankedTreatment;
-  if (computed.value >= 0) PutFixed64Field(bytes, Pb::kValueFieldNumber, worth.value);
-  if (computed.cost >= 0) PutFixed64Field(bytes, Pb::kCostFieldNumber, worth.cost);
+  if (computed.value < 0 && computed.cost < 0) return;
+  PutFixed64Field(bytes, Pb::kValueFieldNumber, worth.value);
+  PutFixed64Field(bytes, Pb::kCostFieldNumber, worth.cost);
 }
 
 // Zeros and empty strings are left out, as in proto3.

@@ -99,10 +99,11 @@ class Arbiter {
   // Lays out the contenders that have this exploration.
   void FindArms(int exploration);
   // Ranks the candidate if its group has a place left, there is room in one of the request that
-  // takes it, and something to show. For want of room it contends for the next best channel.
-  void Rank(const Contender& contender);
-  void ContendOnNextChannel(const Contender& contender);
-  // Makes the candidate the one that was scored on the channel of this slot.
+  // takes it, and something to show. For want of room, or of what to show on another channel than
+  // that which was chosen first, it contends for the next best channel.
+  void Rank(Contender contender);
+  void ContendOnNextChannel(Contender contender);
+  // Makes the candidate the one that was scored on the channel of this slot, and keeps what it was.
   void MoveTo(size_t scored, int slot);
 
   const Settings& settings_;
@@ -138,6 +139,10 @@ void Arbiter::FindContenders() {
   result_.greedy = -1;
   result_.priority.resize(scored_.size());
   result_.worth.clear();
+  result_.moved.clear();
+  // Only those that are ranked move.
+  if (!by_slot_.empty() && places_.any()) result_.moved.reserve(kMaxRanked);
+  result_.unknown_worth.clear();
   result_.reason.assign(scored_.size(), Reason::kOutranked);
   result_.heap.clear();
   result_.group_count.assign(catalog_.groups.size(), 0);
@@ -158,11 +163,12 @@ void Arbiter::FindContenders() {
     } else {
       result_.heap.push_back({treatment.must_show, priority, worth.value, treatment.name_rank,
                               static_cast<int>(i), scored_[i].slot});
+      if (!rating.worth) result_.unknown_worth.push_back(static_cast<int>(i));
     }
   }
 }
 
-void Arbiter::Rank(const Contender& contender) {
+void Arbiter::Rank(Contender contender) {
   const auto scored = static_cast<size_t>(contender.scored);
   const catalog::Treatment& treatment = TreatmentOf(scored);
   int& count = result_.group_count[static_cast<size_t>(treatment.group)];
@@ -173,12 +179,14 @@ void Arbiter::Rank(const Contender& contender) {
   if (places_.any() && !places_.Find(treatment.group, contender.slot)) {
     return ContendOnNextChannel(contender);
   }
-  if (contender.slot != scored_[scored].slot) MoveTo(scored, contender.slot);
+  const bool moves = contender.slot != scored_[scored].slot;
   if (computed_.content != nullptr &&
       !computed_.content->Compute(scored_[scored].treatment, contender.slot)) {
+    if (moves) return ContendOnNextChannel(contender);
     result_.reason[scored] = Reason::kContentError;
     return;
   }
+  if (moves) MoveTo(scored, contender.slot);
   if (places_.any()) places_.Take();
   ++count;
   result_.reason[scored].reset();
@@ -186,26 +194,31 @@ void Arbiter::Rank(const Contender& contender) {
                             result_.priority[scored], 0.0, -1});
 }
 
-void Arbiter::ContendOnNextChannel(const Contender& contender) {
+void Arbiter::ContendOnNextChannel(Contender contender) {
   if (by_slot_.empty()) return;
-  const int treatment = scored_[static_cast<size_t>(contender.scored)].treatment;
-  const int group = catalog_.treatments[static_cast<size_t>(treatment)].group;
-  // The channels that were tried are among those on which no room can be made.
+  const auto scored = static_cast<size_t>(contender.scored);
+  const catalog::Treatment& treatment = TreatmentOf(scored);
+  contender.tried.set(static_cast<size_t>(contender.slot));
   const std::optional<ChannelChoice::Best> next =
       BestChannelAmong({settings_, catalog_, context_, by_slot_, result_.group_weight, computed_},
-                       treatment, [&](int slot) { return !places_.IsHopeless(group, slot); });
+                       scored_[scored].treatment, [&](int slot) {
+                         return !contender.tried[static_cast<size_t>(slot)] &&
+                                !places_.IsHopeless(treatment.group, slot) &&
+                                HasPlace(settings_, context_, treatment, slot);
+                       });
   if (!next) return;
-  result_.heap.push_back(contender);
-  Contender& again = result_.heap.back();
-  again.slot = next->slot;
+  contender.slot = next->slot;
   // A default that on_error declares may be above the score that it comes after.
-  again.priority = std::min(contender.priority, next->priority);
-  again.value = next->value;
+  contender.priority = std::min(contender.priority, next->priority);
+  contender.value = next->value;
+  result_.heap.push_back(contender);
   std::push_heap(result_.heap.begin(), result_.heap.end(), RanksAfter);
 }
 
 void Arbiter::MoveTo(size_t scored, int slot) {
   scoring::ScoredCandidate& candidate = scored_[scored];
+  result_.moved.push_back({static_cast<int>(scored), candidate, result_.priority[scored],
+                           result_.WorthOf(TreatmentOf(scored), scored)});
   candidate = *FindScored(candidate.treatment, *by_slot_[static_cast<size_t>(slot)]);
   candidate.slot = slot;
   const Rating rating = RatingOf(computed_, settings_, TreatmentOf(scored), candidate.treatment,
@@ -286,10 +299,11 @@ void Arbiter::Explore(std::optional<double> draw) {
         {contenders[result_.arm_contender[a]].scored, result_.arm_probability[a]});
   }
   if (!draw) return;
-  Contender& top = contenders[result_.arm_contender[Pick(result_.arm_probability, *draw)]];
-  Rank(top);
-  top = contenders.back();
+  const size_t drawn = result_.arm_contender[Pick(result_.arm_probability, *draw)];
+  const Contender top = contenders[drawn];
+  contenders[drawn] = contenders.back();
   contenders.pop_back();
+  Rank(top);
 }
 
 void Arbiter::RankTheBest() {
@@ -319,8 +333,8 @@ void Arbiter::FallBack() {
         });
     if (found == scored_.end()) continue;
     const auto scored = static_cast<size_t>(found - scored_.begin());
-    Rank({treatment.must_show, result_.priority[scored], treatment.value, treatment.name_rank,
-          static_cast<int>(scored), found->slot});
+    Rank({treatment.must_show, result_.priority[scored], result_.WorthOf(treatment, scored).value,
+          treatment.name_rank, static_cast<int>(scored), found->slot});
     result_.is_fallback = !result_.ranked.empty();
     if (result_.is_fallback) return;
   }
@@ -372,38 +386,42 @@ class Ranker {
   void RankBy(const FactorSet& without, bool value_breaks_ties, Visitor visit);
 
  private:
+  // On the channel that was chosen first.
   struct Rated {
     const catalog::Treatment* treatment = nullptr;
     Terms terms;
     int scored = 0;
+    int slot = 0;
   };
   double PriorityWithout(const Rated& rated, const FactorSet& without) const {
-    const scoring::ScoredCandidate& candidate = scored_[static_cast<size_t>(rated.scored)];
-    return formula_->Evaluate(candidate.treatment, candidate.slot, Without(rated.terms, without))
+    return formula_
+        ->Evaluate(scored_[static_cast<size_t>(rated.scored)].treatment, rated.slot,
+                   Without(rated.terms, without))
         .value_or(0.0);
   }
   // The priorities of all contenders.
   void SetPriorities(const FactorSet& without);
+  // The same, as if the worth of all were known.
+  void SetKnownPriorities(const FactorSet& without);
   // One of contenders_ as it is ranked by priority_.
   Contender ContenderAt(size_t i, bool value_breaks_ties) const {
     const Rated& rated = contenders_[i];
     return {rated.treatment->must_show, priority_[i], value_breaks_ties ? rated.terms.value : 0.0,
             rated.treatment->name_rank, rated.scored};
   }
-  // Where a scored candidate is among contenders_. REQUIRES: it is.
+  // Where a scored candidate is among contenders_, or would be.
   size_t PlaceOf(int scored) const {
     const auto found =
         std::lower_bound(contenders_.begin(), contenders_.end(), scored,
                          [](const Rated& rated, int wanted) { return rated.scored < wanted; });
     return static_cast<size_t>(found - contenders_.begin());
   }
-  Rated RatedOf(int scored) const {
-    const scoring::ScoredCandidate& candidate = scored_[static_cast<size_t>(scored)];
+  Rated RatedOf(int scored, const scoring::ScoredCandidate& candidate, const Worth& worth) const {
     const catalog::Treatment& treatment =
         catalog_.treatments[static_cast<size_t>(candidate.treatment)];
     const double weight = WeightIn(result_.group_weight, catalog_, treatment, candidate.slot);
-    const Worth worth = result_.WorthOf(treatment, static_cast<size_t>(scored));
-    return {&treatment, TermsOf(treatment, worth, candidate.propensity, weight), scored};
+    return {&treatment, TermsOf(treatment, worth, candidate.propensity, weight), scored,
+            candidate.slot};
   }
   void NoteVaried(const Terms& terms);
 
@@ -437,9 +455,14 @@ Ranker::Ranker(const Settings& settings, const catalog::Catalog& catalog,
     const bool is_limited = reason && *reason == Reason::kGroupLimitReached;
     if (reason && *reason != Reason::kOutranked && !is_limited) continue;
     if (is_limited) is_by_priority_ = false;
-    contenders_.push_back(RatedOf(static_cast<int>(i)));
-    NoteVaried(contenders_.back().terms);
+    const Worth worth =
+        result_.WorthOf(catalog_.treatments[static_cast<size_t>(scored_[i].treatment)], i);
+    contenders_.push_back(RatedOf(static_cast<int>(i), scored_[i], worth));
   }
+  for (const ArbitrationResult::Moved& moved : result_.moved) {
+    contenders_[PlaceOf(moved.scored)] = RatedOf(moved.scored, moved.was, moved.worth);
+  }
+  for (const Rated& rated : contenders_) NoteVaried(rated.terms);
 }
 
 void Ranker::NoteVaried(const Terms& terms) {
@@ -453,6 +476,15 @@ void Ranker::NoteVaried(const Terms& terms) {
 }
 
 void Ranker::SetPriorities(const FactorSet& without) {
+  SetKnownPriorities(without);
+  for (const int scored : result_.unknown_worth) {
+    const size_t i = PlaceOf(scored);
+    // One whose content can't be computed is no contender any more.
+    if (i < contenders_.size() && contenders_[i].scored == scored) priority_[i] = 0;
+  }
+}
+
+void Ranker::SetKnownPriorities(const FactorSet& without) {
   priority_.resize(contenders_.size());
   if (formula_ != nullptr) {
     for (size_t i = 0; i < priority_.size(); ++i) {

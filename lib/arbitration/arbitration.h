@@ -206,7 +206,7 @@ struct ArbitrationResult {
   // ScoredCandidates::scored; of one for which they can't be computed both 0. Else empty.
   std::vector<Worth> worth;
   // Who could have been put on top, ascending by `scored`. Their chances add up to 1 within 1e-9;
-  // empty when nothing is ranked.
+  // empty when nothing is ranked. They were computed before anybody moved.
   std::vector<Selectable> selectable;
   // What is on top without exploration, as an index into ScoredCandidates::scored; -1: nothing is.
   int greedy = -1;
@@ -215,6 +215,20 @@ struct ArbitrationResult {
   std::vector<std::optional<candidates::Reason>> reason;
   // The context weights, by slot of the channel x index of the group.
   std::vector<double> group_weight;
+
+  // What a treatment that was ranked on another channel was on the one that was chosen first: what
+  // its chance was computed from.
+  struct Moved {
+    int scored = 0;  // index into ScoredCandidates::scored
+    scoring::ScoredCandidate was;
+    double priority = 0;
+    Worth worth;  // where the strategy computes none, as written
+  };
+  std::vector<Moved> moved;  // in the order of the ranking
+  // Contenders whose value or cost can't be computed on the channel that was chosen first, as
+  // indexes into ScoredCandidates::scored, ascending. They must be shown; their priority counts as
+  // 0.
+  std::vector<int> unknown_worth;
 
   // Did exploration put another treatment on top than the greedy choice?
   bool explored() const { return !ranked.empty() && ranked.front().scored != greedy; }
@@ -236,8 +250,9 @@ struct ArbitrationResult {
     double priority = 0;
     double value = 0;
     int name_rank = 0;
-    int scored = 0;  // index into ScoredCandidates::scored
-    int slot = 0;    // of the channel on which it is tried
+    int scored = 0;                  // index into ScoredCandidates::scored
+    int slot = 0;                    // of the channel on which it is tried
+    context::ChannelSet tried = {};  // before this one, by slot
   };
   std::vector<Contender> heap;
   std::vector<Arm> arms;
@@ -255,8 +270,9 @@ struct PriorityRanks {
 
 // Those of every ranked treatment, parallel to ArbitrationResult::ranked. Without values ties are
 // broken by name alone. With a formula, without a factor means that it is 1 to the formula (costs:
-// 0); where it can't be evaluated then, the priority counts as 0. REQUIRES: `result` was made by
-// Arbitrate from the same.
+// 0); where it can't be evaluated then, the priority counts as 0, and that of a treatment whose
+// value or cost can't be computed always does. What moved to another channel is compared as it was
+// on the one that was chosen first. REQUIRES: `result` was made by Arbitrate from the same.
 std::vector<PriorityRanks> RanksOf(const Settings& settings, const catalog::Catalog& catalog,
                                    const scoring::ScoredCandidates& candidates,
                                    const ArbitrationResult& result,
@@ -276,9 +292,10 @@ std::vector<PriorityRanks> RanksOf(const Settings& settings, const catalog::Cata
 // be made on its channel is tried on the best of the others on which it contends and room may be
 // made, in the order of its priority there (but never before those that stood above it), and so on
 // from channel to channel; its entry of `candidates` becomes that of the channel on which it is
-// ranked. One that has a place keeps its channel. What finds no room anywhere is rejected on the
-// channel that was chosen first. Chances are those of treatments on the channels that were chosen
-// first; whoever is on top is on that one. Empty: there are no other channels.
+// ranked, and `moved` of the result keeps what it was. One that has a place keeps its channel. What
+// finds no room anywhere is rejected on the channel that was chosen first. Chances are those of
+// treatments on the channels that were chosen first; whoever is on top is on that one. Empty: there
+// are no other channels.
 //
 // The first of that order, the greedy choice, stands on top, unless exploration puts another one
 // there; the others follow in their order, and the limits count from the top. Who passes the
@@ -289,9 +306,12 @@ std::vector<PriorityRanks> RanksOf(const Settings& settings, const catalog::Cata
 //
 // With computed values and costs, or a formula of the priority, a treatment for which one of them
 // can't tell is dropped; one that must be shown, or a fallback, needs no priority and has 0 then.
-// Values and costs are computed once for each candidate. A treatment whose content can't be
-// computed is dropped in any case, and the next one takes its place; it has no chance in an
-// exploration.
+// Values, costs and priorities are computed once for each candidate here, whatever ChooseChannels
+// computed before, and again for each other channel on which it may contend when it finds no room.
+// A treatment whose content can't be computed is dropped in any case, and the next one takes its
+// place; it has no chance in an exploration. What counts is the channel that was chosen first,
+// unless there was no room on it; where content fails on another, that one is passed over as if it
+// had no room.
 //
 // `result` is overwritten; its capacity is reused.
 void Arbitrate(const Settings& settings, const catalog::Catalog& catalog,

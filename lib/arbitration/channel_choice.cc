@@ -25,6 +25,7 @@ int FallbackOf(const Settings& settings, int treatment, int channel) {
 bool IsBetter(const Best& a, const Best& b) {
   if (b.slot < 0) return true;
   if (a.contends != b.contends) return a.contends;
+  if (a.is_taken != b.is_taken) return a.is_taken;
   if (a.is_default != b.is_default) return b.is_default;
   if (!a.contends && a.fallback != b.fallback) return a.fallback < b.fallback;
   return a.priority > b.priority;
@@ -42,12 +43,13 @@ Best Rate(const Settings& settings, const catalog::Catalog& catalog,
   const bool is_taken = HasPlace(settings, context, treatment, slot);
   const bool contends =
       is_taken && !WhyNoContender(settings, treatment, candidate.propensity, rating).has_value();
-  const int fallback = is_taken ? FallbackOf(settings, candidate.treatment, context.ChannelOf(slot))
-                                : static_cast<int>(settings.fallbacks.size());
+  const int fallback =
+      contends ? 0 : FallbackOf(settings, candidate.treatment, context.ChannelOf(slot));
   return {slot,
           rating.priority.value_or(0.0),
           rating.worth.value_or(Worth()).value,
           contends,
+          is_taken,
           candidate.source == scoring::ScoredCandidate::Source::kDefault,
           fallback};
 }

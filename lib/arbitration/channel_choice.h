@@ -21,8 +21,10 @@ struct ChannelChoice {
     double priority = 0;
     double value = 0;  // what the good outcome is worth there
     bool contends = false;
+    bool is_taken = false;    // a place of the request takes it there
     bool is_default = false;  // its propensity is the default that on_error declares
-    int fallback = 0;         // index into Settings::fallbacks of the first that names it there
+    // Index into Settings::fallbacks of the first that names it there; 0 where it contends.
+    int fallback = 0;
   };
   std::vector<Best> best;            // by index of the treatment
   std::vector<double> group_weight;  // of the channel that is looked at, by group
@@ -30,13 +32,15 @@ struct ChannelChoice {
 
 // Chooses for each treatment that was scored for a channel that is open the one to use it on. In
 // this order: where it contends (it passes the thresholds, and a place of the request takes it);
-// where its propensity is no default that on_error declares; where, contending nowhere, it comes
-// first among the fallbacks; where its priority is highest; where the channel comes first in the
-// strategy. What room is left in the places has no say: see BestChannelAmong. `scored` has the
-// candidates of each channel, by slot. The chosen ones, ascending by treatment, are written to
-// `chosen`. `computed` has what the strategy computes: values, costs, the priority; where one of
-// them can't be told, the treatment contends only if it must be shown, and its priority counts as
-// 0. What is computed to be shown has no say. Allocates nothing once the memory is warm.
+// where a place of the request takes it at least, so that it is told to have none only if no
+// channel has one; where its propensity is no default that on_error declares; where, contending
+// nowhere, it comes first among the fallbacks; where its priority is highest; where the channel
+// comes first in the strategy. What room is left in the places has no say: see BestChannelAmong.
+// `scored` has the candidates of each channel, by slot. The chosen ones, ascending by treatment,
+// are written to `chosen`. `computed` has what the strategy computes: values, costs, the priority;
+// where one of them can't be told, the treatment contends only if it must be shown, and its
+// priority counts as 0. What is computed to be shown has no say. Allocates nothing once the memory
+// is warm.
 void ChooseChannels(const Settings& settings, const catalog::Catalog& catalog,
                     const context::DecisionContext& context,
                     absl::Span<const scoring::ScoredCandidates* const> scored,

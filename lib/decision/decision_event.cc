@@ -102,20 +102,33 @@ void PutStandings(const strategy::Strategy& strategy, const PipelineResult& resu
   });
 }
 
-// What the scored treatments are worth and cost, where the strategy computes that of any of them.
-void PutWorths(const strategy::Strategy& strategy, const PipelineResult& result,
-               EventWriter& writer) {
-  const policy::Formulas& formulas = strategy.engagement.formulas();
-  if (formulas.computes_values) {
-    writer.Field(Pb::kValueFieldNumber, [&](std::string& out) {
-      for (const arbitration::Worth& worth : result.arbitration.worth) PutFixed(out, worth.value);
-    });
-  }
-  if (formulas.computes_costs) {
-    writer.Field(Pb::kCostFieldNumber, [&](std::string& out) {
-      for (const arbitration::Worth& worth : result.arbitration.worth) PutFixed(out, worth.cost);
-    });
-  }
+// What the scored treatments are worth and cost, where the strategy computes either of any of them:
+// of one for which the one can't be computed, the other counts as 0 as well, though it is written.
+void PutWorths(const PipelineResult& result, EventWriter& writer) {
+  writer.Field(Pb::kValueFieldNumber, [&](std::string& out) {
+    for (const arbitration::Worth& worth : result.arbitration.worth) PutFixed(out, worth.value);
+  });
+  writer.Field(Pb::kCostFieldNumber, [&](std::string& out) {
+    for (const arbitration::Worth& worth : result.arbitration.worth) PutFixed(out, worth.cost);
+  });
+}
+
+// What treatments that moved to another channel were on the one that was chosen first.
+void PutMoved(const PipelineResult& result, EventWriter& writer) {
+  const auto& moved = result.arbitration.moved;
+  if (moved.empty()) return;
+  writer.Numbers(Pb::kMovedFieldNumber, moved, [](const auto& m) { return m.scored; });
+  writer.Numbers(Pb::kMovedFromChannelFieldNumber, moved, [](const auto& m) { return m.was.slot; });
+  writer.Field(Pb::kMovedPropensityFieldNumber, [&](std::string& out) {
+    for (const auto& m : moved) PutFixed(out, static_cast<float>(m.was.propensity));
+  });
+  if (result.arbitration.worth.empty()) return;
+  writer.Field(Pb::kMovedValueFieldNumber, [&](std::string& out) {
+    for (const auto& m : moved) PutFixed(out, m.worth.value);
+  });
+  writer.Field(Pb::kMovedCostFieldNumber, [&](std::string& out) {
+    for (const auto& m : moved) PutFixed(out, m.worth.cost);
+  });
 }
 
 }  // namespace
@@ -196,7 +209,8 @@ void EncodeEvent(const strategy::Strategy& strategy, const context::DecisionCont
   PutChannels(strategy, context, result, writer);
   PutPlacements(strategy, context, result, writer, event);
   PutStandings(strategy, result, writer);
-  PutWorths(strategy, result, writer);
+  PutWorths(result, writer);
+  PutMoved(result, writer);
 }
 
 }  // namespace attune::decision

@@ -155,11 +155,11 @@ void RunPipeline(const strategy::Strategy& strategy, const stops::StopSet& stops
   }
   arbitration::Arbitrate(strategy.arbitration, strategy.catalog, context, result.scored, draw,
                          result.arbitration, computed, result.scored_by_slot());
-  NoteWhatFormulasFound(strategy.engagement, result);
   if (context.is_channel_open() &&
       (result.arbitration.ranked.empty() || result.arbitration.is_fallback)) {
     result.earliest = FindEarliest(strategy, context, computed.worth, result);
   }
+  NoteWhatFormulasFound(strategy.engagement, result);
   result.rejected_counts.Clear();
   result.ForEachRejection([&](const candidates::Rejection& rejection) {
     result.rejected_counts.Add(strategy, rejection);

@@ -51,9 +51,6 @@ struct Formulas {
   int priority = -1;          // index into `all`; -1: the strategy has none
   std::vector<ComputedField> fields;  // ascending by treatment, then channel, then name
   std::vector<ComputedWorth> worth;   // by treatment; empty: nobody's value or cost is computed
-  // Is the value of any treatment computed? Is a cost?
-  bool computes_values = false;
-  bool computes_costs = false;
 
   // What of the worth of this treatment is computed.
   ComputedWorth WorthOf(int treatment) const {

@@ -126,8 +126,6 @@ void FormulaCompiler::AddWorth(const v1::Treatment& treatment, const std::string
   if (index < 0 || (worth.value < 0 && worth.cost < 0)) return;
   formulas_.worth.resize(strategy_.catalog.treatments.size());
   formulas_.worth[static_cast<size_t>(index)] = worth;
-  formulas_.computes_values |= worth.value >= 0;
-  formulas_.computes_costs |= worth.cost >= 0;
 }
 
 }  // namespace

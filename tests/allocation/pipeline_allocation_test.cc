@@ -231,14 +231,16 @@ TEST(RampAllocationTest, AllocatesNothingOnceItIsWarm) {
   EXPECT_NEAR(static_cast<double>(kept), 50 * treatments, 10 * treatments);
 }
 
+// All treatments are worth most on the first channel; there is one place on each.
 TEST(OpenChannelAllocationTest, AllocatesNothingOnceItIsWarm) {
   testing::StrategyBuilder builder;
-  const std::shared_ptr<strategy::Strategy> strategy = testing::BuildLargeStrategy(builder, 3);
-  arbitration::Placement anywhere;
-  anywhere.channels.set();
-  anywhere.groups.set();
-  anywhere.max_treatments = 2;
-  strategy->arbitration.placements = {anywhere, anywhere};
+  const std::shared_ptr<strategy::Strategy> strategy =
+      testing::BuildLargeStrategy(builder, 3, {.models = false, .priority = true, .values = true});
+  for (size_t channel = 0; channel < testing::kLargeChannels; ++channel) {
+    arbitration::Placement& placement = strategy->arbitration.placements.emplace_back();
+    placement.channels.set(channel);
+    placement.groups.set();
+  }
   const std::vector<ValueRef> features(strategy->features.defaults().begin(),
                                        strategy->features.defaults().end());
   context::DecisionContext context;
@@ -246,7 +248,7 @@ TEST(OpenChannelAllocationTest, AllocatesNothingOnceItIsWarm) {
                             strategy->context.attributes.defaults().end());
   context.time_us = 1'772'323'200'000'000;
   context.max_treatments = 100;
-  context.placements = {0, 1};
+  context.placements = {0, 1, 2, 3};
   for (int channel = 0; channel < testing::kLargeChannels; ++channel) {
     context.open_channels.push_back(channel);
   }
@@ -261,6 +263,7 @@ TEST(OpenChannelAllocationTest, AllocatesNothingOnceItIsWarm) {
       RunPipeline(*strategy, stops::StopSet(), context, customer::CustomerState(), features, 0.99,
                   timer, result);
       ASSERT_EQ(result.arbitration.ranked.size(), 4u);
+      ASSERT_EQ(result.arbitration.moved.size(), 3u) << "only one stays on the first channel";
     }
   }
   EXPECT_EQ(testing::AllocationsOfThisThread(), warm);

@@ -84,6 +84,7 @@ inline strategy::v1::Model LargeModel(std::mt19937_64& random) {
 struct LargeFormulas {
   bool models = false;  // all of them
   bool priority = false;
+  bool values = false;  // of all treatments: less by 1 on all channels but the first
 };
 
 // As large as the service is meant for: 40 features, 50 treatments, `models` models of 40 terms
@@ -126,7 +127,12 @@ inline std::shared_ptr<strategy::Strategy> BuildLargeStrategy(StrategyBuilder& b
     treatment->set_name("treatment_" + std::to_string(i));
     treatment->set_group(file.groups(i % 3).name());
     treatment->set_model("model_" + std::to_string(i % models));
-    treatment->set_value(static_cast<double>(50 + random() % 200));
+    const auto value = 50 + random() % 200;
+    treatment->set_value(static_cast<double>(value));
+    if (formulas.values) {
+      treatment->set_computed_value(std::to_string(value) +
+                                    ".0 - (context.channel == 'channel_0' ? 0.0 : 1.0)");
+    }
     treatment->set_cost(static_cast<double>(random() % 10));
     for (int c = 0; c < kLargeChannels; ++c) {
       auto& fields =

@@ -449,6 +449,17 @@ TEST_F(ChooseChannelsTest, AChannelWithAPlaceIsBetter) {
   EXPECT_THAT(Filled(), ElementsAre(Pair(0, ElementsAre(0))));
 }
 
+TEST_F(ChooseChannelsTest, OnlyWhatNoChannelHasAPlaceForIsToldSo) {
+  settings_.min_propensity = 0.5;
+  Add(0, 10);
+  AddPlace({0}, 1, Channel(1));
+  Score(0, 0, 0.9);
+  Score(1, 0, 0.1);
+  EXPECT_THAT(Chosen(), ElementsAre(Pair(0, 1)));
+  Run();
+  EXPECT_THAT(Rejected(), ElementsAre(Pair(0, Reason::kBelowMinPropensity)));
+}
+
 TEST_F(ChooseChannelsTest, WhatFindsNoRoomGoesToItsNextBestChannel) {
   Add(0, 100);
   Add(0, 50);

@@ -2,6 +2,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -136,6 +137,19 @@ TEST_F(WorthTest, RanksWithoutAFactorAreOfWhatWasComputed) {
   EXPECT_EQ(ranks[0].without[static_cast<size_t>(Factor::kCost)], 1);
 }
 
+// Without values the propensities would tell the two apart, but that is not what they are ranked
+// by.
+TEST_F(WorthTest, RanksOfWhatMustBeShownAndIsWorthNobodyKnowsWhat) {
+  AddComputed(0.5, std::nullopt).must_show = true;
+  AddComputed(0.9, std::nullopt).must_show = true;
+  AddComputed(0.5, Worth{1000, 0});
+  EXPECT_THAT(RankingByWorth(), ElementsAre(0, 1, 2));
+  EXPECT_THAT(result_.unknown_worth, ElementsAre(0, 1));
+  const std::vector<PriorityRanks> ranks = RanksOf(settings_, catalog_, scored_, result_);
+  EXPECT_EQ(ranks[0].without[static_cast<size_t>(Factor::kValue)], 1);
+  EXPECT_EQ(ranks[1].without[static_cast<size_t>(Factor::kValue)], 2);
+}
+
 TEST_F(WorthTest, UncertaintyIsInProportionToTheComputedValue) {
   Exploration thompson;
   thompson.method = Exploration::Method::kThompson;
@@ -164,6 +178,115 @@ TEST_F(WorthTest, TheChannelIsChosenByWhatTheTreatmentIsWorthThere) {
   std::vector<int> slots;
   for (const scoring::ScoredCandidate& candidate : chosen) slots.push_back(candidate.slot);
   EXPECT_THAT(slots, ElementsAre(1, 1, 0));
+}
+
+// Content that fails for some treatments on some channels.
+class ContentBySlot final : public ContentSource {
+ public:
+  bool CanCompute(int treatment, int slot) override { return !failing.contains({treatment, slot}); }
+  bool Compute(int treatment, int slot) override { return CanCompute(treatment, slot); }
+
+  std::set<std::pair<int, int>> failing;
+};
+
+// Three channels with a place each, which has room for one on the first, and for two on the others.
+// The second treatment is best on the first channel, where the first one is better.
+class MovedWorthTest : public WorthTest {
+ protected:
+  MovedWorthTest() {
+    context_.open_channels = {0, 1, 2};
+    for (int channel = 0; channel < 3; ++channel) {
+      Placement& placement = settings_.placements.emplace_back();
+      placement.channels.set(static_cast<size_t>(channel));
+      placement.groups.set();
+      placement.max_treatments = channel == 0 ? 1 : 2;
+      context_.placements.push_back(channel);
+    }
+    catalog_.treatments.resize(3);
+    for (int t = 0; t < 3; ++t) catalog_.treatments[static_cast<size_t>(t)].name_rank = t;
+    Offer(0, 0, 0.5, {200, 0});    // 100
+    Offer(0, 1, 0.5, {160, 0});    // 80
+    Offer(1, 1, 0.25, {200, 10});  // 40
+    Offer(2, 1, 0.25, {120, 0});   // 30
+    Offer(1, 2, 0.5, {120, 0});    // 60
+  }
+
+  void Offer(size_t slot, int treatment, double propensity, const Worth& worth) {
+    by_slot_[slot].scored.push_back({treatment, propensity});
+    worth_.table[{treatment, static_cast<int>(slot)}] = worth;
+  }
+  // Treatment and slot of what is ranked.
+  std::vector<std::pair<int, int>> RankingOnAll(std::optional<double> draw = std::nullopt) {
+    const Computed computed = {.priority = nullptr, .content = &content_, .worth = &worth_};
+    std::vector<const scoring::ScoredCandidates*> scored;
+    for (const auto& one : by_slot_) scored.push_back(&one);
+    ChooseChannels(settings_, catalog_, context_, scored, memory_, scored_.scored, computed);
+    Arbitrate(settings_, catalog_, context_, scored_, draw, result_, computed, scored);
+    std::vector<std::pair<int, int>> ranking;
+    for (const RankedTreatment& ranked : result_.ranked) {
+      ranking.emplace_back(ranked.treatment,
+                           scored_.scored[static_cast<size_t>(ranked.scored)].slot);
+    }
+    return ranking;
+  }
+  void ExpectThatTheSecondMovedFromTheFirstChannel() const {
+    ASSERT_EQ(result_.moved.size(), 1u);
+    EXPECT_EQ(result_.moved[0].scored, 1);
+    EXPECT_EQ(result_.moved[0].was.slot, 0);
+    EXPECT_EQ(result_.moved[0].was.propensity, 0.5);
+    EXPECT_EQ(result_.moved[0].priority, 80);
+    EXPECT_EQ(result_.moved[0].worth.value, 160);
+    EXPECT_EQ(result_.moved[0].worth.cost, 0);
+  }
+
+  std::vector<scoring::ScoredCandidates> by_slot_{3};
+  ChannelChoice memory_;
+  ContentBySlot content_;
+};
+
+TEST_F(MovedWorthTest, WhatMovesIsWorthWhatItIsThereAndIsComparedByWhatItWas) {
+  EXPECT_THAT(RankingOnAll(), ElementsAre(Pair(0, 0), Pair(2, 1), Pair(1, 1)));
+  EXPECT_EQ(scored_.scored[1].propensity, 0.25);
+  EXPECT_EQ(result_.worth[1].value, 200);
+  EXPECT_EQ(result_.worth[1].cost, 10);
+  EXPECT_EQ(result_.priority[1], 40);
+  EXPECT_EQ(result_.ranked[2].priority, 40);
+  ExpectThatTheSecondMovedFromTheFirstChannel();
+  // On the channels that were chosen first it is 100, 80 and 60, and nothing costs anything.
+  const std::vector<PriorityRanks> ranks = RanksOf(settings_, catalog_, scored_, result_);
+  ASSERT_EQ(ranks.size(), 3u);
+  EXPECT_EQ(ranks[0].by_priority, 1);
+  EXPECT_EQ(ranks[1].by_priority, 3);
+  EXPECT_EQ(ranks[2].by_priority, 2);
+  EXPECT_EQ(ranks[2].without[static_cast<size_t>(Factor::kCost)], 2);
+}
+
+TEST_F(MovedWorthTest, ChancesAreThoseOnTheChannelsThatWereChosenFirst) {
+  settings_.explorations = {{.method = Exploration::Method::kEpsilonGreedy, .epsilon = 1}};
+  settings_.exploration_of_group = {0};
+  EXPECT_THAT(RankingOnAll(0.9), ElementsAre(Pair(2, 1), Pair(0, 0), Pair(1, 1)));
+  ExpectThatTheSecondMovedFromTheFirstChannel();
+  double sum = 0;
+  for (const Selectable& selectable : result_.selectable) sum += selectable.probability;
+  EXPECT_EQ(result_.selectable.size(), 3u);
+  EXPECT_NEAR(sum, 1, 1e-9);
+  EXPECT_NEAR(result_.ranked[2].selection_probability, 1.0 / 3, 1e-9);
+  EXPECT_THAT(RankingOnAll(0.5), ElementsAre(Pair(1, 0), Pair(2, 1)));
+  EXPECT_THAT(result_.moved, IsEmpty()) << "there is no other channel for the first one";
+}
+
+TEST_F(MovedWorthTest, WhereItsContentFailsItDoesNotGo) {
+  content_.failing = {{1, 1}};
+  EXPECT_THAT(RankingOnAll(), ElementsAre(Pair(0, 0), Pair(2, 1), Pair(1, 2)));
+  EXPECT_EQ(result_.worth[1].value, 120);
+  EXPECT_EQ(result_.priority[1], 30);
+  ExpectThatTheSecondMovedFromTheFirstChannel();
+  content_.failing = {{1, 1}, {1, 2}};
+  EXPECT_THAT(RankingOnAll(), ElementsAre(Pair(0, 0), Pair(2, 1)));
+  EXPECT_THAT(Dropped(), ElementsAre(Pair(1, Reason::kOutranked)));
+  EXPECT_EQ(result_.rejected[0].slot, 0);
+  EXPECT_EQ(result_.worth[1].value, 160) << "it is where it was";
+  EXPECT_THAT(result_.moved, IsEmpty());
 }
 
 TEST_F(WorthTest, WithoutFormulasNothingIsKept) {

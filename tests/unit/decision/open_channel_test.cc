@@ -205,6 +205,35 @@ TEST_F(OpenChannelTest, TheEventSaysWhichPlaceEachTreatmentIsIn) {
   EXPECT_THAT(event.ranking_placement(), ElementsAre(0u, 1u));
 }
 
+// The hotline, the fourth that is scored, is worth 0.7311 x 90 = 66 on the app, where the fast
+// callback is worth 68, and 58 on the ivr, more than all others.
+TEST_F(OpenChannelTest, TheEventSaysFromWhichChannelATreatmentMoved) {
+  Use(R"pb(
+    placements { name: "hero" channels: "app" }
+    placements { name: "line" channels: "ivr" }
+    treatments {
+      name: "hotline"
+      group: "resolution"
+      model: "solve"
+      computed_value: "context.channel == 'app' ? 90.0 : 80.0"
+      content { key: "app" }
+      content { key: "ivr" }
+    }
+  )pb");
+  context_.placements = {0, 1};
+  ASSERT_TRUE(Decide().ok());
+  EXPECT_THAT(Ranking(), ElementsAre("fast_callback on app", "hotline on ivr"));
+  const auto event = LastEvent();
+  ASSERT_EQ(event.scored_size(), 4);
+  EXPECT_EQ(event.scored_channel(3), 1u);
+  EXPECT_EQ(event.value(3), 80);
+  EXPECT_THAT(event.moved(), ElementsAre(3u));
+  EXPECT_THAT(event.moved_from_channel(), ElementsAre(0u));
+  EXPECT_THAT(event.moved_propensity(), ElementsAre(event.propensity(3)));
+  EXPECT_THAT(event.moved_value(), ElementsAre(90));
+  EXPECT_THAT(event.moved_cost(), ElementsAre(0));
+}
+
 TEST_F(OpenChannelTest, ARejectionIsExplainedWithWhatItsChannelSaw) {
   Use(R"pb(
     treatments {

@@ -228,7 +228,8 @@ TEST_F(ScoreEventTest, TellsWhatWasComputedOfValuesAndCosts) {
   ASSERT_EQ(event_.value_size(), event_.scored_size());
   EXPECT_EQ(event_.value(0), 100) << "as it is written";
   EXPECT_EQ(event_.value(1), 60);
-  EXPECT_EQ(event_.cost_size(), 0) << "no cost is computed";
+  ASSERT_EQ(event_.cost_size(), event_.scored_size());
+  EXPECT_EQ(event_.cost(0), 5) << "as it is written";
   file.mutable_treatments(1)->set_computed_value("score.spend.value - 241.0");
   file.mutable_treatments(0)->set_computed_cost("2.5");
   strategy_ = builder_.Build(file, models);
@@ -237,6 +238,12 @@ TEST_F(ScoreEventTest, TellsWhatWasComputedOfValuesAndCosts) {
   EXPECT_EQ(event_.cost(0), 2.5);
   EXPECT_EQ(event_.value(1), 0) << "it can't be computed";
   EXPECT_EQ(event_.cost(1), 0);
+  file.mutable_treatments(0)->set_computed_cost("-1.0");
+  file.mutable_treatments(0)->set_must_show(true);
+  strategy_ = builder_.Build(file, models);
+  Decide();
+  EXPECT_EQ(event_.value(0), 0) << "it is written, but without a cost it does not count";
+  EXPECT_EQ(event_.cost(0), 0);
 }
 
 TEST_F(ScoreEventTest, WithoutFormulasValuesAreThoseOfTheStrategy) {

@@ -166,6 +166,41 @@ TEST_F(AnswerEncoderTest, WritesWhatFormulasCameTo) {
                                               ::testing::Pair("no_text", "")));
 }
 
+// It is ranked as worth 0, for there is no priority without its cost.
+TEST_F(AnswerEncoderTest, AWrittenValueDoesNotCountWhereTheCostCanNotBeComputed) {
+  testing::StrategyBuilder builder;
+  const auto strategy = builder.BuildFromText(std::string(testing::kSmallStrategy) + R"pb(
+                                                treatments {
+                                                  name: "notice"
+                                                  group: "care"
+                                                  value: 500
+                                                  computed_cost: "-1.0"
+                                                  model: "solve"
+                                                  must_show: true
+                                                  content { key: "app" }
+                                                }
+                                              )pb",
+                                              {testing::kSolveModel, testing::kSellModel});
+  context::DecisionContext context;
+  context.customer_id = "customer-1";
+  context.max_treatments = 2;
+  context.attributes.assign(strategy->context.attributes.defaults().begin(),
+                            strategy->context.attributes.defaults().end());
+  decision::Decision decision;
+  ASSERT_TRUE(Decide(*strategy, context, decision));
+  std::string bytes;
+  AnswerEncoder(*strategy).Append(context, decision, false, bytes);
+  pb::DecideResponse answer;
+  ASSERT_TRUE(answer.ParseFromString(bytes));
+  ASSERT_EQ(answer.treatments_size(), 2);
+  EXPECT_EQ(answer.treatments(0).treatment_id(), "notice");
+  EXPECT_EQ(answer.treatments(0).value(), 0);
+  EXPECT_EQ(answer.treatments(0).cost(), 0);
+  EXPECT_EQ(answer.treatments(0).priority(), 0);
+  EXPECT_EQ(answer.treatments(1).treatment_id(), "fast_callback");
+  EXPECT_EQ(answer.treatments(1).value(), 100) << "as it is written";
+}
+
 TEST_F(AnswerEncoderTest, WritesTheChancesOfAllAndTheGreedyChoice) {
   testing::StrategyBuilder builder;
   const auto strategy = testing::BuildSmallStrategy(builder);

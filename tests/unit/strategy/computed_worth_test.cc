@@ -33,8 +33,6 @@ TEST(ComputedWorth, StandsInPlaceOfANumber) {
   EXPECT_GE(formulas.WorthOf(0).cost, 0);
   EXPECT_EQ(formulas.WorthOf(1).value, -1);
   EXPECT_EQ(formulas.WorthOf(1).cost, -1);
-  EXPECT_TRUE(formulas.computes_values);
-  EXPECT_TRUE(formulas.computes_costs);
   EXPECT_EQ(loaded.strategy->catalog.treatments[0].value, 0);
   EXPECT_EQ(loaded.strategy->catalog.treatments[1].value, 20);
   EXPECT_FALSE(loaded.strategy->engagement.empty());
@@ -43,7 +41,6 @@ TEST(ComputedWorth, StandsInPlaceOfANumber) {
 TEST(ComputedWorth, WithoutOneThereIsNothingToCompute) {
   const Loaded loaded = LoadText(kSmallStrategy);
   EXPECT_THAT(loaded.strategy->engagement.formulas().worth, IsEmpty());
-  EXPECT_FALSE(loaded.strategy->engagement.formulas().computes_values);
   EXPECT_TRUE(loaded.strategy->engagement.empty());
 }
 
