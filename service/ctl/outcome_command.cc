@@ -60,7 +60,7 @@ std::string StatusText(v1::OutcomeStatus status) {
     case v1::OUTCOME_STATUS_ALREADY_RECORDED:
       return "was recorded before";
     case v1::OUTCOME_STATUS_EARLY:
-      return "recorded as of the decision's time: it lies just before";
+      return "recorded, as of the decision's time: it lies just before";
     case v1::OUTCOME_STATUS_BEFORE_DECISION:
       return "not attributed: it lies before its decision";
     case v1::OUTCOME_STATUS_LATE:
@@ -68,7 +68,7 @@ std::string StatusText(v1::OutcomeStatus status) {
     case v1::OUTCOME_STATUS_NOT_OFFERED:
       return "recorded and not attributed: the decision did not offer the treatment";
     case v1::OUTCOME_STATUS_UNKNOWN_DECISION:
-      return "not attributed: the decision is not remembered";
+      return "not attributed: the decision is not remembered, or has left the log (--log_max_mb)";
     case v1::OUTCOME_STATUS_CUSTOMER_ERASED:
       return "not attributed: nothing is held about the decision's customer";
     default:
@@ -80,7 +80,12 @@ std::string StatusText(v1::OutcomeStatus status) {
 void PrintOutcome(const v1::OutcomeServiceRecordOutcomeResponse& response, std::ostream& out) {
   const std::string& treatment = response.treatment_id();
   out << (treatment.empty() ? "No treatment" : TerminalSafe(treatment)) << ": "
-      << StatusText(response.status()) << "\n";
+      << StatusText(response.status());
+  if (response.first_status() != v1::OUTCOME_STATUS_UNSPECIFIED &&
+      response.first_status() != v1::OUTCOME_STATUS_RECORDED) {
+    out << " (" << StatusText(response.first_status()) << ")";
+  }
+  out << "\n";
 }
 
 int RecordOutcome(const Invocation& invocation, OutcomeFlags& flags) {
