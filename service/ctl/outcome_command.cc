@@ -31,7 +31,8 @@ Examples:
 )";
 
 constexpr char kActivateFooter[] =
-    R"(Records the outcome that the strategy declares as the showing, with the time of now.
+    R"(Records the outcome that the strategy declares as the showing, with the time of now
+unless another is given.
 
 Exit status: 0 answered, 1 failure, 2 wrong usage.
 
@@ -50,6 +51,7 @@ struct OutcomeFlags {
 struct ActivateFlags {
   v1::OutcomeServiceActivateRequest request;
   std::vector<std::string> treatments;
+  std::string time;
 };
 
 // What a status says, for people.
@@ -88,15 +90,36 @@ void PrintOutcome(const v1::OutcomeServiceRecordOutcomeResponse& response, std::
   out << "\n";
 }
 
+// Puts --time into the request, if it is given.
+template <typename Flags>
+absl::Status ReadTime(Flags& flags) {
+  if (flags.time.empty()) return absl::OkStatus();
+  v1::Value time;
+  if (absl::Status status = ReadValue(ValueType::kTimestamp, flags.time, time); !status.ok()) {
+    return absl::InvalidArgumentError(absl::StrCat("--time: ", status.message()));
+  }
+  *flags.request.mutable_time() = time.timestamp_value();
+  return absl::OkStatus();
+}
+
+// Reads --source into the request.
+template <typename Flags>
+void SetSource(const std::string& text, Flags& flags) {
+  static const std::map<std::string, v1::OutcomeSource> kSources = {
+      {"customer", v1::OUTCOME_SOURCE_CUSTOMER},
+      {"employee", v1::OUTCOME_SOURCE_EMPLOYEE},
+      {"system", v1::OUTCOME_SOURCE_SYSTEM}};
+  const auto source = kSources.find(text);
+  if (source == kSources.end()) {
+    throw CLI::ValidationError("--source", "must be customer, employee or system");
+  }
+  flags.request.set_source(source->second);
+}
+
 int RecordOutcome(const Invocation& invocation, OutcomeFlags& flags) {
   if (flags.value) flags.request.set_value(*flags.value);
-  if (!flags.time.empty()) {
-    v1::Value time;
-    if (absl::Status status = ReadValue(ValueType::kTimestamp, flags.time, time); !status.ok()) {
-      return ReportError(invocation.console, invocation.options,
-                         absl::StrCat("--time: ", status.message()));
-    }
-    *flags.request.mutable_time() = time.timestamp_value();
+  if (absl::Status status = ReadTime(flags); !status.ok()) {
+    return ReportError(invocation.console, invocation.options, std::string(status.message()));
   }
   ServerConnection server(invocation.options);
   v1::OutcomeServiceRecordOutcomeResponse response;
@@ -113,6 +136,9 @@ int RecordOutcome(const Invocation& invocation, OutcomeFlags& flags) {
 }
 
 int ActivateTreatments(const Invocation& invocation, ActivateFlags& flags) {
+  if (absl::Status status = ReadTime(flags); !status.ok()) {
+    return ReportError(invocation.console, invocation.options, std::string(status.message()));
+  }
   for (const std::string& treatment : flags.treatments) flags.request.add_treatment_ids(treatment);
   ServerConnection server(invocation.options);
   v1::OutcomeServiceActivateResponse response;
@@ -145,18 +171,7 @@ void AddRecordOutcome(CLI::App& outcome, Commands& commands) {
       ->type_name("OUTCOME");
   record
       ->add_option_function<std::string>(
-          "--source",
-          [flags](const std::string& text) {
-            static const std::map<std::string, v1::OutcomeSource> kSources = {
-                {"customer", v1::OUTCOME_SOURCE_CUSTOMER},
-                {"employee", v1::OUTCOME_SOURCE_EMPLOYEE},
-                {"system", v1::OUTCOME_SOURCE_SYSTEM}};
-            const auto source = kSources.find(text);
-            if (source == kSources.end()) {
-              throw CLI::ValidationError("--source", "must be customer, employee or system");
-            }
-            flags->request.set_source(source->second);
-          },
+          "--source", [flags](const std::string& text) { SetSource(text, *flags); },
           "Who says so: customer, employee or system.")
       ->required()
       ->type_name("SOURCE");
@@ -197,6 +212,12 @@ void AddActivateTreatments(CLI::App& outcome, Commands& commands) {
       ->add_option("--channel", *flags->request.mutable_channel(),
                    "Where: a channel of the strategy. Default: that of the decision.")
       ->type_name("CHANNEL");
+  activate
+      ->add_option_function<std::string>(
+          "--source", [flags](const std::string& text) { SetSource(text, *flags); },
+          "Who says so: customer, employee or system. Default: system.")
+      ->type_name("SOURCE");
+  activate->add_option("--time", flags->time, "When, RFC 3339. Default: now.")->type_name("TIME");
   activate->footer(absl::StrCat(kActivateFooter, kGlobalOptionsNote));
   commands.Add(activate, [flags](const Invocation& invocation) {
     return ActivateTreatments(invocation, *flags);

@@ -339,7 +339,8 @@ TEST_F(ServerOutcomeTest, AttunectlRecordsAndActivates) {
     return out.str() + err.str();
   };
   EXPECT_EQ(run({"outcome", "activate"}), "spring_sale: recorded\n");
-  EXPECT_EQ(run({"outcome", "activate", "--treatment", "spring_sale"}),
+  EXPECT_EQ(run({"outcome", "activate", "--treatment", "spring_sale", "--source", "customer",
+                 "--time", "2026-03-01T12:00:00Z"}),
             "spring_sale: was recorded before\n");
   EXPECT_EQ(run({"outcome", "record", "--outcome", "satisfaction", "--value", "4.5", "--source",
                  "customer", "--request_id", "r1"}),
