@@ -86,7 +86,8 @@ void AddFlags(CLI::App& app, Options& options) {
       ->check(CLI::Range(8, 1 << 20))
       ->capture_default_str();
   app.add_option("--log_max_mb", options.log_max_mb,
-                 "How much of the log of decisions is kept, MiB")
+                 "How much of the log of decisions is kept, MiB. Outcomes of decisions\nthat "
+                 "are gone from it are not attributed")
       ->check(CLI::Range(16, 1 << 26))
       ->capture_default_str();
   AddDuration(app, "--max_clock_skew", options.max_clock_skew,

@@ -33,7 +33,8 @@ struct Options {
   absl::Duration max_clock_skew = absl::Minutes(5);
   // Memory of the store for customers' records and for blocks of files, MiB.
   uint64_t cache_mb = 256;
-  // How much of the log of decisions is kept, MiB.
+  // How much of the log of decisions is kept, MiB. Outcomes of decisions that are gone from it are
+  // not attributed, so that it should reach back over the strategy's windows.
   uint64_t log_max_mb = 4096;
   // How long SIGTERM waits between reporting NOT_SERVING and taking no more calls.
   absl::Duration drain_delay = absl::ZeroDuration();

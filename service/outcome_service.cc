@@ -1,5 +1,7 @@
 #include "service/outcome_service.h"
 
+#include <spdlog/spdlog.h>
+
 #include <algorithm>
 #include <cmath>
 #include <utility>
@@ -29,6 +31,17 @@ std::string UndeclaredName(std::string_view what, std::string_view name,
                       DidYouMean(name.substr(0, kMaxNameBytes), names));
 }
 
+// How often at most damage is logged.
+constexpr int64_t kDamageLogPeriodUs = 10'000'000;
+
+// As the request has it; nullopt: it has none that there is.
+std::optional<outcome::Source> ReportedSource(pb::OutcomeSource source) {
+  if (!pb::OutcomeSource_IsValid(source) || source == pb::OUTCOME_SOURCE_UNSPECIFIED) {
+    return std::nullopt;
+  }
+  return static_cast<outcome::Source>(source);
+}
+
 // An error for an answer that is none of the response's.
 absl::Status ErrorOf(const outcome::Report& report, outcome::Status status) {
   switch (status) {
@@ -36,7 +49,7 @@ absl::Status ErrorOf(const outcome::Report& report, outcome::Status status) {
       return absl::NotFoundError(
           "decision_id is none that this server gave: it is another server's, or made up");
     case outcome::Status::kTooMany:
-      return absl::ResourceExhaustedError(
+      return absl::FailedPreconditionError(
           absl::StrCat("the decision has ", customer::kMaxRememberedOutcomes,
                        " outcomes; no more are recorded (kMaxRememberedOutcomes)"));
     case outcome::Status::kOtherContent:
@@ -86,15 +99,20 @@ absl::Status OutcomeService::Activate(const pb::OutcomeServiceActivateRequest& r
         "the strategy declares no outcome as the showing (outcomes: [{name: shown, showing: "
         "true}]), so nothing can be activated");
   }
-  if (!options_.times.ProblemOf(nullptr).empty()) {
+  if (!request.has_time() && !options_.times.ProblemOf(nullptr).empty()) {
     return absl::FailedPreconditionError(
-        "there is no now until a decision has set the replay clock; use RecordOutcome with a time");
+        "there is no now until a decision has set the replay clock; give a time");
   }
   Reading shared;
   SetOutcome(options_.strategy->showing_outcome, shared);
   ReadId(request.decision_id(), shared, violations);
   shared.report.channel = ReadChannel(request.channel(), violations);
-  shared.report.source = outcome::Source::kSystem;
+  const auto source = ReportedSource(request.source());
+  if (!source && request.source() != pb::OUTCOME_SOURCE_UNSPECIFIED) {
+    violations.Add("source", "is none: the customer, an employee or a system");
+  }
+  shared.report.source = source.value_or(outcome::Source::kSystem);
+  ReadTime(request.has_time() ? &request.time() : nullptr, shared, violations);
   shared.report.once = true;
   std::vector<Reading> readings;
   absl::flat_hash_set<uint32_t> seen;
@@ -147,10 +165,14 @@ OutcomeService::Reading OutcomeService::Read(const Request& request, bool sugges
   } else {
     violations.Add("outcome", UndeclaredName("outcome", request.outcome(), outcomes.Names()));
   }
-  ReadTime(request, reading, violations);
-  if (pb::OutcomeSource_IsValid(request.source()) &&
-      request.source() != pb::OUTCOME_SOURCE_UNSPECIFIED) {
-    reading.report.source = static_cast<outcome::Source>(request.source());
+  if (request.has_time() || !request.request_id().empty()) {
+    ReadTime(request.has_time() ? &request.time() : nullptr, reading, violations);
+  } else {
+    violations.Add("request_id",
+                   "or a time is required, so that a retry is not taken for another outcome");
+  }
+  if (const auto source = ReportedSource(request.source())) {
+    reading.report.source = *source;
   } else {
     violations.Add("source", "is required: who says so, the customer, an employee or a system");
   }
@@ -237,14 +259,8 @@ void OutcomeService::ReadValue(const Request& request, Reading& reading,
   }
 }
 
-void OutcomeService::ReadTime(const Request& request, Reading& reading,
+void OutcomeService::ReadTime(const google::protobuf::Timestamp* time, Reading& reading,
                               Violations& violations) const {
-  if (!request.has_time() && request.request_id().empty()) {
-    violations.Add("request_id",
-                   "or a time is required, so that a retry is not taken for another outcome");
-    return;
-  }
-  const google::protobuf::Timestamp* time = request.has_time() ? &request.time() : nullptr;
   if (const std::string problem = options_.times.ProblemOf(time); !problem.empty()) {
     violations.Add("time", problem);
     return;
@@ -271,6 +287,8 @@ void OutcomeService::Record(absl::Span<const Reading> readings,
     if (results[r].ok()) {
       Fill(readings[i], *results[r], *answers[i]);
     } else {
+      options_.metrics->Count(readings[i].outcome, readings[i].report.source,
+                              outcome::Status::kFailed);
       answers[i]->status = results[r].status();
     }
   }
@@ -279,12 +297,27 @@ void OutcomeService::Record(absl::Span<const Reading> readings,
 void OutcomeService::Fill(const Reading& reading, const outcome::Result& result,
                           Answer& answer) const {
   options_.metrics->Count(reading.outcome, reading.report.source, result.status);
+  if (!result.damage.ok()) LogDamage(result.damage);
   answer.status = ErrorOf(reading.report, result.status);
   if (!answer.status.ok()) return;
   answer.response.set_status(static_cast<pb::OutcomeStatus>(result.status));
+  if (result.first_status) {
+    answer.response.set_first_status(static_cast<pb::OutcomeStatus>(*result.first_status));
+  }
   if (!result.treatment) return;
   answer.response.set_treatment_id(
       std::string(options_.names->NameOf(storage::NameKind::kTreatment, *result.treatment)));
+}
+
+void OutcomeService::LogDamage(const absl::Status& damage) const {
+  const int64_t now_us = absl::ToUnixMicros(absl::Now());
+  int64_t next_us = next_log_us_.load(std::memory_order_relaxed);
+  if (now_us < next_us ||
+      !next_log_us_.compare_exchange_strong(next_us, now_us + kDamageLogPeriodUs)) {
+    return;
+  }
+  spdlog::error("a decision of which an outcome was reported can't be read: {}",
+                std::string(damage.message()));
 }
 
 }  // namespace attune::service

@@ -1,6 +1,7 @@
 #ifndef ATTUNE_SERVICE_OUTCOME_SERVICE_H_
 #define ATTUNE_SERVICE_OUTCOME_SERVICE_H_
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -75,7 +76,9 @@ class OutcomeService {
   // `suggests`: violations say what may have been meant, which takes its time.
   Reading Read(const Request& request, bool suggests, Violations& violations) const;
   void ReadValue(const Request& request, Reading& reading, Violations& violations) const;
-  void ReadTime(const Request& request, Reading& reading, Violations& violations) const;
+  // `time`: nullptr when none is given.
+  void ReadTime(const google::protobuf::Timestamp* time, Reading& reading,
+                Violations& violations) const;
   // What the id says, as far as it is one.
   void ReadId(const std::string& decision_id, Reading& reading, Violations& violations) const;
   std::optional<uint32_t> ReadTreatment(const std::string& name, const std::string& path,
@@ -86,10 +89,13 @@ class OutcomeService {
   // Writes those that are genuine, counts all, and fills in one answer for each.
   void Record(absl::Span<const Reading> readings, absl::Span<Answer* const> answers) const;
   void Fill(const Reading& reading, const outcome::Result& result, Answer& answer) const;
+  // Logs why decisions can't be read, now and then.
+  void LogDamage(const absl::Status& damage) const;
 
   const Options options_;
   const customer::DecisionIds ids_;
   const outcome::OutcomeWriter writer_;
+  mutable std::atomic<int64_t> next_log_us_{0};  // Unix microseconds
 };
 
 }  // namespace attune::service

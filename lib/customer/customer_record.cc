@@ -88,8 +88,11 @@ void PutRequest(std::string& out, const RememberedRequest& request) {
 // A decision's bytes up to the size of its outcomes, and where among them the version stands.
 constexpr size_t kDecisionHeadBytes = 8 + 8 + 8 + 2;
 constexpr size_t kVersionOffset = 8;
-// Largest outcome: two hashes, a 32-bit number plus 1, the distance of two times.
-constexpr size_t kMaxOutcomeBytes = 8 + 8 + 5 + kMaxVarintBytes;
+// What stands below the treatment that was shown.
+constexpr int kStatusBits = 4;
+constexpr uint64_t kStatusMask = (uint64_t{1} << kStatusBits) - 1;
+// Largest outcome: two hashes, a 32-bit number plus 1 with the status, the distance of two times.
+constexpr size_t kMaxOutcomeBytes = 8 + 8 + 6 + kMaxVarintBytes;
 static_assert(kMaxRememberedOutcomes * kMaxOutcomeBytes <= UINT16_MAX);
 
 // A decision as stored.
@@ -121,7 +124,9 @@ std::optional<RememberedOutcome> ReadOutcome(ByteReader& reader,
   outcome.tag = decision.tag;
   outcome.hash = reader.Fixed<uint64_t>();
   outcome.fingerprint = reader.Fixed<uint64_t>();
-  if (const uint64_t shown = reader.Varint(); shown > 0) {
+  const uint64_t shown_and_status = reader.Varint();
+  outcome.status = static_cast<uint8_t>(shown_and_status & kStatusMask);
+  if (const uint64_t shown = shown_and_status >> kStatusBits; shown > 0) {
     outcome.shown = static_cast<uint32_t>(shown - 1);
     outcome.shown_us = Plus(decision.time_us, UnZigZag(reader.Varint()));
   }
@@ -133,7 +138,8 @@ void PutOutcome(std::string& out, const RememberedOutcome& outcome,
                 const RememberedDecision& decision) {
   PutFixed(out, outcome.hash);
   PutFixed(out, outcome.fingerprint);
-  PutVarint(out, outcome.shown ? uint64_t{*outcome.shown} + 1 : 0);
+  const uint64_t shown = outcome.shown ? uint64_t{*outcome.shown} + 1 : 0;
+  PutVarint(out, shown << kStatusBits | (outcome.status & kStatusMask));
   if (outcome.shown) PutVarint(out, ZigZag(Minus(outcome.shown_us, decision.time_us)));
 }
 
@@ -293,8 +299,8 @@ class RecordEncoder {
   // The stored decisions with the change's outcomes.
   std::string DecisionsWithOutcomes() const;
   // What of the stored decisions stays: all that can be read, less what makes room for the
-  // change's. `last` is set to where the last of them stands.
-  std::string_view KeptDecisions(std::string_view stored, size_t& last) const;
+  // change's. `last` is set to where the last of them stands, `adds` to whether there is room.
+  std::string_view KeptDecisions(std::string_view stored, size_t& last, bool& adds) const;
   // Is there but one interaction, and is it the latest?
   bool IsNext() const {
     return change_.interactions.size() == 1 && !change_.skip_known &&
@@ -362,8 +368,9 @@ void RecordEncoder::PutDecisions() {
     stored = with_outcomes;
   }
   size_t last = 0;
-  const std::string_view kept = KeptDecisions(stored, last);
-  PutVarint(record_, kept.size() + (change_.decision ? kDecisionHeadBytes : 0));
+  bool adds = false;
+  const std::string_view kept = KeptDecisions(stored, last, adds);
+  PutVarint(record_, kept.size() + (adds ? kDecisionHeadBytes : 0));
   const size_t begin = record_.size();
   record_.append(kept);
   if (!kept.empty()) {
@@ -372,14 +379,15 @@ void RecordEncoder::PutDecisions() {
     std::memcpy(&stands, version, sizeof stands);
     if (stands == 0) std::memcpy(version, &before_.version_, sizeof before_.version_);
   }
-  if (change_.decision) {
+  if (adds) {
     RememberedDecision decision = *change_.decision;
     decision.version = 0;
     PutDecision(record_, decision, 0);
   }
 }
 
-std::string_view RecordEncoder::KeptDecisions(std::string_view stored, size_t& last) const {
+std::string_view RecordEncoder::KeptDecisions(std::string_view stored, size_t& last,
+                                              bool& adds) const {
   size_t count = 0;
   ByteReader all(stored);
   size_t readable = 0;
@@ -392,35 +400,65 @@ std::string_view RecordEncoder::KeptDecisions(std::string_view stored, size_t& l
   size_t first = 0;
   if (change_.decision) {
     ByteReader reader(stored);
-    for (; count > 0; --count) {
+    for (int forgotten = 0; count > 0; --count, ++forgotten) {
       const std::optional<StoredDecision> oldest = ReadDecision(reader);
       if (!oldest) break;  // never: it was read just now
-      const bool is_old = oldest->decision.time_us < change_.decisions_since_us;
-      if (!is_old && count < kMaxRememberedDecisions) break;
+      const bool is_old =
+          oldest->decision.time_us < change_.decisions_since_us && forgotten < kMaxForgottenByAge;
+      const bool makes_room = count >= kMaxRememberedDecisions && !change_.decision_takes_free_room;
+      if (!is_old && !makes_room) break;
       first = stored.size() - reader.remaining();
     }
   }
+  adds = change_.decision && count < kMaxRememberedDecisions;
   last -= std::min(first, last);
   return stored.substr(first, readable - first);
 }
 
 std::string RecordEncoder::DecisionsWithOutcomes() const {
-  std::string decisions;
-  std::string outcomes;
+  struct Entry {
+    RememberedDecision decision;
+    std::vector<RememberedOutcome> outcomes;
+    bool told = false;  // something of it is new
+    bool forgotten = false;
+  };
+  std::vector<Entry> entries;
+  size_t total = 0;
   ByteReader reader(before_.decisions_);
   while (!reader.done()) {
     const std::optional<StoredDecision> stored = ReadDecision(reader);
     if (!stored) break;
-    std::vector<RememberedOutcome> all;
-    ReadOutcomes(*stored, all);
+    Entry& entry = entries.emplace_back();
+    entry.decision = stored->decision;
+    ReadOutcomes(*stored, entry.outcomes);
     for (const RememberedOutcome& outcome : change_.outcomes) {
-      if (outcome.tag == stored->decision.tag) all.push_back(outcome);
+      if (outcome.tag != stored->decision.tag) continue;
+      entry.outcomes.push_back(outcome);
+      entry.told = true;
     }
+    if (entry.outcomes.size() > kMaxRememberedOutcomes) {
+      entry.outcomes.resize(kMaxRememberedOutcomes);
+    }
+    total += entry.outcomes.size();
+  }
+  for (const bool also_told : {false, true}) {
+    for (Entry& entry : entries) {
+      if (total <= kMaxOutcomesOfCustomer) break;
+      // One without outcomes makes no room.
+      if (entry.forgotten || entry.outcomes.empty() || (entry.told && !also_told)) continue;
+      entry.forgotten = true;
+      total -= entry.outcomes.size();
+    }
+  }
+  std::string decisions;
+  std::string outcomes;
+  for (const Entry& entry : entries) {
+    if (entry.forgotten) continue;
     outcomes.clear();
-    for (size_t i = 0; i < std::min(all.size(), kMaxRememberedOutcomes); ++i) {
-      PutOutcome(outcomes, all[i], stored->decision);
+    for (const RememberedOutcome& outcome : entry.outcomes) {
+      PutOutcome(outcomes, outcome, entry.decision);
     }
-    PutDecision(decisions, stored->decision, outcomes.size());
+    PutDecision(decisions, entry.decision, outcomes.size());
     decisions.append(outcomes);
   }
   return decisions;

@@ -28,9 +28,10 @@ namespace attune::customer {
 //   decisions := varint(size) decision*     in the order in which they were made
 //   decision := tag(8 bytes) version(8 bytes) time(8 bytes: Unix microseconds)
 //               size(2 bytes) outcome*
-//   outcome  := hash(8 bytes) fingerprint(8 bytes) varint(1 + treatment that it says was shown; 0:
-//               it says no such thing)
-//               [zigzag(microseconds from the decision to the showing), when it says so]
+//   outcome  := hash(8 bytes) fingerprint(8 bytes) varint(shown << 4 | status)
+//               [zigzag(microseconds from the decision to the showing), when shown is not 0]
+//   shown    := 1 + treatment that it says was shown; 0: it says no such thing
+//   status   := an outcome::Status, below 16
 //   history  := dropped varint(count) zigzag(base_ms) zigzag(last_ms) interaction*
 //   dropped  := varint(1 + time of the youngest interaction that was dropped, Unix milliseconds;
 //                      0: none was)
@@ -57,6 +58,14 @@ inline constexpr size_t kMaxRememberedRequests = 16;
 // outcomes of one decision are, so that a repeated one is recognised.
 inline constexpr size_t kMaxRememberedDecisions = 32;
 inline constexpr size_t kMaxRememberedOutcomes = 64;
+
+// How many outcomes of one customer are: beyond that, the oldest decisions are forgotten with
+// theirs.
+inline constexpr size_t kMaxOutcomesOfCustomer = 256;
+
+// How many decisions the next one forgets for their age at most, so that one under a clock that is
+// wrong does not forget them all.
+inline constexpr int kMaxForgottenByAge = 2;
 
 // What is kept of a customer's interactions.
 struct HistoryBounds {
@@ -117,6 +126,7 @@ struct RememberedOutcome {
   // The treatment that the customer saw from `shown_us` on; absent: it says nothing of that.
   std::optional<uint32_t> shown;
   int64_t shown_us = 0;  // Unix microseconds; only with `shown`
+  uint8_t status = 0;    // what became of the report: an outcome::Status, below 16
 
   friend bool operator==(const RememberedOutcome&, const RememberedOutcome&) = default;
 };
@@ -235,12 +245,16 @@ struct RecordChange {
   // Remembered in place of one with the same hash; else the oldest makes room. Its `version` is not
   // looked at.
   std::optional<RememberedRequest> request;
-  // Remembered as the newest; the oldest makes room, and those from before `decisions_since_us`
-  // (Unix microseconds) are forgotten with their outcomes. Its `version` is not looked at.
+  // Remembered as the newest; the oldest makes room, and of those from before `decisions_since_us`
+  // (Unix microseconds) the oldest kMaxForgottenByAge are forgotten with their outcomes. Its
+  // `version` is not looked at.
   std::optional<RememberedDecision> decision;
   int64_t decisions_since_us = 0;
+  // The decision is left out where only another could make room for it.
+  bool decision_takes_free_room = false;
   // Remembered with their decisions; what is of no remembered decision, or beyond
-  // kMaxRememberedOutcomes, is left out.
+  // kMaxRememberedOutcomes, is left out. Beyond kMaxOutcomesOfCustomer decisions make room, the
+  // oldest first: those of which nothing is new, then the others.
   absl::Span<const RememberedOutcome> outcomes;
 };
 

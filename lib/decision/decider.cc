@@ -290,6 +290,8 @@ absl::Status Decider::Commit(const strategy::Strategy& strategy,
     change.decision = customer::RememberedDecision{
         .tag = customer::DecisionIds::TagOf(decision.id), .version = 0, .time_us = context.time_us};
     change.decisions_since_us = context.time_us - strategy.decisions_kept_us;
+    // Nor must it push out a decision of which there is something to tell.
+    change.decision_takes_free_room = !decided.treatment;
   }
   if (request.has_id) {
     change.request = customer::RememberedRequest{

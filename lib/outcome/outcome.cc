@@ -40,6 +40,8 @@ std::string_view StatusName(Status status) {
       return "too_many";
     case Status::kUnknownId:
       return "unknown_id";
+    case Status::kFailed:
+      return "failed";
   }
   return "";
 }
@@ -72,6 +74,7 @@ bool EntersHistory(Status status) {
     case Status::kOtherContent:
     case Status::kTooMany:
     case Status::kUnknownId:
+    case Status::kFailed:
       return false;
   }
   return false;

@@ -17,18 +17,19 @@ inline constexpr int kSources = 3;
 enum class Status : uint8_t {
   kRecorded = 1,
   kAlreadyRecorded = 2,  // the same was reported before; not in the log again
-  kEarly = 3,            // before its decision by a clock that is wrong: happened at its time
+  kEarly = 3,            // before its decision by a clock that is wrong: counts as at its time
   kBeforeDecision = 4,   // by more than clocks are wrong: not of this decision
   kLate = 5,             // after its window
   kNotOffered = 6,       // the decision did not rank the treatment
-  kUnknownDecision = 7,  // the decision is not remembered (any more)
+  kUnknownDecision = 7,  // what the decision offered is not known (any more)
   kCustomerErased = 8,   // nothing is held about the decision's customer
   kOtherContent = 9,     // something else was reported under its id
-  // These two are never stored: they are in no log.
-  kTooMany = 10,   // its decision has kMaxRememberedOutcomes
-  kUnknownId = 11  // nobody's: the id is none that was made here
+  // These are never stored: they are in no log.
+  kTooMany = 10,    // its decision has kMaxRememberedOutcomes
+  kUnknownId = 11,  // nobody's: the id is none that was made here
+  kFailed = 12      // the store could not take it
 };
-inline constexpr int kStatuses = 11;
+inline constexpr int kStatuses = 12;
 
 // "customer", as the metrics call it.
 std::string_view SourceName(Source source);
@@ -42,7 +43,7 @@ inline constexpr int64_t kMaxEarlyUs = 120 * int64_t{1'000'000};
 struct Offer {
   int64_t decided_us = 0;
   bool ranked = false;  // the decision offered it
-  // When the customer saw it first; absent: nobody has told.
+  // When the customer saw it first, by a showing in its window; absent: nobody has told.
   std::optional<int64_t> shown_us;
 };
 

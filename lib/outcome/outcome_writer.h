@@ -17,6 +17,7 @@
 #include "lib/customer/customer_record.h"
 #include "lib/customer/decision_id.h"
 #include "lib/outcome/outcome.h"
+#include "lib/outcome/recent_reports.h"
 #include "lib/storage/state_store.h"
 
 namespace attune::outcome {
@@ -36,12 +37,13 @@ struct Report {
   catalog::OutcomeTerms terms;     // of that outcome
   bool without_treatment = false;  // it may happen without one
   std::optional<double> value;     // finite
-  std::optional<int64_t> time_us;  // absent: now
+  std::optional<int64_t> time_us;  // absent: now, and never before the decision
   Source source = Source::kCustomer;
   std::optional<uint32_t> channel;  // absent: that of the treatment, or of the decision
   std::string_view reason;          // at most kMaxReasonBytes
   // Makes it this outcome and no other of the customer's. Empty: decision, treatment, outcome and
-  // time do, so that the time must be given; with `once` the first three.
+  // time do, so that the time must be given; with `once` the first three. As long as the log has
+  // the decision, no treatment and the one on top are the same.
   std::string_view request_id;
   bool once = false;
 };
@@ -51,6 +53,10 @@ struct Result {
   Status status = Status::kRecorded;
   // The one that it is about; absent: none, or the decision is not known.
   std::optional<uint32_t> treatment;
+  // Of kAlreadyRecorded: what became of it when it was reported first.
+  std::optional<Status> first_status;
+  // DATA_LOSS: why the log can't tell what the decision offered.
+  absl::Status damage;
 };
 
 // Writes outcomes into the log and, in the same commit, into the records of their customers: so
@@ -63,9 +69,14 @@ class OutcomeWriter {
 
   // Writes them with as few commits as possible and returns when they survive power loss. One
   // result per report, in their order; those of one customer are taken in theirs. What is logged:
-  // everything but what has the status kAlreadyRecorded or kTooMany; of a customer of whom nothing
-  // is held, nothing that leads to the person. ABORTED: the customer was changed by others too
-  // often in a row; retry. REQUIRES: at most kMaxReports.
+  // everything but what has the status kAlreadyRecorded or kTooMany, and what was logged before:
+  // kOtherContent as long as the decision is remembered; what no record remembers as long as it is
+  // among the latest kMaxRecentReports. Of a customer of whom nothing is held nothing is logged
+  // that leads to the person. A decision whose event has left the log, or is damaged, is
+  // kUnknownDecision: its outcome is remembered, and is in the history if treatment and channel are
+  // known. An error of one report leaves the others alone, unless they are written together.
+  // ABORTED: the customer was changed by others too often in a row; retry. REQUIRES: at most
+  // kMaxReports.
   std::vector<absl::StatusOr<Result>> RecordMany(absl::Span<const Report> reports,
                                                  const customer::HistoryBounds& bounds) const;
 
@@ -85,6 +96,7 @@ class OutcomeWriter {
   storage::StateStore& store_;
   const Clock& clock_;
   const HashKey seed_;
+  mutable RecentReports recent_;
 };
 
 }  // namespace attune::outcome

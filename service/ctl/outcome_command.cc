@@ -31,7 +31,8 @@ Examples:
 )";
 
 constexpr char kActivateFooter[] =
-    R"(Records the outcome that the strategy declares as the showing, with the time of now.
+    R"(Records the outcome that the strategy declares as the showing, with the time of now
+unless another is given.
 
 Exit status: 0 answered, 1 failure, 2 wrong usage.
 
@@ -50,6 +51,7 @@ struct OutcomeFlags {
 struct ActivateFlags {
   v1::OutcomeServiceActivateRequest request;
   std::vector<std::string> treatments;
+  std::string time;
 };
 
 // What a status says, for people.
@@ -60,7 +62,7 @@ std::string StatusText(v1::OutcomeStatus status) {
     case v1::OUTCOME_STATUS_ALREADY_RECORDED:
       return "was recorded before";
     case v1::OUTCOME_STATUS_EARLY:
-      return "recorded as of the decision's time: it lies just before";
+      return "recorded, as of the decision's time: it lies just before";
     case v1::OUTCOME_STATUS_BEFORE_DECISION:
       return "not attributed: it lies before its decision";
     case v1::OUTCOME_STATUS_LATE:
@@ -68,7 +70,7 @@ std::string StatusText(v1::OutcomeStatus status) {
     case v1::OUTCOME_STATUS_NOT_OFFERED:
       return "recorded and not attributed: the decision did not offer the treatment";
     case v1::OUTCOME_STATUS_UNKNOWN_DECISION:
-      return "not attributed: the decision is not remembered";
+      return "not attributed: the decision is not remembered, or has left the log (--log_max_mb)";
     case v1::OUTCOME_STATUS_CUSTOMER_ERASED:
       return "not attributed: nothing is held about the decision's customer";
     default:
@@ -80,18 +82,44 @@ std::string StatusText(v1::OutcomeStatus status) {
 void PrintOutcome(const v1::OutcomeServiceRecordOutcomeResponse& response, std::ostream& out) {
   const std::string& treatment = response.treatment_id();
   out << (treatment.empty() ? "No treatment" : TerminalSafe(treatment)) << ": "
-      << StatusText(response.status()) << "\n";
+      << StatusText(response.status());
+  if (response.first_status() != v1::OUTCOME_STATUS_UNSPECIFIED &&
+      response.first_status() != v1::OUTCOME_STATUS_RECORDED) {
+    out << " (" << StatusText(response.first_status()) << ")";
+  }
+  out << "\n";
+}
+
+// Puts --time into the request, if it is given.
+template <typename Flags>
+absl::Status ReadTime(Flags& flags) {
+  if (flags.time.empty()) return absl::OkStatus();
+  v1::Value time;
+  if (absl::Status status = ReadValue(ValueType::kTimestamp, flags.time, time); !status.ok()) {
+    return absl::InvalidArgumentError(absl::StrCat("--time: ", status.message()));
+  }
+  *flags.request.mutable_time() = time.timestamp_value();
+  return absl::OkStatus();
+}
+
+// Reads --source into the request.
+template <typename Flags>
+void SetSource(const std::string& text, Flags& flags) {
+  static const std::map<std::string, v1::OutcomeSource> kSources = {
+      {"customer", v1::OUTCOME_SOURCE_CUSTOMER},
+      {"employee", v1::OUTCOME_SOURCE_EMPLOYEE},
+      {"system", v1::OUTCOME_SOURCE_SYSTEM}};
+  const auto source = kSources.find(text);
+  if (source == kSources.end()) {
+    throw CLI::ValidationError("--source", "must be customer, employee or system");
+  }
+  flags.request.set_source(source->second);
 }
 
 int RecordOutcome(const Invocation& invocation, OutcomeFlags& flags) {
   if (flags.value) flags.request.set_value(*flags.value);
-  if (!flags.time.empty()) {
-    v1::Value time;
-    if (absl::Status status = ReadValue(ValueType::kTimestamp, flags.time, time); !status.ok()) {
-      return ReportError(invocation.console, invocation.options,
-                         absl::StrCat("--time: ", status.message()));
-    }
-    *flags.request.mutable_time() = time.timestamp_value();
+  if (absl::Status status = ReadTime(flags); !status.ok()) {
+    return ReportError(invocation.console, invocation.options, std::string(status.message()));
   }
   ServerConnection server(invocation.options);
   v1::OutcomeServiceRecordOutcomeResponse response;
@@ -108,6 +136,9 @@ int RecordOutcome(const Invocation& invocation, OutcomeFlags& flags) {
 }
 
 int ActivateTreatments(const Invocation& invocation, ActivateFlags& flags) {
+  if (absl::Status status = ReadTime(flags); !status.ok()) {
+    return ReportError(invocation.console, invocation.options, std::string(status.message()));
+  }
   for (const std::string& treatment : flags.treatments) flags.request.add_treatment_ids(treatment);
   ServerConnection server(invocation.options);
   v1::OutcomeServiceActivateResponse response;
@@ -140,18 +171,7 @@ void AddRecordOutcome(CLI::App& outcome, Commands& commands) {
       ->type_name("OUTCOME");
   record
       ->add_option_function<std::string>(
-          "--source",
-          [flags](const std::string& text) {
-            static const std::map<std::string, v1::OutcomeSource> kSources = {
-                {"customer", v1::OUTCOME_SOURCE_CUSTOMER},
-                {"employee", v1::OUTCOME_SOURCE_EMPLOYEE},
-                {"system", v1::OUTCOME_SOURCE_SYSTEM}};
-            const auto source = kSources.find(text);
-            if (source == kSources.end()) {
-              throw CLI::ValidationError("--source", "must be customer, employee or system");
-            }
-            flags->request.set_source(source->second);
-          },
+          "--source", [flags](const std::string& text) { SetSource(text, *flags); },
           "Who says so: customer, employee or system.")
       ->required()
       ->type_name("SOURCE");
@@ -192,6 +212,12 @@ void AddActivateTreatments(CLI::App& outcome, Commands& commands) {
       ->add_option("--channel", *flags->request.mutable_channel(),
                    "Where: a channel of the strategy. Default: that of the decision.")
       ->type_name("CHANNEL");
+  activate
+      ->add_option_function<std::string>(
+          "--source", [flags](const std::string& text) { SetSource(text, *flags); },
+          "Who says so: customer, employee or system. Default: system.")
+      ->type_name("SOURCE");
+  activate->add_option("--time", flags->time, "When, RFC 3339. Default: now.")->type_name("TIME");
   activate->footer(absl::StrCat(kActivateFooter, kGlobalOptionsNote));
   commands.Add(activate, [flags](const Invocation& invocation) {
     return ActivateTreatments(invocation, *flags);

@@ -107,8 +107,11 @@ TEST_F(ServerOutcomeTest, WhatIsShownCountsInTheNextDecisionOnAnotherChannel) {
   EXPECT_EQ(shown.response.showings(0).status(), v1::OUTCOME_STATUS_RECORDED);
   EXPECT_EQ(WhyNotFor("ann", "app", "spring_sale"), "cap_reached");
   clock_.Advance(absl::Minutes(1));
-  EXPECT_EQ(client().Activate(activate).response.showings(0).status(),
-            v1::OUTCOME_STATUS_ALREADY_RECORDED);
+  activate.set_source(v1::OUTCOME_SOURCE_CUSTOMER);
+  *activate.mutable_time() = ToProtoTime(Noon());
+  const auto again = client().Activate(activate);
+  EXPECT_EQ(again.response.showings(0).status(), v1::OUTCOME_STATUS_ALREADY_RECORDED);
+  EXPECT_EQ(again.response.showings(0).first_status(), v1::OUTCOME_STATUS_RECORDED);
   EXPECT_EQ(Report(OutcomeOf(decision.decision_id(), "accepted", "r1")),
             v1::OUTCOME_STATUS_RECORDED);
   EXPECT_THAT(Outcomes("ann"),
@@ -253,7 +256,7 @@ TEST_F(ServerOutcomeTest, ADecisionTakes64Outcomes) {
   const std::string id = Decide("ann", "app").decision_id();
   for (int i = 0; i < 64; ++i) Report(OutcomeOf(id, "accepted", absl::StrCat(i)));
   const auto answer = client().RecordOutcome(OutcomeOf(id, "accepted", "one more"));
-  EXPECT_EQ(answer.code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(answer.code(), grpc::StatusCode::FAILED_PRECONDITION);
   EXPECT_THAT(answer.status.error_message(), HasSubstr("kMaxRememberedOutcomes"));
 }
 
@@ -282,8 +285,10 @@ TEST_F(ServerOutcomeTest, SaysWhatIsWrongWithAReport) {
   activate.set_decision_id("1");
   activate.add_treatment_ids("upgrade");
   activate.add_treatment_ids("upgrade");
+  activate.set_source(static_cast<v1::OutcomeSource>(77));
+  *activate.mutable_time() = wild.time();
   EXPECT_THAT(FieldsOf(client().Activate(activate).status),
-              UnorderedElementsAre("decision_id", "treatment_ids[1]"));
+              UnorderedElementsAre("decision_id", "treatment_ids[1]", "source", "time"));
   EXPECT_THAT(Outcomes("ann"), SizeIs(0));
 }
 
@@ -334,7 +339,8 @@ TEST_F(ServerOutcomeTest, AttunectlRecordsAndActivates) {
     return out.str() + err.str();
   };
   EXPECT_EQ(run({"outcome", "activate"}), "spring_sale: recorded\n");
-  EXPECT_EQ(run({"outcome", "activate", "--treatment", "spring_sale"}),
+  EXPECT_EQ(run({"outcome", "activate", "--treatment", "spring_sale", "--source", "customer",
+                 "--time", "2026-03-01T12:00:00Z"}),
             "spring_sale: was recorded before\n");
   EXPECT_EQ(run({"outcome", "record", "--outcome", "satisfaction", "--value", "4.5", "--source",
                  "customer", "--request_id", "r1"}),

@@ -349,7 +349,7 @@ TEST_F(CustomerRecordTest, TheEncodingStaysWhatIsStored) {
   RecordChange decides;
   decides.decision = RememberedDecision{5, 0, 6};
   Apply(decides, 9);
-  const RememberedOutcome shown{5, 3, 4, 1, 8};
+  const RememberedOutcome shown{5, 3, 4, 1, 8, 3};
   RecordChange change;
   change.outcomes = absl::MakeConstSpan(&shown, 1);
   change.features = "\x0A\x02";  // number 1: int 1
@@ -369,10 +369,10 @@ TEST_F(CustomerRecordTest, TheEncodingStaysWhatIsStored) {
   expected += std::string("\x12\x02\x01\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0\0", 19);
   expected += "\x01\x03";
   // One decision (tag 5, version 9, time 6) with one outcome (hash 3, fingerprint 4, treatment 1
-  // shown 2 us later).
+  // shown 2 us later, status 3).
   expected += std::string("\x2C\x05\0\0\0\0\0\0\0\x09\0\0\0\0\0\0\0", 17);
   expected += std::string("\x06\0\0\0\0\0\0\0\x12\0", 10);
-  expected += std::string("\x03\0\0\0\0\0\0\0\x04\0\0\0\0\0\0\0\x02\x04", 18);
+  expected += std::string("\x03\0\0\0\0\0\0\0\x04\0\0\0\0\0\0\0\x23\x04", 18);
   // Nothing dropped, two interactions from 1000 to 1001 ms.
   expected += std::string("\0\x02\xD0\x0F\xD2\x0F", 6);
   expected += std::string("\x01\0\x02\x05", 4);

@@ -94,11 +94,46 @@ TEST_F(RememberedDecisionsTest, ForgetsThoseThatAreTooOldWithTheNextOne) {
   EXPECT_THAT(State().Decisions(), ElementsAre(RememberedDecision{4, 5, 1'000}));
 }
 
+TEST_F(RememberedDecisionsTest, OneDecisionForgetsAtMostTwoForTheirAge) {
+  for (uint64_t i = 1; i <= 5; ++i) Decide(i, 10, i);
+  Decide(6, 1'000'000, 6, 900'000);
+  EXPECT_THAT(Tags(), ElementsAre(3, 4, 5, 6));
+}
+
+TEST_F(RememberedDecisionsTest, ADecisionMayTakeFreeRoomOnly) {
+  const auto decide = [&](uint64_t tag) {
+    RecordChange change;
+    change.decision = RememberedDecision{tag, 0, 10};
+    change.decision_takes_free_room = true;
+    Apply(change, tag);
+  };
+  for (uint64_t i = 1; i < kMaxRememberedDecisions; ++i) Decide(i, 10, i);
+  decide(100);
+  EXPECT_EQ(Tags().back(), 100u);
+  const std::vector<uint64_t> full = Tags();
+  decide(101);
+  EXPECT_EQ(Tags(), full);
+  EXPECT_EQ(State().Decisions().back().version, 100u);
+}
+
+TEST_F(RememberedDecisionsTest, TheOldestMakeRoomForOutcomesOfTheCustomer) {
+  for (uint64_t tag = 1; tag <= 6; ++tag) Decide(tag, 10, tag);
+  for (uint64_t tag = 1; tag <= 5; ++tag) {
+    if (tag == 3) continue;  // nothing is told of it, so it makes no room
+    std::vector<RememberedOutcome> outcomes;
+    for (uint64_t i = 0; i < 64; ++i) outcomes.push_back({tag, i, i, std::nullopt, 0});
+    Tell(outcomes, 10 + tag);
+  }
+  EXPECT_THAT(State().Outcomes(), SizeIs(kMaxOutcomesOfCustomer));
+  Tell({{6, 1, 1, std::nullopt, 0}}, 20);
+  EXPECT_THAT(Tags(), ElementsAre(2, 3, 4, 5, 6));
+}
+
 TEST_F(RememberedDecisionsTest, OutcomesStandWithTheirDecisions) {
   Decide(1, 100, 1);
   Decide(2, 200, 2);
   const RememberedOutcome accepted{1, 11, 12, std::nullopt, 0};
-  const RememberedOutcome shown{2, 21, 22, 0, 199};
+  const RememberedOutcome shown{2, 21, 22, 0, 199, 5};
   const RememberedOutcome of_none{3, 31, 32, std::nullopt, 0};
   Tell({shown, accepted, of_none}, 3);
   EXPECT_THAT(State().Outcomes(), ElementsAre(accepted, shown));

@@ -512,6 +512,21 @@ TEST_F(DeciderTest, IsRememberedForOutcomesAsLongAsTheyMayCome) {
   EXPECT_EQ(remembered().size(), 1u);
 }
 
+TEST_F(DeciderTest, ADecisionThatRanksNothingPushesNoOtherOut) {
+  strategy_->outcomes = context::NameTable({{"accepted", 1}});
+  strategy_->decisions_kept_us = 1'000'000'000;
+  const uint64_t first = customer::DecisionIds::TagOf(Decide().id);
+  context_.restricted = true;
+  for (size_t i = 0; i < customer::kMaxRememberedDecisions; ++i) {
+    context_.time_us += 1;
+    Decide();
+  }
+  WithState([&](const customer::CustomerState& state) {
+    EXPECT_EQ(state.Decisions().size(), customer::kMaxRememberedDecisions);
+    EXPECT_EQ(state.Decisions().front().tag, first);
+  });
+}
+
 TEST_F(DeciderTest, TheEventHoldsWhatTheDecisionUsed) {
   std::string features;
   AppendValue(features, FeatureNumber("monthly_charges"), ValueRef::Double(80.5));

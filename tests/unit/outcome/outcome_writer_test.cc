@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/time/time.h"
 #include "attune/storage/v1/event.pb.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -131,7 +132,7 @@ TEST_F(OutcomeWriterTest, IsInLogAndHistoryInOneCommit) {
   EXPECT_EQ(event.time_us(), kStartUs + kMinuteUs);
   EXPECT_EQ(event.source(), 2u);
   EXPECT_EQ(event.status(), 1u);
-  EXPECT_EQ(event.channel(), kApp);
+  EXPECT_EQ(event.channel_plus_one(), kApp + 1);
   EXPECT_EQ(event.recorded_time_us(), kStartUs + kMinuteUs);
   EXPECT_EQ(event.reason(), "wanted it");
   EXPECT_EQ(event.decision_time_us(), kStartUs);
@@ -187,6 +188,7 @@ TEST_F(OutcomeWriterTest, TheSameIdWithOtherContentIsToldAndKept) {
   StatusAfter(report);
   report.value = 1;
   EXPECT_EQ(StatusAfter(report), Status::kOtherContent);
+  EXPECT_EQ(StatusAfter(report), Status::kOtherContent) << "told again, and kept once";
   report = ReportOf(Decide("c", 2), kAccepted, "r1");
   EXPECT_EQ(StatusAfter(report), Status::kOtherContent) << "of another decision of the customer";
   EXPECT_THAT(History(), SizeIs(1));
@@ -215,13 +217,15 @@ TEST_F(OutcomeWriterTest, EachStandingHasItsPlaceInLogAndHistory) {
     report.time_us = kStartUs + c.after_us;
     report.treatment = c.treatment;
     EXPECT_EQ(StatusName(StatusAfter(report)), StatusName(c.status)) << c.name;
-    EXPECT_EQ(StatusAfter(report), Status::kAlreadyRecorded) << c.name;
+    const auto again = Record(report);
+    EXPECT_EQ(again->status, Status::kAlreadyRecorded) << c.name;
+    EXPECT_EQ(again->first_status, c.status) << c.name;
     EXPECT_EQ(Events().back().status(), static_cast<uint32_t>(c.status)) << c.name;
     EXPECT_EQ(Events().back().time_us(), kStartUs + c.after_us) << c.name;
     EXPECT_EQ(Events().back().not_in_history(), !EntersHistory(c.status)) << c.name;
   }
   EXPECT_THAT(Events(), SizeIs(std::size(cases)));
-  EXPECT_THAT(History(), ElementsAre(Happened(kAccepted, kStartUs, kUpgrade),
+  EXPECT_THAT(History(), ElementsAre(Happened(kAccepted, kStartUs - 2 * kMinuteUs, kUpgrade),
                                      Happened(kAccepted, kStartUs + 1'000, kUpgrade),
                                      Happened(kAccepted, kStartUs + 2'000, kCredit),
                                      Happened(kAccepted, kStartUs + kDayUs + 1, kUpgrade)));
@@ -249,6 +253,38 @@ TEST_F(OutcomeWriterTest, WindowsBeginWithTheShowing) {
   EXPECT_FALSE(Events().back().has_shown_time_us());
 }
 
+TEST_F(OutcomeWriterTest, WhatHappensJustNowIsNeverBeforeItsDecision) {
+  const auto id = Decide("c", 1);
+  for (const absl::Duration behind : {absl::Minutes(4), absl::Hours(24 * 365)}) {
+    clock_.Set(kStart - behind);
+    const std::string request_id = absl::FormatDuration(behind);
+    EXPECT_EQ(StatusAfter(ReportOf(id, kAccepted, request_id)), Status::kRecorded) << behind;
+    EXPECT_EQ(Events().back().time_us(), kStartUs) << behind;
+    EXPECT_EQ(Events().back().recorded_time_us(), absl::ToUnixMicros(kStart - behind)) << behind;
+  }
+}
+
+TEST_F(OutcomeWriterTest, ALateShowingMovesNoWindow) {
+  const auto id = Decide("c", 1);
+  Report shown = ReportOf(id, kShown, "r1");
+  shown.time_us = kStartUs + kDayUs + 1;
+  EXPECT_EQ(StatusAfter(shown), Status::kLate);
+  Report accepted = ReportOf(id, kAccepted, "r2");
+  accepted.time_us = kStartUs + kDayUs + 2;
+  EXPECT_EQ(StatusAfter(accepted), Status::kLate);
+  EXPECT_FALSE(Events().back().has_shown_time_us());
+}
+
+TEST_F(OutcomeWriterTest, NoTreatmentAndTheOneOnTopAreTheSame) {
+  Report report = ReportOf(Decide("c", 1), kShown, "");
+  report.once = true;
+  StatusAfter(report);
+  report.treatment = kCable;
+  EXPECT_EQ(StatusAfter(report), Status::kAlreadyRecorded);
+  report.treatment = kUpgrade;
+  EXPECT_EQ(StatusAfter(report), Status::kRecorded);
+}
+
 TEST_F(OutcomeWriterTest, CountsOnceWhatIsToldAsAnInteractionAsWell) {
   const auto id = Decide("c", 1);
   Report report = ReportOf(id, kAccepted, "r1");
@@ -269,6 +305,9 @@ TEST_F(OutcomeWriterTest, ADecisionTakes64Outcomes) {
   }
   EXPECT_EQ(StatusAfter(ReportOf(id, kAccepted, "one more")), Status::kTooMany);
   EXPECT_EQ(StatusAfter(ReportOf(id, kAccepted, "7")), Status::kAlreadyRecorded);
+  Report other = ReportOf(id, kAccepted, "7");
+  other.value = 1;
+  EXPECT_EQ(StatusAfter(other), Status::kTooMany);
   EXPECT_THAT(Events(), SizeIs(64));
   EXPECT_EQ(StatusAfter(ReportOf(Decide("c", 2), kAccepted, "another's")), Status::kRecorded);
 }
@@ -276,6 +315,7 @@ TEST_F(OutcomeWriterTest, ADecisionTakes64Outcomes) {
 TEST_F(OutcomeWriterTest, ADecisionThatIsNotRememberedIsKeptInTheLogOnly) {
   Decide("c", 1);
   const auto dry_run = ids_.Make(store_.KeyOf("c"), 2);
+  EXPECT_EQ(StatusAfter(ReportOf(dry_run, kAccepted, "r1")), Status::kUnknownDecision);
   EXPECT_EQ(StatusAfter(ReportOf(dry_run, kAccepted, "r1")), Status::kUnknownDecision);
   EXPECT_THAT(History(), IsEmpty());
   ASSERT_THAT(Events(), SizeIs(1));
@@ -285,8 +325,34 @@ TEST_F(OutcomeWriterTest, ADecisionThatIsNotRememberedIsKeptInTheLogOnly) {
 
 TEST_F(OutcomeWriterTest, ADecisionWhoseEventHasLeftTheLogIsNotKnown) {
   const auto id = Decide("c", 1);
+  const Report before = ReportOf(id, kShown, "r1");
+  StatusAfter(before);
   ASSERT_TRUE(store_.TrimLog(0).ok());
-  EXPECT_EQ(StatusAfter(ReportOf(id, kAccepted, "r1")), Status::kUnknownDecision);
+  EXPECT_EQ(StatusAfter(before), Status::kAlreadyRecorded);
+  EXPECT_THAT(Events(), IsEmpty());
+  Report report = ReportOf(id, kAccepted, "r2");
+  report.treatment = kUpgrade;
+  report.channel = kIvr;
+  EXPECT_EQ(StatusAfter(report), Status::kUnknownDecision);
+  ASSERT_THAT(Events(), SizeIs(1));
+  EXPECT_FALSE(Events()[0].not_in_history());
+  EXPECT_EQ(History().back(), Happened(kAccepted, kStartUs + kMinuteUs, kUpgrade, kIvr));
+  const auto again = Record(report);
+  EXPECT_EQ(again->status, Status::kAlreadyRecorded);
+  EXPECT_EQ(again->first_status, Status::kUnknownDecision);
+  EXPECT_EQ(StatusAfter(ReportOf(id, kAccepted, "r3")), Status::kUnknownDecision);
+  EXPECT_THAT(History(), SizeIs(2)) << "which treatment is not known";
+  report.value = 1;
+  EXPECT_EQ(StatusAfter(report), Status::kOtherContent);
+}
+
+TEST_F(OutcomeWriterTest, ADamagedDecisionIsNotKnown) {
+  const auto id = Decide("c", 1);
+  store_.SetFaults({.read_log = absl::DataLossError("damaged")});
+  const auto result = Record(ReportOf(id, kAccepted, "r1"));
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(result->status, Status::kUnknownDecision);
+  EXPECT_TRUE(absl::IsDataLoss(result->damage));
 }
 
 TEST_F(OutcomeWriterTest, OfAnErasedCustomerNothingIsKeptThatLeadsToThePerson) {
@@ -295,6 +361,7 @@ TEST_F(OutcomeWriterTest, OfAnErasedCustomerNothingIsKeptThatLeadsToThePerson) {
   Report report = ReportOf(id, kAccepted, "r1");
   report.reason = "anna said so";
   EXPECT_EQ(StatusAfter(report), Status::kCustomerErased);
+  EXPECT_EQ(StatusAfter(report), Status::kCustomerErased) << "and is logged once";
   EXPECT_FALSE(store_.RecordOf("c").found);
   ASSERT_THAT(Events(), SizeIs(1));
   EXPECT_NE(store_.Log()[0].customer, store_.KeyOf("c"));

@@ -150,7 +150,7 @@ TEST_F(MetricsTest, CountsOutcomesByWhoSaidSoAndHowTheyStand) {
   for (const prometheus::MetricFamily& family : registry_.Collect()) {
     if (family.name != "attune_outcomes_total") continue;
     ++families;
-    EXPECT_EQ(family.metric.size(), 2u * 3 * 11) << "every combination is there from the start";
+    EXPECT_EQ(family.metric.size(), 2u * 3 * 12) << "every combination is there from the start";
   }
   EXPECT_EQ(families, 1u);
 }
