@@ -12,6 +12,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "lib/scoring/remote_model.h"
+#include "lib/scoring/score_parts.h"
 #include "lib/scoring/tree_model.h"
 #include "tests/testing/fake_state_store.h"
 #include "tests/testing/strategy_builder.h"
