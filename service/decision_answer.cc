@@ -12,6 +12,7 @@
 #include "lib/base/text_buffer.h"
 #include "lib/decision/explanation.h"
 #include "lib/decision/formula_values.h"
+#include "service/score_parts_writer.h"
 #include "service/value_conversion.h"
 
 namespace attune::service {
@@ -189,7 +190,9 @@ void AppendStreamResponse(std::string_view correlation_id, std::string_view answ
 }
 
 AnswerEncoder::AnswerEncoder(const strategy::Strategy& strategy)
-    : strategy_(strategy), treatments_(strategy.catalog.treatments.size()), input_names_(strategy) {
+    : strategy_(strategy),
+      treatments_(strategy.catalog.treatments.size()),
+      explained_models_(strategy) {
   PutSizedField(strategy_version_, pb::DecideResponse::kStrategyVersionFieldNumber,
                 strategy.version);
   const auto channels = static_cast<size_t>(strategy.context.channels.size());
@@ -234,16 +237,28 @@ void AnswerEncoder::Append(const context::DecisionContext& context,
   bytes += strategy_version_;
   PutTime(bytes, pb::DecideResponse::kTimeFieldNumber, context.time_us);
   std::vector<arbitration::PriorityRanks> ranks;
+  std::optional<decision::ScoreExplainer> scores;
   std::optional<ScorePartsWriter> parts;
   if (explain) {
-    parts.emplace(strategy_, input_names_, context, decision);
+    scores.emplace(strategy_, explained_models_, context, decision);
+    parts.emplace(*scores);
     decision::FormulaValues formulas(strategy_, context, decision.result, nullptr);
     ranks = arbitration::RanksOf(strategy_.arbitration, strategy_.catalog, decision.result.scored,
                                  decision.result.arbitration, formulas.computed().priority);
   }
   for (size_t r = 0; r < decision.result.arbitration.ranked.size(); ++r) {
-    AppendRanked(context, decision, r, explain ? &ranks[r] : nullptr, explain ? &*parts : nullptr,
-                 bytes);
+    AppendRanked(
+        context, decision, r,
+        [&](const arbitration::RankedTreatment& ranked) {
+          if (!explain) return;
+          decision::ExplainRanked(
+              strategy_, decision, ranked, *scores, [&](std::string_view reason) {
+                PutSizedField(bytes, pb::RankedTreatment::kReasonsFieldNumber, reason);
+              });
+          PutRanks(bytes, ranks[r]);
+          parts->Append(ranked, bytes);
+        },
+        bytes);
   }
   if (explain && !parts->is_complete()) PutExplanationIncomplete(bytes);
   AppendCounts(decision.result.rejected_counts, bytes);
@@ -291,10 +306,10 @@ void AnswerEncoder::AppendEarliest(const context::DecisionContext& context,
   EndSizedField(bytes, open);
 }
 
-void AnswerEncoder::AppendRanked(const context::DecisionContext& context,
-                                 const decision::Decision& decision, size_t rank,
-                                 const arbitration::PriorityRanks* explained,
-                                 ScorePartsWriter* parts, std::string& bytes) const {
+void AnswerEncoder::AppendRanked(
+    const context::DecisionContext& context, const decision::Decision& decision, size_t rank,
+    absl::FunctionRef<void(const arbitration::RankedTreatment&)> explain,
+    std::string& bytes) const {
   using Pb = pb::RankedTreatment;
   const arbitration::RankedTreatment& ranked = decision.result.arbitration.ranked[rank];
   const int channel = context.ChannelOf(decision.result.SlotOf(ranked));
@@ -322,13 +337,7 @@ void AnswerEncoder::AppendRanked(const context::DecisionContext& context,
   PutNumber(bytes, Pb::kContextWeightFieldNumber, ranked.context_weight);
   PutNumber(bytes, Pb::kPriorityFieldNumber, ranked.priority);
   PutNumber(bytes, Pb::kSelectionProbabilityFieldNumber, ranked.selection_probability);
-  if (explained != nullptr) {
-    decision::ExplainRanked(strategy_, context, decision, ranked, [&](std::string_view reason) {
-      PutSizedField(bytes, Pb::kReasonsFieldNumber, reason);
-    });
-    PutRanks(bytes, *explained);
-    parts->Append(ranked, bytes);
-  }
+  explain(ranked);
   EndSizedField(bytes, open);
 }
 

@@ -7,13 +7,13 @@
 #include <string_view>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "attune/v1/decision_service.pb.h"
 #include "google/protobuf/message_lite.h"
 #include "lib/context/decision_context.h"
 #include "lib/decision/decider.h"
-#include "lib/decision/input_text.h"
+#include "lib/decision/score_explanation.h"
 #include "lib/strategy/strategy.h"
-#include "service/score_parts_writer.h"
 
 namespace attune::service {
 
@@ -72,11 +72,12 @@ class AnswerEncoder {
     std::string rule;
   };
 
-  // `rank` is an index into the ranking. `explained` and `parts`: nullptr when no explanation is
+  // `rank` is an index into the ranking. `explain` appends what explains the treatment, if that is
   // asked for.
   void AppendRanked(const context::DecisionContext& context, const decision::Decision& decision,
-                    size_t rank, const arbitration::PriorityRanks* explained,
-                    ScorePartsWriter* parts, std::string& bytes) const;
+                    size_t rank,
+                    absl::FunctionRef<void(const arbitration::RankedTreatment&)> explain,
+                    std::string& bytes) const;
   void AppendCounts(const decision::RejectionCounts& counts, std::string& bytes) const;
   // What each place of the request shows.
   void AppendPlacements(const context::DecisionContext& context, const decision::Decision& decision,
@@ -96,7 +97,7 @@ class AnswerEncoder {
   // By treatment: how each RejectedTreatment begins.
   std::vector<std::string> rejected_;
   std::vector<EncodedCause> causes_;  // by number of the cause
-  const decision::InputNameList input_names_;
+  const decision::ExplainedModels explained_models_;
 };
 
 }  // namespace attune::service

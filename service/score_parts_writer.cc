@@ -1,7 +1,5 @@
 #include "service/score_parts_writer.h"
 
-#include <optional>
-
 #include "attune/v1/decision_service.pb.h"
 #include "lib/base/proto_wire.h"
 #include "lib/base/text_buffer.h"
@@ -26,8 +24,9 @@ void PutContribution(TextBuffer& bytes, const decision::ShownPart& part) {
 
 void ScorePartsWriter::Append(const arbitration::RankedTreatment& ranked, std::string& out) {
   using Pb = pb::ScoreParts;
-  const std::optional<scoring::ScoreParts> parts = explainer_.PartsOf(ranked);
-  if (!parts) return;
+  if (!is_complete_) return;
+  const scoring::ScoreParts* const parts = scores_.PartsOf(ranked);
+  if (parts == nullptr) return;
   if (bytes_ > kMaxScorePartsBytes) {
     is_complete_ = false;
     return;
@@ -39,8 +38,8 @@ void ScorePartsWriter::Append(const arbitration::RankedTreatment& ranked, std::s
   PutFixed64Field(bytes, Pb::kBaseFieldNumber, parts->base);
   PutFixed64Field(bytes, Pb::kScoreFieldNumber, parts->score);
   PutSizedField(bytes, Pb::kLinkFieldNumber, parts->link);
-  explainer_.ForEachPart(ranked, *parts,
-                         [&](const decision::ShownPart& part) { PutContribution(bytes, part); });
+  scores_.ForEachPart(ranked, *parts,
+                      [&](const decision::ShownPart& part) { PutContribution(bytes, part); });
   EndSizedField(bytes, open);
   bytes_ += bytes.size() - start;
 }

@@ -5,11 +5,7 @@
 #include <string>
 
 #include "lib/arbitration/arbitration.h"
-#include "lib/context/decision_context.h"
-#include "lib/decision/decider.h"
-#include "lib/decision/input_text.h"
 #include "lib/decision/score_explanation.h"
-#include "lib/strategy/strategy.h"
 
 namespace attune::service {
 
@@ -20,19 +16,18 @@ inline constexpr size_t kMaxScorePartsBytes = 1u << 20;
 // Writes RankedTreatment.score_parts of one decision, without making the message. Not thread-safe.
 class ScorePartsWriter {
  public:
-  // REQUIRES: as decision::ScoreExplainer.
-  ScorePartsWriter(const strategy::Strategy& strategy, const decision::InputNameList& names,
-                   const context::DecisionContext& context, const decision::Decision& decision)
-      : explainer_(strategy, names, context, decision) {}
+  // `scores` are of the decision, and outlive this object.
+  explicit ScorePartsWriter(decision::ScoreExplainer& scores) : scores_(scores) {}
 
-  // Appends the field of the ranked treatment; nothing where there is nothing to tell.
+  // Appends the field of the ranked treatment; nothing where there is nothing to tell, nor once
+  // there was no room.
   void Append(const arbitration::RankedTreatment& ranked, std::string& out);
 
   // Was there room for all that was to be told?
   bool is_complete() const { return is_complete_; }
 
  private:
-  decision::ScoreExplainer explainer_;
+  decision::ScoreExplainer& scores_;
   size_t bytes_ = 0;  // of the fields so far
   bool is_complete_ = true;
 };

@@ -1,8 +1,6 @@
 #include "lib/decision/explanation.h"
 
 #include <algorithm>
-#include <bitset>
-#include <cmath>
 #include <utility>
 #include <vector>
 
@@ -51,52 +49,6 @@ Scores ScoresOf(const Decision& decision, int treatment, size_t& place) {
   while (place < scored.size() && scored[place].treatment < treatment) ++place;
   if (place == scored.size() || scored[place].treatment != treatment) return {};
   return {scored[place].propensity, decision.result.arbitration.priority[place]};
-}
-
-// Adds up what the model adds for each input: leaves one contribution of each, in the order in
-// which they are first met.
-void MergeInputs(std::vector<scoring::Contribution>& terms) {
-  // Most inputs are met once. Which may have been met before, by their number; some share one.
-  std::bitset<256> met;
-  auto end = terms.begin();  // of the inputs
-  for (const scoring::Contribution& term : terms) {
-    constexpr size_t kApart = 37;  // sources; most strategies have fewer slots of the others
-    const size_t number =
-        static_cast<size_t>(term.input.slot) + kApart * static_cast<size_t>(term.input.source);
-    const bool may_be_met = met[number % met.size()];
-    met.set(number % met.size());
-    const auto same = !may_be_met ? end : std::find_if(terms.begin(), end, [&](const auto& known) {
-      return known.input.source == term.input.source && known.input.slot == term.input.slot;
-    });
-    if (same == end) {
-      *end++ = term;
-    } else {
-      same->amount += term.amount;
-    }
-  }
-  terms.erase(end, terms.end());
-}
-
-// Leaves what the model adds for each input, all terms of the input together, strongest first;
-// equals in the order of the model.
-void KeepStrongestInputs(std::vector<scoring::Contribution>& terms) {
-  MergeInputs(terms);
-  const auto is_stronger = [](const scoring::Contribution& a, const scoring::Contribution& b) {
-    return std::fabs(a.amount) > std::fabs(b.amount);
-  };
-  size_t kept = 0;
-  for (size_t i = 0; i < terms.size(); ++i) {
-    if (terms[i].amount == 0) continue;
-    if (kept == kMaxReasons && !is_stronger(terms[i], terms[kept - 1])) continue;
-    // It goes behind those that are as strong.
-    const scoring::Contribution term = terms[i];
-    size_t place = kept < kMaxReasons ? kept++ : kept - 1;
-    for (; place > 0 && is_stronger(term, terms[place - 1]); --place) {
-      terms[place] = terms[place - 1];
-    }
-    terms[place] = term;
-  }
-  terms.resize(kept);
 }
 
 // Why the customer's consent to the treatment is missing.
@@ -444,11 +396,9 @@ std::optional<int64_t> RejectionExplainer::allowed_from_ms() const {
 namespace {
 
 // What moved the propensity: see ExplainRanked.
-void ExplainPropensity(const strategy::Strategy& strategy, const context::DecisionContext& asked,
-                       const Decision& decision, const arbitration::RankedTreatment& ranked,
+void ExplainPropensity(const strategy::Strategy& strategy, const Decision& decision,
+                       const arbitration::RankedTreatment& ranked, ScoreExplainer& scores,
                        absl::FunctionRef<void(std::string_view)> visit) {
-  const int slot = decision.result.SlotOf(ranked);
-  const context::DecisionContext& context = decision.result.ContextOf(asked, slot);
   const catalog::Treatment& treatment =
       strategy.catalog.treatments[static_cast<size_t>(ranked.treatment)];
   const scoring::ScoredCandidate& scored =
@@ -471,27 +421,20 @@ void ExplainPropensity(const strategy::Strategy& strategy, const context::Decisi
     return;
   }
   if (ExplainFormulaModel(strategy, decision, ranked, kMaxReasons, visit)) return;
-  std::vector<scoring::Contribution> contributions =
-      model.model->Explain(decision.result.FrameOf(slot), ranked.treatment);
-  KeepStrongestInputs(contributions);
-  const scoring::InputNames names{strategy.features, strategy.context, strategy.catalog};
-  std::string reason;
-  for (const scoring::Contribution& c : contributions) {
-    reason = absl::StrCat(names.NameOf(c.input), " = ",
-                          InputValue(strategy, context, decision, treatment, c.input));
-    // How much a protected value moves tells what it is.
-    if (!IsProtected(strategy, c.input)) absl::StrAppend(&reason, " (", Amount(c.amount), ")");
+  bool is_moved = false;
+  scores.ForEachReason(ranked, [&](std::string_view reason) {
+    is_moved = true;
     visit(reason);
-  }
-  if (contributions.empty()) visit("nothing moves it from the model's base rate");
+  });
+  if (!is_moved) visit("nothing moves it from the model's base rate");
 }
 
 }  // namespace
 
-void ExplainRanked(const strategy::Strategy& strategy, const context::DecisionContext& asked,
-                   const Decision& decision, const arbitration::RankedTreatment& ranked,
+void ExplainRanked(const strategy::Strategy& strategy, const Decision& decision,
+                   const arbitration::RankedTreatment& ranked, ScoreExplainer& scores,
                    absl::FunctionRef<void(std::string_view)> visit) {
-  ExplainPropensity(strategy, asked, decision, ranked, visit);
+  ExplainPropensity(strategy, decision, ranked, scores, visit);
   ExplainWorth(strategy, decision, ranked, visit);
 }
 

@@ -13,14 +13,13 @@
 #include "lib/catalog/catalog.h"
 #include "lib/context/decision_context.h"
 #include "lib/decision/decider.h"
+#include "lib/decision/score_explanation.h"
 #include "lib/policy/contact_explanation.h"
 #include "lib/policy/engagement_explanation.h"
 #include "lib/strategy/strategy.h"
 
 namespace attune::decision {
 
-// Most reasons that ExplainRanked gives.
-inline constexpr size_t kMaxReasons = 3;
 // Most values that an explanation names, and its longest texts, in bytes; what is longer is cut and
 // ends in "...", as a long value does anyway. A rule may have kilobytes.
 inline constexpr size_t kMaxShownValues = 32;
@@ -104,8 +103,10 @@ class RejectionExplainer {
 // at least one: when nothing moved it, that is the reason. Of a model that nobody can look into it
 // is told what it answered; where on_error of a model was used, that comes first, as one more. How
 // a value and a cost that were computed came about is told last, as ExplainWorth does.
-void ExplainRanked(const strategy::Strategy& strategy, const context::DecisionContext& asked,
-                   const Decision& decision, const arbitration::RankedTreatment& ranked,
+//
+// REQUIRES: `decision` was made with `strategy`; `scores` are of the two.
+void ExplainRanked(const strategy::Strategy& strategy, const Decision& decision,
+                   const arbitration::RankedTreatment& ranked, ScoreExplainer& scores,
                    absl::FunctionRef<void(std::string_view)> visit);
 
 }  // namespace attune::decision

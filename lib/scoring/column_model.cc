@@ -31,6 +31,4 @@ void ColumnModel::Predict(const InputFrame& frame, absl::Span<const int> treatme
   std::fill(propensity.begin(), propensity.end(), std::numeric_limits<double>::quiet_NaN());
 }
 
-std::vector<Contribution> ColumnModel::Explain(const InputFrame&, int) const { return {}; }
-
 }  // namespace attune::scoring

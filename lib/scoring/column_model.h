@@ -22,8 +22,6 @@ class ColumnModel : public Model {
   // As PredictBatch with no deadline; NaN where that fails.
   void Predict(const InputFrame& frame, absl::Span<const int> treatments,
                absl::Span<double> propensity, ModelScratch& scratch) const final;
-  // Nothing: it does not tell.
-  std::vector<Contribution> Explain(const InputFrame& frame, int treatment) const final;
   bool LooksAtTreatment() const final { return columns_.of_treatment(); }
   bool DependsOnChannel() const final { return columns_.of_channel(); }
 

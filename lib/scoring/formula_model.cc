@@ -19,9 +19,4 @@ void FormulaModel::Predict(const InputFrame& frame, absl::Span<const int> treatm
   }
 }
 
-std::vector<Contribution> FormulaModel::Explain(const InputFrame& /*frame*/,
-                                                int /*treatment*/) const {
-  return {};
-}
-
 }  // namespace attune::scoring

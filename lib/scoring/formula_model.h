@@ -21,7 +21,8 @@ class FormulaSource {
   ~FormulaSource() = default;
 };
 
-// A model that is an expression of the strategy. Immutable, thread-safe.
+// A model that is an expression of the strategy. How much each of its values moves it is not known:
+// it has no Parts, and who has the expression tells what it looked at. Immutable, thread-safe.
 class FormulaModel : public Model {
  public:
   // `looks_at_treatment`: it may come to something else for another treatment.
@@ -31,9 +32,6 @@ class FormulaModel : public Model {
   // NaN where the formula can't be evaluated. REQUIRES: InputFrame::formulas is set.
   void Predict(const InputFrame& frame, absl::Span<const int> treatments,
                absl::Span<double> propensity, ModelScratch& scratch) const override;
-  // Nothing: how much each of its values moves a formula is not known. Who has the expression tells
-  // what it looked at.
-  std::vector<Contribution> Explain(const InputFrame& frame, int treatment) const override;
 
  private:
   const int formula_;

@@ -285,8 +285,13 @@ double LinearModel::PredictValue(const InputFrame& frame, ModelScratch& /*scratc
   return link_ == pb::LINK_LOGISTIC ? 1.0 / (1.0 + std::exp(-sum)) : sum;
 }
 
-std::vector<Contribution> LinearModel::Explain(const InputFrame& frame, int treatment) const {
-  std::vector<Contribution> contributions;
+std::optional<ScoreParts> LinearModel::Parts(const InputFrame& frame, int treatment) const {
+  ScoreParts parts;
+  parts.base = intercept_;
+  parts.score = SharedSum(frame) + treatment_offset_[static_cast<size_t>(treatment)];
+  parts.link =
+      trees::LinkName(link_ == pb::LINK_LOGISTIC ? trees::Link::kSigmoid : trees::Link::kIdentity);
+  std::vector<Contribution>& contributions = parts.contributions;
   contributions.reserve(numeric_.size() + buckets_.size() + one_hot_.size() + multi_hot_.size() +
                         of_treatment_.size());
   for (const NumericTerm& term : numeric_) {
@@ -306,17 +311,17 @@ std::vector<Contribution> LinearModel::Explain(const InputFrame& frame, int trea
   for (const TreatmentTerm& term : of_treatment_) {
     contributions.push_back({term.input, term.weights[static_cast<size_t>(treatment)]});
   }
-  return contributions;
+  return parts;
 }
 
-std::optional<ScoreParts> LinearModel::Parts(const InputFrame& frame, int treatment) const {
-  ScoreParts parts;
-  parts.base = intercept_;
-  parts.score = SharedSum(frame) + treatment_offset_[static_cast<size_t>(treatment)];
-  parts.link =
-      trees::LinkName(link_ == pb::LINK_LOGISTIC ? trees::Link::kSigmoid : trees::Link::kIdentity);
-  parts.contributions = Explain(frame, treatment);
-  return parts;
+std::optional<std::vector<Input>> LinearModel::PartInputs() const {
+  std::vector<Input> inputs;
+  for (const NumericTerm& term : numeric_) inputs.push_back(term.input);
+  for (const auto* terms : {&buckets_, &one_hot_, &multi_hot_}) {
+    for (const CategoryTerm& term : *terms) inputs.push_back(term.input);
+  }
+  for (const TreatmentTerm& term : of_treatment_) inputs.push_back(term.input);
+  return inputs;
 }
 
 }  // namespace attune::scoring

@@ -25,11 +25,11 @@ class LinearModel : public Model {
 
   void Predict(const InputFrame& frame, absl::Span<const int> treatments,
                absl::Span<double> propensity, ModelScratch& scratch) const override;
-  std::vector<Contribution> Explain(const InputFrame& frame, int treatment) const override;
   double PredictValue(const InputFrame& frame, ModelScratch& scratch) const override;
   bool LooksAtTreatment() const override { return !of_treatment_.empty(); }
   // The intercept and each term, also of several on one input.
   std::optional<ScoreParts> Parts(const InputFrame& frame, int treatment) const override;
+  std::optional<std::vector<Input>> PartInputs() const override;
 
  private:
   class Builder;

@@ -111,20 +111,19 @@ class Model {
   virtual void Predict(const InputFrame& frame, absl::Span<const int> treatments,
                        absl::Span<double> propensity, ModelScratch& scratch) const = 0;
 
-  // What moved the score of the treatment, in no particular order; inputs that moved nothing may be
-  // left out.
-  virtual std::vector<Contribution> Explain(const InputFrame& frame, int treatment) const = 0;
-
   // The score of the treatment taken apart; base and contributions come to the score but for
-  // rounding. Every input that the model looks at is among the contributions, also one that moved
-  // nothing: who keeps inputs back must not go by what they come to. nullopt: the model can't tell,
-  // as formulas, plugins and remote models.
+  // rounding. nullopt: the model can't tell, as formulas, plugins and remote models. The same for
+  // all treatments of a frame unless it LooksAtTreatment.
   virtual std::optional<ScoreParts> Parts(const InputFrame& /*frame*/, int /*treatment*/) const {
     return std::nullopt;
   }
+  // Every input that Parts tells a contribution of, some several times: all that the model looks
+  // at, also what moves nothing for now. Who keeps inputs back goes by these, not by what they come
+  // to. nullopt: Parts can't tell.
+  virtual std::optional<std::vector<Input>> PartInputs() const { return std::nullopt; }
 
   // Of a model that nobody can look into: how an explanation calls it ("remote model churn"). Of
-  // others "": their Explain tells.
+  // others "": their Parts tell.
   virtual std::string Noun() const { return ""; }
   // The failure as the end of a sentence: "answered with an error".
   virtual std::string FailureText(ModelFailure failure) const;

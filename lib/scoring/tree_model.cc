@@ -145,18 +145,6 @@ void TreeModel::Predict(const InputFrame& frame, absl::Span<const int> treatment
   }
 }
 
-std::vector<Contribution> TreeModel::Explain(const InputFrame& frame, int treatment) const {
-  std::vector<double> row(columns_.size());
-  columns_.FillRow(frame, treatment, row.data());
-  std::vector<double> amounts(columns_.size() + 1);
-  ensemble_.Contributions(row, output_, absl::MakeSpan(amounts));
-  std::vector<Contribution> contributions;
-  for (size_t i = 0; i < columns_.size(); ++i) {
-    if (amounts[i] != 0) contributions.push_back({columns_.input(i), amounts[i]});
-  }
-  return contributions;
-}
-
 std::optional<ScoreParts> TreeModel::Parts(const InputFrame& frame, int treatment) const {
   std::vector<double> row(columns_.size());
   columns_.FillRow(frame, treatment, row.data());
@@ -170,6 +158,14 @@ std::optional<ScoreParts> TreeModel::Parts(const InputFrame& frame, int treatmen
     parts.contributions.push_back({columns_.input(i), amounts[i], ensemble_.info().features[i]});
   }
   return parts;
+}
+
+std::optional<std::vector<Input>> TreeModel::PartInputs() const {
+  std::vector<Input> inputs;
+  for (size_t i = 0; i < columns_.size(); ++i) {
+    if (ensemble_.IsUsed(i)) inputs.push_back(columns_.input(i));
+  }
+  return inputs;
 }
 
 }  // namespace attune::scoring

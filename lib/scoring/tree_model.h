@@ -36,10 +36,10 @@ class TreeModel : public Model {
   // One row for all treatments, unless the model looks at the treatment.
   void Predict(const InputFrame& frame, absl::Span<const int> treatments,
                absl::Span<double> propensity, ModelScratch& scratch) const override;
-  std::vector<Contribution> Explain(const InputFrame& frame, int treatment) const override;
   bool LooksAtTreatment() const override { return columns_.of_treatment(); }
   // Each feature that a prediction may look at, by TreeEnsemble::Contributions.
   std::optional<ScoreParts> Parts(const InputFrame& frame, int treatment) const override;
+  std::optional<std::vector<Input>> PartInputs() const override;
 
  private:
   class Builder;

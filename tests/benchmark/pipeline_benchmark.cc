@@ -18,7 +18,10 @@
 #include "lib/customer/profile_writer.h"
 #include "lib/decision/decider.h"
 #include "lib/decision/formula_values.h"
+#include "lib/scoring/tree_model.h"
 #include "lib/storage/rocksdb_store.h"
+#include "lib/trees/parsed_model.h"
+#include "lib/trees/tree_ensemble.h"
 #include "service/decision_answer.h"
 #include "service/decision_service.h"
 #include "service/metrics.h"
@@ -539,16 +542,66 @@ double ProcessSeconds() {
   return static_cast<double>(time.tv_sec) + 1e-9 * static_cast<double>(time.tv_nsec);
 }
 
+// 100 trees of depth 6 on the features that are numbers, none on the treatment.
+trees::TreeEnsemble RandomTrees(const strategy::Strategy& strategy, std::mt19937_64& random) {
+  constexpr size_t kTrees = 100;
+  constexpr size_t kSplits = 63;
+  trees::ParsedModel model;
+  for (int slot = 0; slot < strategy.features.size(); ++slot) {
+    if (strategy.features[slot].type != ValueType::kDouble) continue;
+    model.info.features.push_back(strategy.features[slot].name);
+  }
+  model.arithmetic = trees::Arithmetic::kFloat;
+  model.link = trees::Link::kSigmoid;
+  model.base = {0};
+  model.info.trees = model.info.trees_in_file = kTrees;
+  for (size_t number = 0; number < kTrees; ++number) {
+    trees::ParsedTree& tree = model.trees.emplace_back();
+    tree.nodes.resize(2 * kSplits + 1);
+    for (size_t i = 0; i < tree.nodes.size(); ++i) {
+      trees::ParsedNode& node = tree.nodes[i];
+      node.cover = 1;
+      node.output = static_cast<double>(random() % 256) / 1024 - 0.125;
+      if (i >= kSplits) continue;
+      node.left = static_cast<int64_t>(2 * i + 1);
+      node.right = node.left + 1;
+      node.feature = static_cast<int64_t>(random() % model.info.features.size());
+      node.threshold = static_cast<double>(random() % 100);
+    }
+    for (size_t i = kSplits; i-- > 0;) {
+      tree.nodes[i].cover = tree.nodes[2 * i + 1].cover + tree.nodes[2 * i + 2].cover;
+    }
+  }
+  auto ensemble = trees::TreeEnsemble::Create(std::move(model));
+  if (!ensemble.ok()) std::abort();
+  return *std::move(ensemble);
+}
+
+// Puts trees in the place of every model.
+void UseTrees(strategy::Strategy& strategy) {
+  std::mt19937_64 random(5);
+  const scoring::InputNames names{strategy.features, strategy.context, strategy.catalog};
+  for (scoring::NamedModel& model : strategy.models.models) {
+    strategy::v1::ModelReference reference;
+    reference.set_name(model.name);
+    model.model = scoring::TreeModel::Create(
+        RandomTrees(strategy, random), reference, names, strategy.models.inputs,
+        [](std::string_view, const std::string&) { std::abort(); });
+  }
+}
+
 // The same decisions with an explanation of all 50 treatments, and without one: the counter
 // `times_a_decision` is what the former cost as a multiple of the latter, which is to be 2 at most.
 // Both are made in turns, so that they see the same machine and the same store; the time shown is
 // the processor time of one explained.
-void WholeExplained(benchmark::State& state) {
+void WholeExplained(benchmark::State& state, bool with_trees) {
   constexpr int kBatch = 64;
   Fixture fixture(static_cast<int>(state.range(0)));
+  if (with_trees) UseTrees(*fixture.strategy_);
   service::DecisionService service = fixture.Service(LoadedStore::Get(fixture));
   std::mt19937_64 random(4);
   pb::DecideRequest request = fixture.request_;
+  request.set_max_treatments(static_cast<int>(state.range(1)));
   std::string answer;
   const auto decide = [&](bool explain) {
     request.set_explain(explain);
@@ -573,7 +626,15 @@ void WholeExplained(benchmark::State& state) {
   state.counters["times_a_decision"] = explained / plain;
   state.counters["bytes"] = static_cast<double>(answer.size());
 }
-BENCHMARK(WholeExplained)->Name("pipeline/whole_explained")->Apply(Models)->UseManualTime();
+
+// By models, and how many treatments are ranked at most: 45 can be.
+void Ranked(benchmark::internal::Benchmark* b) {
+  b->ArgNames({"models", "ranked"})->Args({10, 3})->Args({10, 50})->UseManualTime();
+}
+void WholeExplainedLinear(benchmark::State& state) { WholeExplained(state, false); }
+BENCHMARK(WholeExplainedLinear)->Name("pipeline/whole_explained")->Apply(Ranked)->Args({50, 3});
+void WholeExplainedTrees(benchmark::State& state) { WholeExplained(state, true); }
+BENCHMARK(WholeExplainedTrees)->Name("pipeline/whole_explained_trees")->Apply(Ranked);
 
 }  // namespace
 }  // namespace attune

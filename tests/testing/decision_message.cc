@@ -66,8 +66,8 @@ void FillRanks(const arbitration::PriorityRanks& ranks, pb::PriorityRanks* out) 
 
 void FillParts(decision::ScoreExplainer& explainer, const arbitration::RankedTreatment& ranked,
                pb::RankedTreatment* out) {
-  const auto parts = explainer.PartsOf(ranked);
-  if (!parts) return;
+  const scoring::ScoreParts* const parts = explainer.PartsOf(ranked);
+  if (parts == nullptr) return;
   out->mutable_score_parts()->set_base(parts->base);
   out->mutable_score_parts()->set_score(parts->score);
   out->mutable_score_parts()->set_link(parts->link.data(), parts->link.size());
@@ -174,14 +174,14 @@ void FillResponse(const strategy::Strategy& strategy, const context::DecisionCon
   const std::vector<arbitration::PriorityRanks> ranks =
       arbitration::RanksOf(strategy.arbitration, strategy.catalog, decision.result.scored,
                            decision.result.arbitration, formulas.computed().priority);
-  const decision::InputNameList names(strategy);
-  decision::ScoreExplainer scores(strategy, names, context, decision);
+  const decision::ExplainedModels models(strategy);
+  decision::ScoreExplainer scores(strategy, models, context, decision);
   for (size_t r = 0; r < ranks.size(); ++r) {
     const arbitration::RankedTreatment& ranked = decision.result.arbitration.ranked[r];
     pb::RankedTreatment* out = response->add_treatments();
     FillRanked(strategy, context, decision, ranked, out);
     if (!explain) continue;
-    decision::ExplainRanked(strategy, context, decision, ranked, [&](std::string_view reason) {
+    decision::ExplainRanked(strategy, decision, ranked, scores, [&](std::string_view reason) {
       out->add_reasons(reason.data(), reason.size());
     });
     FillRanks(ranks[r], out->mutable_ranks());

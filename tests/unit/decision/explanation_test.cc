@@ -75,7 +75,9 @@ class ExplanationTest : public ::testing::Test {
     for (const auto& ranked : decision_.result.arbitration.ranked) {
       if (ranked.treatment == strategy_->catalog.Find(name)) {
         std::vector<std::string> reasons;
-        ExplainRanked(*strategy_, context_, decision_, ranked,
+        const ExplainedModels models(*strategy_);
+        ScoreExplainer scores(*strategy_, models, context_, decision_);
+        ExplainRanked(*strategy_, decision_, ranked, scores,
                       [&](std::string_view reason) { reasons.emplace_back(reason); });
         return reasons;
       }
@@ -291,7 +293,9 @@ TEST(StrongestInputsTest, HaveAllTheirTermsAndEqualsStandInTheOrderOfTheModel) {
   std::vector<std::string> reasons;
   for (const auto& ranked : decision.result.arbitration.ranked) {
     if (ranked.treatment != strategy->catalog.Find("accessory")) continue;
-    ExplainRanked(*strategy, context, decision, ranked,
+    const ExplainedModels models(*strategy);
+    ScoreExplainer scores(*strategy, models, context, decision);
+    ExplainRanked(*strategy, decision, ranked, scores,
                   [&](std::string_view reason) { reasons.emplace_back(reason); });
   }
   EXPECT_THAT(reasons, ElementsAre("treatment.name = accessory (+2.00)",

@@ -101,7 +101,9 @@ class FormulaDecisionTest : public ::testing::Test {
   }
   std::vector<std::string> Why(size_t rank) const {
     std::vector<std::string> reasons;
-    ExplainRanked(*strategy_, context_, decision_, decision_.result.arbitration.ranked[rank],
+    const ExplainedModels models(*strategy_);
+    ScoreExplainer scores(*strategy_, models, context_, decision_);
+    ExplainRanked(*strategy_, decision_, decision_.result.arbitration.ranked[rank], scores,
                   [&](std::string_view reason) { reasons.emplace_back(reason); });
     return reasons;
   }

@@ -147,9 +147,6 @@ class CountedModel : public scoring::Model {
     ++asked_;
     for (double& one : propensity) one = 0.5;
   }
-  std::vector<scoring::Contribution> Explain(const scoring::InputFrame&, int) const override {
-    return {};
-  }
   bool Waits() const override { return true; }
   bool DependsOnChannel() const override { return depends_on_channel_; }
 

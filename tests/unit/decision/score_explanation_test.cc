@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "lib/scoring/remote_model.h"
+#include "lib/scoring/score_parts.h"
 #include "lib/scoring/tree_model.h"
 #include "tests/testing/fake_state_store.h"
 #include "tests/testing/strategy_builder.h"
@@ -24,6 +26,33 @@ using ::testing::ElementsAre;
 constexpr int kSellIndex = 1;    // in the models of the small strategy
 constexpr int kBrowsePlans = 2;  // DecisionContext::intent
 constexpr int64_t kDayOneUs = 1'772'323'200'000'000;
+
+// Counts how often a score is taken apart; the parts tell for which treatment.
+class CountedModel : public scoring::Model {
+ public:
+  CountedModel(bool looks_at_treatment, int* asked)
+      : looks_at_treatment_(looks_at_treatment), asked_(*asked) {}
+
+  void Predict(const scoring::InputFrame&, absl::Span<const int>, absl::Span<double> propensity,
+               scoring::ModelScratch&) const override {
+    for (double& one : propensity) one = 0.5;
+  }
+  std::optional<scoring::ScoreParts> Parts(const scoring::InputFrame&,
+                                           int treatment) const override {
+    ++asked_;
+    scoring::ScoreParts parts;
+    parts.base = parts.score = treatment;
+    return parts;
+  }
+  std::optional<std::vector<scoring::Input>> PartInputs() const override {
+    return std::vector<scoring::Input>();
+  }
+  bool LooksAtTreatment() const override { return looks_at_treatment_; }
+
+ private:
+  const bool looks_at_treatment_;
+  int& asked_;
+};
 
 // Scores of testing::kSmallStrategy. The model `solve` looks at a protected feature, `sell` at
 // none.
@@ -58,15 +87,17 @@ class ScoreExplanationTest : public ::testing::Test {
     return decision_.result.arbitration.ranked.front();
   }
   std::optional<scoring::ScoreParts> PartsOf(std::string_view name) const {
-    const InputNameList names(*strategy_);
-    return ScoreExplainer(*strategy_, names, context_, decision_).PartsOf(Ranked(name));
+    const ExplainedModels models(*strategy_);
+    ScoreExplainer explainer(*strategy_, models, context_, decision_);
+    const scoring::ScoreParts* const parts = explainer.PartsOf(Ranked(name));
+    return parts == nullptr ? std::nullopt : std::optional(*parts);
   }
   // "customer.vip = true: 0.3" of every part.
   std::vector<std::string> Shown(std::string_view name) const {
-    const InputNameList names(*strategy_);
-    ScoreExplainer explainer(*strategy_, names, context_, decision_);
-    const std::optional<scoring::ScoreParts> parts = explainer.PartsOf(Ranked(name));
-    if (!parts) return {"nothing to tell"};
+    const ExplainedModels models(*strategy_);
+    ScoreExplainer explainer(*strategy_, models, context_, decision_);
+    const scoring::ScoreParts* const parts = explainer.PartsOf(Ranked(name));
+    if (parts == nullptr) return {"nothing to tell"};
     std::vector<std::string> shown;
     explainer.ForEachPart(Ranked(name), *parts, [&](const ShownPart& part) {
       shown.push_back(absl::StrCat(std::string(part.input), " = ", std::string(part.value), ": ",
@@ -111,6 +142,34 @@ TEST_F(ScoreExplanationTest, TellsEachTermOfALinearModel) {
   EXPECT_DOUBLE_EQ(parts->score, -1.7);
   EXPECT_EQ(parts->link, "logit");
   EXPECT_EQ(scoring::SumOf(*parts), parts->score);
+}
+
+TEST_F(ScoreExplanationTest, TakesAScoreApartOnce) {
+  for (const bool looks_at_treatment : {false, true}) {
+    int asked = 0;
+    for (scoring::NamedModel& model : strategy_->models.models) {
+      model.model = std::make_unique<CountedModel>(looks_at_treatment, &asked);
+    }
+    Decide();
+    const ExplainedModels models(*strategy_);
+    ScoreExplainer explainer(*strategy_, models, context_, decision_);
+    std::set<int> subjects;  // treatments, or models that don't look at them
+    for (const auto& ranked : decision_.result.arbitration.ranked) {
+      explainer.ForEachReason(ranked, [](std::string_view reason) { ADD_FAILURE() << reason; });
+      const scoring::ScoreParts* const parts = explainer.PartsOf(ranked);
+      ASSERT_NE(parts, nullptr);
+      EXPECT_EQ(explainer.PartsOf(ranked), parts);
+      if (looks_at_treatment) {
+        EXPECT_EQ(parts->score, ranked.treatment);
+      }
+      subjects.insert(
+          looks_at_treatment
+              ? ranked.treatment
+              : strategy_->catalog.treatments[static_cast<size_t>(ranked.treatment)].model);
+    }
+    EXPECT_GE(subjects.size(), 2u);
+    EXPECT_EQ(asked, static_cast<int>(subjects.size()));
+  }
 }
 
 TEST_F(ScoreExplanationTest, MarksDefaultsAndLeavesOutWhatMovedNothing) {

@@ -64,7 +64,8 @@ TEST(FormulaModelTest, WhatCanNotBeEvaluatedIsNoNumber) {
 }
 
 TEST(FormulaModelTest, DoesNotKnowWhatMovedIt) {
-  EXPECT_THAT(FormulaModel(0, true).Explain(InputFrame(), 0), IsEmpty());
+  EXPECT_FALSE(FormulaModel(0, true).Parts(InputFrame(), 0).has_value());
+  EXPECT_FALSE(FormulaModel(0, true).PartInputs().has_value());
 }
 
 // Treatments 0 to 4 with the formula 3 as their model.

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -293,7 +294,9 @@ TEST_F(LinearModelTest, ExplainsByTheSameTermsThatItSums) {
   const double propensity = Predict(*model, 3);
   double sum = -0.3;
   std::vector<std::pair<std::string, double>> explained;
-  for (const Contribution& contribution : model->Explain(frame_, 3)) {
+  const std::optional<ScoreParts> parts = model->Parts(frame_, 3);
+  ASSERT_TRUE(parts.has_value());
+  for (const Contribution& contribution : parts->contributions) {
     sum += contribution.amount;
     explained.emplace_back(names_.NameOf(contribution.input), contribution.amount);
   }

@@ -38,7 +38,6 @@ class FailingModel : public Model {
       propensity[i] = by_treatment_[static_cast<size_t>(treatments[i])];
     }
   }
-  std::vector<Contribution> Explain(const InputFrame&, int) const override { return {}; }
 
  private:
   const ModelFailure failure_;

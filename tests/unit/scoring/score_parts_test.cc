@@ -338,6 +338,7 @@ TEST_F(ScorePartsTest, OfTreesHaveEveryFeatureThatIsLookedAt) {
   EXPECT_EQ(parts->score, -1);
   EXPECT_EQ(parts->link, "logit");
   ASSERT_THAT(parts->contributions, SizeIs(1)) << "no tree looks at b and c";
+  EXPECT_THAT(*model->PartInputs(), ElementsAre(parts->contributions[0].input));
   EXPECT_EQ(names_.NameOf(parts->contributions[0].input), "customer.plan");
   EXPECT_EQ(parts->contributions[0].feature, "a");
   EXPECT_EQ(parts->contributions[0].amount, -1.5);
@@ -373,6 +374,9 @@ TEST_F(ScorePartsTest, OfALinearModelAreItsTerms) {
   std::optional<ScoreParts> parts = model->Parts(frame_, 3);
   ASSERT_TRUE(parts.has_value());
   EXPECT_THAT(parts->contributions, SizeIs(4)) << "also what moved nothing";
+  const std::vector<Input> inputs = *model->PartInputs();
+  ASSERT_THAT(inputs, SizeIs(4));
+  for (size_t i = 0; i < 4; ++i) EXPECT_TRUE(inputs[i] == parts->contributions[i].input) << i;
   EXPECT_EQ(parts->score, 2.5);
   EXPECT_EQ(parts->link, "logit");
   ASSERT_TRUE(Arrange(*parts));

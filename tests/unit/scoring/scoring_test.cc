@@ -27,7 +27,6 @@ class FakeModel : public Model {
       propensity[i] = by_treatment_[static_cast<size_t>(treatments[i])];
     }
   }
-  std::vector<Contribution> Explain(const InputFrame&, int) const override { return {}; }
 
   const std::vector<std::vector<int>>& calls() const { return calls_; }
 

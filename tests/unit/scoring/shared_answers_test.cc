@@ -30,7 +30,6 @@ class AskedModel : public Model {
                ModelScratch&) const override {
     for (size_t i = 0; i < treatments.size(); ++i) propensity[i] = treatments[i] / 10.0;
   }
-  std::vector<Contribution> Explain(const InputFrame&, int) const override { return {}; }
   bool Waits() const override { return true; }
   bool DependsOnChannel() const override { return false; }
 

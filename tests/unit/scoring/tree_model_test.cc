@@ -238,7 +238,7 @@ TEST_F(TreeModelTest, ContributionsAddUp) {
   Feature("tenure_months") = ValueRef::Int(50);
   Feature("monthly_charges") = ValueRef::Double(20);
   EXPECT_EQ(Predict(*model), -1);
-  const std::vector<Contribution> contributions = model->Explain(frame_, 0);
+  const std::vector<Contribution> contributions = model->Parts(frame_, 0)->contributions;
   ASSERT_THAT(contributions, SizeIs(2));
   // Three quarters of the training data went right: a tree is expected to add 0.5.
   EXPECT_EQ(names_.NameOf(contributions[0].input), "customer.tenure_months");

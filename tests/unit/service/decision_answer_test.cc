@@ -7,6 +7,8 @@
 #include "gmock/gmock.h"
 #include "google/protobuf/util/message_differencer.h"
 #include "gtest/gtest.h"
+#include "lib/scoring/score_parts.h"
+#include "service/score_parts_writer.h"
 #include "tests/testing/decision_message.h"
 #include "tests/testing/effort.h"
 #include "tests/testing/fake_state_store.h"
