@@ -28,6 +28,9 @@ struct CustomerScore {
   std::vector<value::Tier> tiers;  // ascending, the first from 0; may be empty
   // It depends on a protected feature.
   bool is_protected = false;
+  // A hash of all that it is computed from but the customer, with the formulas and models of what
+  // it names: with the same one, the same features have the same score.
+  std::string fingerprint;
 };
 
 // Predicts the scores that models give, of one customer after the other. Not thread-safe.
@@ -58,7 +61,7 @@ struct CustomerScores {
   // The formula of each is the expression with its index; variables stand in the slots of their
   // features. Null when there are no scores.
   std::shared_ptr<const expression::RuleSet> rule_set;
-  // A hash of all that a score is computed from but the customer: with the same one, the same
+  // A hash of all that any score is computed from but the customer: with the same one, the same
   // features have the same scores.
   std::string fingerprint;
   // What predicts those that models give; null when formulas give all.

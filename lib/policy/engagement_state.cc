@@ -172,8 +172,11 @@ Value EngagementState::Percentile(const Value* args) const {
     return Value::Error(ErrorCode::kInvalidArgument, "the score is no finite number");
   }
   const auto place = static_cast<size_t>(index);
-  const double percentile = standings_ == nullptr ? value::Standings().Percentile(place, score)
-                                                  : standings_->Percentile(place, score);
+  const value::RankTable* table =
+      standings_ == nullptr ? nullptr
+                            : standings_->Find(place, rules_->scores().scores[place].fingerprint);
+  const double percentile =
+      table == nullptr ? value::RankTable().Percentile(score) : table->Percentile(score);
   // The first time is the decision's own; explanations ask what would be with other values.
   const bool is_known = std::any_of(told_.begin(), told_.end(), [&](const Standing& standing) {
     return standing.score == static_cast<int>(index);

@@ -30,7 +30,8 @@ struct EngagementInput {
   const context::ContextSchema& schema;
   const context::DecisionContext& context;
   absl::Span<const ValueRef> features;  // one per declared feature
-  // The customer base; nullptr: nothing is known of it.
+  // The customer base; nullptr: nothing is known of it. Of a score that it has of another version
+  // of a model nothing is known either.
   const value::Standings* standings = nullptr;
 };
 

@@ -250,6 +250,14 @@ TEST_F(ScoreRulesTest, WithoutABaseEverybodyIsInTheMiddle) {
   EXPECT_EQ(RuleFor(10, 2000, nullptr), "high_tier");
 }
 
+TEST_F(ScoreRulesTest, OfAScoreThatIsComputedInAnotherWayNothingIsKnown) {
+  const auto& scores = strategy_->engagement.scores().scores;
+  standings_.fingerprints = {"another", scores[1].fingerprint};
+  EXPECT_EQ(RuleFor(80, 2000, &standings_), "high_tier") << "the percentile is 50";
+  standings_.fingerprints[0] = scores[0].fingerprint;
+  EXPECT_EQ(RuleFor(80, 2000, &standings_), "");
+}
+
 TEST_F(ScoreRulesTest, ARuleThatAsksForAScoreThatThereIsNotFails) {
   for (const char* call : {"percentile_of_score(1.0, 2) >= 0.0", "tier_of_score(1.0, 2) != 'x'",
                            "percentile_of_score(1.0, -1) >= 0.0"}) {
