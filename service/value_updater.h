@@ -66,12 +66,12 @@ class FollowedSketch {
 //
 // with bytes := varint(size) bytes. Where another version of a model gives a score there is nothing
 // to go on from for that one, and where formulas, features or models are others at the start, for
-// none. After an orderly
-// end (`closed`) they go on from it. After a crash, with other formulas, when notes were lost, or
-// when most customers have gone so that the sketches became inexact, all customers are read once
-// more in the background, in the order of their keys, while what is known by then is served. That
-// begins at most every kRebuildPeriod; what is lost meanwhile, or while it runs, makes another one.
-// Another score waits for no period, but while all customers are read it makes another reading too.
+// none. After an orderly end (`closed`) they go on from it. After a crash, with other formulas,
+// when notes were lost, or when most customers have gone so that the sketches became inexact, all
+// customers are read once more in the background, in the order of their keys, while what is known
+// by then is served. That begins at most every kRebuildPeriod; what is lost meanwhile, or while it
+// runs, makes another one. Another score waits for no period, but while all customers are read it
+// makes another reading too.
 class ValueUpdater : public customer::ProfileObserver {
  public:
   struct Options {
