@@ -21,8 +21,9 @@ struct HistoryQuery {
 };
 
 // Answers rules about a customer's history. Sorted out by treatment and group when the first rule
-// of a decision asks, so that each further question looks at its own interactions only. Reused from
-// decision to decision, so that it allocates nothing once it is warm. Not thread-safe.
+// of a decision asks, on each channel where the channel is open, so that each further question
+// looks at its own interactions only. Reused from decision to decision, so that it allocates
+// nothing once it is warm. Not thread-safe.
 class HistoryCounts {
  public:
   // All must outlive the use of this object. `names` tells what is stored from what the strategy
