@@ -1,8 +1,11 @@
 #ifndef ATTUNE_LIB_POLICY_CUSTOMER_SCORES_H_
 #define ATTUNE_LIB_POLICY_CUSTOMER_SCORES_H_
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -93,6 +96,25 @@ void DeclarePredictedScore(expression::Environment& environment, std::string_vie
 // The prediction as expressions see it: an error when there is none.
 expression::Value PredictedScore(ScorePredictor* predictor, int score,
                                  absl::Span<const ValueRef> features);
+
+// What models predicted in one decision, whatever the channel is. Reused from decision to decision.
+// Not thread-safe.
+class SharedScores {
+ public:
+  // Forgets the decision before.
+  void Reset() { known_.fill(std::nullopt); }
+  // As PredictedScore, which is asked once for each score. REQUIRES: 0 <= score < kMaxScores; the
+  // features are the same in each call for one decision.
+  expression::Value Predicted(ScorePredictor* predictor, int score,
+                              absl::Span<const ValueRef> features) {
+    std::optional<expression::Value>& known = known_[static_cast<size_t>(score)];
+    if (!known) known = PredictedScore(predictor, score, features);
+    return *known;
+  }
+
+ private:
+  std::array<std::optional<expression::Value>, kMaxScores> known_;  // by index of the score
+};
 
 // Computes all scores of one customer after the other. Not thread-safe.
 class ScoreEvaluator {

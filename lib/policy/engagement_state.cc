@@ -27,6 +27,7 @@ void EngagementState::Reset(const EngagementInput& input, InteractionHistory& hi
   rules_ = &input.rules;
   contact_ = &input.contact;
   standings_ = input.standings;
+  shared_scores_ = input.shared_scores;
   told_.clear();
   time_us_ = input.context.time_us;
   features_ = input.features;

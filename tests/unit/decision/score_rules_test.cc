@@ -170,6 +170,29 @@ TEST_F(ModelScoreRulesTest, NoChangeIsToldOfWhatMovesTheScoreToo) {
   EXPECT_EQ(change, "");
 }
 
+// Predicts half of the score's index, and counts how often.
+class CountingPredictor final : public policy::ScorePredictor {
+ public:
+  double Predict(int score, absl::Span<const ValueRef>) override {
+    ++asked;
+    return score / 2.0;
+  }
+  int asked = 0;
+};
+
+TEST(SharedScoresTest, AModelIsAskedOncePerDecision) {
+  CountingPredictor predictor;
+  policy::SharedScores shared;
+  for (int decision = 1; decision <= 2; ++decision) {
+    shared.Reset();
+    for (int channel = 0; channel < 3; ++channel) {
+      EXPECT_EQ(shared.Predicted(&predictor, 3, {}).double_value(), 1.5);
+    }
+    EXPECT_EQ(predictor.asked, decision);
+  }
+  EXPECT_EQ(shared.Predicted(&predictor, 1, {}).double_value(), 0.5);
+}
+
 class ScoreEventTest : public ScoreRulesTest {
  protected:
   // The event of a decision for somebody unknown.
