@@ -156,7 +156,7 @@ TEST(CustomerScoresTest, TheFingerprintTellsWhetherScoresMayDiffer) {
 TEST(CustomerScoresTest, TheFingerprintOfAScoreIsOfWhatItNames) {
   const auto scores = [](const std::string& base) {
     const Loaded loaded = LoadText(absl::StrCat(
-        kSmallStrategy, "scores:\n  - {name: base, value: ", base,
+        std::string(kSmallStrategy), "scores:\n  - {name: base, value: ", base,
         "}\n  - {name: total, value: score.base.value + 1.0}\n  - {name: other, value: 2.0}\n"));
     EXPECT_NE(loaded.strategy, nullptr);
     return loaded.strategy->engagement.scores().scores;
