@@ -33,7 +33,7 @@ void EngagementState::Reset(const EngagementInput& input, InteractionHistory& hi
   features_ = input.features;
   history_incomplete_ = false;
   time_zone_unknown_ = false;
-  counts_.Reset(input.contact, input.catalog, input.context, history);
+  counts_.Reset(input.contact, input.catalog, input.context, history, input.shared_history);
   if (rule_set_ != input.rules.rule_set()) {
     rule_set_ = input.rules.rule_set();
     evaluator_ = std::make_unique<expression::Evaluator>(*rule_set_);

@@ -36,6 +36,8 @@ struct EngagementInput {
   // What several channels of one decision share; it must outlive the use of the state. nullptr:
   // each state asks models that give scores itself.
   SharedScores* shared_scores = nullptr;
+  // The same of the history, which is sorted out once. nullptr: each state does it itself.
+  SortedHistory* shared_history = nullptr;
 };
 
 // Evaluates the rules of a strategy for one customer at one moment. Reused from decision to

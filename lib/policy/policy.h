@@ -16,6 +16,7 @@
 #include "lib/policy/customer_scores.h"
 #include "lib/policy/engagement_rules.h"
 #include "lib/policy/engagement_state.h"
+#include "lib/policy/history_counts.h"
 #include "lib/policy/interaction_history.h"
 #include "lib/value/standings.h"
 
@@ -25,6 +26,7 @@ namespace attune::policy {
 // policies of several channels. Reused from decision to decision. Not thread-safe.
 struct SharedHistory {
   InteractionHistory history;
+  SortedHistory sorted;  // for rules
   SharedScores scores;
   ContactCounts contact;  // REQUIRES: the strategy has contact policies
 
