@@ -123,7 +123,7 @@ class Analysis {
             .cost = computed.cost < 0 ? written.cost : 0.0};
   }
   bool IsAlwaysThere(int index) const;
-  // Whatever its on_error says.
+  // In spite of its on_error.
   bool MayGiveNoScore(int model) const;
   // Does every placement that may show something of the group take the other group's too?
   bool MeetsInPlacements(int group, int other) const;
