@@ -279,11 +279,12 @@ TEST(StrategyLoader, WarnsOnceOfWhatIsAlwaysThereAndMustBeShown) {
                   .Issues(),
               Contains(HasSubstr(kDeal)));
   // What it shows, or its score, may be missing.
-  for (const auto& [from, to] : {std::pair("{title: A deal}", "{title: {computed: customer.plan}}"),
-                                 std::pair("file: taste.yaml", "formula: 1.0 / double(customer.age)"),
-                                 std::pair("arbitration:",
-                                           "placements: [{name: top, groups: [care]}]\n"
-                                           "arbitration:")}) {
+  for (const auto& [from, to] :
+       {std::pair("{title: A deal}", "{title: {computed: customer.plan}}"),
+        std::pair("file: taste.yaml", "formula: 1.0 / double(customer.age)"),
+        std::pair("arbitration:",
+                  "placements: [{name: top, groups: [care]}]\n"
+                  "arbitration:")}) {
     EXPECT_THAT(LoadText(Replaced(text, from, to)).Issues(), IsEmpty()) << to;
   }
   text = Replaced(text, "treatments:\n", R"(treatments:
