@@ -52,9 +52,12 @@ absl::Status ValueService::ListScores(const pb::ValueServiceListScoresRequest&,
       out_tier->set_from_percentile(tier.from_percentile);
     }
     out->set_protected_(score.is_protected);
-    out->set_customers(static_cast<int64_t>(standings->scores[i].count()));
+    // Of a score that is followed only since the last publication nothing is known yet.
+    const value::RankTable* table = standings->Find(i, score.fingerprint);
+    if (table == nullptr) continue;
+    out->set_customers(static_cast<int64_t>(table->count()));
     out->set_complete(standings->complete);
-    out->set_max_error(standings->scores[i].max_error());
+    out->set_max_error(table->max_error());
   }
   return absl::OkStatus();
 }

@@ -135,16 +135,30 @@ bool ValueUpdater::IsOff() const {
 }
 
 void ValueUpdater::Switch(std::shared_ptr<const strategy::Strategy> strategy) {
-  const bool is_same = strategy->engagement.scores().fingerprint == scores().fingerprint;
+  const std::vector<policy::CustomerScore> before = scores().scores;
   evaluator_ = nullptr;
   followed_ = std::move(strategy);
   evaluator_ = std::make_unique<policy::ScoreEvaluator>(scores());
+  bool is_same = scores().scores.size() == before.size();
+  sketches_.resize(scores().scores.size());
+  if (rebuild_ != nullptr) rebuild_->sketches.resize(sketches_.size());
+  for (size_t i = 0; i < sketches_.size(); ++i) {
+    if (i < before.size() && scores().scores[i].fingerprint == before[i].fingerprint) continue;
+    is_same = false;
+    // What the sketches know of is another score.
+    sketches_[i] = FollowedSketch();
+    if (rebuild_ != nullptr) rebuild_->sketches[i] = FollowedSketch();
+    spdlog::info("scores: another model gives the score {}", scores().scores[i].name);
+  }
   if (is_same) return;
-  // What the sketches know of are other scores.
-  sketches_ = std::vector<FollowedSketch>(scores().scores.size());
+  changed_ = true;
   unsaved_ = true;
-  spdlog::info("scores: another model gives them");
-  StartRebuild();
+  if (rebuild_ == nullptr) {
+    StartRebuild();
+  } else {
+    // To begin anew at once might never come to an end. Those who are left are read by this one.
+    notes_lost_ = true;
+  }
 }
 
 void ValueUpdater::StartRebuild() {
@@ -304,19 +318,20 @@ void ValueUpdater::RemoveFrom(std::vector<FollowedSketch>& sketches, std::string
   }
 }
 
-const std::vector<FollowedSketch>& ValueUpdater::Served() const {
+const FollowedSketch& ValueUpdater::Served(size_t score) const {
   // What was stored before a crash says more than a part of the customers, until that part is the
   // larger one.
-  if (rebuild_ == nullptr) return sketches_;
-  const bool rebuilt_says_more =
-      rebuild_->sketches.front().sketch().count() > sketches_.front().sketch().count();
-  return rebuilt_says_more ? rebuild_->sketches : sketches_;
+  if (rebuild_ == nullptr) return sketches_[score];
+  const FollowedSketch& rebuilt = rebuild_->sketches[score];
+  const bool rebuilt_says_more = rebuilt.sketch().count() > sketches_[score].sketch().count();
+  return rebuilt_says_more ? rebuilt : sketches_[score];
 }
 
 void ValueUpdater::Publish() {
   auto standings = std::make_shared<value::Standings>();
-  for (const FollowedSketch& followed : Served()) {
-    standings->scores.push_back(followed.sketch().MakeTable());
+  for (size_t i = 0; i < sketches_.size(); ++i) {
+    standings->scores.push_back(Served(i).sketch().MakeTable());
+    standings->fingerprints.push_back(scores().scores[i].fingerprint);
   }
   standings->complete = rebuild_ == nullptr && !notes_lost_;
   changed_ = false;
@@ -403,10 +418,9 @@ absl::Status ValueUpdater::Save(bool closed) {
   bytes.push_back(closed ? 1 : 0);
   PutBytes(bytes, scores().fingerprint);
   PutVarint(bytes, scores().scores.size());
-  const std::vector<FollowedSketch>& sketches = Served();
-  for (size_t i = 0; i < sketches.size(); ++i) {
+  for (size_t i = 0; i < sketches_.size(); ++i) {
     PutBytes(bytes, scores().scores[i].name);
-    PutBytes(bytes, sketches[i].sketch().Encode());
+    PutBytes(bytes, Served(i).sketch().Encode());
   }
   return options_.store->PutBlob(kBlobName, bytes);
 }

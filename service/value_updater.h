@@ -64,12 +64,14 @@ class FollowedSketch {
 //   blob := format(1 byte, 1) closed(1 byte) bytes(fingerprint) varint(scores)
 //           { bytes(name) bytes(QuantileSketch) }
 //
-// with bytes := varint(size) bytes. Where another version of a model gives other scores, or
-// formulas and features are others at the start, there is nothing to go on from. After an orderly
-// end (`closed`) they go on from it. After a crash, with other formulas, when notes were lost, or
-// when most customers have gone so that the sketches became inexact, all customers are read once
-// more in the background, in the order of their keys, while what is known by then is served. That
-// begins at most every kRebuildPeriod; what is lost meanwhile, or while it runs, makes another one.
+// with bytes := varint(size) bytes. Where another version of a model gives a score there is nothing
+// to go on from for that one, and where formulas, features or models are others at the start, for
+// none. After an orderly end (`closed`) they go on from it. After a crash, with other formulas,
+// when notes were lost, or when most customers have gone so that the sketches became inexact, all
+// customers are read once more in the background, in the order of their keys, while what is known
+// by then is served. That begins at most every kRebuildPeriod; what is lost meanwhile, or while it
+// runs, makes another one. Another score waits for no period, but while all customers are read it
+// makes another reading too.
 class ValueUpdater : public customer::ProfileObserver {
  public:
   struct Options {
@@ -101,8 +103,9 @@ class ValueUpdater : public customer::ProfileObserver {
   void Stop();
 
   // Follows the scores of this strategy from the next step on: that of now with other versions of
-  // its models. Where they give other scores all customers are read again; until then percentiles
-  // are those among the customers who have been read.
+  // its models. Where they give other scores, by the fingerprint of each, all customers are read
+  // again, and until then percentiles of these are those among the customers who have been read;
+  // the other scores stay as they are.
   void Follow(std::shared_ptr<const strategy::Strategy> strategy);
   // That whose scores are asked for: the one that was followed last.
   std::shared_ptr<const strategy::Strategy> strategy() const;
@@ -183,8 +186,8 @@ class ValueUpdater : public customer::ProfileObserver {
   void RemoveFrom(std::vector<FollowedSketch>& sketches, std::string_view features);
   // Empty: these are no features.
   absl::Span<const double> ScoresOf(std::string_view features);
-  // What is served.
-  const std::vector<FollowedSketch>& Served() const;
+  // What is served of the score with this index.
+  const FollowedSketch& Served(size_t score) const;
   void Publish();
 
   const policy::CustomerScores& scores() const { return followed_->engagement.scores(); }

@@ -1,8 +1,11 @@
 #ifndef ATTUNE_LIB_POLICY_CUSTOMER_SCORES_H_
 #define ATTUNE_LIB_POLICY_CUSTOMER_SCORES_H_
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,6 +31,9 @@ struct CustomerScore {
   std::vector<value::Tier> tiers;  // ascending, the first from 0; may be empty
   // It depends on a protected feature.
   bool is_protected = false;
+  // A hash of all that it is computed from but the customer, with the formulas and models of what
+  // it names: with the same one, the same features have the same score.
+  std::string fingerprint;
 };
 
 // Predicts the scores that models give, of one customer after the other. Not thread-safe.
@@ -58,7 +64,7 @@ struct CustomerScores {
   // The formula of each is the expression with its index; variables stand in the slots of their
   // features. Null when there are no scores.
   std::shared_ptr<const expression::RuleSet> rule_set;
-  // A hash of all that a score is computed from but the customer: with the same one, the same
+  // A hash of all that any score is computed from but the customer: with the same one, the same
   // features have the same scores.
   std::string fingerprint;
   // What predicts those that models give; null when formulas give all.
@@ -90,6 +96,25 @@ void DeclarePredictedScore(expression::Environment& environment, std::string_vie
 // The prediction as expressions see it: an error when there is none.
 expression::Value PredictedScore(ScorePredictor* predictor, int score,
                                  absl::Span<const ValueRef> features);
+
+// What models predicted in one decision, whatever the channel is. Reused from decision to decision.
+// Not thread-safe.
+class SharedScores {
+ public:
+  // Forgets the decision before.
+  void Reset() { known_.fill(std::nullopt); }
+  // As PredictedScore, which is asked once for each score. REQUIRES: 0 <= score < kMaxScores; the
+  // features are the same in each call for one decision.
+  expression::Value Predicted(ScorePredictor* predictor, int score,
+                              absl::Span<const ValueRef> features) {
+    std::optional<expression::Value>& known = known_[static_cast<size_t>(score)];
+    if (!known) known = PredictedScore(predictor, score, features);
+    return *known;
+  }
+
+ private:
+  std::array<std::optional<expression::Value>, kMaxScores> known_;  // by index of the score
+};
 
 // Computes all scores of one customer after the other. Not thread-safe.
 class ScoreEvaluator {

@@ -27,12 +27,13 @@ void EngagementState::Reset(const EngagementInput& input, InteractionHistory& hi
   rules_ = &input.rules;
   contact_ = &input.contact;
   standings_ = input.standings;
+  shared_scores_ = input.shared_scores;
   told_.clear();
   time_us_ = input.context.time_us;
   features_ = input.features;
   history_incomplete_ = false;
   time_zone_unknown_ = false;
-  counts_.Reset(input.contact, input.catalog, input.context, history);
+  counts_.Reset(input.contact, input.catalog, input.context, history, input.shared_history);
   if (rule_set_ != input.rules.rule_set()) {
     rule_set_ = input.rules.rule_set();
     evaluator_ = std::make_unique<expression::Evaluator>(*rule_set_);
@@ -172,8 +173,11 @@ Value EngagementState::Percentile(const Value* args) const {
     return Value::Error(ErrorCode::kInvalidArgument, "the score is no finite number");
   }
   const auto place = static_cast<size_t>(index);
-  const double percentile = standings_ == nullptr ? value::Standings().Percentile(place, score)
-                                                  : standings_->Percentile(place, score);
+  const value::RankTable* table =
+      standings_ == nullptr ? nullptr
+                            : standings_->Find(place, rules_->scores().scores[place].fingerprint);
+  const double percentile =
+      table == nullptr ? value::RankTable().Percentile(score) : table->Percentile(score);
   // The first time is the decision's own; explanations ask what would be with other values.
   const bool is_known = std::any_of(told_.begin(), told_.end(), [&](const Standing& standing) {
     return standing.score == static_cast<int>(index);

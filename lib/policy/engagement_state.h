@@ -30,8 +30,14 @@ struct EngagementInput {
   const context::ContextSchema& schema;
   const context::DecisionContext& context;
   absl::Span<const ValueRef> features;  // one per declared feature
-  // The customer base; nullptr: nothing is known of it.
+  // The customer base; nullptr: nothing is known of it. Of a score that it has of another version
+  // of a model nothing is known either.
   const value::Standings* standings = nullptr;
+  // What several channels of one decision share; it must outlive the use of the state. nullptr:
+  // each state asks models that give scores itself.
+  SharedScores* shared_scores = nullptr;
+  // The same of the history, which is sorted out once. nullptr: each state does it itself.
+  SortedHistory* shared_history = nullptr;
 };
 
 // Evaluates the rules of a strategy for one customer at one moment. Reused from decision to
@@ -90,7 +96,9 @@ class EngagementState {
   expression::Value Tier(const expression::Value* args) const;
   // The value of the score with this index, which a model gives.
   expression::Value Predicted(int score) const {
-    return PredictedScore(predictor_.get(), score, features_);
+    return shared_scores_ == nullptr
+               ? PredictedScore(predictor_.get(), score, features_)
+               : shared_scores_->Predicted(predictor_.get(), score, features_);
   }
 
  private:
@@ -106,6 +114,7 @@ class EngagementState {
   const EngagementRules* rules_ = nullptr;
   const ContactPolicies* contact_ = nullptr;
   const value::Standings* standings_ = nullptr;
+  SharedScores* shared_scores_ = nullptr;
   mutable absl::InlinedVector<Standing, kMaxScores> told_;
   int64_t time_us_ = 0;
   absl::Span<const ValueRef> features_;

@@ -5,36 +5,39 @@
 namespace attune::policy {
 
 void HistoryCounts::Reset(const ContactPolicies& names, const catalog::Catalog& catalog,
-                          const context::DecisionContext& context, InteractionHistory& history) {
+                          const context::DecisionContext& context, InteractionHistory& history,
+                          SortedHistory* shared) {
   names_ = &names;
   catalog_ = &catalog;
   history_ = &history;
   channel_ = context.channel;
   now_ms_ = MillisOf(context.time_us);
-  sorted_out_ = false;
+  sorted_ = shared == nullptr ? &own_ : shared;
+  if (shared == nullptr) own_.Reset();
 }
 
-void HistoryCounts::SortOut() {
+void SortedHistory::SortOut(const ContactPolicies& names, const catalog::Catalog& catalog,
+                            InteractionHistory& history) {
   if (sorted_out_) return;
   sorted_out_ = true;
   entries_.clear();
-  of_treatment_.assign(catalog_->treatments.size(), Chain());
-  of_group_.assign(catalog_->groups.size(), Chain());
-  const std::vector<customer::Interaction>& interactions = history_->interactions();
+  of_treatment_.assign(catalog.treatments.size(), Chain());
+  of_group_.assign(catalog.groups.size(), Chain());
+  const std::vector<customer::Interaction>& interactions = history.interactions();
   for (auto it = interactions.rbegin(); it != interactions.rend(); ++it) {
-    const OutcomeSet kind = names_->KindOf(*it);
+    const OutcomeSet kind = names.KindOf(*it);
     if (kind == 0) continue;
     const int entry = static_cast<int>(entries_.size());
-    entries_.push_back({it->time_ms, kind, names_->ChannelOf(it->channel)});
-    const int treatment = names_->TreatmentOf(it->treatment);
+    entries_.push_back({it->time_ms, kind, names.ChannelOf(it->channel)});
+    const int treatment = names.TreatmentOf(it->treatment);
     if (treatment < 0) continue;
-    const int group = catalog_->treatments[static_cast<size_t>(treatment)].group;
+    const int group = catalog.treatments[static_cast<size_t>(treatment)].group;
     Append(entry, of_treatment_[static_cast<size_t>(treatment)], &Entry::older_of_treatment);
     Append(entry, of_group_[static_cast<size_t>(group)], &Entry::older_of_group);
   }
 }
 
-void HistoryCounts::Append(int entry, Chain& chain, int Entry::*older) {
+void SortedHistory::Append(int entry, Chain& chain, int Entry::*older) {
   if (chain.youngest == kNone) {
     chain.youngest = entry;
   } else {
@@ -43,20 +46,20 @@ void HistoryCounts::Append(int entry, Chain& chain, int Entry::*older) {
   chain.oldest = entry;
 }
 
-int HistoryCounts::First(const HistoryQuery& query) const {
+int SortedHistory::First(const HistoryQuery& query, const catalog::Catalog& catalog) const {
   const auto treatment = static_cast<size_t>(query.treatment);
   switch (query.of) {
     case Scope::kTreatment:
       return of_treatment_[treatment].youngest;
     case Scope::kGroup:
-      return of_group_[static_cast<size_t>(catalog_->treatments[treatment].group)].youngest;
+      return of_group_[static_cast<size_t>(catalog.treatments[treatment].group)].youngest;
     case Scope::kAll:
       break;
   }
   return entries_.empty() ? kNone : 0;
 }
 
-int HistoryCounts::Older(const HistoryQuery& query, int entry) const {
+int SortedHistory::Older(const HistoryQuery& query, int entry) const {
   const auto index = static_cast<size_t>(entry);
   switch (query.of) {
     case Scope::kTreatment:
@@ -84,10 +87,10 @@ std::optional<int64_t> HistoryCounts::Count(const HistoryQuery& query, int64_t w
       history_->complete_after_ms() != INT64_MIN) {
     return std::nullopt;
   }
-  SortOut();
+  sorted_->SortOut(*names_, *catalog_, *history_);
   int64_t count = 0;
-  for (int i = First(query); i != kNone; i = Older(query, i)) {
-    const Entry& entry = entries_[static_cast<size_t>(i)];
+  for (int i = sorted_->First(query, *catalog_); i != kNone; i = sorted_->Older(query, i)) {
+    const Entry& entry = (*sorted_)[i];
     if (AddSaturating(entry.time_ms, window_ms) <= now_ms_) break;
     if (Matches(query, entry)) ++count;
   }
@@ -96,9 +99,9 @@ std::optional<int64_t> HistoryCounts::Count(const HistoryQuery& query, int64_t w
 
 std::optional<int64_t> HistoryCounts::LastMs(const HistoryQuery& query) {
   if (!Tells(query)) return std::nullopt;
-  SortOut();
-  for (int i = First(query); i != kNone; i = Older(query, i)) {
-    const Entry& entry = entries_[static_cast<size_t>(i)];
+  sorted_->SortOut(*names_, *catalog_, *history_);
+  for (int i = sorted_->First(query, *catalog_); i != kNone; i = sorted_->Older(query, i)) {
+    const Entry& entry = (*sorted_)[i];
     if (Matches(query, entry)) return entry.time_ms;
   }
   return std::max<int64_t>(history_->complete_after_ms(), 0);

@@ -61,6 +61,8 @@ std::optional<candidates::Rejection> RejectionOf(const PolicyInput& input, int c
 void SharedHistory::Reset(const ContactPolicies& policies, const context::DecisionContext& context,
                           const customer::CustomerState& customer) {
   history.Reset(customer);
+  sorted.Reset();
+  scores.Reset();
   if (policies.size() > 0) contact.Reset(policies, MillisOf(context.time_us), history);
 }
 
@@ -76,9 +78,11 @@ void ApplyPolicies(const PolicyInput& input, absl::Span<const int> candidates,
   if (shared == nullptr && (has_rules || has_contact)) result.history.Reset(input.customer);
   InteractionHistory& history = shared == nullptr ? result.history : shared->history;
   if (has_rules) {
-    result.engagement.Reset({input.engagement, input.catalog, input.contact, input.schema,
-                             input.context, input.features, input.standings},
-                            history);
+    result.engagement.Reset(
+        {input.engagement, input.catalog, input.contact, input.schema, input.context,
+         input.features, input.standings, shared == nullptr ? nullptr : &shared->scores,
+         shared == nullptr ? nullptr : &shared->sorted},
+        history);
   }
   if (has_contact) {
     result.contact.Reset(input.contact, input.context, history, input.features,

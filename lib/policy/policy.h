@@ -13,17 +13,21 @@
 #include "lib/policy/contact_counts.h"
 #include "lib/policy/contact_policies.h"
 #include "lib/policy/contact_state.h"
+#include "lib/policy/customer_scores.h"
 #include "lib/policy/engagement_rules.h"
 #include "lib/policy/engagement_state.h"
+#include "lib/policy/history_counts.h"
 #include "lib/policy/interaction_history.h"
 #include "lib/value/standings.h"
 
 namespace attune::policy {
 
-// What no channel matters to of a customer's history, for the policies of several channels. Reused
-// from decision to decision. Not thread-safe.
+// What no channel matters to of a customer's history, and of scores that models give, for the
+// policies of several channels. Reused from decision to decision. Not thread-safe.
 struct SharedHistory {
   InteractionHistory history;
+  SortedHistory sorted;  // for rules
+  SharedScores scores;
   ContactCounts contact;  // REQUIRES: the strategy has contact policies
 
   // The record that `customer` was parsed from must outlive the use of this object.

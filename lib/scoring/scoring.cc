@@ -33,8 +33,15 @@ void GroupByModel(size_t models, const catalog::Catalog& catalog, absl::Span<con
   // Each start has moved to its model's end, which is the next one's start.
 }
 
-// As the model's PredictBatch, but one that waits is not asked where it failed before, nor again
-// for what it answered on another channel.
+// Does the model answer for all channels of the decision at once?
+bool IsShared(const Model& model, const ScoredCandidates& result) {
+  return result.failed_before != nullptr && result.shared_answers != nullptr && model.Waits() &&
+         !model.DependsOnChannel();
+}
+
+// As the model's PredictBatch, but one that waits is not asked again for what it answered on
+// another channel, nor where it failed before. Where one that is shared fails, what it answered
+// before is there.
 ModelFailure PredictOnce(const Model& model, int index, const Batch& batch,
                          const Predictions& predictions, ScoredCandidates& result) {
   std::string& text = result.model_scratch.failure_text;
@@ -42,12 +49,15 @@ ModelFailure PredictOnce(const Model& model, int index, const Batch& batch,
   if (result.failed_before == nullptr || !model.Waits()) {
     return model.PredictBatch(batch, predictions, result.model_scratch);
   }
+  const bool is_shared = IsShared(model, result);
+  if (is_shared && result.shared_answers->Fill(index, batch, predictions)) {
+    return ModelFailure::kNone;
+  }
   for (const FailedModel& before : *result.failed_before) {
     if (before.model != index) continue;
     text = before.text;
     return before.failure;
   }
-  const bool is_shared = result.shared_answers != nullptr && !model.DependsOnChannel();
   const ModelFailure failure =
       is_shared
           ? result.shared_answers->Predict(model, index, batch, predictions, result.model_scratch)
@@ -58,12 +68,13 @@ ModelFailure PredictOnce(const Model& model, int index, const Batch& batch,
   return failure;
 }
 
-// Asks one model for a batch; when it fails as a whole, no propensity is finite.
+// Asks one model for a batch; when it fails as a whole, no propensity is finite but those that it
+// told on another channel.
 ModelFailure Ask(const ModelSet& models, int index, const Batch& batch,
                  const Predictions& predictions, ScoredCandidates& result) {
   const Model& model = *models.models[static_cast<size_t>(index)].model;
   const ModelFailure failure = PredictOnce(model, index, batch, predictions, result);
-  if (failure != ModelFailure::kNone) {
+  if (failure != ModelFailure::kNone && !IsShared(model, result)) {
     std::fill(predictions.propensity.begin(), predictions.propensity.end(),
               std::numeric_limits<double>::quiet_NaN());
   }

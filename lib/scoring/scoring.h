@@ -74,10 +74,10 @@ int ModelOf(const ModelSet& models, const catalog::Catalog& catalog,
 // failed as a whole, kModelFailed. `result` is overwritten; its capacity is reused, so that nothing
 // is allocated unless a model fails. Models that wait for another process are asked one after the
 // other, none of them beyond `context.deadline`; such a model that is among `failed_before` fails
-// in the same way without being asked, and one that fails as a whole is added there. REQUIRES:
-// `features` has one value per declared feature; `formulas` are there when one of the models is a
-// formula. `shared_answers`: where the decision has several channels, what such models answered for
-// all of them.
+// in the same way without being asked, but for what is in `shared_answers`, and one that fails as a
+// whole is added there. REQUIRES: `features` has one value per declared feature; `formulas` are
+// there when one of the models is a formula. `shared_answers`: where the decision has several
+// channels, what such models answered for all of them.
 void Score(const ModelSet& models, const catalog::Catalog& catalog,
            const context::ContextSchema& schema, const context::DecisionContext& context,
            absl::Span<const ValueRef> features, absl::Span<const int> candidates,

@@ -10,6 +10,22 @@ void SharedAnswers::Reset(const catalog::Catalog& catalog, absl::Span<const int>
   asked_ = 0;
 }
 
+bool SharedAnswers::Fill(int index, const Batch& batch, const Predictions& predictions) {
+  const AnswersOfModel* answers = Find(index);
+  bool all_known = true;
+  for (size_t i = 0; i < batch.treatments.size(); ++i) {
+    const Answer answer = answers == nullptr
+                              ? Answer()
+                              : answers->by_treatment[static_cast<size_t>(batch.treatments[i])];
+    const bool is_known = answer.state == Answer::State::kKnown;
+    all_known &= is_known;
+    predictions.propensity[i] =
+        is_known ? answer.propensity : std::numeric_limits<double>::quiet_NaN();
+    predictions.deviation[i] = is_known ? answer.deviation : kUnknownDeviation;
+  }
+  return all_known;
+}
+
 ModelFailure SharedAnswers::Predict(const Model& model, int index, const Batch& batch,
                                     const Predictions& predictions, ModelScratch& scratch) {
   FindWanted(index, batch);
@@ -28,13 +44,8 @@ ModelFailure SharedAnswers::Predict(const Model& model, int index, const Batch& 
         is_answered ? Answer::State::kKnown : Answer::State::kUnknown, propensity_[i],
         deviation_[i]};
   }
-  if (!is_answered) return failure;
-  for (size_t i = 0; i < batch.treatments.size(); ++i) {
-    const Answer& answer = answers[static_cast<size_t>(batch.treatments[i])];
-    predictions.propensity[i] = answer.propensity;
-    predictions.deviation[i] = answer.deviation;
-  }
-  return ModelFailure::kNone;
+  Fill(index, batch, predictions);
+  return failure;
 }
 
 void SharedAnswers::FindWanted(int index, const Batch& batch) {

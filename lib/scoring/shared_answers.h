@@ -20,9 +20,14 @@ class SharedAnswers {
   // of this one. `catalog` outlives the use for the decision.
   void Reset(const catalog::Catalog& catalog, absl::Span<const int> candidates);
 
+  // Writes what the model with this index in ModelSet::models answered before for treatments of the
+  // batch, and NaN for the others. True: there are no others.
+  bool Fill(int index, const Batch& batch, const Predictions& predictions);
+
   // As PredictBatch of the model, whose index in ModelSet::models this is. The first time the model
   // is asked for all candidates that have it and for the batch; later for those of the batch that
-  // it was not asked for, if there are some. REQUIRES: it does not depend on the channel, and what
+  // it did not answer for, if there are some. When it fails, what it answered before still counts,
+  // and the propensity of the others is NaN. REQUIRES: it does not depend on the channel, and what
   // else it looks at is the same in each call for one decision.
   ModelFailure Predict(const Model& model, int index, const Batch& batch,
                        const Predictions& predictions, ModelScratch& scratch);

@@ -114,6 +114,9 @@ class Compiler {
   // What of these names doesn't belong to the customer; empty: all do.
   std::string ForeignOf(const std::vector<std::string>& names) const;
   void DeclareAsAnything(const Formula& formula);
+  // A hash of all that the formula is computed from but the customer; `features` says how those are
+  // declared. REQUIRES: fingerprints_ has those of what it names.
+  std::string FingerprintOf(const Formula& formula, const std::string& features) const;
   // The scores once more, for customers who are looked at outside of a decision.
   void CompileScores();
   template <typename Owner>
@@ -151,11 +154,12 @@ class Compiler {
   std::shared_ptr<expression::Environment> environment_;
   std::unique_ptr<expression::RuleSetBuilder> builder_;
   absl::flat_hash_set<std::string> protected_;
-  std::vector<Formula> formulas_;  // derived values, then scores
-  StringViewMap<int> derived_;     // formulas by name
-  StringViewMap<int> scores_;      // formulas by name
-  std::vector<int> open_;          // formulas that are being defined, outermost first
-  std::vector<int> order_;         // formulas as they were defined
+  std::vector<Formula> formulas_;          // derived values, then scores
+  StringViewMap<int> derived_;             // formulas by name
+  StringViewMap<int> scores_;              // formulas by name
+  std::vector<int> open_;                  // formulas that are being defined, outermost first
+  std::vector<int> order_;                 // formulas as they were defined
+  std::vector<std::string> fingerprints_;  // of formulas that scores may name
 };
 
 EngagementRules Compiler::Compile() {
@@ -449,6 +453,21 @@ void Compiler::DefineStanding(const Formula& formula, bool is_protected) {
   parts_.scores.scores.push_back(std::move(score));
 }
 
+std::string Compiler::FingerprintOf(const Formula& formula, const std::string& features) const {
+  std::string hashed = features;
+  PutBytes(hashed, formula.variable);
+  if (formula.model >= 0) {
+    PutBytes(hashed, formula.model_hash);
+    return ContentHash(hashed);
+  }
+  PutBytes(hashed, *formula.text);
+  for (const std::string& name : expression::NamesIn(*formula.text, policy::kExpressionLimits)) {
+    const int other = FormulaOf(name);
+    if (other >= 0) PutBytes(hashed, fingerprints_[static_cast<size_t>(other)]);
+  }
+  return ContentHash(hashed);
+}
+
 void Compiler::CompileScores() {
   policy::CustomerScores& scores = parts_.scores;
   if (scores.scores.empty()) return;
@@ -459,16 +478,19 @@ void Compiler::CompileScores() {
   options.explain = false;
   // What was compiled for decisions compiles here too: there are no new issues.
   IssueList none;
-  std::string hashed;
+  std::string features;
   for (int slot = 0; slot < strategy_.features.size(); ++slot) {
     const ValueDeclaration& feature = strategy_.features[slot];
-    PutBytes(hashed, feature.name);
-    PutVarint(hashed, static_cast<uint64_t>(feature.type));
-    AppendValue(hashed, static_cast<uint32_t>(slot), feature.default_value.ref());
+    PutBytes(features, feature.name);
+    PutVarint(features, static_cast<uint64_t>(feature.type));
+    AppendValue(features, static_cast<uint32_t>(slot), feature.default_value.ref());
   }
+  std::string hashed = features;
+  fingerprints_.resize(formulas_.size());
   for (const int index : order_) {
     const Formula& formula = formulas_[static_cast<size_t>(index)];
     if (!formula.foreign.empty()) continue;
+    fingerprints_[static_cast<size_t>(index)] = FingerprintOf(formula, features);
     PutBytes(hashed, formula.variable);
     if (formula.model >= 0) {
       policy::DeclarePredictedScore(*environment, formula.variable, scores.IndexOf(formula.name),
@@ -479,8 +501,10 @@ void Compiler::CompileScores() {
       PutBytes(hashed, *formula.text);
     }
   }
-  for (const policy::CustomerScore& score : scores.scores) {
+  for (policy::CustomerScore& score : scores.scores) {
     builder.Add(score.name, ScoreVariable(score.name, "value"), options, none);
+    score.fingerprint =
+        fingerprints_[static_cast<size_t>(FormulaOf(ScoreVariable(score.name, "value")))];
   }
   scores.rule_set = builder.Build();
   scores.fingerprint = ContentHash(hashed);

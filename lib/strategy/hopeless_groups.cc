@@ -123,6 +123,10 @@ class Analysis {
             .cost = computed.cost < 0 ? written.cost : 0.0};
   }
   bool IsAlwaysThere(int index) const;
+  // In spite of its on_error.
+  bool MayGiveNoScore(int model) const;
+  // Does every placement that may show something of the group take the other group's too?
+  bool MeetsInPlacements(int group, int other) const;
   // Can the group be put on top by exploration when the greedy choice has this priority?
   bool IsExploredAbove(int group, double priority) const;
   // The least priority of a treatment that is always there; nullopt when it may be dropped.
@@ -160,11 +164,41 @@ bool Analysis::IsAlwaysThere(int index) const {
   const catalog::Treatment& treatment = strategy_.catalog.treatments[static_cast<size_t>(index)];
   const catalog::Treatment unbounded;
   const policy::ComputedWorth computed = ComputedOf(static_cast<size_t>(index));
-  const bool may_fail = !treatment.must_show && (computed.value >= 0 || computed.cost >= 0);
+  const std::vector<policy::ComputedField>& fields = strategy_.engagement.formulas().fields;
+  const bool shows_computed =
+      std::any_of(fields.begin(), fields.end(),
+                  [&](const policy::ComputedField& field) { return field.treatment == index; });
+  const bool may_fail = (!treatment.must_show && (computed.value >= 0 || computed.cost >= 0)) ||
+                        shows_computed || MayGiveNoScore(treatment.model);
   return !may_fail && treatment.purpose < 0 && treatment.ramp < 0 &&
          treatment.valid_from_us == unbounded.valid_from_us &&
          treatment.valid_until_us == unbounded.valid_until_us &&
          strategy_.engagement.Holding(index).empty() && strategy_.contact.Holding(index).empty();
+}
+
+bool Analysis::MayGiveNoScore(int model) const {
+  const std::vector<scoring::NamedModel>& models = strategy_.models.models;
+  const auto may_fail = [&](int index) {
+    const scoring::NamedModel& named = models[static_cast<size_t>(index)];
+    // Of the others only plugins and remote models have a noun.
+    return named.formula >= 0 || !named.model->Noun().empty();
+  };
+  using Action = scoring::OnError::Action;
+  if (!may_fail(model)) return false;
+  const scoring::OnError& on_error = models[static_cast<size_t>(model)].on_error;
+  if (on_error.action != Action::kFallback) return on_error.action == Action::kSkip;
+  const scoring::OnError& last = models[static_cast<size_t>(on_error.fallback)].on_error;
+  return may_fail(on_error.fallback) && last.action == Action::kSkip;
+}
+
+bool Analysis::MeetsInPlacements(int group, int other) const {
+  const std::vector<arbitration::Placement>& placements = strategy_.arbitration.placements;
+  return std::all_of(placements.begin(), placements.end(),
+                     [&](const arbitration::Placement& placement) {
+                       return !placement.groups[static_cast<size_t>(group)] ||
+                              placement.groups[static_cast<size_t>(other)] ||
+                              (placement.channels & of(group).situations.channels).none();
+                     });
 }
 
 // What it competes with must be able to be the greedy choice.
@@ -201,6 +235,7 @@ std::optional<Rival> Analysis::FindRival(int group) {
   for (const int index : always_there_) {
     const catalog::Treatment& treatment = strategy_.catalog.treatments[static_cast<size_t>(index)];
     if (treatment.group == group || !SituationsOf(treatment).Cover(of(group).situations)) continue;
+    if (!MeetsInPlacements(group, treatment.group)) continue;
     const std::optional<double> lowest = LowestOf(treatment, of(group).situations);
     if (!lowest || *lowest <= of(group).highest) continue;
     if (IsExploredAbove(group, *lowest)) continue;

@@ -24,8 +24,15 @@ std::string_view TierOf(const std::vector<Tier>& tiers, double percentile);
 struct Standings {
   // By index of the score. Of one that is not here nothing is known: every percentile is 50.
   std::vector<RankTable> scores;
+  // By index of the score: the fingerprint of what gave the numbers, so that those of another
+  // version of a model are not ranked among them. Empty: they are of whatever score is asked for.
+  std::vector<std::string> fingerprints;
   // Every customer is in. Until then a percentile is that among the customers who are.
   bool complete = false;
+
+  // The customer base by the score with this index and fingerprint; nullptr: nothing is known of
+  // it.
+  const RankTable* Find(size_t score, std::string_view fingerprint) const;
 
   double Percentile(size_t score, double value) const {
     return score < scores.size() ? scores[score].Percentile(value) : RankTable().Percentile(value);

@@ -141,7 +141,7 @@ TEST_F(ServerValueTest, AScoreFollowsTheVersionOfItsModel) {
   WaitForCustomers(20);
   EXPECT_TRUE(MayGet("c1"));
   EXPECT_FALSE(MayGet("c18"));
-  EXPECT_THAT(Report({"--score", "spend"}).out, HasSubstr("390 EUR\n"));
+  EXPECT_THAT(Report({"--score", "spend"}).out, HasSubstr("together they cost 390 EUR.\n"));
 }
 
 TEST_F(ServerValueTest, TheReportIsOfAllCustomers) {

@@ -170,6 +170,29 @@ TEST_F(ModelScoreRulesTest, NoChangeIsToldOfWhatMovesTheScoreToo) {
   EXPECT_EQ(change, "");
 }
 
+// Predicts half of the score's index, and counts how often.
+class CountingPredictor final : public policy::ScorePredictor {
+ public:
+  double Predict(int score, absl::Span<const ValueRef>) override {
+    ++asked;
+    return score / 2.0;
+  }
+  int asked = 0;
+};
+
+TEST(SharedScoresTest, AModelIsAskedOncePerDecision) {
+  CountingPredictor predictor;
+  policy::SharedScores shared;
+  for (int decision = 1; decision <= 2; ++decision) {
+    shared.Reset();
+    for (int channel = 0; channel < 3; ++channel) {
+      EXPECT_EQ(shared.Predicted(&predictor, 3, {}).double_value(), 1.5);
+    }
+    EXPECT_EQ(predictor.asked, decision);
+  }
+  EXPECT_EQ(shared.Predicted(&predictor, 1, {}).double_value(), 0.5);
+}
+
 class ScoreEventTest : public ScoreRulesTest {
  protected:
   // The event of a decision for somebody unknown.
@@ -255,6 +278,14 @@ TEST_F(ScoreEventTest, WithoutFormulasValuesAreThoseOfTheStrategy) {
 TEST_F(ScoreRulesTest, WithoutABaseEverybodyIsInTheMiddle) {
   EXPECT_EQ(RuleFor(1e6, 2000, nullptr), "high_tier") << "the percentile is 50";
   EXPECT_EQ(RuleFor(10, 2000, nullptr), "high_tier");
+}
+
+TEST_F(ScoreRulesTest, OfAScoreThatIsComputedInAnotherWayNothingIsKnown) {
+  const auto& scores = strategy_->engagement.scores().scores;
+  standings_.fingerprints = {"another", scores[1].fingerprint};
+  EXPECT_EQ(RuleFor(80, 2000, &standings_), "high_tier") << "the percentile is 50";
+  standings_.fingerprints[0] = scores[0].fingerprint;
+  EXPECT_EQ(RuleFor(80, 2000, &standings_), "");
 }
 
 TEST_F(ScoreRulesTest, ARuleThatAsksForAScoreThatThereIsNotFails) {

@@ -1,16 +1,20 @@
 #include "lib/scoring/shared_answers.h"
 
 #include <cstddef>
+#include <memory>
+#include <utility>
 #include <vector>
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "lib/scoring/scoring.h"
 
 namespace attune::scoring {
 namespace {
 
 using ::testing::ElementsAre;
 using ::testing::IsEmpty;
+using ::testing::IsNan;
 
 // Answers a tenth of the treatment's index, with half of that as the deviation, and notes what it
 // was asked for.
@@ -98,6 +102,54 @@ TEST_F(SharedAnswersTest, AFailureIsNoAnswer) {
   EXPECT_EQ(Predict(model_, 0, {0}), ModelFailure::kNone);
   EXPECT_THAT(propensity_, ElementsAre(0));
   EXPECT_EQ(model_.asked.size(), 2u);
+}
+
+TEST_F(SharedAnswersTest, AFailureLeavesWhatIsKnown) {
+  answers_.Reset(catalog_, {0, 1, 4, 5});
+  EXPECT_EQ(Predict(model_, 0, {0}), ModelFailure::kNone);
+  model_.failure = ModelFailure::kTimeout;
+  EXPECT_EQ(Predict(model_, 0, {1, 5}), ModelFailure::kTimeout);
+  EXPECT_THAT(propensity_, ElementsAre(0.1, IsNan()));
+  EXPECT_THAT(deviation_, ElementsAre(0.05, kUnknownDeviation));
+  const Predictions predictions{absl::MakeSpan(propensity_), absl::MakeSpan(deviation_)};
+  EXPECT_TRUE(answers_.Fill(0, {frame_, {0, 1}}, predictions));
+  EXPECT_THAT(propensity_, ElementsAre(0, 0.1));
+  EXPECT_FALSE(answers_.Fill(0, {frame_, {5, 1}}, predictions));
+  EXPECT_THAT(propensity_, ElementsAre(IsNan(), 0.1));
+  EXPECT_FALSE(answers_.Fill(1, {frame_, {4, 5}}, predictions)) << "nobody asked it";
+  EXPECT_THAT(propensity_, ElementsAre(IsNan(), IsNan()));
+}
+
+// A model that failed on another channel is not asked, but what it answered there counts.
+TEST_F(SharedAnswersTest, WhatIsKnownOutlivesAFailureOnAnotherChannel) {
+  context::ContextSchema schema;
+  ModelSet models;
+  const auto add = [&](std::unique_ptr<const Model> model) -> NamedModel& {
+    models.models.push_back({.name = "m", .version = "m@1", .model = std::move(model)});
+    return models.models.back();
+  };
+  auto owned = std::make_unique<AskedModel>();
+  AskedModel& model = *owned;
+  add(std::move(owned)).on_error = {.action = OnError::Action::kDefaultPropensity,
+                                    .default_propensity = 0.75};
+  answers_.Reset(catalog_, {0, 1});
+  std::vector<FailedModel> failed_before;
+  ScoredCandidates result;
+  const auto score = [&](const std::vector<int>& candidates) {
+    Score(models, catalog_, schema, context::DecisionContext(), {}, candidates, result, nullptr,
+          &failed_before, &answers_);
+    std::vector<double> propensities;
+    for (const ScoredCandidate& scored : result.scored) propensities.push_back(scored.propensity);
+    return propensities;
+  };
+  EXPECT_THAT(score({0, 1}), ElementsAre(0, 0.1));
+  model.failure = ModelFailure::kTimeout;
+  EXPECT_THAT(score({1, 2}), ElementsAre(0.1, 0.75)) << "it was not asked for 2 before";
+  EXPECT_EQ(result.failed.front().treatments, 1);
+  EXPECT_THAT(score({0, 1}), ElementsAre(0, 0.1));
+  EXPECT_THAT(result.failed, IsEmpty());
+  EXPECT_THAT(score({1, 3}), ElementsAre(0.1, 0.75));
+  EXPECT_EQ(model.asked.size(), 2u) << "not again after it failed";
 }
 
 TEST_F(SharedAnswersTest, TheNextDecisionAsksAnew) {

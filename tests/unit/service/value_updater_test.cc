@@ -132,6 +132,58 @@ TEST_F(ValueUpdaterTest, ReadsAllCustomersAgainWhenAnotherModelGivesTheScores) {
   EXPECT_EQ(Percentile(-1), 95);
 }
 
+// What a customer spends, and a score that one of two models gives.
+std::string TwoScores(const std::string& other) {
+  return absl::StrCat(kSpendScore, "scores { name: \"other\" value: \"", other, "\" }");
+}
+
+TEST_F(ValueUpdaterTest, AnotherModelOfOneScoreLeavesTheOthers) {
+  Load(TwoScores("-customer.monthly_charges"));
+  Open();
+  for (int i = 0; i < 10; ++i) Upsert(absl::StrCat("c", i), i);  // 0, 12, … 108
+  Settle();
+  const std::vector<policy::CustomerScore> old = strategy_->engagement.scores().scores;
+  Load(TwoScores("-2.0 * customer.monthly_charges"));
+  const std::vector<policy::CustomerScore>& now = strategy_->engagement.scores().scores;
+  testing::FakeStateStore::Faults faults;
+  faults.load = absl::UnavailableError("away");
+  store_.SetFaults(faults);
+  updater_->Follow(strategy_);
+  EXPECT_EQ(updater_->standings()->Find(1, now[1].fingerprint), nullptr) << "ranks the old one";
+  EXPECT_FALSE(updater_->Step(/*publish=*/true));
+  const auto standings = updater_->standings();
+  ASSERT_NE(standings->Find(0, now[0].fingerprint), nullptr);
+  EXPECT_EQ(standings->Find(0, now[0].fingerprint)->Percentile(60), 55);
+  EXPECT_EQ(standings->Find(1, old[1].fingerprint), nullptr);
+  ASSERT_NE(standings->Find(1, now[1].fingerprint), nullptr);
+  EXPECT_EQ(standings->Find(1, now[1].fingerprint)->count(), 0u);
+  store_.SetFaults({});
+  clock_.Advance(ValueUpdater::kFirstRetry);
+  Settle();
+  EXPECT_TRUE(Complete());
+  EXPECT_EQ(updater_->standings()->Percentile(1, -2), 85) << "-2 is the second highest of ten";
+}
+
+TEST_F(ValueUpdaterTest, AnotherModelLetsAReadingOfAllCustomersEnd) {
+  Follow(nullptr);
+  for (int i = 0; i < 10; ++i) Upsert(absl::StrCat("c", i), i);
+  ValueUpdater::Options options;
+  options.scan_records = 3;
+  Open(options);
+  EXPECT_TRUE(updater_->Step(/*publish=*/true));
+  Load("scores { name: \"spend\" value: \"-customer.monthly_charges\" }");
+  updater_->Follow(strategy_);
+  Settle();
+  EXPECT_EQ(updater_->rebuilds(), 1u);
+  EXPECT_FALSE(Complete()) << "whoever was read before has no such score";
+  EXPECT_LT(Count(), 10u);
+  clock_.Advance(ValueUpdater::kRebuildPeriod);
+  Settle();
+  EXPECT_EQ(updater_->rebuilds(), 2u);
+  EXPECT_TRUE(Complete());
+  EXPECT_EQ(Count(), 10u);
+}
+
 TEST_F(ValueUpdaterTest, FollowsWritesAndErasures) {
   Open();
   Settle();

@@ -153,5 +153,22 @@ TEST(CustomerScoresTest, TheFingerprintTellsWhetherScoresMayDiffer) {
   EXPECT_NE(fingerprint("scores:\n  - {name: worth, value: double(customer.age) + 1.0}\n"), first);
 }
 
+TEST(CustomerScoresTest, TheFingerprintOfAScoreIsOfWhatItNames) {
+  const auto scores = [](const std::string& base) {
+    const Loaded loaded = LoadText(absl::StrCat(
+        std::string(kSmallStrategy), "scores:\n  - {name: base, value: ", base,
+        "}\n  - {name: total, value: score.base.value + 1.0}\n  - {name: other, value: 2.0}\n"));
+    EXPECT_NE(loaded.strategy, nullptr);
+    return loaded.strategy->engagement.scores().scores;
+  };
+  const auto first = scores("double(customer.age)");
+  const auto second = scores("2.0 * double(customer.age)");
+  ASSERT_THAT(first, SizeIs(3));
+  ASSERT_THAT(second, SizeIs(3));
+  EXPECT_NE(second[0].fingerprint, first[0].fingerprint);
+  EXPECT_NE(second[1].fingerprint, first[1].fingerprint) << "total names base";
+  EXPECT_EQ(second[2].fingerprint, first[2].fingerprint);
+}
+
 }  // namespace
 }  // namespace attune::strategy

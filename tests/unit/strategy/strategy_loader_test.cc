@@ -203,6 +203,32 @@ TEST(StrategyLoader, WarnsOfAGroupThatCanNeverWin) {
         deal_everywhere,
         {"value: 20", "value: 20\n    ramp: {full_at: 9, outcomes: [decided]}"}},
        ""},
+      {"nor when its content is computed",
+       {{"max_treatments: 2", "without: [propensity]"},
+        {"web: {title: A deal}",
+         "web: {title: {computed: customer.plan}}\n      ivr: {prompt: A deal}"}},
+       ""},
+      {"nor when a formula may give it no score",
+       {{"max_treatments: 2", "without: [propensity]"},
+        deal_everywhere,
+        {"file: taste.yaml", "formula: 1.0 / double(customer.age)"}},
+       ""},
+      {"unless there is another one",
+       {{"max_treatments: 2", "without: [propensity]"},
+        deal_everywhere,
+        {"file: taste.yaml",
+         "formula: 1.0 / double(customer.age), on_error: {default_propensity: 0.1}"}},
+       "14, and \"deal\" is always there, with at least 20"},
+      {"nor where a placement takes the group alone",
+       {{"max_treatments: 2", "without: [propensity]"},
+        deal_everywhere,
+        {"arbitration:", "placements: [{name: top, groups: [care]}]\narbitration:"}},
+       ""},
+      {"but where it takes both",
+       {{"max_treatments: 2", "without: [propensity]"},
+        deal_everywhere,
+        {"arbitration:", "placements: [{name: top}]\narbitration:"}},
+       "14, and \"deal\" is always there, with at least 20"},
       {"nor when it can be put on top by exploration",
        {{"max_treatments: 2", "without: [propensity]\n  exploration: {softmax: {temperature: 5}}"},
         deal_everywhere},
@@ -252,6 +278,15 @@ TEST(StrategyLoader, WarnsOnceOfWhatIsAlwaysThereAndMustBeShown) {
   EXPECT_THAT(LoadText(Replaced(text, "max_treatments: 2", "exploration: {square_cb: {gamma: 1}}"))
                   .Issues(),
               Contains(HasSubstr(kDeal)));
+  // What it shows, or its score, may be missing.
+  for (const auto& [from, to] :
+       {std::pair("{title: A deal}", "{title: {computed: customer.plan}}"),
+        std::pair("file: taste.yaml", "formula: 1.0 / double(customer.age)"),
+        std::pair("arbitration:",
+                  "placements: [{name: top, groups: [care]}]\n"
+                  "arbitration:")}) {
+    EXPECT_THAT(LoadText(Replaced(text, from, to)).Issues(), IsEmpty()) << to;
+  }
   text = Replaced(text, "treatments:\n", R"(treatments:
   - {name: tip, group: more, model: taste, value: 5, content: {web: {title: A tip}}}
 )");

@@ -25,6 +25,11 @@ TEST(StandingsTest, WhereNothingIsKnownEverybodyIsInTheMiddle) {
   standings.scores.push_back(sketch.MakeTable());
   EXPECT_EQ(standings.Percentile(0, 2), 100);
   EXPECT_EQ(standings.Percentile(1, 2), 50);
+  EXPECT_EQ(standings.Find(1, "a"), nullptr);
+  EXPECT_EQ(standings.Find(0, "a"), &standings.scores[0]) << "it is of whatever is asked for";
+  standings.fingerprints = {"b"};
+  EXPECT_EQ(standings.Find(0, "a"), nullptr);
+  EXPECT_EQ(standings.Find(0, "b"), &standings.scores[0]);
 }
 
 }  // namespace
