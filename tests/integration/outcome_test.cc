@@ -211,7 +211,7 @@ TEST_F(ServerOutcomeTest, EachStandingHasItsAnswer) {
   };
   clock_.Advance(absl::Hours(24 * 3));
   EXPECT_EQ(Report(at(absl::Hours(48), "in time")), v1::OUTCOME_STATUS_RECORDED);
-  EXPECT_EQ(Report(at(absl::Hours(48) + absl::Microseconds(1), "late")), v1::OUTCOME_STATUS_LATE);
+  EXPECT_EQ(Report(at(absl::Hours(48) + absl::Milliseconds(1), "late")), v1::OUTCOME_STATUS_LATE);
   EXPECT_EQ(Report(at(-absl::Minutes(2), "early")), v1::OUTCOME_STATUS_EARLY);
   EXPECT_EQ(Report(at(-absl::Minutes(2) - absl::Microseconds(1), "before")),
             v1::OUTCOME_STATUS_BEFORE_DECISION);
