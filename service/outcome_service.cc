@@ -274,7 +274,9 @@ void OutcomeService::Record(absl::Span<const Reading> readings,
   std::vector<size_t> reading_of;  // by report
   for (size_t i = 0; i < readings.size(); ++i) {
     if (!readings[i].genuine) {
-      Fill(readings[i], {outcome::Status::kUnknownId, std::nullopt}, *answers[i]);
+      outcome::Result forged;
+      forged.status = outcome::Status::kUnknownId;
+      Fill(readings[i], forged, *answers[i]);
       continue;
     }
     reports.push_back(readings[i].report);
