@@ -84,7 +84,7 @@ std::vector<OutcomeService::Answer> OutcomeService::RecordMany(
   for (size_t i = 0; i < requests.size(); ++i) {
     Reading reading = Read(*requests[i], i < kSuggestedRequests, answers[i].violations);
     if (!answers[i].violations.empty()) continue;
-    good.push_back(std::move(reading));
+    good.push_back(reading);
     answers_of_good.push_back(&answers[i]);
   }
   Record(good, answers_of_good);
