@@ -17,6 +17,17 @@
 namespace attune::decision {
 namespace {
 
+// Every attribute and every feature as the strategy declares its default.
+context::DecisionContext DefaultContext(const strategy::Strategy& strategy) {
+  context::DecisionContext context;
+  context.attributes.assign(strategy.context.attributes.defaults().begin(),
+                            strategy.context.attributes.defaults().end());
+  return context;
+}
+std::vector<ValueRef> DefaultFeatures(const strategy::Strategy& strategy) {
+  return {strategy.features.defaults().begin(), strategy.features.defaults().end()};
+}
+
 class PipelineAllocationTest : public ::testing::TestWithParam<int> {};
 
 TEST(AllocationCounterTest, CountsWhatThisThreadAllocates) {
@@ -34,9 +45,7 @@ TEST_P(PipelineAllocationTest, AllocatesNothingOnceItIsWarm) {
     customers.push_back(testing::LargeFeatures(*strategy, seed));
   }
   std::vector<ValueRef> features(static_cast<size_t>(strategy->features.size()));
-  context::DecisionContext context;
-  context.attributes.assign(strategy->context.attributes.defaults().begin(),
-                            strategy->context.attributes.defaults().end());
+  context::DecisionContext context = DefaultContext(*strategy);
   context.time_us = 1'772'323'200'000'000;
   context.max_treatments = 3;
   PipelineResult result;
@@ -67,14 +76,11 @@ TEST_P(PipelineAllocationTest, AllocatesNothingInTheFirstDecisionAfterWarmUp) {
   constexpr int64_t kTimeUs = 1'772'323'200'000'000;
   Decision decision;
   WarmUp(*strategy, kTimeUs, decision);
-  context::DecisionContext context;
-  context.attributes.assign(strategy->context.attributes.defaults().begin(),
-                            strategy->context.attributes.defaults().end());
+  context::DecisionContext context = DefaultContext(*strategy);
   context.time_us = kTimeUs;
   context.max_treatments = 3;
   StageTimer timer(decision.times);
-  const std::vector<ValueRef> features(strategy->features.defaults().begin(),
-                                       strategy->features.defaults().end());
+  const std::vector<ValueRef> features = DefaultFeatures(*strategy);
   const uint64_t warm = testing::AllocationsOfThisThread();
   for (int intent = 0; intent <= testing::kLargeIntents; ++intent) {
     context.intent = intent;
@@ -106,11 +112,8 @@ TEST(ScoreAllocationTest, AllocatesNothingOnceItIsWarm) {
   for (int i = 0; i < 1000; ++i) sketch.Add(i);
   value::Standings standings;
   standings.scores = {sketch.MakeTable(), sketch.MakeTable()};
-  std::vector<ValueRef> features(strategy->features.defaults().begin(),
-                                 strategy->features.defaults().end());
-  context::DecisionContext context;
-  context.attributes.assign(strategy->context.attributes.defaults().begin(),
-                            strategy->context.attributes.defaults().end());
+  std::vector<ValueRef> features = DefaultFeatures(*strategy);
+  context::DecisionContext context = DefaultContext(*strategy);
   context.time_us = 1'772'323'200'000'000;
   context.max_treatments = 3;
   PipelineResult result;
@@ -162,11 +165,8 @@ TEST(WorthAllocationTest, AllocatesNothingOnceItIsWarm) {
     models.push_back(testing::FromText<strategy::v1::Model>(model));
   }
   const std::shared_ptr<strategy::Strategy> strategy = builder.Build(file, models);
-  std::vector<ValueRef> features(strategy->features.defaults().begin(),
-                                 strategy->features.defaults().end());
-  context::DecisionContext context;
-  context.attributes.assign(strategy->context.attributes.defaults().begin(),
-                            strategy->context.attributes.defaults().end());
+  std::vector<ValueRef> features = DefaultFeatures(*strategy);
+  context::DecisionContext context = DefaultContext(*strategy);
   context.time_us = 1'772'323'200'000'000;
   context.max_treatments = 3;
   PipelineResult result;
@@ -202,11 +202,8 @@ TEST(RampAllocationTest, AllocatesNothingOnceItIsWarm) {
     ramp.full_at = 100;
   }
   const evidence::RampShares shares(catalog, std::vector<int64_t>(catalog.ramps.size(), 50));
-  const std::vector<ValueRef> features(strategy->features.defaults().begin(),
-                                       strategy->features.defaults().end());
-  context::DecisionContext context;
-  context.attributes.assign(strategy->context.attributes.defaults().begin(),
-                            strategy->context.attributes.defaults().end());
+  const std::vector<ValueRef> features = DefaultFeatures(*strategy);
+  context::DecisionContext context = DefaultContext(*strategy);
   context.time_us = 1'772'323'200'000'000;
   context.max_treatments = 3;
   PipelineResult result;
@@ -241,11 +238,8 @@ TEST(OpenChannelAllocationTest, AllocatesNothingOnceItIsWarm) {
     placement.channels.set(channel);
     placement.groups.set();
   }
-  const std::vector<ValueRef> features(strategy->features.defaults().begin(),
-                                       strategy->features.defaults().end());
-  context::DecisionContext context;
-  context.attributes.assign(strategy->context.attributes.defaults().begin(),
-                            strategy->context.attributes.defaults().end());
+  const std::vector<ValueRef> features = DefaultFeatures(*strategy);
+  context::DecisionContext context = DefaultContext(*strategy);
   context.time_us = 1'772'323'200'000'000;
   context.max_treatments = 100;
   context.placements = {0, 1, 2, 3};
@@ -279,11 +273,8 @@ TEST_P(ExplorationAllocationTest, AllocatesNothingOnceItIsWarm) {
   strategy->arbitration.explorations = {
       {.method = GetParam(), .epsilon = 0.1, .gamma = 1, .evidence = 100, .floor = 0.001}};
   strategy->arbitration.exploration_of_group = {0, 0, 0};
-  std::vector<ValueRef> features(strategy->features.defaults().begin(),
-                                 strategy->features.defaults().end());
-  context::DecisionContext context;
-  context.attributes.assign(strategy->context.attributes.defaults().begin(),
-                            strategy->context.attributes.defaults().end());
+  std::vector<ValueRef> features = DefaultFeatures(*strategy);
+  context::DecisionContext context = DefaultContext(*strategy);
   context.time_us = 1'772'323'200'000'000;
   context.max_treatments = 3;
   PipelineResult result;
@@ -320,9 +311,7 @@ TEST(FormulaAllocationTest, EvaluatingFormulasAllocatesNothingOnceItIsWarm) {
     customers.push_back(testing::LargeFeatures(*strategy, seed));
   }
   std::vector<ValueRef> features(static_cast<size_t>(strategy->features.size()));
-  context::DecisionContext context;
-  context.attributes.assign(strategy->context.attributes.defaults().begin(),
-                            strategy->context.attributes.defaults().end());
+  context::DecisionContext context = DefaultContext(*strategy);
   context.time_us = 1'772'323'200'000'000;
   context.max_treatments = 3;
   PipelineResult result;
@@ -398,13 +387,10 @@ void ExpectNoAllocations(const char* policies) {
   record.found = true;
   customer::EncodeRecord(customer::CustomerState(), "c", change, record.bytes);
   const auto customer = customer::CustomerState::Parse(record, "c").value();
-  std::vector<ValueRef> features(strategy->features.defaults().begin(),
-                                 strategy->features.defaults().end());
+  std::vector<ValueRef> features = DefaultFeatures(*strategy);
   features[static_cast<size_t>(strategy->features.SlotOf("plan"))] =
       ValueRef::String("Australia/Sydney");
-  context::DecisionContext context;
-  context.attributes.assign(strategy->context.attributes.defaults().begin(),
-                            strategy->context.attributes.defaults().end());
+  context::DecisionContext context = DefaultContext(*strategy);
   context.time_us = kNowMs * 1000;
   PipelineResult result;
   StageTimes times;
@@ -438,9 +424,7 @@ TEST(ExplanationAllocationTest, ExplainingARejectionByARuleAllocatesNothingOnceI
         }
       )pb",
       {testing::kSolveModel, testing::kSellModel});
-  context::DecisionContext context;
-  context.attributes.assign(strategy->context.attributes.defaults().begin(),
-                            strategy->context.attributes.defaults().end());
+  context::DecisionContext context = DefaultContext(*strategy);
   Decision decision;
   decision.features.assign(strategy->features.defaults().begin(),
                            strategy->features.defaults().end());
