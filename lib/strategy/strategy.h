@@ -13,6 +13,7 @@
 #include "lib/context/context_schema.h"
 #include "lib/context/value_schema.h"
 #include "lib/customer/customer_record.h"
+#include "lib/outcome/attribution_terms.h"
 #include "lib/policy/contact_policies.h"
 #include "lib/policy/engagement_rules.h"
 #include "lib/scoring/model.h"
@@ -49,6 +50,8 @@ struct Strategy {
   ValueSchema treatment_attributes;
   policy::EngagementRules engagement;
   policy::ContactPolicies contact;
+  // How outcomes are attributed and what they are worth; nullptr: it says nothing of learning.
+  std::shared_ptr<const outcome::AttributionTerms> attribution;
   customer::HistoryBounds history;
   scoring::ModelSet models;
   std::vector<ModelOrigin> model_origins;  // of those that have content, in their order
