@@ -43,6 +43,8 @@ class AdaptiveScorer::Builder {
   std::unique_ptr<const AdaptiveScorer> Build(size_t index, size_t treatments) {
     std::unique_ptr<AdaptiveScorer> model(new AdaptiveScorer());
     model->name_ = reference_.name();
+    model->options_.max_treatments = kMaxAdaptiveTreatments;
+    model->options_.max_groups = kMaxAdaptiveGroups;
     model->index_ = index;
     for (const catalog::Treatment& treatment : names_.catalog.treatments) {
       model->names_.push_back(
@@ -61,6 +63,13 @@ class AdaptiveScorer::Builder {
         InputLayout::Create(specs_, crosses, learning::InputLimits());
     if (!layout.ok()) {
       ReportAll("adaptive.inputs", layout.status());
+      return nullptr;
+    }
+    if ((*layout)->weights() > kMaxAdaptiveWeights) {
+      Report("adaptive.inputs",
+             absl::StrCat("the inputs and crosses have ", (*layout)->weights(),
+                          " weights together; at most ", kMaxAdaptiveWeights,
+                          " are allowed: a number has 13, a bool 3, a string 257, a cross 1024"));
       return nullptr;
     }
     model->layout_ = *std::move(layout);

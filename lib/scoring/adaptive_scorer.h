@@ -19,7 +19,13 @@
 namespace attune::scoring {
 
 // Most treatments of one strategy that may name the same adaptive model.
-inline constexpr size_t kMaxAdaptiveTreatments = 1000;
+inline constexpr uint32_t kMaxAdaptiveTreatments = 1000;
+
+// Most weights of the inputs and crosses of one adaptive model: as many as it may have for so many
+// treatments and kMaxAdaptiveGroups groups.
+inline constexpr uint32_t kMaxAdaptiveWeights = 15'000;
+// Most groups that it learns from, in its life.
+inline constexpr uint32_t kMaxAdaptiveGroups = 100;
 
 // An adaptive model as decisions see it: what it looks at is fixed, what it has learned is in
 // InputFrame::learned. Immutable, thread-safe.

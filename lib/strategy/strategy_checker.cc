@@ -18,6 +18,7 @@
 #include "lib/context/decision_request.h"
 #include "lib/policy/formulas.h"
 #include "lib/strategy/checker_base.h"
+#include "lib/strategy/adaptive_models.h"
 #include "lib/strategy/contact_checker.h"
 #include "lib/strategy/engagement_checker.h"
 #include "lib/strategy/exploration_checker.h"
@@ -137,6 +138,7 @@ void Checker::CheckModels() {
     CheckSource(file_.models(i), Element("models", i));
   }
   CheckOnErrors(file_, models_, source_, issues_);
+  CheckAdaptiveModels(file_, models_, source_, issues_);
 }
 
 void Checker::CheckSource(const v1::ModelReference& model, const std::string& path) {
@@ -152,7 +154,8 @@ void Checker::CheckSource(const v1::ModelReference& model, const std::string& pa
     if (source_.Has(Field(path, "stored")) && !IsUsable(path, "model", "stored")) return;
     // An empty text is as good as none.
     if (IsUsable(path, "model", "file")) {
-      Report(path, "a model needs a file, what is stored, a formula, a plugin or a remote server");
+      Report(path, "a model needs a file, what is stored, a formula, a plugin, a remote server or "
+                   "adaptive");
     }
   }
 }
@@ -392,6 +395,11 @@ struct Reach {
     for (const scoring::NamedModel& model : strategy.models.models) {
       const int fallback = model.on_error.fallback;
       if (fallback >= 0) model_used[static_cast<size_t>(fallback)] = true;
+    }
+    for (const AdaptiveUse& use : strategy.adaptive) {
+      const auto& named = use.treatments;
+      if (std::find(named.begin(), named.end(), true) == named.end()) continue;
+      model_used[static_cast<size_t>(use.model)] = true;
     }
   }
 
