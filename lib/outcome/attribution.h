@@ -38,6 +38,10 @@
 //
 // Numbers of 8 bytes are little-endian; times are Unix microseconds.
 
+namespace attune::storage::v1 {
+class OutcomeEvent;
+}  // namespace attune::storage::v1
+
 namespace attune::outcome {
 
 // What an attribution keeps at most.
@@ -177,7 +181,7 @@ class Attribution {
     Source source = Source::kCustomer;
     std::optional<double> value;  // finite
 
-    friend bool operator<(const KeptOutcome& a, const KeptOutcome& b);
+    bool operator<(const KeptOutcome& other) const;
   };
   struct Waiting {
     int64_t decided_us = 0;
@@ -187,10 +191,9 @@ class Attribution {
   };
   using OpenTreatments = std::map<Key, Waiting>;
 
-  // Takes in what the event tells, but for its time.
-  void Take(const storage::LogEntry& entry);
+  // Take in what an event tells, but for its time.
   void TakeDecision(const storage::LogEntry& entry);
-  void TakeOutcome(std::string_view payload);
+  void TakeOutcome(const storage::v1::OutcomeEvent& event);
   // Notes what time it is.
   void SetNow(int64_t now_us);
   // The treatment that waits, now if it did not; end: it does not wait (any more), which was counted.
