@@ -9,7 +9,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
-#include "lib/outcome/outcome.h"
 
 namespace attune::service {
 namespace {
@@ -142,12 +141,10 @@ void AddLearnerMetrics(telemetry::Registry& registry, const Learner* learner) {
   using Of = LearnerReport;
   unlearned("never_shown", [](const Of& r) { return r.attribution.never_shown; });
   unlearned("gone", [](const Of& r) { return r.attribution.gone; });
-  unlearned("damaged",
-            [](const Of& r) { return r.attribution.damaged + r.unlearned.damaged; });
+  unlearned("damaged", [](const Of& r) { return r.attribution.damaged + r.unlearned.damaged; });
   unlearned("formula_failed", [](const Of& r) { return r.attribution.formula_failed; });
   unlearned("not_declared",
-            [](const Of& r) { return r.attribution.not_declared + r.unlearned.undeclared; });
-  unlearned("after_settled", [](const Of& r) { return r.attribution.after_settled; });
+            [](const Of& r) { return r.attribution.unknown_treatment + r.unlearned.undeclared; });
   unlearned("refused", [](const Of& r) { return r.unlearned.refused; });
 }
 

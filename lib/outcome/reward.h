@@ -13,19 +13,22 @@
 #include "absl/types/span.h"
 #include "lib/base/issue.h"
 #include "lib/expression/evaluator.h"
+#include "lib/expression/limits.h"
 #include "lib/expression/rule_set.h"
+#include "lib/expression/value.h"
 
 namespace attune::outcome {
 
-// Largest reward, positive or negative: beyond what a thousand outcomes of the largest value are
-// worth, and far from what sums of them can hold.
+// Largest reward, positive or negative: what a thousand outcomes of the largest value are worth, and
+// far from what sums of rewards can't hold.
 inline constexpr double kMaxReward = 1e15;
 
-// What became of a treatment by one kind of outcome.
+// What became of a treatment by one kind of outcome. Times are microseconds from the showing, 0 or
+// more; they mean nothing where there was no such outcome.
 struct OutcomeTally {
   int64_t count = 0;
-  double value = 0;           // of the last one that came with one
-  int64_t first_after_us = 0;  // from the showing, 0 or more; without meaning when there was none
+  double value = 0;  // of the last one that came with one; 0: none did
+  int64_t first_after_us = 0;
   int64_t last_after_us = 0;
 };
 
@@ -36,7 +39,7 @@ struct RewardInput {
   std::string_view channel;
   double value = 0;
   double cost = 0;
-  absl::Span<const OutcomeTally> outcomes;  // by index of the outcome in the strategy
+  absl::Span<const OutcomeTally> outcomes;  // by index of the outcome
 };
 
 struct RewardResult {
@@ -45,7 +48,8 @@ struct RewardResult {
 };
 
 // The formulas by which a strategy says what the outcomes of a treatment were worth, and whether they
-// were good. Immutable, thread-safe; a RewardEvaluator runs them.
+// were good (strategy.proto's Learning lists what they see). Immutable, thread-safe; a
+// RewardEvaluator runs them.
 class Reward {
  public:
   enum class Formula : uint8_t { kReward, kGood };
@@ -53,11 +57,13 @@ class Reward {
   using Report = absl::FunctionRef<void(Formula formula, size_t offset, Issue::Severity severity,
                                         std::string message)>;
 
-  // `good`: empty when the reward is to be above 0. nullptr: something is wrong, which was reported.
-  static std::shared_ptr<const Reward> Compile(const std::vector<std::string>& outcomes,
-                                               const std::string& reward, const std::string& good,
-                                               Report report);
+  // `outcomes`: their names, by index. `good`: empty where what has a reward above 0 is good.
+  // nullptr: something is wrong, which was reported.
+  static std::shared_ptr<const Reward> Compile(const std::vector<std::string_view>& outcomes,
+                                               std::string_view reward, std::string_view good,
+                                               const expression::Limits& limits, Report report);
 
+  // How many outcomes the formulas know.
   size_t outcomes() const { return outcomes_; }
 
  private:
@@ -76,15 +82,19 @@ class RewardEvaluator {
   // REQUIRES: reward is not null.
   explicit RewardEvaluator(std::shared_ptr<const Reward> reward);
 
-  // nullopt: one of the formulas comes to an error, to no number in its range, or to NaN; error()
-  // says which and why. REQUIRES: as many outcomes as the reward has.
+  // nullopt: one of the formulas comes to an error, to no number, or to one out of its range, as NaN
+  // is. REQUIRES: as many outcomes as the formulas know.
   std::optional<RewardResult> Evaluate(const RewardInput& input);
 
-  // Why the last Evaluate returned nullopt.
+  // Of the last Evaluate that returned nullopt: which formula it was, and why, for people.
   Reward::Formula failed() const { return failed_; }
   const std::string& error() const { return error_; }
 
  private:
+  // The number that a formula comes to.
+  std::optional<double> Run(Reward::Formula formula, expression::RuleId rule, double min,
+                            double max);
+
   std::shared_ptr<const Reward> reward_;
   expression::Evaluator evaluator_;
   std::vector<expression::Value> slots_;

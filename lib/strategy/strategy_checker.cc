@@ -22,6 +22,7 @@
 #include "lib/strategy/contact_checker.h"
 #include "lib/strategy/engagement_checker.h"
 #include "lib/strategy/exploration_checker.h"
+#include "lib/strategy/learning_compiler.h"
 #include "lib/strategy/literal.h"
 #include "lib/strategy/model_file.h"
 #include "lib/strategy/on_error.h"
@@ -104,6 +105,7 @@ bool Checker::Check() {
   CheckExplorations(file_, source_, issues_);
   CheckRamps(file_, source_, issues_);
   CheckOutcomeTerms(file_, source_, issues_);
+  CheckLearning(file_, source_, issues_);
   if (!CheckPlacements(file_, channels_, groups_, source_, issues_)) compilable_ = false;
   CheckDeclarations(file_.treatment_attributes(), "treatment_attributes", "treatment attribute");
   StringMap<std::string> path_of_policy;
