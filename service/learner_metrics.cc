@@ -1,6 +1,5 @@
 #include "service/learner_metrics.h"
 
-#include <cmath>
 #include <functional>
 #include <limits>
 #include <memory>
@@ -14,8 +13,6 @@ namespace attune::service {
 namespace {
 
 constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
-
-using ReportSource = std::shared_ptr<const LearnerReport>;
 
 // Adds the metrics of one prediction's health: of the model's own, or of what decisions went by.
 class HealthMetrics {

@@ -6,7 +6,7 @@ namespace attune::storage {
 namespace {
 
 // No event has this position or a later one.
-constexpr uint64_t kEndOfLog = uint64_t{1} << 62;
+constexpr uint64_t kBeyondLog = uint64_t{1} << 62;
 
 }  // namespace
 
@@ -16,7 +16,7 @@ absl::StatusOr<uint64_t> FindReadable(const StateStore& store, uint64_t damaged,
   std::optional<uint64_t> readable;
   for (uint64_t step = 1; !readable || *readable - damaged > 1;) {
     const uint64_t at = readable ? damaged + (*readable - damaged) / 2 : damaged + step;
-    if (at >= kEndOfLog) return problem;
+    if (at >= kBeyondLog) return problem;
     const absl::Status status = store.ReadLog(at, [](const LogEntry& /*entry*/) { return false; });
     if (status.ok()) {
       readable = at;
