@@ -8,6 +8,8 @@
 #include <thread>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "prometheus/text_serializer.h"
 #include "service/ctl/ctl.h"
 #include "tests/integration/server_fixture.h"
@@ -129,7 +131,8 @@ TEST_F(ServerLearningTest, TheSameIsKnownToTheBitAfterARestart) {
 TEST_F(ServerLearningTest, TheThreadLearnsByItself) {
   const double before = PropensityOf("accessory");
   Show("accessory", "accepted");
-  while (PropensityOf("accessory") == before) std::this_thread::yield();
+  const absl::Time give_up = absl::Now() + absl::Seconds(30);
+  while (PropensityOf("accessory") == before && absl::Now() < give_up) std::this_thread::yield();
   EXPECT_GT(PropensityOf("accessory"), before);
 }
 
