@@ -37,7 +37,7 @@ TEST(LearningError, IsReportedWhereItIsWritten) {
   const LearningCase cases[] = {
       {"no reward",
        "learning: {good: outcome.accepted.seen}\n",
-       {"s.yaml:36:1: error: a learning needs the key \"reward\""}},
+       {"s.yaml:36:11: error: a strategy that learns needs the key \"reward\""}},
       {"an empty one",
        "learning: {reward: \"\"}\n",
        {"s.yaml:36:20: error: reward needs a formula"}},
@@ -46,7 +46,7 @@ TEST(LearningError, IsReportedWhereItIsWritten) {
        {"s.yaml:36:47: error: good needs a formula; leave it out where a reward above 0 is good"}},
       {"an unknown key",
        "learning: {reward: outcome.rated.value, settle: 7d}\n",
-       {"s.yaml:36:41: error: unknown key \"settle\""}},
+       {"s.yaml:36:41: error: unknown key \"settle\"; known are: reward, good"}},
       {"a bool is no reward",
        "learning:\n  reward: outcome.accepted.seen\n",
        {"s.yaml:37:11: error: this must be of type double or int, but is bool"}},
@@ -68,10 +68,10 @@ TEST(LearningError, IsReportedWhereItIsWritten) {
 TEST(LearningError, NamesWhatFormulasDontSee) {
   for (const char* name : {"outcome.acepted.seen", "customer.age", "context.channel", "value"}) {
     const Loaded loaded =
-        LoadWithLearning(absl::StrCat("learning:\n  reward: ", name, " == 1 ? 1.0 : 0.0\n"));
+        LoadWithLearning(absl::StrCat("learning:\n  reward: \"", name, " == 1 ? 1.0 : 0.0\"\n"));
     EXPECT_EQ(loaded.strategy, nullptr) << name;
     ASSERT_EQ(loaded.Issues().size(), 1u) << name;
-    EXPECT_THAT(loaded.Issues()[0], ::testing::StartsWith("s.yaml:37:11: error: "));
+    EXPECT_THAT(loaded.Issues()[0], ::testing::StartsWith("s.yaml:37:12: error: "));
   }
 }
 
@@ -87,7 +87,7 @@ TEST(LearningError, WarnsWhereSilenceTeachesNothing) {
       "learning:\n  reward: \"outcome.accepted.first_after < duration('1h') ? 1.0 : 0.0\"\n");
   ASSERT_NE(loaded.strategy, nullptr);
   EXPECT_THAT(loaded.Issues(),
-              ElementsAreArray({"s.yaml:37:11: warning: where nobody tells of an outcome of the "
+              ElementsAreArray({"s.yaml:37:12: warning: where nobody tells of an outcome of the "
                                 "treatment \"gift\" this fails, and nothing is learned: this outcome "
                                 "was not recorded; ask for its seen first"}));
 }
