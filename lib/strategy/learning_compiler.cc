@@ -28,7 +28,7 @@ class LearningChecker : public CheckerBase {
 
   void Check() {
     const v1::Learning& learning = file_.learning();
-    if (learning.reward().empty() && IsUsable("learning", "learning", "reward")) {
+    if (learning.reward().empty() && IsUsable("learning", "strategy that learns", "reward")) {
       Report(kRewardPath, "reward needs a formula");
     }
     if (learning.good().empty() && source_.HasUnflawed(kGoodPath)) {

@@ -40,7 +40,7 @@ constexpr char kProfit[] =
 
 struct TermsOptions {
   std::string reward = kProfit;
-  std::string good;
+  std::string good = "";
   bool showing = true;
 };
 
@@ -182,7 +182,7 @@ class TestLog {
   uint64_t damaged_ = 0;
 };
 
-// What was learned, as text: "gift@3 -2 bad".
+// What was learned, as text: "gift@3 -2 good 0 after 241h".
 std::string TextOf(const AttributedOutcome& outcome) {
   return absl::StrCat(outcome.treatment == kGift ? "gift" : "deal", "@", outcome.decision_position,
                       " ", outcome.reward, " good ", outcome.good, " after ",
@@ -222,9 +222,9 @@ class AttributionTest : public ::testing::Test {
 
 struct AttributionCase {
   std::string name;
-  std::vector<Told> told;
+  std::vector<Told> told = {};
   int64_t now = 0;  // hours after the decision, and just so much longer that windows close
-  std::vector<std::string> learned;
+  std::vector<std::string> learned = {};
   uint64_t never_shown = 0;
   uint64_t late = 0;
   uint64_t after_settled = 0;
@@ -316,10 +316,11 @@ TEST_F(AttributionTest, LearnsOnceWhenNothingCanChangeAnyMore) {
 }
 
 TEST_F(AttributionTest, TheOrderOfOutcomesMakesNoDifference) {
-  // 1 for the first click after two hours, 10 for each of two ratings, and 700 for the last of them.
+  // 1 for a click two hours after the showing, 10 for each of two ratings, 700 for the last of them.
   Use({.reward = "double(outcome.clicked.first_after.getSeconds()) / 7200.0 + "
                  "10.0 * double(outcome.rated.count) + 100.0 * outcome.rated.value"});
-  // The second showing is the earlier one, and without it the last rating would be in its window.
+  // By the earlier showing the last rating is not in its window, by the later one it is; by the
+  // decision the one before is not.
   std::vector<Told> told = {{.at = 20, .reported = 120},
                             {.at = 10, .reported = 121},
                             {.outcome = kClicked, .at = 12, .reported = 122},
@@ -427,7 +428,6 @@ TEST_F(AttributionTest, TellsWhatWasServed) {
                     .ok());
   }
   EXPECT_EQ(learned, 1);
-  EXPECT_EQ(counts_.attributed, 0u) << "of another fold";
   EXPECT_EQ(attribution.counts().attributed, 2u);
 }
 
@@ -594,7 +594,6 @@ TEST_F(AttributionTest, CountsWhatIsNotAttributed) {
   for (const Status status : {Status::kBeforeDecision, Status::kLate, Status::kNotOffered,
                               Status::kUnknownDecision, Status::kCustomerErased,
                               Status::kOtherContent}) {
-    // A showing that is late is late for good; of other outcomes nothing is known here but that.
     log_.TellWith(status);
   }
   log_.Tell(decision, {.treatment = kOldDeal, .at = 1});
@@ -686,8 +685,11 @@ TEST_F(AttributionTest, EventsOfAllKindsTellTheTime) {
   consent.set_recorded_time_us(interactions.recorded_time_us());
   for (const bool by_consent : {false, true}) {
     TestLog log = log_;
-    by_consent ? log.Append(storage::EventType::kConsent, consent.SerializeAsString())
-               : log.Append(storage::EventType::kInteractions, interactions.SerializeAsString());
+    if (by_consent) {
+      log.Append(storage::EventType::kConsent, consent.SerializeAsString());
+    } else {
+      log.Append(storage::EventType::kInteractions, interactions.SerializeAsString());
+    }
     std::swap(log, log_);
     EXPECT_THAT(Learned(), SizeIs(1)) << by_consent;
     std::swap(log, log_);
