@@ -17,6 +17,13 @@ constexpr std::string_view kBlobPrefix = "learner/";
 // Stands for the oldest event that the log has.
 constexpr uint64_t kOldestEvent = 0;
 
+// Logs the first of a series of failures and the end of the series.
+void LogSeries(const char* what, const absl::Status& status, bool& is_failing) {
+  if (!status.ok() && !is_failing) spdlog::error("{}: {}", what, std::string(status.message()));
+  if (status.ok() && is_failing) spdlog::info("{}: works again", what);
+  is_failing = !status.ok();
+}
+
 }  // namespace
 
 Learner::Learner(const Options& options)
@@ -83,23 +90,17 @@ void Learner::Run() {
     more = stepped.ok() && *stepped;
     absl::Status status = stepped.status();
     if (stepped.ok() && !more) status = WriteClockEvent();
-    Note("learning from the log", status, is_step_failing);
+    LogSeries("learning from the log", status, is_step_failing);
     if (const auto start = Steady::now(); start >= next_publication) {
       Publish();
       const Steady::duration took = Steady::now() - start;
       next_publication = start + std::max<Steady::duration>(kPublishPeriod, kPublishShare * took);
     }
     if (Steady::now() >= next_save) {
-      Note("storing what was learned", Save(), is_save_failing);
+      LogSeries("storing what was learned", Save(), is_save_failing);
       next_save = Steady::now() + kSavePeriod;
     }
   }
-}
-
-void Learner::Note(const char* what, const absl::Status& status, bool& is_failing) {
-  if (!status.ok() && !is_failing) spdlog::error("{}: {}", what, std::string(status.message()));
-  if (status.ok() && is_failing) spdlog::info("{}: works again", what);
-  is_failing = !status.ok();
 }
 
 absl::StatusOr<bool> Learner::Step() {
@@ -114,13 +115,14 @@ absl::StatusOr<bool> Learner::Step() {
 
 absl::StatusOr<bool> Learner::ReadOn(uint64_t from) {
   const auto read_at = [this](uint64_t position) { return options_.store->ReadLogAt(position); };
+  LearnerState& state = state_;
   int read = 0;
   size_t bytes = 0;
   bool more = false;
   absl::Status failure;
   const absl::Status status =
-      options_.store->ReadLog(from, [&](const storage::LogEntry& entry) ABSL_NO_THREAD_SAFETY_ANALYSIS {
-        failure = state_.Add(entry, read_at);
+      options_.store->ReadLog(from, [&](const storage::LogEntry& entry) {
+        failure = state.Add(entry, read_at);
         if (!failure.ok()) return false;
         bytes += entry.payload.size();
         more = ++read >= kMaxEventsPerStep || bytes >= kMaxBytesPerStep;

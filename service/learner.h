@@ -147,8 +147,6 @@ class Learner {
   // Tells the log what time it is, if that is needed.
   absl::Status WriteClockEvent() ABSL_LOCKS_EXCLUDED(stepping_);
   absl::Status SaveState() ABSL_EXCLUSIVE_LOCKS_REQUIRED(stepping_);
-  // Logs the first of a series of failures and the end of the series.
-  void Note(const char* what, const absl::Status& status, bool& is_failing);
 
   const Options options_;
   const std::string blob_;

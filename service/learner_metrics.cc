@@ -20,7 +20,7 @@ class HealthMetrics {
   // `health`: where it is in the report, at every scrape.
   HealthMetrics(telemetry::Registry& registry, const std::string& model, const std::string& of,
                 std::function<const learning::HealthReport&()> health)
-      : registry_(registry), labels_({{"model", model}, {"of", of}}), health_(std::move(health)) {}
+      : registry_(registry), labels_{{"model", model}, {"of", of}}, health_(std::move(health)) {}
 
   void Add() {
     using Health = learning::HealthReport;
