@@ -585,7 +585,7 @@ TEST(AdaptiveModelTest, KeepsWhatItLearnedOfANumberThatIsNearlyAlwaysMissing) {
   }
 }
 
-TEST(AdaptiveModel, PredictsThePriorBeforeItLearns) {
+TEST(AdaptiveModelTest, PredictsThePriorBeforeItLearns) {
   AdaptiveOptions options = Unforgetting();
   for (const double prior : {0.001, 0.05, 0.5, 0.9}) {
     options.prior = prior;
@@ -600,7 +600,7 @@ TEST(AdaptiveModel, PredictsThePriorBeforeItLearns) {
   }
 }
 
-TEST(AdaptiveModel, GoesOnWithAnotherPrior) {
+TEST(AdaptiveModelTest, GoesOnWithAnotherPrior) {
   AdaptiveOptions options = Unforgetting();
   options.prior = 0.05;
   AdaptiveModel model = ModelOf(LayoutOf({}), options);
@@ -622,13 +622,13 @@ TEST(AdaptiveModel, GoesOnWithAnotherPrior) {
   EXPECT_GT(other->Predict(1, 1, {}).propensity, model.Predict(1, 1, {}).propensity);
 }
 
-TEST(AdaptiveModel, RefusesAPriorThatIsNoPropensity) {
+TEST(AdaptiveModelTest, RefusesAPriorThatIsNoPropensity) {
   for (const double prior : {0.0, 1.0, -0.1, std::numeric_limits<double>::quiet_NaN()}) {
     AdaptiveOptions options;
     options.prior = prior;
     const auto model = AdaptiveModel::Create(LayoutOf({}), options);
     EXPECT_TRUE(absl::IsInvalidArgument(model.status()));
-    EXPECT_THAT(model.status().message(), HasSubstr("the prior is"));
+    EXPECT_THAT(std::string(model.status().message()), HasSubstr("the prior is"));
   }
 }
 
