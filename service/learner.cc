@@ -4,7 +4,6 @@
 #include <string_view>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "lib/storage/log_damage.h"
 #include "spdlog/spdlog.h"
 
