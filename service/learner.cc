@@ -113,24 +113,22 @@ absl::StatusOr<bool> Learner::Step() {
 }
 
 absl::StatusOr<bool> Learner::ReadOn(uint64_t from) {
-  const auto read_at = [this](uint64_t position) { return options_.store->ReadLogAt(position); };
-  LearnerState& state = state_;
-  int read = 0;
+  // Learning reads decisions from the log: not while the log is being read.
+  std::vector<storage::LogEntry> entries;
   size_t bytes = 0;
-  bool more = false;
-  absl::Status failure;
   const absl::Status status =
       options_.store->ReadLog(from, [&](const storage::LogEntry& entry) {
-        failure = state.Add(entry, read_at);
-        if (!failure.ok()) return false;
+        entries.push_back(entry);
         bytes += entry.payload.size();
-        more = ++read >= kMaxEventsPerStep || bytes >= kMaxBytesPerStep;
-        return !more;
+        return entries.size() < kMaxEventsPerStep && bytes < kMaxBytesPerStep;
       });
-  events_.fetch_add(static_cast<uint64_t>(read), std::memory_order_relaxed);
-  if (!failure.ok()) return failure;
+  const auto read_at = [this](uint64_t position) { return options_.store->ReadLogAt(position); };
+  for (const storage::LogEntry& entry : entries) {
+    if (absl::Status added = state_.Add(entry, read_at); !added.ok()) return added;
+    events_.fetch_add(1, std::memory_order_relaxed);
+  }
   if (!status.ok()) return status;
-  return more;
+  return entries.size() >= kMaxEventsPerStep || bytes >= kMaxBytesPerStep;
 }
 
 absl::StatusOr<bool> Learner::SkipGap() {

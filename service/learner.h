@@ -74,7 +74,7 @@ class Learner {
   };
   // Most events that one step reads, and about how many bytes of them: the event that exceeds the
   // bound is the step's last. Whoever asks for a report waits so long.
-  static constexpr int kMaxEventsPerStep = 2'000;
+  static constexpr size_t kMaxEventsPerStep = 2'000;
   static constexpr size_t kMaxBytesPerStep = 4 << 20;
   // The thread looks for events so often when there were none, ...
   static constexpr std::chrono::milliseconds kPollPeriod{100};
