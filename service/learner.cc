@@ -108,6 +108,7 @@ absl::StatusOr<bool> Learner::Step() {
   if (absl::IsOutOfRange(more.status())) more = SkipGap();
   if (!more.ok()) failures_.fetch_add(1, std::memory_order_relaxed);
   if (absl::IsDataLoss(more.status())) more = SkipDamage(more.status());
+  NoteFormulaError();
   is_behind_.store(!more.ok() || *more, std::memory_order_relaxed);
   return more;
 }
@@ -129,6 +130,16 @@ absl::StatusOr<bool> Learner::ReadOn(uint64_t from) {
   }
   if (!status.ok()) return status;
   return entries.size() >= kMaxEventsPerStep || bytes >= kMaxBytesPerStep;
+}
+
+void Learner::NoteFormulaError() {
+  const std::string& error = state_.attribution().formula_error();
+  if (error.empty() || formula_error_noted_) return;
+  formula_error_noted_ = true;
+  spdlog::warn(
+      "learning: a formula failed, so a treatment was not learned from (counted in "
+      "attune_learner_unlearned_total): {}",
+      error);
 }
 
 absl::StatusOr<bool> Learner::SkipGap() {

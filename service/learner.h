@@ -144,6 +144,8 @@ class Learner {
   absl::StatusOr<bool> SkipGap() ABSL_EXCLUSIVE_LOCKS_REQUIRED(stepping_);
   absl::StatusOr<bool> SkipDamage(const absl::Status& problem)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(stepping_);
+  // Logs why a formula failed: the first time.
+  void NoteFormulaError() ABSL_EXCLUSIVE_LOCKS_REQUIRED(stepping_);
   // Tells the log what time it is, if that is needed.
   absl::Status WriteClockEvent() ABSL_LOCKS_EXCLUDED(stepping_);
   absl::Status SaveState() ABSL_EXCLUSIVE_LOCKS_REQUIRED(stepping_);
@@ -161,6 +163,7 @@ class Learner {
   mutable Mutex stepping_;  // before mutex_
   LearnerState state_ ABSL_GUARDED_BY(stepping_);
   std::optional<uint64_t> saved_position_ ABSL_GUARDED_BY(stepping_);
+  bool formula_error_noted_ ABSL_GUARDED_BY(stepping_) = false;
 
   mutable Mutex mutex_;
   std::shared_ptr<const scoring::LearnedModels> learned_ ABSL_GUARDED_BY(mutex_);
