@@ -44,7 +44,7 @@ class OutcomeEvent;
 
 namespace attune::outcome {
 
-// What an attribution keeps at most.
+// What an attribution keeps at most: by default some 200 MiB of memory, 70 MiB when it is serialised.
 struct AttributionLimits {
   // Treatments of decisions that wait for their outcomes, and outcomes that are kept for them. With
   // one more the oldest decision settles early. At least 1.
