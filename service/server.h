@@ -36,7 +36,8 @@ class Server {
 
   // Stops in this order: health says NOT_SERVING; drain_delay passes; no more calls are accepted
   // and those in flight finish, at most drain_timeout; housekeeping and learning stop;
-  // evidence and what was learned are stored, the store is synced and closed. OK when all of it went well. Once; later calls return
+  // evidence and what was learned are stored, the store is synced and closed. OK when all of it
+  // went well. Once; later calls return
   // the same.
   virtual absl::Status Drain() = 0;
 };

@@ -86,8 +86,8 @@ struct Example {
 // Logistic regression that learns from one example after the other, for many treatments at once.
 // The log-odds of a treatment are a sum over the weights that have a part in the situation, and
 // each weight is the sum of three effects: of all treatments, of the group, of the treatment. All
-// start from normal distributions around 0 (the intercept of all around what makes it the prior), so a treatment that nothing is known of does as its
-// group does, and a group as all do. Not thread-safe: AdaptiveSnapshot is what others read.
+// start from normal distributions around 0 (the intercept of all around what makes it the prior),
+// so a treatment that nothing is known of does as its group does, and a group as all do. Not thread-safe: AdaptiveSnapshot is what others read.
 //
 // Each weight is kept as an independent normal distribution in natural parameters: the precision
 // (1 / variance) and the shift (precision x mean) that examples have added to those of the prior.
