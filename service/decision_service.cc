@@ -99,6 +99,7 @@ void DecisionService::ReturnWorkspace(std::unique_ptr<Workspace> workspace) {
                        decision.event_bytes.capacity();
   if (bytes > kMaxIdleBytes) return;
   workspace->standings.Rest();
+  workspace->learned.Rest();
   MutexLock lock(mutex_);
   // One of a strategy that was swapped meanwhile is destroyed, after the lock is released.
   if (workspace->snapshot == snapshot_ && idle_.size() < kMaxIdleWorkspaces) {
@@ -189,6 +190,7 @@ absl::Status DecisionService::DecideWith(const pb::DecideRequest& request, absl:
   if (options_.stops != nullptr) decide.stops = &workspace.stops.Read(*options_.stops);
   decide.ramps = ReadRamps(workspace);
   if (options_.values != nullptr) decide.standings = &workspace.standings.Read(*options_.values);
+  decide.learned = ReadLearned(workspace);
   decide.request_id = workspace.request.request_id;
   decide.time_given = request.has_time();
   decide.explain = request.explain();
@@ -224,6 +226,15 @@ const evidence::RampShares* DecisionService::ReadRamps(Workspace& workspace) {
     if (!status.ok()) LogStoreStatus(status);
   }
   return &workspace.ramps.Read(*options_.evidence);
+}
+
+const scoring::LearnedModels* DecisionService::ReadLearned(Workspace& workspace) {
+  if (options_.learner == nullptr || workspace.snapshot->strategy->adaptive.empty()) return nullptr;
+  if (options_.replay_clock != nullptr) {
+    const absl::Status status = options_.learner->CatchUp();
+    if (!status.ok()) LogStoreStatus(status);
+  }
+  return &workspace.learned.Read(*options_.learner);
 }
 
 bool DecisionService::MayLog(std::atomic<int64_t>& next_log_us) {

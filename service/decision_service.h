@@ -22,6 +22,7 @@
 #include "lib/stops/stop_list.h"
 #include "lib/strategy/strategy.h"
 #include "service/decision_answer.h"
+#include "service/learner.h"
 #include "service/metrics.h"
 #include "service/value_conversion.h"
 #include "service/value_updater.h"
@@ -46,6 +47,8 @@ class DecisionService {
     // Outlives the service; nullptr: every treatment reaches everybody. In a replay each decision
     // counts first what has happened before it, so that it does not depend on when it is made.
     evidence::EvidenceFold* evidence = nullptr;
+    // Outlives the service; nullptr: nothing is learned. In a replay as `evidence`.
+    Learner* learner = nullptr;
     DecisionMetrics* metrics = nullptr;    // outlives the service
     const ValueUpdater* values = nullptr;  // outlives the service; nullptr: there are no scores
   };
@@ -93,6 +96,7 @@ class DecisionService {
     stops::StopReader stops;
     evidence::RampReader ramps;
     StandingReader standings;
+    LearnedReader learned;
     ListBuffers lists;
   };
   std::unique_ptr<Workspace> TakeWorkspace();
@@ -106,6 +110,8 @@ class DecisionService {
   static bool MayLog(std::atomic<int64_t>& next_log_us);
   // How far the ramps have come; nullptr when there are none.
   const evidence::RampShares* ReadRamps(Workspace& workspace);
+  // What adaptive models have learned; nullptr when there are none.
+  const scoring::LearnedModels* ReadLearned(Workspace& workspace);
   // Logs what the store did to a decision; at most one line a second.
   void LogStoreStatus(const absl::Status& status);
   void FillRequest(const attune::v1::DecideRequest& request, Workspace& workspace,

@@ -14,6 +14,7 @@
 #include "lib/strategy/model_file.h"
 #include "lib/strategy/strategy_sources.h"
 #include "lib/trees/model_reader.h"
+#include "service/model_health_answer.h"
 #include "service/value_conversion.h"
 
 namespace attune::service {
@@ -162,6 +163,25 @@ absl::Status ModelService::ActivateModel(const pb::ModelServiceActivateModelRequ
   if (!change.ok()) return change.status();
   ToProto(*change, *options_.registry->state(), response);
   return absl::OkStatus();
+}
+
+absl::Status ModelService::GetHealth(const pb::ModelServiceGetHealthRequest& request,
+                                     pb::ModelServiceGetHealthResponse* response,
+                                     Violations& violations) const {
+  CheckModel(request.name(), "", false, violations);
+  if (!violations.empty()) return violations.ToStatus();
+  LearnerReport report;
+  if (options_.learner != nullptr) report = options_.learner->Report();
+  std::vector<std::string> names;
+  for (size_t i = 0; i < report.models.size(); ++i) {
+    names.push_back(report.models[i].name);
+    if (names.back() != request.name()) continue;
+    FillModelHealth(*options_.active->strategy(), report, i, options_.learner->Rates(), response);
+    return absl::OkStatus();
+  }
+  return absl::NotFoundError(absl::StrCat("the strategy has no adaptive model ",
+                                          Quoted(request.name()),
+                                          Suggestion(request.name(), names)));
 }
 
 absl::Status ModelService::DeleteModel(const pb::ModelServiceDeleteModelRequest& request,

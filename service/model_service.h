@@ -13,6 +13,7 @@
 #include "lib/base/violations.h"
 #include "lib/registry/model_registry.h"
 #include "service/active_strategy.h"
+#include "service/learner.h"
 
 namespace attune::service {
 
@@ -31,6 +32,7 @@ class ModelService {
     ActiveStrategy* active = nullptr;                   // outlives the service
     const registry::ModelRegistry* registry = nullptr;  // outlives the service
     const Clock* clock = nullptr;                       // outlives the service
+    const Learner* learner = nullptr;  // outlives the service; nullptr: nothing is learned
   };
   explicit ModelService(const Options& options) : options_(options) {}
 
@@ -46,6 +48,9 @@ class ModelService {
   absl::Status ActivateModel(const attune::v1::ModelServiceActivateModelRequest& request,
                              attune::v1::ModelServiceActivateModelResponse* response,
                              Violations& violations) const;
+  absl::Status GetHealth(const attune::v1::ModelServiceGetHealthRequest& request,
+                         attune::v1::ModelServiceGetHealthResponse* response,
+                         Violations& violations) const;
   absl::Status DeleteModel(const attune::v1::ModelServiceDeleteModelRequest& request,
                            attune::v1::ModelServiceDeleteModelResponse* response,
                            Violations& violations) const;

@@ -328,6 +328,8 @@ void RpcServices::AddModelMethods(const ModelService& models) {
       "/attune.v1.ModelService/ListModels", HandlerOf(models, &ModelService::ListModels));
   server_.AddBlockingUnary<pb::ModelServiceGetModelRequest, pb::ModelServiceGetModelResponse>(
       "/attune.v1.ModelService/GetModel", HandlerOf(models, &ModelService::GetModel));
+  server_.AddBlockingUnary<pb::ModelServiceGetHealthRequest, pb::ModelServiceGetHealthResponse>(
+      "/attune.v1.ModelService/GetHealth", HandlerOf(models, &ModelService::GetHealth));
   server_.AddBlockingUnary<pb::ModelServiceDownloadModelRequest,
                            pb::ModelServiceDownloadModelResponse>(
       "/attune.v1.ModelService/DownloadModel", HandlerOf(models, &ModelService::DownloadModel));

@@ -23,6 +23,8 @@
 #include "service/decision_service.h"
 #include "service/history_service.h"
 #include "service/inference/remote_connections.h"
+#include "service/learner.h"
+#include "service/learner_metrics.h"
 #include "service/metrics.h"
 #include "service/model_service.h"
 #include "service/outcome_metrics.h"
@@ -40,7 +42,8 @@ constexpr auto kSyncPeriod = std::chrono::seconds(1);
 constexpr int kTrimEverySyncs = 10;
 // For so long evidence is counted in each period, while there is any, plus one step.
 constexpr auto kCountEvidenceFor = std::chrono::milliseconds(200);
-// The log may grow to so many times its size for the sake of evidence that isn't counted yet.
+// The log may grow to so many times its size for the sake of evidence that isn't counted yet, and of
+// outcomes that are not learned yet.
 constexpr uint64_t kUncountedLogFactor = 2;
 // A connection to the metrics endpoint that says nothing holds one thread until the timeout: the
 // others go on answering scrapes.
@@ -52,13 +55,15 @@ constexpr uint64_t kIdKeySeedOffset = 1;
 
 // Writes what was committed to disk once a second, so that power loss takes at most the last second
 // of decisions, counts the evidence that came with it, and keeps the log within its size, or within
-// twice that while there is evidence left to count.
+// twice that while there is evidence left to count, or something to learn.
 class Housekeeping {
  public:
-  // `evidence`: nullptr when there are no ramps.
-  Housekeeping(storage::StateStore* store, evidence::EvidenceFold* evidence, uint64_t log_max_bytes)
+  // `evidence`: nullptr when there are no ramps; `learner`: when nothing is learned.
+  Housekeeping(storage::StateStore* store, evidence::EvidenceFold* evidence, const Learner* learner,
+               uint64_t log_max_bytes)
       : store_(*store),
         evidence_(evidence),
+        learner_(learner),
         log_max_bytes_(log_max_bytes),
         thread_([this] { Run(); }) {}
 
@@ -88,8 +93,9 @@ class Housekeeping {
       const bool all_counted = CountEvidence();
       if (round % kTrimEverySyncs != 0) continue;
       if (evidence_ != nullptr) evidence_save_.Report(evidence_->Save());
+      const bool all_read = all_counted && (learner_ == nullptr || !learner_->is_behind());
       trim_.Report(
-          store_.TrimLog(all_counted ? log_max_bytes_ : kUncountedLogFactor * log_max_bytes_));
+          store_.TrimLog(all_read ? log_max_bytes_ : kUncountedLogFactor * log_max_bytes_));
     }
   }
 
@@ -123,6 +129,7 @@ class Housekeeping {
 
   storage::StateStore& store_;
   evidence::EvidenceFold* const evidence_;
+  const Learner* const learner_;
   const uint64_t log_max_bytes_;
   Mutex mutex_;
   CondVar changed_;
@@ -179,13 +186,17 @@ class AttuneServer : public Server {
     if (!stops.ok()) return stops.status();
     stops_ = *std::move(stops);
     if (absl::Status status = LoadEvidence(); !status.ok()) return status;
+    if (absl::Status status = LoadLearner(); !status.ok()) return status;
     MakeServices();
     auto exposer = Expose(options.metrics_listen, registry_);
     if (!exposer.ok()) return exposer.status();
     exposer_ = *std::move(exposer);
     if (absl::Status status = Listen(); !status.ok()) return status;
     housekeeping_ =
-        std::make_unique<Housekeeping>(store_.get(), evidence_.get(), options.log_max_mb << 20);
+        std::make_unique<Housekeeping>(store_.get(), evidence_.get(), learner_.get(),
+                                       options.log_max_mb << 20);
+    // In a replay decisions learn first what has happened before them.
+    if (learner_ != nullptr && !options.replay_clock) learner_->Start();
     spdlog::info("strategy {}: {} treatments, {} features, {} models", strategy_->version,
                  strategy_->catalog.treatments.size(), strategy_->features.size(),
                  strategy_->models.models.size());
@@ -214,6 +225,10 @@ class AttuneServer : public Server {
     return evidence_ == nullptr ? absl::OkStatus() : evidence::CountAll(*evidence_);
   }
 
+  absl::Status LearnFromOutcomes() override {
+    return learner_ == nullptr ? absl::OkStatus() : learner_->CatchUp();
+  }
+
   absl::Status Drain() override {
     MutexLock lock(drain_mutex_);
     if (drained_) return drain_status_;
@@ -223,6 +238,7 @@ class AttuneServer : public Server {
     // First: the metrics endpoint takes its time to end, and a supervisor may lose its patience.
     if (store_ != nullptr) drain_status_ = store_->Sync();
     if (evidence_ != nullptr) drain_status_.Update(evidence_->Save());
+    if (learner_ != nullptr) drain_status_.Update(learner_->Stop());
     exposer_.reset();
     // The services speak to the store until the last call has ended.
     rpc_server_.reset();
@@ -238,6 +254,7 @@ class AttuneServer : public Server {
     models_.reset();
     stops_.reset();
     evidence_.reset();
+    learner_.reset();
     store_.reset();
     return drain_status_;
   }
@@ -274,6 +291,18 @@ class AttuneServer : public Server {
     return absl::OkStatus();
   }
 
+  // Without learning in the strategy nothing is learned.
+  absl::Status LoadLearner() {
+    if (strategy_->attribution == nullptr) return absl::OkStatus();
+    auto learner = Learner::Load({.strategy = strategy_,
+                                  .store = store_.get(),
+                                  .clock = clock_,
+                                  .writes_clock_events = !options_.replay_clock});
+    if (!learner.ok()) return learner.status();
+    learner_ = *std::move(learner);
+    return absl::OkStatus();
+  }
+
   void SetClock(const Clock* clock) {
     if (options_.replay_clock) {
       clock_ = &replay_clock_;
@@ -297,6 +326,7 @@ class AttuneServer : public Server {
         .max_clock_skew = options_.max_clock_skew,
         .stops = stops_.get(),
         .evidence = evidence_.get(),
+        .learner = learner_.get(),
         .metrics = decision_metrics_.get(),
         .values = values_.get(),
     });
@@ -329,6 +359,7 @@ class AttuneServer : public Server {
     AddStoreMetrics(*registry_, store_.get());
     AddStopMetrics(*registry_, stops_.get());
     if (evidence_ != nullptr) AddRampMetrics(*registry_, strategy_->catalog, evidence_.get());
+    if (learner_ != nullptr) AddLearnerMetrics(*registry_, learner_.get());
     MakeModelService();
     telemetry::AddProcessMetrics(*registry_);
   }
@@ -386,7 +417,10 @@ class AttuneServer : public Server {
       };
     });
     model_service_ = std::make_unique<ModelService>(
-        ModelService::Options{.active = active_.get(), .registry = models_.get(), .clock = clock_});
+        ModelService::Options{.active = active_.get(),
+                              .registry = models_.get(),
+                              .clock = clock_,
+                              .learner = learner_.get()});
   }
 
   absl::Status Listen() {
@@ -412,6 +446,7 @@ class AttuneServer : public Server {
   std::shared_ptr<const strategy::Strategy> strategy_;
   std::unique_ptr<stops::StopList> stops_;
   std::unique_ptr<evidence::EvidenceFold> evidence_;  // nullptr: the strategy has no ramps
+  std::unique_ptr<Learner> learner_;  // nullptr: the strategy has no learning
   std::unique_ptr<DecisionMetrics> decision_metrics_;
   std::unique_ptr<ModelMetrics> model_metrics_;
   std::unique_ptr<OutcomeMetrics> outcome_metrics_;

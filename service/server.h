@@ -30,9 +30,14 @@ class Server {
   // once a second. For tests, which don't wait.
   virtual absl::Status CountEvidence() = 0;
 
+  // Learns from what has happened up to now, which a thread else does ten times a second; the next
+  // decision sees it. For tests, which don't wait. OK without learning in the strategy.
+  virtual absl::Status LearnFromOutcomes() = 0;
+
   // Stops in this order: health says NOT_SERVING; drain_delay passes; no more calls are accepted
-  // and those in flight finish, at most drain_timeout; housekeeping stops; evidence is
-  // stored, the store is synced and closed. OK when all of it went well. Once; later calls return
+  // and those in flight finish, at most drain_timeout; housekeeping and learning stop;
+  // evidence and what was learned are stored, the store is synced and closed. OK when all of it
+  // went well. Once; later calls return
   // the same.
   virtual absl::Status Drain() = 0;
 };

@@ -21,6 +21,8 @@ struct OutcomeTerms {
   int64_t window_us = kDefaultOutcomeWindowUs;
   // It says that the customer saw the treatment. At most one outcome of a strategy does.
   bool showing = false;
+  // After it nothing counts: a treatment that was shown settles at once.
+  bool is_final = false;
   // What its value, if it comes with one, must lie between.
   double min_value = -kMaxOutcomeValue;
   double max_value = kMaxOutcomeValue;

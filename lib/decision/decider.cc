@@ -74,7 +74,7 @@ uint64_t Fingerprint(const HashKey& seed, const strategy::Strategy& strategy,
 void RunCertainly(const strategy::Strategy& strategy, const context::DecisionContext& context,
                   const customer::CustomerState& state, StageTimer& timer, Decision& decision) {
   RunPipeline(strategy, *decision.stops, context, state, decision.features, std::nullopt, timer,
-              decision.result, decision.reach, decision.standings);
+              decision.result, decision.reach, decision.standings, decision.learned);
   decision.result.arbitration.MakeCertain();
 }
 
@@ -124,6 +124,7 @@ absl::Status Decider::Decide(const strategy::Strategy& strategy,
   decision.result.failed_before.clear();
   decision.stops = options.stops == nullptr ? &NothingStopped() : options.stops;
   decision.standings = options.standings;
+  decision.learned = options.learned;
   StageTimer timer(decision.times);
   Request request;
   request.key = store_.KeyOf(context.customer_id);
@@ -190,7 +191,7 @@ absl::Status Decider::DecideOnce(const strategy::Strategy& strategy,
 
   if (can_remember) {
     RunPipeline(strategy, *decision.stops, context, state, decision.features, draw, timer,
-                decision.result, decision.reach, decision.standings);
+                decision.result, decision.reach, decision.standings, decision.learned);
   } else {
     RunCertainly(strategy, context, state, timer, decision);
   }

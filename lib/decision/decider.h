@@ -15,6 +15,7 @@
 #include "lib/customer/decision_id.h"
 #include "lib/decision/decision_pipeline.h"
 #include "lib/evidence/ramp_shares.h"
+#include "lib/scoring/learned_models.h"
 #include "lib/storage/state_store.h"
 #include "lib/strategy/strategy.h"
 #include "lib/value/standings.h"
@@ -49,6 +50,9 @@ struct DecideOptions {
   // The customer base by each score; nullptr: nobody is known. Must outlive the use of the
   // decision.
   const value::Standings* standings = nullptr;
+  // What the strategy's adaptive models have learned; nullptr: nothing. Must outlive the use of the
+  // decision.
+  const scoring::LearnedModels* learned = nullptr;
   // Empty: none.
   std::string_view request_id;
   // Whether the request named its time itself and wants an explanation: part of what makes two
@@ -69,6 +73,7 @@ struct Decision {
   const stops::StopSet* stops = nullptr;  // what was stopped
   evidence::RampReach reach;              // which ramps had come to the customer
   const value::Standings* standings = nullptr;
+  const scoring::LearnedModels* learned = nullptr;
   PipelineResult result;
   std::vector<ValueRef> features;  // as served, one per declared feature; point into `record`
   StageTimes times;

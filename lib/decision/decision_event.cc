@@ -211,6 +211,9 @@ void EncodeEvent(const strategy::Strategy& strategy, const context::DecisionCont
   PutStandings(strategy, result, writer);
   PutWorths(result, writer);
   PutMoved(result, writer);
+  if (decision.learned != nullptr && !strategy.adaptive.empty()) {
+    PutNumber(event, Pb::kLearnedPositionFieldNumber, decision.learned->position);
+  }
 }
 
 }  // namespace attune::decision

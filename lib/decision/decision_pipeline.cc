@@ -15,6 +15,7 @@ struct StageInput {
   absl::Span<const ValueRef> features;
   const evidence::RampReach& reach;
   const value::Standings* standings;
+  const scoring::LearnedModels* learned;
 };
 
 // `shared` is what several channels share, or nullptr.
@@ -36,7 +37,7 @@ void RunScoring(const StageInput& input, const context::DecisionContext& context
   const strategy::Strategy& strategy = input.strategy;
   ModelFormulas formulas(strategy, policy.engagement);
   scoring::Score(strategy.models, strategy.catalog, strategy.context, context, input.features,
-                 policy.kept, scored, &formulas, &failed_before, answers);
+                 policy.kept, scored, &formulas, &failed_before, answers, input.learned);
   timer.Finish(Stage::kScoring);
 }
 
@@ -137,8 +138,8 @@ void RunPipeline(const strategy::Strategy& strategy, const stops::StopSet& stops
                  const context::DecisionContext& context, const customer::CustomerState& customer,
                  absl::Span<const ValueRef> features, std::optional<double> draw, StageTimer& timer,
                  PipelineResult& result, const evidence::RampReach& reach,
-                 const value::Standings* standings) {
-  const StageInput input{strategy, stops, customer, features, reach, standings};
+                 const value::Standings* standings, const scoring::LearnedModels* learned) {
+  const StageInput input{strategy, stops, customer, features, reach, standings, learned};
   result.earliest.reset();
   result.content.Clear();
   result.open_channels = 0;

@@ -21,6 +21,7 @@
 #include "lib/decision/rejection_counts.h"
 #include "lib/evidence/ramp_shares.h"
 #include "lib/policy/policy.h"
+#include "lib/scoring/learned_models.h"
 #include "lib/scoring/scoring.h"
 #include "lib/scoring/shared_answers.h"
 #include "lib/stops/stop_set.h"
@@ -138,7 +139,8 @@ struct PipelineResult {
 // Decides: a pure function of the strategy, what of it is stopped, the context, the customer's
 // state and features, where on [0, 1) exploration's draw falls (without a draw nothing is
 // explored), which ramps reach the customer (by default all), and the customer base, for rules that
-// ask where the customer stands (nullptr: nobody is known). Where the channel is open, the
+// ask where the customer stands (nullptr: nobody is known), and what adaptive models have learned
+// (nullptr: nothing). Where the channel is open, the
 // stages before arbitration run for each of the channels, the policies of all before the scoring.
 // `result` is overwritten; its capacity is reused, so that a decision allocates nothing. REQUIRES:
 // `context` was normalised against this strategy; `stops` and `reach` were made for its catalog;
@@ -147,7 +149,8 @@ void RunPipeline(const strategy::Strategy& strategy, const stops::StopSet& stops
                  const context::DecisionContext& context, const customer::CustomerState& customer,
                  absl::Span<const ValueRef> features, std::optional<double> draw, StageTimer& timer,
                  PipelineResult& result, const evidence::RampReach& reach = {},
-                 const value::Standings* standings = nullptr);
+                 const value::Standings* standings = nullptr,
+                 const scoring::LearnedModels* learned = nullptr);
 
 }  // namespace attune::decision
 

@@ -113,6 +113,7 @@ bool EvidenceCounts::Add(const storage::LogEntry& entry) {
     case storage::EventType::kOutcome:
       return AddOutcome(entry.payload);
     case storage::EventType::kConsent:
+    case storage::EventType::kClock:
       break;
   }
   return true;

@@ -6,14 +6,14 @@
 #include <utility>
 #include <vector>
 
+#include "lib/storage/log_damage.h"
+
 namespace attune::evidence {
 namespace {
 
 constexpr std::string_view kBlobName = "evidence";
 // Stands for the oldest event that the log has.
 constexpr uint64_t kStartOfLog = 0;
-// No event has this position or a later one.
-constexpr uint64_t kEndOfLog = uint64_t{1} << 62;
 
 std::vector<int64_t> EvidenceOf(const catalog::Catalog& catalog, const EvidenceCounts& counts) {
   std::vector<int64_t> evidence;
@@ -86,24 +86,10 @@ absl::StatusOr<bool> EvidenceFold::ReadOn(uint64_t from, EvidenceCounts& counts)
   return more;
 }
 
-// Nobody tells where the damage ends: it is looked for in steps that double, then in between.
 absl::StatusOr<bool> EvidenceFold::SkipDamage(const absl::Status& problem, EvidenceCounts& counts) {
-  uint64_t damaged = counts.next_position();
-  std::optional<uint64_t> readable;
-  for (uint64_t step = 1; !readable || *readable - damaged > 1;) {
-    const uint64_t at = readable ? damaged + (*readable - damaged) / 2 : damaged + step;
-    if (at >= kEndOfLog) return problem;
-    const absl::Status status =
-        store_.ReadLog(at, [](const storage::LogEntry& /*entry*/) { return false; });
-    if (status.ok()) {
-      readable = at;
-    } else if (absl::IsDataLoss(status) || absl::IsOutOfRange(status)) {
-      damaged = at;
-      step *= 2;
-    } else {
-      return status;
-    }
-  }
+  const absl::StatusOr<uint64_t> readable =
+      storage::FindReadable(store_, counts.next_position(), problem);
+  if (!readable.ok()) return readable.status();
   uncounted_.fetch_add(1, std::memory_order_relaxed);
   counts.SkipTo(*readable);
   return true;

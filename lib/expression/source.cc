@@ -11,6 +11,23 @@ constexpr size_t kMaxLineBytes = 200;
 
 }  // namespace
 
+size_t OffsetOf(std::string_view text, const SourceLocation& location) {
+  size_t offset = 0;
+  for (int line = 1; line < location.line; ++line) {
+    const size_t end = text.find('\n', offset);
+    if (end == text.npos) return text.size();
+    offset = end + 1;
+  }
+  const auto is_continuation = [&](size_t at) {
+    return at < text.size() && (static_cast<uint8_t>(text[at]) & 0xC0) == 0x80;
+  };
+  for (int column = 1; column < location.column && offset < text.size(); ++column) {
+    ++offset;
+    while (is_continuation(offset)) ++offset;
+  }
+  return offset;
+}
+
 void IssueReporter::Report(uint32_t offset, std::string message) {
   ++reported_;
   Add(Issue::Severity::kError, offset, std::move(message));

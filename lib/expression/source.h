@@ -1,6 +1,7 @@
 #ifndef ATTUNE_LIB_EXPRESSION_SOURCE_H_
 #define ATTUNE_LIB_EXPRESSION_SOURCE_H_
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -38,6 +39,9 @@ class IssueReporter {
   IssueList& issues_;
   size_t reported_ = 0;
 };
+
+// The byte of the text that an issue about it points to; its end when the place is not in it.
+size_t OffsetOf(std::string_view text, const SourceLocation& location);
 
 }  // namespace attune::expression
 

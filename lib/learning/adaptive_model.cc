@@ -4,6 +4,7 @@
 #include <bit>
 #include <cmath>
 #include <limits>
+#include <numbers>
 #include <utility>
 
 #include "absl/strings/str_format.h"
@@ -25,6 +26,14 @@ void CheckVariances(const char* name, const PriorVariances& variances,
   check("treatments", variances.treatment);
 }
 
+// The mean of log-odds that, as uncertain as the intercepts are, give the prior: Moderated backwards.
+double MeanOfPrior(const AdaptiveOptions& options) {
+  const PriorVariances& intercept = options.intercept;
+  const double variance = intercept.all + intercept.group + intercept.treatment;
+  return std::log(options.prior / (1 - options.prior)) *
+         std::sqrt(1 + std::numbers::pi / 8 * variance);
+}
+
 }  // namespace
 
 absl::StatusOr<AdaptiveModel> AdaptiveModel::Create(std::shared_ptr<const InputLayout> layout,
@@ -35,6 +44,10 @@ absl::StatusOr<AdaptiveModel> AdaptiveModel::Create(std::shared_ptr<const InputL
   if (options.half_life < absl::ZeroDuration()) {
     problems.push_back(absl::StrFormat("half_life is %s; it must not be negative",
                                        absl::FormatDuration(options.half_life)));
+  }
+  if (!(options.prior > 0 && options.prior < 1)) {
+    problems.push_back(
+        absl::StrFormat("the prior is %g; it must be above 0 and below 1", options.prior));
   }
   if (options.max_treatments == 0) problems.emplace_back("max_treatments must be above 0");
   if (options.max_groups == 0) problems.emplace_back("max_groups must be above 0");
@@ -53,6 +66,7 @@ AdaptiveModel::AdaptiveModel(std::shared_ptr<const InputLayout> layout,
                              const AdaptiveOptions& options)
     : layout_(std::move(layout)),
       options_(options),
+      intercept_mean_(MeanOfPrior(options)),
       encoder_(std::make_shared<const InputEncoder>(layout_)),
       decay_(options.half_life),
       sample_(layout_->columns()),
@@ -175,18 +189,21 @@ void AdaptiveModel::Multiply(Effect& effect, double factor) {
 
 AdaptiveModel::Levels AdaptiveModel::LevelsOf(const Effect* group, const Effect* treatment) const {
   const auto level = [this](const Effect* effect, double PriorVariances::*variance) {
-    return Level{effect, 1 / (options_.intercept.*variance), 1 / (options_.weight.*variance)};
+    return Level{effect, 1 / (options_.intercept.*variance), 1 / (options_.weight.*variance), 0};
   };
-  return {level(&all_, &PriorVariances::all), level(group, &PriorVariances::group),
-          level(treatment, &PriorVariances::treatment)};
+  Levels levels = {level(&all_, &PriorVariances::all), level(group, &PriorVariances::group),
+                   level(treatment, &PriorVariances::treatment)};
+  levels.front().intercept_mean = intercept_mean_;
+  return levels;
 }
 
 AdaptiveModel::Belief AdaptiveModel::BeliefOf(const Level& level, uint32_t weight) const {
-  const double prior =
-      weight == InputLayout::kIntercept ? level.intercept_precision : level.weight_precision;
-  if (level.effect == nullptr) return {prior, 0};
+  const bool is_intercept = weight == InputLayout::kIntercept;
+  const double prior = is_intercept ? level.intercept_precision : level.weight_precision;
+  const double mean = is_intercept ? level.intercept_mean : 0;
+  if (level.effect == nullptr) return {prior, mean};
   const double precision = prior + level.effect->precision[weight] * decay_.scale();
-  return {precision, level.effect->shift[weight] * decay_.scale() / precision};
+  return {precision, (prior * mean + level.effect->shift[weight] * decay_.scale()) / precision};
 }
 
 Prediction AdaptiveModel::PredictEncoded(const Levels& levels, const EncodedInputs& inputs) const {

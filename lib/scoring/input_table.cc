@@ -183,13 +183,22 @@ bool InputTable::AddCategory(const Input& input, int index, std::string_view cat
   return true;
 }
 
+int InputTable::AddText(const Input& input) {
+  const auto known = std::find(text_.begin(), text_.end(), input);
+  if (known != text_.end()) return static_cast<int>(known - text_.begin());
+  text_.push_back(input);
+  return static_cast<int>(text_.size()) - 1;
+}
+
 std::vector<Input> InputTable::Inputs() const {
   std::vector<Input> inputs;
-  inputs.reserve(numeric_.size() + bucketised_.size() + categorical_.size() + multi_valued_.size());
+  inputs.reserve(numeric_.size() + bucketised_.size() + categorical_.size() + multi_valued_.size() +
+                 text_.size());
   for (const Number& number : numeric_) inputs.push_back(number.input);
   for (const Bucketing& bucketing : bucketised_) inputs.push_back(bucketing.input);
   for (const Vocabulary& vocabulary : categorical_) inputs.push_back(vocabulary.input);
   for (const Vocabulary& vocabulary : multi_valued_) inputs.push_back(vocabulary.input);
+  inputs.insert(inputs.end(), text_.begin(), text_.end());
   return inputs;
 }
 
@@ -242,6 +251,14 @@ void InputTable::Fill(const context::ContextSchema& schema, const context::Decis
     list.ForEachElement([&](std::string_view element) {
       frame.categories[i].push_back(Lookup(multi_valued_[i], ValueRef::String(element)));
     });
+  }
+  frame.text.resize(text_.size());
+  for (size_t i = 0; i < text_.size(); ++i) {
+    const ValueRef value = value_of(text_[i]);
+    const bool is_no_intent =
+        text_[i].source == Input::Source::kIntent && context.intent == context::kUnknownIntent;
+    frame.text[i].reset();
+    if (value.known() && !is_no_intent) frame.text[i] = value.string_value();
   }
 }
 

@@ -19,6 +19,7 @@
 namespace attune::scoring {
 
 class FormulaSource;
+struct LearnedModels;
 
 // What a model may look at.
 struct Input {
@@ -68,6 +69,10 @@ struct InputFrame {
   std::vector<int32_t> category;
   // The categories of the elements of each multi-valued input.
   std::vector<std::vector<int32_t>> categories;
+  // The text of each input that models see as it is; absent: not known. Points to where the values are.
+  std::vector<std::optional<std::string_view>> text;
+  // What adaptive models had learned when the decision began; nullptr: nothing. As long as the decision.
+  const LearnedModels* learned = nullptr;
   // What models that are formulas ask; set while the scoring stage runs, and only where a strategy
   // has such a model.
   FormulaSource* formulas = nullptr;
@@ -95,6 +100,9 @@ class InputTable {
   // The number, above 0, of a category of the input that AddCategorical returned this index for.
   // `category` is text: `true`, `12`, `fiber`; false when it can't be a value of the input's type.
   bool AddCategory(const Input& input, int index, std::string_view category, int32_t& number);
+
+  // The index in InputFrame::text. REQUIRES: the input is a string and not of the treatment.
+  int AddText(const Input& input);
 
   // All that was added, each input once for each way in which models see it.
   std::vector<Input> Inputs() const;
@@ -127,6 +135,7 @@ class InputTable {
   std::vector<Bucketing> bucketised_;
   std::vector<Vocabulary> categorical_;  // single-valued
   std::vector<Vocabulary> multi_valued_;
+  std::vector<Input> text_;
 };
 
 }  // namespace attune::scoring

@@ -11,6 +11,8 @@
 
 #include "absl/time/time.h"
 #include "absl/types/span.h"
+#include "lib/learning/input_layout.h"
+#include "lib/learning/logistic.h"
 #include "lib/scoring/input_table.h"
 #include "lib/trees/tree_ensemble.h"
 
@@ -39,6 +41,14 @@ struct ScoreParts {
   double rounding = 0;
 };
 
+// Memory of adaptive models.
+struct AdaptiveScratch {
+  std::vector<learning::InputValue> values;
+  learning::EncodedInputs encoded;
+  std::vector<uint32_t> rows;
+  std::vector<learning::Prediction> predictions;
+};
+
 // Memory that models need to predict, reused from decision to decision.
 struct ModelScratch {
   std::vector<double> rows;
@@ -48,6 +58,7 @@ struct ModelScratch {
   // trusted.
   std::string failure_text;
   trees::TreeEnsemble::Scratch trees;
+  AdaptiveScratch adaptive;
 };
 
 // How a batch of predictions failed. Models in this process but plugins don't fail as a whole.

@@ -206,7 +206,8 @@ void Score(const ModelSet& models, const catalog::Catalog& catalog,
            const context::ContextSchema& schema, const context::DecisionContext& context,
            absl::Span<const ValueRef> features, absl::Span<const int> candidates,
            ScoredCandidates& result, FormulaSource* formulas,
-           std::vector<FailedModel>* failed_before, SharedAnswers* shared_answers) {
+           std::vector<FailedModel>* failed_before, SharedAnswers* shared_answers,
+           const LearnedModels* learned) {
   result.failed_before = failed_before;
   result.shared_answers = shared_answers;
   result.scored.clear();
@@ -214,6 +215,7 @@ void Score(const ModelSet& models, const catalog::Catalog& catalog,
   result.failed.clear();
   models.inputs.Fill(schema, context, features, result.frame);
   result.frame.formulas = formulas;
+  result.frame.learned = learned;
   GroupByModel(models.models.size(), catalog, candidates, result);
   size_t start = 0;
   for (size_t m = 0; m < models.models.size(); ++m) {

@@ -15,6 +15,7 @@
 namespace attune::scoring {
 
 class SharedAnswers;
+struct LearnedModels;
 
 // A treatment with its propensity.
 struct ScoredCandidate {
@@ -77,13 +78,14 @@ int ModelOf(const ModelSet& models, const catalog::Catalog& catalog,
 // in the same way without being asked, but for what is in `shared_answers`, and one that fails as a
 // whole is added there. REQUIRES: `features` has one value per declared feature; `formulas` are
 // there when one of the models is a formula. `shared_answers`: where the decision has several
-// channels, what such models answered for all of them.
+// channels, what such models answered for all of them. `learned`: what adaptive models had learned
+// when the decision began; nullptr: nothing. It stays in the frame.
 void Score(const ModelSet& models, const catalog::Catalog& catalog,
            const context::ContextSchema& schema, const context::DecisionContext& context,
            absl::Span<const ValueRef> features, absl::Span<const int> candidates,
            ScoredCandidates& result, FormulaSource* formulas = nullptr,
            std::vector<FailedModel>* failed_before = nullptr,
-           SharedAnswers* shared_answers = nullptr);
+           SharedAnswers* shared_answers = nullptr, const LearnedModels* learned = nullptr);
 
 }  // namespace attune::scoring
 

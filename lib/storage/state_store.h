@@ -51,6 +51,7 @@ enum class EventType : uint8_t {
   kInteractions = 2,  // payload: attune.storage.v1.InteractionsEvent
   kConsent = 3,       // payload: attune.storage.v1.ConsentEvent
   kOutcome = 4,       // payload: attune.storage.v1.OutcomeEvent
+  kClock = 5,         // payload: attune.storage.v1.ClockEvent; nobody's
 };
 
 // An event to be appended to the log.

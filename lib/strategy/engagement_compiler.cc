@@ -16,6 +16,7 @@
 #include "lib/base/hash.h"
 #include "lib/context/value_codec.h"
 #include "lib/expression/rule_set.h"
+#include "lib/expression/source.h"
 #include "lib/policy/customer_scores.h"
 #include "lib/strategy/checker_base.h"
 #include "lib/strategy/contact_compiler.h"
@@ -62,24 +63,6 @@ std::string_view FirstPart(std::string_view name, std::string_view prefix) {
 // What of a score stands in this field: "value", "percentile", "tier".
 std::string ScoreVariable(std::string_view score, std::string_view field) {
   return absl::StrCat(ToAbsl(kScore), ToAbsl(score), ".", ToAbsl(field));
-}
-
-// Where in the text an issue points; its end when the place is not in it.
-size_t OffsetOf(std::string_view text, const SourceLocation& location) {
-  size_t offset = 0;
-  for (int line = 1; line < location.line; ++line) {
-    const size_t end = text.find('\n', offset);
-    if (end == text.npos) return text.size();
-    offset = end + 1;
-  }
-  const auto is_continuation = [&](size_t at) {
-    return at < text.size() && (static_cast<uint8_t>(text[at]) & 0xC0) == 0x80;
-  };
-  for (int column = 1; column < location.column && offset < text.size(); ++column) {
-    ++offset;
-    while (is_continuation(offset)) ++offset;
-  }
-  return offset;
 }
 
 // Compiles the rules of one file. Not thread-safe.
@@ -134,7 +117,7 @@ class Compiler {
   }
   void Report(const std::string& path, std::string_view text, const IssueList& issues) {
     for (const Issue& issue : issues.issues()) {
-      report_(path, OffsetOf(text, issue.location), issue.severity, issue.message);
+      report_(path, expression::OffsetOf(text, issue.location), issue.severity, issue.message);
     }
   }
   // Is the name, or what it is a field of, protected?

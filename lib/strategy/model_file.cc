@@ -61,6 +61,7 @@ std::vector<std::string_view> SourcesOf(const v1::ModelReference& reference) {
   if (!reference.formula().empty()) sources.emplace_back("formula");
   if (reference.has_plugin()) sources.emplace_back("plugin");
   if (reference.has_remote()) sources.emplace_back("remote");
+  if (reference.has_adaptive()) sources.emplace_back("adaptive");
   return sources;
 }
 

@@ -29,6 +29,7 @@ class OutcomeTermsChecker : public CheckerBase {
       const std::string path = Element("outcomes", i);
       CheckWindow(outcome, path);
       CheckValues(outcome, path);
+      CheckFinal(outcome, path);
       if (!outcome.showing()) continue;
       CheckShowing(outcome, path, showing);
       if (showing < 0) showing = i;
@@ -44,6 +45,17 @@ class OutcomeTermsChecker : public CheckerBase {
     Report(window, absl::StrCat("window must be longer than 0s and at most ",
                                 catalog::kMaxOutcomeWindowDays, "d",
                                 seconds == 0 ? "; leave it out for the default of 7d" : ""));
+  }
+
+  void CheckFinal(const v1::Outcome& outcome, const std::string& path) {
+    if (!outcome.final()) return;
+    const std::string field = Field(path, "final");
+    if (outcome.showing()) {
+      Report(field, "the showing can't be final: nothing that follows would count");
+    }
+    if (outcome.without_treatment()) {
+      Report(field, "an outcome without_treatment can't be final: it is learned for no treatment");
+    }
   }
 
   // `earlier` is the index of another outcome that is the showing, or -1.
@@ -79,6 +91,7 @@ catalog::OutcomeTerms TermsOf(const v1::Outcome& file) {
   catalog::OutcomeTerms terms;
   if (file.has_window()) terms.window_us = file.window().seconds() * kMicrosPerSecond;
   terms.showing = file.showing();
+  terms.is_final = file.final();
   if (file.has_min_value()) terms.min_value = file.min_value();
   if (file.has_max_value()) terms.max_value = file.max_value();
   return terms;

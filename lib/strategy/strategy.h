@@ -13,8 +13,10 @@
 #include "lib/context/context_schema.h"
 #include "lib/context/value_schema.h"
 #include "lib/customer/customer_record.h"
+#include "lib/outcome/attribution_terms.h"
 #include "lib/policy/contact_policies.h"
 #include "lib/policy/engagement_rules.h"
+#include "lib/scoring/adaptive_scorer.h"
 #include "lib/scoring/model.h"
 
 namespace attune::strategy {
@@ -26,6 +28,17 @@ struct ModelOrigin {
   std::string kind;     // "trees", "linear", ...
   std::string hash;     // of its content, all digits
   std::string stored;   // what the strategy calls it in the registry; empty: it is a file
+};
+
+// An adaptive model of a strategy: what it does, and what it learns from.
+struct AdaptiveUse {
+  enum class Mode : uint8_t { kOnline, kShadow, kLogging };
+  int model = 0;  // index into Strategy::models
+  Mode mode = Mode::kOnline;
+  const scoring::AdaptiveScorer* scorer = nullptr;  // that model
+  // By index of the treatment: it learns from the treatment. In mode logging: what was predicted for
+  // it is measured.
+  std::vector<bool> treatments;
 };
 
 // Everything a strategist wrote, checked and compiled. One version of it never changes; decisions
@@ -49,8 +62,11 @@ struct Strategy {
   ValueSchema treatment_attributes;
   policy::EngagementRules engagement;
   policy::ContactPolicies contact;
+  // How outcomes are attributed and what they are worth; nullptr: it says nothing of learning.
+  std::shared_ptr<const outcome::AttributionTerms> attribution;
   customer::HistoryBounds history;
   scoring::ModelSet models;
+  std::vector<AdaptiveUse> adaptive;       // in the order of the models
   std::vector<ModelOrigin> model_origins;  // of those that have content, in their order
   arbitration::Settings arbitration;
 

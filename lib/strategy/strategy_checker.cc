@@ -17,10 +17,12 @@
 #include "lib/base/text.h"
 #include "lib/context/decision_request.h"
 #include "lib/policy/formulas.h"
+#include "lib/strategy/adaptive_models.h"
 #include "lib/strategy/checker_base.h"
 #include "lib/strategy/contact_checker.h"
 #include "lib/strategy/engagement_checker.h"
 #include "lib/strategy/exploration_checker.h"
+#include "lib/strategy/learning_compiler.h"
 #include "lib/strategy/literal.h"
 #include "lib/strategy/model_file.h"
 #include "lib/strategy/on_error.h"
@@ -103,6 +105,7 @@ bool Checker::Check() {
   CheckExplorations(file_, source_, issues_);
   CheckRamps(file_, source_, issues_);
   CheckOutcomeTerms(file_, source_, issues_);
+  CheckLearning(file_, source_, issues_);
   if (!CheckPlacements(file_, channels_, groups_, source_, issues_)) compilable_ = false;
   CheckDeclarations(file_.treatment_attributes(), "treatment_attributes", "treatment attribute");
   StringMap<std::string> path_of_policy;
@@ -137,6 +140,7 @@ void Checker::CheckModels() {
     CheckSource(file_.models(i), Element("models", i));
   }
   CheckOnErrors(file_, models_, source_, issues_);
+  CheckAdaptiveModels(file_, models_, source_, issues_);
 }
 
 void Checker::CheckSource(const v1::ModelReference& model, const std::string& path) {
@@ -152,7 +156,8 @@ void Checker::CheckSource(const v1::ModelReference& model, const std::string& pa
     if (source_.Has(Field(path, "stored")) && !IsUsable(path, "model", "stored")) return;
     // An empty text is as good as none.
     if (IsUsable(path, "model", "file")) {
-      Report(path, "a model needs a file, what is stored, a formula, a plugin or a remote server");
+      Report(path, "a model needs a file, what is stored, a formula, a plugin, a remote server or "
+                   "adaptive");
     }
   }
 }
@@ -392,6 +397,11 @@ struct Reach {
     for (const scoring::NamedModel& model : strategy.models.models) {
       const int fallback = model.on_error.fallback;
       if (fallback >= 0) model_used[static_cast<size_t>(fallback)] = true;
+    }
+    for (const AdaptiveUse& use : strategy.adaptive) {
+      const auto& named = use.treatments;
+      if (std::find(named.begin(), named.end(), true) == named.end()) continue;
+      model_used[static_cast<size_t>(use.model)] = true;
     }
   }
 

@@ -12,6 +12,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "lib/base/absl_strings.h"
 #include "lib/strategy/contact_compiler.h"
+#include "lib/strategy/learning_compiler.h"
 #include "lib/strategy/literal.h"
 #include "lib/strategy/outcome_terms.h"
 #include "lib/strategy/ramp_compiler.h"
@@ -95,6 +96,7 @@ std::shared_ptr<Strategy> Compiler::Compile() {
   CompileGroups(strategy->catalog);
   CompileTreatments(strategy->context, strategy->catalog);
   strategy->arbitration = CompileArbitration(strategy->context, strategy->catalog);
+  strategy->attribution = CompileLearning(file_, *strategy, report_);
   CompileRamps(file_, *strategy);
   strategy->contact = CompileContact(file_, *strategy);
   strategy->treatment_attributes = CompileDeclarations(file_.treatment_attributes(), std::nullopt);

@@ -15,6 +15,7 @@
 #include "lib/base/hash.h"
 #include "lib/base/text.h"
 #include "lib/scoring/tree_model.h"
+#include "lib/strategy/adaptive_models.h"
 #include "lib/strategy/exploration_checker.h"
 #include "lib/strategy/formula_compiler.h"
 #include "lib/strategy/hopeless_groups.h"
@@ -61,6 +62,8 @@ class Loader {
   // How many treatments the model may have to score at once, as a fallback too.
   size_t TreatmentsOf(int index, const Strategy& strategy) const;
   void LoadOutside(int index, Strategy* strategy, scoring::InputTable& inputs);
+  // Adds a model that learns here.
+  void LoadAdaptive(int index, Strategy* strategy, scoring::InputTable& inputs);
   // Adds a model that is an expression, which was compiled with the rules.
   void LoadFormula(int index, Strategy* strategy);
   // What the reference names: the content with the model's version.
@@ -162,6 +165,7 @@ void Loader::LoadModel(int index, Strategy* strategy, scoring::InputTable& input
   if (IsOutside(reference)) return LoadOutside(index, strategy, inputs);
   const std::string field = absl::StrCat("models[", index, "]");
   if (source == "formula") return LoadFormula(index, strategy);
+  if (source == "adaptive") return LoadAdaptive(index, strategy, inputs);
   const absl::StatusOr<StoredModel> found = FindContent(reference);
   if (!found.ok()) {
     Report(absl::StrCat(field, ".", source),
@@ -242,6 +246,37 @@ void Loader::LoadOutside(int index, Strategy* strategy, scoring::InputTable& inp
   strategy->models.models.push_back({reference.name(), version, std::move(outside.model)});
 }
 
+void Loader::LoadAdaptive(int index, Strategy* strategy, scoring::InputTable& inputs) {
+  const v1::ModelReference& reference = file_.models(index);
+  const std::string field = absl::StrCat("models[", index, "]");
+  CheckNoTreeInputs(reference, field);
+  const std::string hash = HashOfAdaptive(reference.adaptive());
+  PutBytes(hashed_, reference.name());
+  PutBytes(hashed_, hash);
+  if (strategy == nullptr) return;
+  const auto& treatments = strategy->catalog.treatments;
+  const auto count = std::count_if(treatments.begin(), treatments.end(),
+                                   [&](const auto& treatment) { return treatment.model == index; });
+  auto model = scoring::AdaptiveScorer::Create(
+      reference, static_cast<size_t>(index), static_cast<size_t>(count),
+      {strategy->features, strategy->context, strategy->catalog}, inputs,
+      [&](std::string_view in_reference, std::string message) {
+        const std::string path = absl::StrCat(field, ".", ToAbsl(in_reference));
+        // What could not be read was reported; that it is missing is no news.
+        if (!source_->HasFlawed(path)) Report(path, std::move(message));
+      });
+  const std::string version =
+      absl::StrCat(reference.name(), "@", hash.substr(0, kShownHashDigits));
+  strategy->adaptive.push_back(
+      {.model = index, .mode = ModeOf(reference.adaptive()), .scorer = model.get(), .treatments = {}});
+  strategy->model_origins.push_back({.name = reference.name(),
+                                     .version = version,
+                                     .kind = "adaptive",
+                                     .hash = hash,
+                                     .stored = ""});
+  strategy->models.models.push_back({reference.name(), version, std::move(model)});
+}
+
 void Loader::LoadFormula(int index, Strategy* strategy) {
   const v1::ModelReference& reference = file_.models(index);
   CheckNoTreeInputs(reference, absl::StrCat("models[", index, "]"));
@@ -276,6 +311,7 @@ void Loader::LoadModels(Strategy* strategy) {
   for (size_t i = 0; i < strategy->models.models.size(); ++i) {
     strategy->models.models[i].on_error = OnErrorOf(file_, static_cast<int>(i));
   }
+  AssignAdaptiveModels(file_, *strategy);
 }
 
 std::shared_ptr<const Strategy> Loader::Load() {

@@ -21,12 +21,14 @@
 #include "lib/base/text.h"
 #include "lib/trees/model_reader.h"
 #include "service/ctl/byte_source.h"
+#include "service/ctl/health_table.h"
 #include "service/ctl/json.h"
 #include "service/ctl/model_rows.h"
 #include "service/ctl/model_source.h"
 #include "service/ctl/output_file.h"
 #include "service/ctl/registry_command.h"
 #include "service/ctl/rejects_file.h"
+#include "service/ctl/server_connection.h"
 #include "service/ctl/table.h"
 
 namespace attune::ctl {
@@ -73,6 +75,7 @@ Examples:
   attunectl model inspect churn.json
   attunectl model inspect acceptance.txt --json
   attunectl model inspect churn
+  attunectl model inspect acceptance --json
 
 )";
 
@@ -310,7 +313,27 @@ void InspectYaml(const Invocation& invocation, const ModelBytes& model) {
   }
 }
 
+// How the adaptive model of that name does, where the strategy of the server has one. False: the text
+// is a file or anything else, or nobody can be asked.
+bool InspectAdaptive(const Invocation& invocation, const std::string& text) {
+  std::error_code not_there;
+  if (!IsName(text) || std::filesystem::exists(text, not_there)) return false;
+  ServerConnection server(invocation.options);
+  v1::ModelServiceGetHealthRequest request;
+  request.set_name(text);
+  v1::ModelServiceGetHealthResponse health;
+  const auto context = server.NewContext();
+  if (!server.models().GetHealth(context.get(), request, &health).ok()) return false;
+  if (invocation.options.json) {
+    WriteJson(invocation.console.out, health);
+  } else {
+    invocation.console.out << HealthTables(health);
+  }
+  return true;
+}
+
 int Inspect(const Invocation& invocation, const std::string& text) {
+  if (InspectAdaptive(invocation, text)) return kExitOk;
   const std::optional<ModelBytes> found = FindModel(invocation, text);
   if (!found) return kExitFailure;
   if (found->stored && found->stored->kind() != "trees") {
@@ -383,7 +406,8 @@ void AddModelCommand(CLI::App& program, Commands& commands) {
   auto path = std::make_shared<std::string>();
   inspect
       ->add_option("MODEL", *path,
-                   "The model: a file, - for standard input, or NAME or\nNAME@HASH of the server.")
+                   "The model: a file, - for standard input, or NAME or\nNAME@HASH of the server. "
+                   "NAME may be an adaptive model\nof the strategy: how well it predicts.")
       ->required();
   inspect->footer(absl::StrCat(kInspectFooter, kGlobalOptionsNote));
   commands.Add(inspect,

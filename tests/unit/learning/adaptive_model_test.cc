@@ -585,5 +585,52 @@ TEST(AdaptiveModelTest, KeepsWhatItLearnedOfANumberThatIsNearlyAlwaysMissing) {
   }
 }
 
+TEST(AdaptiveModelTest, PredictsThePriorBeforeItLearns) {
+  AdaptiveOptions options = Unforgetting();
+  for (const double prior : {0.001, 0.05, 0.5, 0.9}) {
+    options.prior = prior;
+    const AdaptiveModel model = ModelOf(LayoutOf({}), options);
+    EXPECT_NEAR(model.Predict(1, 1, {}).propensity, prior, 1e-12);
+    // With inputs less is known.
+    const std::vector<InputValue> values = {InputValue::Bool(true)};
+    const double with_input =
+        ModelOf(LayoutOf({{"vip", InputKind::kBool}}), options).Predict(1, 1, values).propensity;
+    EXPECT_NEAR(with_input, prior, 0.01);
+    EXPECT_GE(std::abs(prior - 0.5), std::abs(with_input - 0.5));
+  }
+}
+
+TEST(AdaptiveModelTest, GoesOnWithAnotherPrior) {
+  AdaptiveOptions options = Unforgetting();
+  options.prior = 0.05;
+  AdaptiveModel model = ModelOf(LayoutOf({}), options);
+  for (uint64_t i = 0; i < 200; ++i) {
+    Example example;
+    example.id = i;
+    example.time = kLearningStart;
+    example.treatment = 1;
+    example.group = 1;
+    example.label = i % 2 == 0 ? 1 : 0;
+    ASSERT_TRUE(model.Learn(example).ok());
+  }
+  EXPECT_NEAR(model.Predict(1, 1, {}).propensity, 0.5, 0.05);
+  options.prior = 0.2;
+  const auto other = AdaptiveModel::Parse(model.Serialize(), LayoutOf({}), options);
+  ASSERT_TRUE(other.ok()) << other.status();
+  EXPECT_EQ(other->examples(), 200u);
+  EXPECT_NEAR(other->Predict(1, 1, {}).propensity, 0.5, 0.05);
+  EXPECT_GT(other->Predict(1, 1, {}).propensity, model.Predict(1, 1, {}).propensity);
+}
+
+TEST(AdaptiveModelTest, RefusesAPriorThatIsNoPropensity) {
+  for (const double prior : {0.0, 1.0, -0.1, std::numeric_limits<double>::quiet_NaN()}) {
+    AdaptiveOptions options;
+    options.prior = prior;
+    const auto model = AdaptiveModel::Create(LayoutOf({}), options);
+    EXPECT_TRUE(absl::IsInvalidArgument(model.status()));
+    EXPECT_THAT(std::string(model.status().message()), HasSubstr("the prior is"));
+  }
+}
+
 }  // namespace
 }  // namespace attune::learning

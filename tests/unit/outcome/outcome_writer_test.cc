@@ -1,6 +1,7 @@
 #include "lib/outcome/outcome_writer.h"
 
 #include <algorithm>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -9,6 +10,7 @@
 #include "attune/storage/v1/event.pb.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "lib/outcome/attribution.h"
 #include "tests/testing/fake_state_store.h"
 
 namespace attune::outcome {
@@ -430,6 +432,58 @@ TEST_F(OutcomeWriterTest, ADecisionThatRankedNothingOfferedNothing) {
   purchase.without_treatment = true;
   EXPECT_EQ(StatusAfter(purchase), Status::kNotOffered);
   EXPECT_THAT(History(), SizeIs(1)) << "what may happen without a treatment did";
+}
+
+TEST_F(OutcomeWriterTest, WhatItWritesIsAttributed) {
+  auto terms = std::make_shared<AttributionTerms>();
+  terms->outcomes.resize(2);
+  for (catalog::OutcomeTerms& outcome : terms->outcomes) outcome.window_us = kDayUs;
+  terms->outcomes[0].showing = true;
+  terms->outcome_index = {{kShown, 0}, {kAccepted, 1}};
+  terms->has_showing = true;
+  terms->showing_window_us = kDayUs;
+  terms->longest_window_us = kDayUs;
+  terms->treatments[kCable] = {"cable", "offer", 1, 30, 4};
+  terms->reward = Reward::Compile(
+      {"shown", "accepted"}, "treatment.value * double(outcome.accepted.count) - treatment.cost", "",
+      expression::Limits(), [](Reward::Formula, size_t, Issue::Severity, const std::string& what) {
+        ADD_FAILURE() << what;
+      });
+  const auto id = Decide("c", 1);
+  EXPECT_EQ(StatusAfter(ReportOf(id, kShown, "r1")), Status::kRecorded);
+  clock_.Advance(absl::Hours(1));
+  EXPECT_EQ(StatusAfter(ReportOf(id, kAccepted, "r2")), Status::kRecorded);
+  EXPECT_EQ(StatusAfter(ReportOf(id, kAccepted, "r2")), Status::kAlreadyRecorded);
+  Report elsewhere = ReportOf(id, kAccepted, "r3");
+  elsewhere.treatment = kCredit;
+  EXPECT_EQ(StatusAfter(elsewhere), Status::kNotOffered);
+  Report not_shown = ReportOf(id, kAccepted, "r4");
+  not_shown.treatment = kUpgrade;
+  EXPECT_EQ(StatusAfter(not_shown), Status::kRecorded);
+  clock_.Advance(absl::Hours(72));
+  EXPECT_EQ(StatusAfter(ReportOf(id, kAccepted, "r5")), Status::kLate);
+
+  Attribution attribution(terms);
+  std::vector<AttributedOutcome> learned;
+  for (const storage::LogEntry& entry : store_.Log()) {
+    ASSERT_TRUE(attribution
+                    .Add(
+                        entry, [&](uint64_t position) { return store_.ReadLogAt(position); },
+                        [&](const AttributedOutcome& outcome) { learned.push_back(outcome); })
+                    .ok());
+  }
+  ASSERT_THAT(learned, SizeIs(1));
+  EXPECT_EQ(learned[0].treatment, kCable);
+  EXPECT_EQ(learned[0].decision_position, store_.Log().front().position);
+  EXPECT_EQ(learned[0].channel, kApp);
+  EXPECT_EQ(learned[0].decided_us, kStartUs);
+  EXPECT_EQ(learned[0].shown_us, kStartUs + kMinuteUs);
+  EXPECT_EQ(learned[0].settled_us, kStartUs + kMinuteUs + kDayUs);
+  EXPECT_EQ(learned[0].reward, 26);
+  EXPECT_EQ(attribution.counts().attributed, 2u);
+  EXPECT_EQ(attribution.counts().never_shown, 1u);
+  EXPECT_EQ(attribution.counts().by_status[static_cast<size_t>(Status::kNotOffered)], 1u);
+  EXPECT_EQ(attribution.counts().by_status[static_cast<size_t>(Status::kLate)], 1u);
 }
 
 }  // namespace

@@ -16,11 +16,14 @@
 #include "lib/base/clock.h"
 #include "lib/scoring/remote_scorer.h"
 #include "prometheus/text_serializer.h"
+#include "service/learner.h"
+#include "service/learner_metrics.h"
 #include "service/outcome_metrics.h"
 #include "service/value_updater.h"
 #include "tests/testing/fake_state_store.h"
 #include "tests/testing/paths.h"
 #include "tests/testing/strategy_builder.h"
+#include "tests/unit/strategy/strategy_files.h"
 
 namespace attune::service {
 namespace {
@@ -76,7 +79,22 @@ class MetricsTest : public ::testing::Test {
     AddRemoteModelMetrics(registry_, "remote",
                           std::make_shared<scoring::RemoteScorer>(scoring::RemoteSettings{},
                                                                   nullptr, &system_clock_));
+    AddLearning();
     telemetry::AddProcessMetrics(registry_);
+  }
+  // Of a strategy with an adaptive model, which the small one has not.
+  void AddLearning() {
+    const std::string text =
+        strategy::Replaced(strategy::kSmallStrategy, "file: taste.yaml",
+                           "adaptive: {inputs: [customer.age]}") +
+        "outcomes: [{name: accepted, window: 1d}]\n"
+        "learning: {reward: 'outcome.accepted.seen ? treatment.value : 0.0'}\n";
+    learner_ = Learner::Load({.strategy = strategy::LoadText(text).strategy,
+                              .store = &store_,
+                              .clock = &system_clock_,
+                              .writes_clock_events = false})
+                   .value();
+    AddLearnerMetrics(registry_, learner_.get());
   }
   std::string Scrape() const { return prometheus::TextSerializer().Serialize(registry_.Collect()); }
 
@@ -86,6 +104,7 @@ class MetricsTest : public ::testing::Test {
   const SystemClock system_clock_;
   std::unique_ptr<stops::StopList> stops_;
   std::unique_ptr<evidence::EvidenceFold> evidence_;
+  std::unique_ptr<Learner> learner_;
   std::unique_ptr<registry::ModelRegistry> models_;
   std::unique_ptr<ModelMetrics> model_metrics_;
   telemetry::Registry registry_;
@@ -362,6 +381,17 @@ TEST_F(MetricsTest, ShowsHowFarRampsHaveCome) {
   EXPECT_THAT(scrape, HasSubstr("attune_evidence_events_total 2\n"));
   EXPECT_THAT(scrape, HasSubstr("attune_evidence_uncounted_events_total 1\n"));
   EXPECT_THAT(scrape, HasSubstr("attune_evidence_gaps_total 0\n"));
+}
+
+TEST_F(MetricsTest, ShowsHowAdaptiveModelsDo) {
+  AddAll();
+  const std::string scrape = Scrape();
+  EXPECT_THAT(scrape, HasSubstr("attune_model_responses_total{model=\"taste\",of=\"own\"} 0\n"));
+  EXPECT_THAT(scrape, HasSubstr("attune_model_responses_total{model=\"taste\",of=\"served\"} 0\n"));
+  EXPECT_THAT(scrape, HasSubstr("attune_model_log_loss{model=\"taste\",of=\"own\"} N"));
+  EXPECT_THAT(scrape, HasSubstr("attune_model_input_drift{model=\"taste\",input=\"customer.age\"}"));
+  EXPECT_THAT(scrape, HasSubstr("attune_learner_lag_seconds 0\n"));
+  EXPECT_THAT(scrape, HasSubstr("attune_learner_unlearned_total{reason=\"never_shown\"} 0\n"));
 }
 
 TEST_F(MetricsTest, CountsWhatBecomesOfModels) {

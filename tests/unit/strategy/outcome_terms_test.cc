@@ -43,6 +43,13 @@ TEST(OutcomeTermsError, IsReportedWhereItIsWritten) {
       {"a showing of nothing",
        "{name: shown, without_treatment: true, showing: true}",
        {"s.yaml:35:60: error: an outcome without_treatment can't be the showing of one"}},
+      {"a showing behind which nothing counts",
+       "{name: shown, showing: true, final: true}",
+       {"s.yaml:35:51: error: the showing can't be final: nothing that follows would count"}},
+      {"a final outcome of no treatment",
+       "{name: bought, without_treatment: true, final: true}",
+       {"s.yaml:35:59: error: an outcome without_treatment can't be final: it is learned for no "
+        "treatment"}},
       {"values that leave nothing",
        "{name: score, min_value: 5, max_value: 1}",
        {"s.yaml:35:51: error: max_value must be at least min_value, which is 5; no value would be "

@@ -41,7 +41,7 @@ const ErrorCase kReaderCases[] = {
      "ranking: 1\narbitration:",
      {"s.yaml:31:1: error: unknown key \"ranking\"; known are: name, description, currency, "
       "features, "
-      "attributes, channels, intents, groups, models, treatments, arbitration, outcomes, … (23 in "
+      "attributes, channels, intents, groups, models, treatments, arbitration, outcomes, … (24 in "
       "all)"}},
     {"DuplicateKey",
      "cost: 1",

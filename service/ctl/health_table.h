@@ -1,0 +1,16 @@
+#ifndef ATTUNE_SERVICE_CTL_HEALTH_TABLE_H_
+#define ATTUNE_SERVICE_CTL_HEALTH_TABLE_H_
+
+#include <string>
+
+#include "attune/v1/model_service.pb.h"
+
+namespace attune::ctl {
+
+// How well an adaptive model predicts, as tables: its own predictions beside those that decisions
+// went by, their calibration, how its inputs have changed, and what became of its treatments.
+std::string HealthTables(const v1::ModelServiceGetHealthResponse& health);
+
+}  // namespace attune::ctl
+
+#endif  // ATTUNE_SERVICE_CTL_HEALTH_TABLE_H_

@@ -1,0 +1,278 @@
+#include "service/learner.h"
+
+#include <algorithm>
+#include <string_view>
+#include <utility>
+
+#include "lib/storage/log_damage.h"
+#include "spdlog/spdlog.h"
+
+namespace attune::service {
+namespace {
+
+using Steady = std::chrono::steady_clock;
+
+constexpr std::string_view kBlobPrefix = "learner/";
+// Stands for the oldest event that the log has.
+constexpr uint64_t kOldestEvent = 0;
+
+// Logs the first of a series of failures and the end of the series.
+void LogSeries(const char* what, const absl::Status& status, bool& is_failing) {
+  if (!status.ok() && !is_failing) spdlog::error("{}: {}", what, std::string(status.message()));
+  if (status.ok() && is_failing) spdlog::info("{}: works again", what);
+  is_failing = !status.ok();
+}
+
+}  // namespace
+
+Learner::Learner(const Options& options)
+    : options_(options),
+      blob_(std::string(kBlobPrefix) + options.strategy->name),
+      state_(options.strategy),
+      learned_(std::make_shared<const scoring::LearnedModels>()) {}
+
+absl::StatusOr<std::unique_ptr<Learner>> Learner::Load(const Options& options) {
+  std::unique_ptr<Learner> learner(new Learner(options));
+  const absl::StatusOr<std::optional<std::string>> blob = options.store->GetBlob(learner->blob_);
+  if (!blob.ok() && !absl::IsDataLoss(blob.status())) return blob.status();
+  learner->was_damaged_ = !blob.ok();
+  if (blob.ok() && blob->has_value()) {
+    std::vector<std::string> notes;
+    absl::StatusOr<LearnerState> stored = LearnerState::Parse(**blob, options.strategy, notes);
+    learner->was_damaged_ = !stored.ok();
+    if (stored.ok()) {
+      MutexLock stepping(learner->stepping_);
+      learner->state_ = *std::move(stored);
+      // What began anew is to be stored so.
+      if (notes.empty()) learner->saved_position_ = learner->state_.attribution().next_position();
+    }
+    for (const std::string& note : notes) spdlog::warn("learning: {}", note);
+  }
+  if (learner->was_damaged_) {
+    spdlog::error(
+        "learning: what was learned is damaged in the store; it is learned anew from what the log "
+        "still has");
+  }
+  learner->Publish();
+  return learner;
+}
+
+Learner::~Learner() { Stop().IgnoreError(); }
+
+void Learner::Start() {
+  thread_ = std::thread([this] { Run(); });
+}
+
+absl::Status Learner::Stop() {
+  {
+    MutexLock lock(thread_mutex_);
+    stopping_ = true;
+  }
+  stopped_.NotifyAll();
+  if (thread_.joinable()) thread_.join();
+  return Save();
+}
+
+bool Learner::WaitOrStop(Steady::duration period) {
+  MutexLock lock(thread_mutex_);
+  if (!stopping_ && period > Steady::duration::zero()) stopped_.WaitFor(thread_mutex_, period);
+  return stopping_;
+}
+
+void Learner::Run() {
+  bool is_step_failing = false;
+  bool is_save_failing = false;
+  Steady::time_point next_publication = Steady::now();
+  Steady::time_point next_save = Steady::now() + kSavePeriod;
+  for (bool more = true; !WaitOrStop(more ? Steady::duration::zero() : kPollPeriod);) {
+    const absl::StatusOr<bool> stepped = Step();
+    more = stepped.ok() && *stepped;
+    absl::Status status = stepped.status();
+    if (stepped.ok() && !more) status = WriteClockEvent();
+    LogSeries("learning from the log", status, is_step_failing);
+    if (const auto start = Steady::now(); start >= next_publication) {
+      Publish();
+      const Steady::duration took = Steady::now() - start;
+      next_publication = start + std::max<Steady::duration>(kPublishPeriod, kPublishShare * took);
+    }
+    if (Steady::now() >= next_save) {
+      LogSeries("storing what was learned", Save(), is_save_failing);
+      next_save = Steady::now() + kSavePeriod;
+    }
+  }
+}
+
+absl::StatusOr<bool> Learner::Step() {
+  MutexLock stepping(stepping_);
+  absl::StatusOr<bool> more = ReadOn(state_.attribution().next_position());
+  if (absl::IsOutOfRange(more.status())) more = SkipGap();
+  if (!more.ok()) failures_.fetch_add(1, std::memory_order_relaxed);
+  if (absl::IsDataLoss(more.status())) more = SkipDamage(more.status());
+  NoteFormulaError();
+  is_behind_.store(!more.ok() || *more, std::memory_order_relaxed);
+  return more;
+}
+
+absl::StatusOr<bool> Learner::ReadOn(uint64_t from) {
+  // Learning reads decisions from the log: not while the log is being read.
+  std::vector<storage::LogEntry> entries;
+  size_t bytes = 0;
+  const absl::Status status =
+      options_.store->ReadLog(from, [&](const storage::LogEntry& entry) {
+        entries.push_back(entry);
+        bytes += entry.payload.size();
+        return entries.size() < kMaxEventsPerStep && bytes < kMaxBytesPerStep;
+      });
+  const auto read_at = [this](uint64_t position) { return options_.store->ReadLogAt(position); };
+  for (const storage::LogEntry& entry : entries) {
+    if (absl::Status added = state_.Add(entry, read_at); !added.ok()) return added;
+    events_.fetch_add(1, std::memory_order_relaxed);
+  }
+  if (!status.ok()) return status;
+  return entries.size() >= kMaxEventsPerStep || bytes >= kMaxBytesPerStep;
+}
+
+void Learner::NoteFormulaError() {
+  const std::string& error = state_.attribution().formula_error();
+  if (error.empty() || formula_error_noted_) return;
+  formula_error_noted_ = true;
+  spdlog::warn(
+      "learning: a formula failed, so a treatment was not learned from (counted in "
+      "attune_learner_unlearned_total): {}",
+      error);
+}
+
+absl::StatusOr<bool> Learner::SkipGap() {
+  const uint64_t from = state_.attribution().next_position();
+  gaps_.fetch_add(1, std::memory_order_relaxed);
+  spdlog::error(
+      "learning: events from position {} on have left the log before they were learned from, so what "
+      "they told is lost; let the log grow larger (--log_max_mb)",
+      from);
+  return ReadOn(kOldestEvent);
+}
+
+absl::StatusOr<bool> Learner::SkipDamage(const absl::Status& problem) {
+  const uint64_t damaged = state_.attribution().next_position();
+  const absl::StatusOr<uint64_t> readable =
+      storage::FindReadable(*options_.store, damaged, problem);
+  if (!readable.ok()) return readable.status();
+  spdlog::error("learning: the log can't be read from position {} to {}: {}", damaged, *readable,
+                std::string(problem.message()));
+  state_.SkipTo(*readable);
+  return true;
+}
+
+absl::Status Learner::WriteClockEvent() {
+  if (!options_.writes_clock_events) return absl::OkStatus();
+  const absl::Time now = options_.clock->Now();
+  {
+    MutexLock stepping(stepping_);
+    const outcome::Attribution& attribution = state_.attribution();
+    const absl::Time told = absl::FromUnixMicros(attribution.now_us());
+    if (attribution.open() == 0 || now - told < kClockEventPeriod) return absl::OkStatus();
+  }
+  return outcome::AppendClockEvent(*options_.store, absl::ToUnixMicros(now));
+}
+
+void Learner::Publish() {
+  MutexLock stepping(stepping_);
+  const auto before = learned();
+  auto next = std::make_shared<scoring::LearnedModels>();
+  next->models.resize(options_.strategy->models.models.size());
+  bool is_changed = before->models.empty();
+  for (const LearnerState::Model& model : state_.models()) {
+    const auto index = static_cast<size_t>(model.use->model);
+    const uint64_t examples = model.learned.examples();
+    if (examples == 0) continue;
+    const auto* const known = before->models.empty() ? nullptr : &before->models[index];
+    if (known != nullptr && *known != nullptr && (*known)->examples() == examples) {
+      next->models[index] = *known;
+    } else {
+      next->models[index] = model.learned.MakeSnapshot();
+      is_changed = true;
+    }
+  }
+  if (!is_changed) return;
+  next->position = state_.attribution().next_position();
+  {
+    MutexLock lock(mutex_);
+    learned_ = std::move(next);
+  }
+  generation_.fetch_add(1, std::memory_order_release);
+}
+
+absl::Status Learner::Save() {
+  MutexLock stepping(stepping_);
+  if (state_.attribution().next_position() == saved_position_) return absl::OkStatus();
+  absl::Status status = SaveState();
+  if (!status.ok()) save_failures_.fetch_add(1, std::memory_order_relaxed);
+  return status;
+}
+
+absl::Status Learner::SaveState() {
+  // First the events: those that power loss takes would stay learned, and others would come to their
+  // positions and be taken for them.
+  if (absl::Status status = options_.store->Sync(); !status.ok()) return status;
+  if (absl::Status status = options_.store->PutBlob(blob_, state_.Serialize()); !status.ok()) {
+    return status;
+  }
+  saved_position_ = state_.attribution().next_position();
+  return absl::OkStatus();
+}
+
+absl::Status Learner::CatchUp() {
+  absl::StatusOr<bool> more = true;
+  while (more.ok() && *more) more = Step();
+  Publish();
+  return more.status();
+}
+
+std::shared_ptr<const scoring::LearnedModels> Learner::learned() const {
+  MutexLock lock(mutex_);
+  return learned_;
+}
+
+LearnerReport Learner::Report() const {
+  const absl::Time now = options_.clock->Now();
+  MutexLock stepping(stepping_);
+  LearnerReport report;
+  for (const LearnerState::Model& model : state_.models()) {
+    ModelReport& out = report.models.emplace_back();
+    out.name = model.name;
+    out.version = options_.strategy->models.models[static_cast<size_t>(model.use->model)].version;
+    out.mode = model.use->mode;
+    out.examples = model.learned.examples();
+    for (const learning::InputLayout::Input& input : model.use->scorer->layout()->inputs()) {
+      out.inputs.push_back(input.name);
+    }
+    out.health = model.health.Report();
+    out.served = model.served.Report();
+  }
+  const outcome::Attribution& attribution = state_.attribution();
+  report.position = attribution.next_position();
+  if (is_behind() && attribution.now_us() > 0) {
+    const absl::Duration behind = now - absl::FromUnixMicros(attribution.now_us());
+    report.lag = std::max(absl::ZeroDuration(), behind);
+  }
+  report.waiting = attribution.open();
+  report.attribution = attribution.counts();
+  report.unlearned = state_.unlearned();
+  return report;
+}
+
+std::vector<RateReport> Learner::Rates() const {
+  const auto& treatments = options_.strategy->catalog.treatments;
+  const auto& channels = options_.strategy->context.channels;
+  std::vector<RateReport> rates;
+  MutexLock stepping(stepping_);
+  for (size_t i = 0; i < treatments.size(); ++i) {
+    for (int c = 0; c < channels.size(); ++c) {
+      const auto counts = state_.rates().Of(treatments[i].number, channels[c].number);
+      if (counts.shown > 0) rates.push_back({static_cast<int>(i), c, counts});
+    }
+  }
+  return rates;
+}
+
+}  // namespace attune::service
