@@ -76,7 +76,8 @@ TEST(LearningError, NamesWhatFormulasDontSee) {
 }
 
 TEST(LearningError, ThereMustBeSomethingToLearnFrom) {
-  const Loaded loaded = LoadText(absl::StrCat(std::string(kSmallStrategy), "learning: {reward: \"1.0\"}\n"));
+  const Loaded loaded =
+      LoadText(absl::StrCat(std::string(kSmallStrategy), "learning: {reward: \"1.0\"}\n"));
   EXPECT_THAT(loaded.Issues(),
               ElementsAreArray({"s.yaml:35:11: error: there is nothing to learn from: declare under "
                                 "\"outcomes\" what may happen"}));
