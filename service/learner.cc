@@ -117,12 +117,11 @@ absl::StatusOr<bool> Learner::ReadOn(uint64_t from) {
   // Learning reads decisions from the log: not while the log is being read.
   std::vector<storage::LogEntry> entries;
   size_t bytes = 0;
-  const absl::Status status =
-      options_.store->ReadLog(from, [&](const storage::LogEntry& entry) {
-        entries.push_back(entry);
-        bytes += entry.payload.size();
-        return entries.size() < kMaxEventsPerStep && bytes < kMaxBytesPerStep;
-      });
+  const absl::Status status = options_.store->ReadLog(from, [&](const storage::LogEntry& entry) {
+    entries.push_back(entry);
+    bytes += entry.payload.size();
+    return entries.size() < kMaxEventsPerStep && bytes < kMaxBytesPerStep;
+  });
   const auto read_at = [this](uint64_t position) { return options_.store->ReadLogAt(position); };
   for (const storage::LogEntry& entry : entries) {
     if (absl::Status added = state_.Add(entry, read_at); !added.ok()) return added;
@@ -146,7 +145,8 @@ absl::StatusOr<bool> Learner::SkipGap() {
   const uint64_t from = state_.attribution().next_position();
   gaps_.fetch_add(1, std::memory_order_relaxed);
   spdlog::error(
-      "learning: events from position {} on have left the log before they were learned from, so what "
+      "learning: events from position {} on have left the log before they were learned from, so "
+      "what "
       "they told is lost; let the log grow larger (--log_max_mb)",
       from);
   return ReadOn(kOldestEvent);
@@ -211,8 +211,8 @@ absl::Status Learner::Save() {
 }
 
 absl::Status Learner::SaveState() {
-  // First the events: those that power loss takes would stay learned, and others would come to their
-  // positions and be taken for them.
+  // First the events: those that power loss takes would stay learned, and others would come to
+  // their positions and be taken for them.
   if (absl::Status status = options_.store->Sync(); !status.ok()) return status;
   if (absl::Status status = options_.store->PutBlob(blob_, state_.Serialize()); !status.ok()) {
     return status;

@@ -32,7 +32,7 @@ struct ModelReport {
   std::string name;
   std::string version;  // of what the strategy says of it
   strategy::AdaptiveUse::Mode mode = strategy::AdaptiveUse::Mode::kOnline;
-  uint64_t examples = 0;  // that it has learned
+  uint64_t examples = 0;            // that it has learned
   std::vector<std::string> inputs;  // parallel to health.drift
   learning::HealthReport health;    // of its own predictions, before it learned what came
   learning::HealthReport served;    // of those that decisions went by
@@ -56,10 +56,10 @@ struct RateReport {
   learning::SuccessRates::Counts counts;
 };
 
-// Learns from the event log, keeps what it has learned in the store, and tells decisions. Each outcome
-// is learned once, whenever the process is killed: what was learned is stored together with how far
-// the log has been read, and learned anew from there. Decisions read an immutable snapshot; nobody
-// waits for learning. Thread-safe.
+// Learns from the event log, keeps what it has learned in the store, and tells decisions. Each
+// outcome is learned once, whenever the process is killed: what was learned is stored together with
+// how far the log has been read, and learned anew from there. Decisions read an immutable snapshot;
+// nobody waits for learning. Thread-safe.
 //
 // The state lies in the blob "learner/<name of the strategy>".
 class Learner {
@@ -67,9 +67,9 @@ class Learner {
   struct Options {
     std::shared_ptr<const strategy::Strategy> strategy;  // has an attribution
     storage::StateStore* store = nullptr;                // outlives the learner
-    const Clock* clock = nullptr;                        // outlives the learner; tells the lag, no more
-    // Events that tell the time and nothing else are written when nothing else is and treatments wait,
-    // so that their windows close. Not in a replay, where the log tells what time it is.
+    const Clock* clock = nullptr;  // outlives the learner; tells the lag, no more
+    // Events that tell the time and nothing else are written when nothing else is and treatments
+    // wait, so that their windows close. Not in a replay, where the log tells what time it is.
     bool writes_clock_events = true;
   };
   // Most events that one step reads, and about how many bytes of them: the event that exceeds the
@@ -98,13 +98,14 @@ class Learner {
   // Stops the thread and stores what was learned; the store is still there. Idempotent.
   absl::Status Stop() ABSL_LOCKS_EXCLUDED(stepping_, mutex_, thread_mutex_);
 
-  // Learns from the next events. True: there may be more. After an error it goes on where it stopped.
-  // What the log can't read because it is damaged is left out, once there is something to read behind
-  // it; DATA_LOSS: there is no such place.
+  // Learns from the next events. True: there may be more. After an error it goes on where it
+  // stopped. What the log can't read because it is damaged is left out, once there is something to
+  // read behind it; DATA_LOSS: there is no such place.
   absl::StatusOr<bool> Step() ABSL_LOCKS_EXCLUDED(stepping_);
   // The next decision sees what was learned.
   void Publish() ABSL_LOCKS_EXCLUDED(stepping_, mutex_);
-  // Stores what was learned, unless it is stored already, and returns when that survives power loss.
+  // Stores what was learned, unless it is stored already, and returns when that survives power
+  // loss.
   absl::Status Save() ABSL_LOCKS_EXCLUDED(stepping_);
   // Steps until there is no more, and publishes.
   absl::Status CatchUp() ABSL_LOCKS_EXCLUDED(stepping_, mutex_);
@@ -174,8 +175,8 @@ class Learner {
   std::thread thread_;
 };
 
-// A reader's own reference to what was learned last, which costs a lock only after a publication. Not
-// thread-safe.
+// A reader's own reference to what was learned last, which costs a lock only after a publication.
+// Not thread-safe.
 class LearnedReader {
  public:
   // Valid until the next call of any method.

@@ -90,13 +90,13 @@ void AddLearnerMetrics(telemetry::Registry& registry, const Learner* learner) {
   for (size_t i = 0; i < report->models.size(); ++i) {
     const ModelReport& model = report->models[i];
     if (model.mode != strategy::AdaptiveUse::Mode::kLogging) {
-      HealthMetrics(registry, model.name, "own",
-                    [report, i]() -> const learning::HealthReport& { return report->models[i].health; })
-          .Add();
+      HealthMetrics(registry, model.name, "own", [report, i]() -> const learning::HealthReport& {
+        return report->models[i].health;
+      }).Add();
     }
-    HealthMetrics(registry, model.name, "served",
-                  [report, i]() -> const learning::HealthReport& { return report->models[i].served; })
-        .Add();
+    HealthMetrics(registry, model.name, "served", [report, i]() -> const learning::HealthReport& {
+      return report->models[i].served;
+    }).Add();
     for (size_t input = 0; input < model.inputs.size(); ++input) {
       registry.AddGauge(
           "attune_model_input_drift",
@@ -117,9 +117,10 @@ void AddLearnerMetrics(telemetry::Registry& registry, const Learner* learner) {
   };
   counter("attune_learner_events_total", "Events of the log that were read to learn from.",
           [](const Learner& l) { return l.events(); });
-  counter("attune_learner_gaps_total",
-          "How often events had left the log before they were learned from: what they told is lost.",
-          [](const Learner& l) { return l.gaps(); });
+  counter(
+      "attune_learner_gaps_total",
+      "How often events had left the log before they were learned from: what they told is lost.",
+      [](const Learner& l) { return l.gaps(); });
   counter("attune_learner_failures_total",
           "How often learning from the log failed, or events could not be read.",
           [](const Learner& l) { return l.failures(); });

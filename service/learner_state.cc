@@ -70,8 +70,7 @@ LearnerState::LearnerState(std::shared_ptr<const strategy::Strategy> strategy)
 void LearnerState::MakeModels() {
   for (const strategy::AdaptiveUse& use : strategy_->adaptive) {
     const auto& layout = use.scorer->layout();
-    models_.push_back({&use,
-                       strategy_->models.models[static_cast<size_t>(use.model)].name,
+    models_.push_back({&use, strategy_->models.models[static_cast<size_t>(use.model)].name,
                        *learning::AdaptiveModel::Create(layout, use.scorer->options()),
                        learning::ModelHealth(layout, learning::HealthOptions()),
                        learning::ModelHealth(NoInputs(), learning::HealthOptions())});
@@ -110,8 +109,7 @@ absl::StatusOr<LearnerState> LearnerState::Parse(std::string_view bytes,
       outcome::Attribution::Parse(reader.SizedBytes(), terms);
   if (!attribution.ok()) return attribution.status();
   state.attribution_ = *std::move(attribution);
-  absl::StatusOr<learning::SuccessRates> rates =
-      learning::SuccessRates::Parse(reader.SizedBytes());
+  absl::StatusOr<learning::SuccessRates> rates = learning::SuccessRates::Parse(reader.SizedBytes());
   if (!rates.ok()) return rates.status();
   state.rates_ = *std::move(rates);
   const uint64_t models = reader.Varint();
@@ -145,8 +143,7 @@ absl::Status LearnerState::ParseModel(std::string_view name, std::string_view by
   const std::string_view served = reader.SizedBytes();
   if (!reader.ok() || !reader.done()) return DamagedState();
   const auto& layout = known->use->scorer->layout();
-  auto parsed =
-      learning::AdaptiveModel::Parse(learned, layout, known->use->scorer->options());
+  auto parsed = learning::AdaptiveModel::Parse(learned, layout, known->use->scorer->options());
   auto parsed_health = learning::ModelHealth::Parse(health, layout, learning::HealthOptions());
   auto parsed_served = learning::ModelHealth::Parse(served, NoInputs(), learning::HealthOptions());
   if (absl::IsDataLoss(parsed.status()) || absl::IsDataLoss(parsed_health.status()) ||
@@ -155,8 +152,8 @@ absl::Status LearnerState::ParseModel(std::string_view name, std::string_view by
   }
   known->served = *std::move(parsed_served);
   if (!parsed.ok()) {
-    notes.push_back(absl::StrCat("the model ", known->name, " begins anew: ",
-                                 parsed.status().message()));
+    notes.push_back(
+        absl::StrCat("the model ", known->name, " begins anew: ", parsed.status().message()));
     return absl::OkStatus();
   }
   known->learned = *std::move(parsed);
@@ -194,8 +191,8 @@ bool LearnerState::ReadSituation(const outcome::AttributedOutcome& outcome) {
 }
 
 void LearnerState::Learn(const outcome::AttributedOutcome& outcome) {
-  CountRefused(rates_.Add(outcome.treatment, outcome.channel, outcome.good >= kSuccess,
-                          outcome.reward));
+  CountRefused(
+      rates_.Add(outcome.treatment, outcome.channel, outcome.good >= kSuccess, outcome.reward));
   const auto treatment = treatments_.find(outcome.treatment);
   if (treatment == treatments_.end()) {
     ++unlearned_.undeclared;
@@ -210,8 +207,7 @@ void LearnerState::Learn(const outcome::AttributedOutcome& outcome) {
   }
 }
 
-void LearnerState::LearnBy(Model& model, int treatment,
-                           const outcome::AttributedOutcome& outcome) {
+void LearnerState::LearnBy(Model& model, int treatment, const outcome::AttributedOutcome& outcome) {
   const uint64_t id = ExampleId(outcome);
   const absl::Time time = absl::FromUnixMicros(outcome.settled_us);
   learning::Response response;
@@ -229,8 +225,8 @@ void LearnerState::LearnBy(Model& model, int treatment,
   example.time = time;
   example.written = time;
   example.treatment = outcome.treatment;
-  const auto group = static_cast<size_t>(
-      strategy_->catalog.treatments[static_cast<size_t>(treatment)].group);
+  const auto group =
+      static_cast<size_t>(strategy_->catalog.treatments[static_cast<size_t>(treatment)].group);
   example.group = strategy_->catalog.groups[group].number;
   example.label = outcome.good;
   example.inputs = values_;

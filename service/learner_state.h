@@ -33,13 +33,13 @@
 
 namespace attune::service {
 
-// What a learner knows: a deterministic fold over the event log, which knows up to where it has come.
-// The same events give the same bytes, wherever the state was stored and read in between. Not
+// What a learner knows: a deterministic fold over the event log, which knows up to where it has
+// come. The same events give the same bytes, wherever the state was stored and read in between. Not
 // thread-safe.
 class LearnerState {
  public:
-  // Most models that are kept though the strategy does not have them (any more); beyond that the first
-  // of them by name are forgotten.
+  // Most models that are kept though the strategy does not have them (any more); beyond that the
+  // first of them by name are forgotten.
   static constexpr size_t kMaxParkedModels = 16;
   // A good outcome counts as a success from here on, where the strategy gives parts of one.
   static constexpr double kSuccess = 0.5;
@@ -62,15 +62,15 @@ class LearnerState {
   struct Unlearned {
     uint64_t undeclared = 0;  // the treatment or the channel is not in the strategy
     uint64_t damaged = 0;     // the features or attributes as served can't be read
-    uint64_t refused = 0;     // a model or the success rates have no room, or the reward is too large
+    uint64_t refused = 0;  // a model or the success rates have no room, or the reward is too large
   };
 
   // One that has read nothing. REQUIRES: the strategy has an attribution.
   explicit LearnerState(std::shared_ptr<const strategy::Strategy> strategy);
 
-  // Goes on from where Serialize was called, with this strategy, which may be another one than then.
-  // A model whose inputs, crosses or half-life are others begins anew; `notes` says so, in a line for
-  // each. DATA_LOSS: these are not such bytes, or damaged. REQUIRES: as the constructor.
+  // Goes on from where Serialize was called, with this strategy, which may be another one than
+  // then. A model whose inputs, crosses or half-life are others begins anew; `notes` says so, in a
+  // line for each. DATA_LOSS: these are not such bytes, or damaged. REQUIRES: as the constructor.
   static absl::StatusOr<LearnerState> Parse(std::string_view bytes,
                                             std::shared_ptr<const strategy::Strategy> strategy,
                                             std::vector<std::string>& notes);

@@ -42,8 +42,8 @@ constexpr auto kSyncPeriod = std::chrono::seconds(1);
 constexpr int kTrimEverySyncs = 10;
 // For so long evidence is counted in each period, while there is any, plus one step.
 constexpr auto kCountEvidenceFor = std::chrono::milliseconds(200);
-// The log may grow to so many times its size for the sake of evidence that isn't counted yet, and of
-// outcomes that are not learned yet.
+// The log may grow to so many times its size for the sake of evidence that isn't counted yet, and
+// of outcomes that are not learned yet.
 constexpr uint64_t kUncountedLogFactor = 2;
 // A connection to the metrics endpoint that says nothing holds one thread until the timeout: the
 // others go on answering scrapes.
@@ -192,9 +192,8 @@ class AttuneServer : public Server {
     if (!exposer.ok()) return exposer.status();
     exposer_ = *std::move(exposer);
     if (absl::Status status = Listen(); !status.ok()) return status;
-    housekeeping_ =
-        std::make_unique<Housekeeping>(store_.get(), evidence_.get(), learner_.get(),
-                                       options.log_max_mb << 20);
+    housekeeping_ = std::make_unique<Housekeeping>(store_.get(), evidence_.get(), learner_.get(),
+                                                   options.log_max_mb << 20);
     // In a replay decisions learn first what has happened before them.
     if (learner_ != nullptr && !options.replay_clock) learner_->Start();
     spdlog::info("strategy {}: {} treatments, {} features, {} models", strategy_->version,
@@ -416,11 +415,11 @@ class AttuneServer : public Server {
         if (values_ != nullptr) values_->Follow(strategy);
       };
     });
-    model_service_ = std::make_unique<ModelService>(
-        ModelService::Options{.active = active_.get(),
-                              .registry = models_.get(),
-                              .clock = clock_,
-                              .learner = learner_.get()});
+    model_service_ =
+        std::make_unique<ModelService>(ModelService::Options{.active = active_.get(),
+                                                             .registry = models_.get(),
+                                                             .clock = clock_,
+                                                             .learner = learner_.get()});
   }
 
   absl::Status Listen() {
@@ -446,7 +445,7 @@ class AttuneServer : public Server {
   std::shared_ptr<const strategy::Strategy> strategy_;
   std::unique_ptr<stops::StopList> stops_;
   std::unique_ptr<evidence::EvidenceFold> evidence_;  // nullptr: the strategy has no ramps
-  std::unique_ptr<Learner> learner_;  // nullptr: the strategy has no learning
+  std::unique_ptr<Learner> learner_;                  // nullptr: the strategy has no learning
   std::unique_ptr<DecisionMetrics> decision_metrics_;
   std::unique_ptr<ModelMetrics> model_metrics_;
   std::unique_ptr<OutcomeMetrics> outcome_metrics_;

@@ -26,7 +26,8 @@ void CheckVariances(const char* name, const PriorVariances& variances,
   check("treatments", variances.treatment);
 }
 
-// The mean of log-odds that, as uncertain as the intercepts are, give the prior: Moderated backwards.
+// The mean of log-odds that, as uncertain as the intercepts are, give the prior: Moderated
+// backwards.
 double MeanOfPrior(const AdaptiveOptions& options) {
   const PriorVariances& intercept = options.intercept;
   const double variance = intercept.all + intercept.group + intercept.treatment;

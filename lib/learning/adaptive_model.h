@@ -52,8 +52,9 @@ struct PriorVariances {
 struct AdaptiveOptions {
   PriorVariances intercept{2, 0.5, 0.5};
   PriorVariances weight{0.06, 0.02, 0.02};
-  // The propensity before anything was learned, above 0 and below 1: exactly that without inputs. Each
-  // input brings it a little nearer to 0.5, for the weights of the inputs are uncertain as well.
+  // The propensity before anything was learned, above 0 and below 1: exactly that without inputs.
+  // Each input brings it a little nearer to 0.5, for the weights of the inputs are uncertain as
+  // well.
   double prior = 0.5;
   // After which time what was learned counts half; zero: it is never forgotten. Event time.
   absl::Duration half_life = absl::Hours(24 * 90);
@@ -87,7 +88,8 @@ struct Example {
 // The log-odds of a treatment are a sum over the weights that have a part in the situation, and
 // each weight is the sum of three effects: of all treatments, of the group, of the treatment. All
 // start from normal distributions around 0 (the intercept of all around what makes it the prior),
-// so a treatment that nothing is known of does as its group does, and a group as all do. Not thread-safe: AdaptiveSnapshot is what others read.
+// so a treatment that nothing is known of does as its group does, and a group as all do. Not
+// thread-safe: AdaptiveSnapshot is what others read.
 //
 // Each weight is kept as an independent normal distribution in natural parameters: the precision
 // (1 / variance) and the shift (precision x mean) that examples have added to those of the prior.
@@ -132,8 +134,8 @@ class AdaptiveModel {
   // By how much the inputs tell the same, on average: 0 would be nothing.
   static constexpr double kOverlap = 0.06;
 
-  // INVALID_ARGUMENT with all that is wrong with the options: a variance, the prior or a limit out of range,
-  // more than kMaxWeights weights. REQUIRES: layout is not null.
+  // INVALID_ARGUMENT with all that is wrong with the options: a variance, the prior or a limit out
+  // of range, more than kMaxWeights weights. REQUIRES: layout is not null.
   static absl::StatusOr<AdaptiveModel> Create(std::shared_ptr<const InputLayout> layout,
                                               const AdaptiveOptions& options);
 
@@ -242,7 +244,8 @@ class AdaptiveModel {
 
   std::shared_ptr<const InputLayout> layout_;
   AdaptiveOptions options_;
-  double intercept_mean_;  // of all treatments, before anything was learned: what makes it the prior
+  double
+      intercept_mean_;  // of all treatments, before anything was learned: what makes it the prior
   std::shared_ptr<const InputEncoder> encoder_;
   ForwardDecay decay_;
   ValueSample sample_;

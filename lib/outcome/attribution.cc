@@ -307,10 +307,10 @@ void Attribution::TakeOutcome(const storage::v1::OutcomeEvent& event) {
   const bool is_known = declared != terms_->outcome_index.end();
   const bool is_showing =
       is_known && terms_->outcomes[static_cast<size_t>(declared->second)].showing;
-  // One that is late by the time of the decision may be in time by that of a showing nobody has told
-  // of yet.
-  const bool may_be_in_time = status == Status::kLate && terms_->has_showing && !is_showing &&
-                              !event.has_shown_time_us();
+  // One that is late by the time of the decision may be in time by that of a showing nobody has
+  // told of yet.
+  const bool may_be_in_time =
+      status == Status::kLate && terms_->has_showing && !is_showing && !event.has_shown_time_us();
   if (status != Status::kRecorded && status != Status::kEarly && !may_be_in_time) {
     ++counts_.by_status[static_cast<size_t>(status)];
     return;
@@ -329,8 +329,7 @@ void Attribution::TakeOutcome(const storage::v1::OutcomeEvent& event) {
   kept.source = static_cast<Source>(event.source());
   if (event.has_value()) kept.value = event.value();
   if (event.decision_position() == 0 || event.source() < 1 || event.source() > kSources ||
-      !IsTime(kept.time_us) || !IsTime(event.decision_time_us()) ||
-      !std::isfinite(event.value())) {
+      !IsTime(kept.time_us) || !IsTime(event.decision_time_us()) || !std::isfinite(event.value())) {
     ++counts_.damaged;
     return;
   }
@@ -339,8 +338,8 @@ void Attribution::TakeOutcome(const storage::v1::OutcomeEvent& event) {
   Waiting fresh;
   fresh.decided_us = event.decision_time_us();
   if (is_showing) fresh.shown_us = kept.time_us;
-  const bool was_shown_before = event.has_shown_time_us() &&
-                                (!is_showing || event.shown_time_us() < kept.time_us);
+  const bool was_shown_before =
+      event.has_shown_time_us() && (!is_showing || event.shown_time_us() < kept.time_us);
   const auto treatment = FindOrOpen(key, fresh, was_shown_before);
   if (treatment == open_.end()) return;
   Waiting& waiting = treatment->second;

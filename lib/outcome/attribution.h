@@ -44,7 +44,8 @@ class OutcomeEvent;
 
 namespace attune::outcome {
 
-// What an attribution keeps at most: by default some 200 MiB of memory, 70 MiB when it is serialised.
+// What an attribution keeps at most: by default some 200 MiB of memory, 70 MiB when it is
+// serialised.
 struct AttributionLimits {
   // Treatments of decisions that wait for their outcomes, and outcomes that are kept for them. With
   // one more the oldest decision settles early. At least 1.
@@ -115,21 +116,21 @@ struct AttributionCounts {
 // thread-safe.
 //
 // A treatment that was shown waits until the windows of all outcomes that may follow are closed, or
-// a final outcome is recorded in its window. Then it settles: once, and for ever. Windows close when
-// an entry of the log was recorded more than kClosingDelayUs after their end. Which of the outcomes
-// that were recorded until then lie in their windows is found when it settles, by the earliest
-// showing that is known, so that their order makes no difference; nobody having told of another
-// outcome is an example as well. A treatment whose showing nobody told of is given up when none
-// could come any more. Where the strategy declares no showing, the treatment on top counts as shown
-// with the decision, and no other.
+// a final outcome is recorded in its window. Then it settles: once, and for ever. Windows close
+// when an entry of the log was recorded more than kClosingDelayUs after their end. Which of the
+// outcomes that were recorded until then lie in their windows is found when it settles, by the
+// earliest showing that is known, so that their order makes no difference; nobody having told of
+// another outcome is an example as well. A treatment whose showing nobody told of is given up when
+// none could come any more. Where the strategy declares no showing, the treatment on top counts as
+// shown with the decision, and no other.
 //
 // Clocks may jump: what has settled by a wrong time stays settled, and when times fall back
 // by more than kClosingDelayUs, decisions no later than those that have settled take no new
 // treatments, so that none is learned twice.
 //
-// When a treatment settles its decision is read from the log. Of an erased customer the log has none:
-// what is kept of the treatment, which is no more than the position, times and values, is dropped
-// then and never learned from.
+// When a treatment settles its decision is read from the log. Of an erased customer the log has
+// none: what is kept of the treatment, which is no more than the position, times and values, is
+// dropped then and never learned from.
 class Attribution {
  public:
   // The event at a position of the log: as StateStore::ReadLogAt.
@@ -142,8 +143,9 @@ class Attribution {
   explicit Attribution(std::shared_ptr<const AttributionTerms> terms,
                        const AttributionLimits& limits = {});
 
-  // Goes on from where Serialize was called. The terms and limits may be others than then: what waits
-  // settles by the new ones. DATA_LOSS: these are not such bytes, or damaged. REQUIRES: as above.
+  // Goes on from where Serialize was called. The terms and limits may be others than then: what
+  // waits settles by the new ones. DATA_LOSS: these are not such bytes, or damaged. REQUIRES: as
+  // above.
   static absl::StatusOr<Attribution> Parse(std::string_view bytes,
                                            std::shared_ptr<const AttributionTerms> terms,
                                            const AttributionLimits& limits = {});
@@ -151,13 +153,13 @@ class Attribution {
   std::string Serialize() const;
 
   // Takes in an event. What settles by it is handed to `learn`, in an order that depends on nothing
-  // but the log. An event before next_position() was taken in already. An error is one of `read`, and
-  // no DATA_LOSS, as what is damaged is counted and left out: the state is one between two treatments
-  // that settle; call again with the same event, also after Serialize and Parse.
+  // but the log. An event before next_position() was taken in already. An error is one of `read`,
+  // and no DATA_LOSS, as what is damaged is counted and left out: the state is one between two
+  // treatments that settle; call again with the same event, also after Serialize and Parse.
   absl::Status Add(const storage::LogEntry& entry, ReadAt read, Learn learn);
 
-  // Goes on there, as if what is before it had been taken in: what the log lost. REQUIRES: it is not
-  // before next_position().
+  // Goes on there, as if what is before it had been taken in: what the log lost. REQUIRES: it is
+  // not before next_position().
   void SkipTo(uint64_t position) { next_position_ = position; }
 
   // Where to go on reading the log.
@@ -185,8 +187,8 @@ class Attribution {
   };
   struct Waiting {
     int64_t decided_us = 0;
-    std::optional<int64_t> shown_us;  // the earliest showing
-    bool closed = false;              // settled by a final outcome: takes no more
+    std::optional<int64_t> shown_us;    // the earliest showing
+    bool closed = false;                // settled by a final outcome: takes no more
     std::vector<KeptOutcome> outcomes;  // ascending
   };
   using OpenTreatments = std::map<Key, Waiting>;
@@ -196,7 +198,8 @@ class Attribution {
   void TakeOutcome(const storage::v1::OutcomeEvent& event);
   // Notes what time it is.
   void SetNow(int64_t now_us);
-  // The treatment that waits, now if it did not; end: it does not wait (any more), which was counted.
+  // The treatment that waits, now if it did not; end: it does not wait (any more), which was
+  // counted.
   OpenTreatments::iterator FindOrOpen(const Key& key, const Waiting& fresh, bool was_shown_before);
   // When the last window of the treatment ends.
   int64_t DeadlineOf(const Waiting& waiting) const;
@@ -235,9 +238,9 @@ class Attribution {
   uint64_t given_up_to_ = 0;    // no later decision takes treatments that aren't open
   AttributionCounts counts_;
   OpenTreatments open_;
-  size_t open_outcomes_ = 0;                           // of all of them
-  std::set<std::pair<int64_t, Key>> by_deadline_;      // of all of them
-  std::set<Key> finished_;                             // of them, not closed
+  size_t open_outcomes_ = 0;                       // of all of them
+  std::set<std::pair<int64_t, Key>> by_deadline_;  // of all of them
+  std::set<Key> finished_;                         // of them, not closed
 };
 
 // Appends an event that tells the time and nothing else, so that windows close when nothing happens

@@ -27,11 +27,12 @@ struct OutcomeVariable {
   std::string_view name;
   TypeKind type;
 };
-constexpr std::array<OutcomeVariable, 5> kOutcomeVariables = {{{"seen", TypeKind::kBool},
-                                                               {"count", TypeKind::kInt},
-                                                               {"value", TypeKind::kDouble},
-                                                               {"first_after", TypeKind::kDuration},
-                                                               {"last_after", TypeKind::kDuration}}};
+constexpr std::array<OutcomeVariable, 5> kOutcomeVariables = {
+    {{"seen", TypeKind::kBool},
+     {"count", TypeKind::kInt},
+     {"value", TypeKind::kDouble},
+     {"first_after", TypeKind::kDuration},
+     {"last_after", TypeKind::kDuration}}};
 constexpr auto kOutcomeSlots = static_cast<uint32_t>(kOutcomeVariables.size());
 
 constexpr std::string_view kNotSeen = "this outcome was not recorded; ask for its seen first";

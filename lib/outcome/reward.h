@@ -19,8 +19,8 @@
 
 namespace attune::outcome {
 
-// Largest reward, positive or negative: what a thousand outcomes of the largest value are worth, and
-// far from what sums of rewards can't hold.
+// Largest reward, positive or negative: what a thousand outcomes of the largest value are worth,
+// and far from what sums of rewards can't hold.
 inline constexpr double kMaxReward = 1e15;
 
 // What became of a treatment by one kind of outcome. Times are microseconds from the showing, 0 or
@@ -47,8 +47,8 @@ struct RewardResult {
   double good = 0;    // 0 to 1
 };
 
-// The formulas by which a strategy says what the outcomes of a treatment were worth, and whether they
-// were good (strategy.proto's Learning lists what they see). Immutable, thread-safe; a
+// The formulas by which a strategy says what the outcomes of a treatment were worth, and whether
+// they were good (strategy.proto's Learning lists what they see). Immutable, thread-safe; a
 // RewardEvaluator runs them.
 class Reward {
  public:
@@ -82,8 +82,8 @@ class RewardEvaluator {
   // REQUIRES: reward is not null.
   explicit RewardEvaluator(std::shared_ptr<const Reward> reward);
 
-  // nullopt: one of the formulas comes to an error, to no number, or to one out of its range, as NaN
-  // is. REQUIRES: as many outcomes as the formulas know.
+  // nullopt: one of the formulas comes to an error, to no number, or to one out of its range, as
+  // NaN is. REQUIRES: as many outcomes as the formulas know.
   std::optional<RewardResult> Evaluate(const RewardInput& input);
 
   // Of the last Evaluate that returned nullopt: which formula it was, and why, for people.

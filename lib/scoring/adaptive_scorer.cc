@@ -135,8 +135,9 @@ class AdaptiveScorer::Builder {
         Report(path, absl::StrCat("leave out ", name,
                                   ": an adaptive model learns by treatment and group anyway"));
       } else if (input->type == ValueType::kStringList) {
-        Report(path, absl::StrCat(name, " is of type string_list, which an adaptive model can't "
-                                        "learn from"));
+        Report(path, absl::StrCat(name,
+                                  " is of type string_list, which an adaptive model can't "
+                                  "learn from"));
       } else if (!known_.insert(name).second) {
         Report(path, absl::StrCat("the input ", Quoted(name), " is listed twice"));
       } else {

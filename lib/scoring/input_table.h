@@ -69,9 +69,11 @@ struct InputFrame {
   std::vector<int32_t> category;
   // The categories of the elements of each multi-valued input.
   std::vector<std::vector<int32_t>> categories;
-  // The text of each input that models see as it is; absent: not known. Points to where the values are.
+  // The text of each input that models see as it is; absent: not known. Points to where the values
+  // are.
   std::vector<std::optional<std::string_view>> text;
-  // What adaptive models had learned when the decision began; nullptr: nothing. As long as the decision.
+  // What adaptive models had learned when the decision began; nullptr: nothing. As long as the
+  // decision.
   const LearnedModels* learned = nullptr;
   // What models that are formulas ask; set while the scoring stage runs, and only where a strategy
   // has such a model.

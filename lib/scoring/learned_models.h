@@ -12,8 +12,8 @@ namespace attune::scoring {
 // What the adaptive models of a strategy had learned at one moment. Immutable once built,
 // thread-safe.
 struct LearnedModels {
-  // What stands before it in the event log was learned, and nothing else: so whoever reads the log up
-  // to there has the same models.
+  // What stands before it in the event log was learned, and nothing else: so whoever reads the log
+  // up to there has the same models.
   uint64_t position = 0;
   // By index of the model in the strategy; nullptr: the model is of another kind, or has learned
   // nothing. Of the same inputs as the strategy's model.

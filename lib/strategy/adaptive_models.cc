@@ -37,7 +37,8 @@ class AdaptiveChecker : public CheckerBase {
     const std::string& name = adaptive.serve();
     if (ModeOf(adaptive) == Mode::kOnline) {
       if (!name.empty()) {
-        Report(field, "is for the modes shadow and logging; in mode online the model serves itself");
+        Report(field,
+               "is for the modes shadow and logging; in mode online the model serves itself");
       }
       return;
     }

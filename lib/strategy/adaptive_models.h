@@ -17,14 +17,14 @@ std::string HashOfAdaptive(const v1::Adaptive& adaptive);
 // What the adaptive model does.
 AdaptiveUse::Mode ModeOf(const v1::Adaptive& adaptive);
 
-// Checks of all adaptive models that the one which serves in their place is there where it is needed
-// and only there, and that the strategy says what they learn from. `models`: those that are declared.
-// Every problem is added to `issues`. What they look at is checked when they are made.
+// Checks of all adaptive models that the one which serves in their place is there where it is
+// needed and only there, and that the strategy says what they learn from. `models`: those that are
+// declared. Every problem is added to `issues`. What they look at is checked when they are made.
 void CheckAdaptiveModels(const v1::Strategy& file, const NameIndex& models, YamlDocument& source,
                          IssueList& issues);
 
-// Notes which treatments each of Strategy::adaptive learns from, and gives those of a model that does
-// not serve the model that does. REQUIRES: nothing is wrong with the strategy; once.
+// Notes which treatments each of Strategy::adaptive learns from, and gives those of a model that
+// does not serve the model that does. REQUIRES: nothing is wrong with the strategy; once.
 void AssignAdaptiveModels(const v1::Strategy& file, Strategy& strategy);
 
 }  // namespace attune::strategy

@@ -35,7 +35,8 @@ class LearningChecker : public CheckerBase {
       Report(kGoodPath, "good needs a formula; leave it out where a reward above 0 is good");
     }
     if (file_.outcomes().empty() && !source_.HasFlawed("outcomes")) {
-      Report("learning", "there is nothing to learn from: declare under \"outcomes\" what may happen");
+      Report("learning",
+             "there is nothing to learn from: declare under \"outcomes\" what may happen");
     }
   }
 
@@ -77,13 +78,13 @@ std::shared_ptr<const outcome::AttributionTerms> CompileLearning(const v1::Strat
                                                                  ReportExpression report) {
   if (!file.has_learning() || file.learning().reward().empty()) return nullptr;
   auto terms = std::make_shared<outcome::AttributionTerms>();
-  terms->reward = outcome::Reward::Compile(
-      strategy.outcomes.Names(), file.learning().reward(), file.learning().good(),
-      policy::kExpressionLimits,
-      [&](outcome::Reward::Formula formula, size_t offset, Issue::Severity severity,
-          std::string message) {
-        report(std::string(PathOf(formula)), offset, severity, std::move(message));
-      });
+  terms->reward = outcome::Reward::Compile(strategy.outcomes.Names(), file.learning().reward(),
+                                           file.learning().good(), policy::kExpressionLimits,
+                                           [&](outcome::Reward::Formula formula, size_t offset,
+                                               Issue::Severity severity, std::string message) {
+                                             report(std::string(PathOf(formula)), offset, severity,
+                                                    std::move(message));
+                                           });
   if (terms->reward == nullptr) return nullptr;
   terms->outcomes = strategy.outcome_terms;
   for (int i = 0; i < strategy.outcomes.size(); ++i) {
@@ -98,10 +99,9 @@ std::shared_ptr<const outcome::AttributionTerms> CompileLearning(const v1::Strat
   }
   for (const catalog::Treatment& treatment : strategy.catalog.treatments) {
     const catalog::Group& group = strategy.catalog.groups[static_cast<size_t>(treatment.group)];
-    terms->treatments.try_emplace(
-        treatment.number, outcome::AttributionTerms::Treatment{treatment.name, group.name,
-                                                               group.number, treatment.value,
-                                                               treatment.cost});
+    terms->treatments.try_emplace(treatment.number, outcome::AttributionTerms::Treatment{
+                                                        treatment.name, group.name, group.number,
+                                                        treatment.value, treatment.cost});
   }
   for (int i = 0; i < strategy.context.channels.size(); ++i) {
     const context::NamedEntry& channel = strategy.context.channels[i];

@@ -29,8 +29,8 @@ struct ScoreModel {
 using LoadScoreModel =
     std::function<std::optional<ScoreModel>(int model, const scoring::InputNames& names)>;
 
-// Whether a model of that kind can give a score: one on a server is asked within decisions only, and
-// an adaptive one predicts for treatments, and something else from moment to moment.
+// Whether a model of that kind can give a score: one on a server is asked within decisions only,
+// and an adaptive one predicts for treatments, and something else from moment to moment.
 inline bool MayGiveScores(const v1::ModelReference& reference) {
   return !reference.has_remote() && !reference.has_adaptive();
 }

@@ -36,8 +36,8 @@ struct AdaptiveUse {
   int model = 0;  // index into Strategy::models
   Mode mode = Mode::kOnline;
   const scoring::AdaptiveScorer* scorer = nullptr;  // that model
-  // By index of the treatment: it learns from the treatment. In mode logging: what was predicted for
-  // it is measured.
+  // By index of the treatment: it learns from the treatment. In mode logging: what was predicted
+  // for it is measured.
   std::vector<bool> treatments;
 };
 

@@ -156,8 +156,9 @@ void Checker::CheckSource(const v1::ModelReference& model, const std::string& pa
     if (source_.Has(Field(path, "stored")) && !IsUsable(path, "model", "stored")) return;
     // An empty text is as good as none.
     if (IsUsable(path, "model", "file")) {
-      Report(path, "a model needs a file, what is stored, a formula, a plugin, a remote server or "
-                   "adaptive");
+      Report(path,
+             "a model needs a file, what is stored, a formula, a plugin, a remote server or "
+             "adaptive");
     }
   }
 }

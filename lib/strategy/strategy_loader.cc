@@ -265,10 +265,11 @@ void Loader::LoadAdaptive(int index, Strategy* strategy, scoring::InputTable& in
         // What could not be read was reported; that it is missing is no news.
         if (!source_->HasFlawed(path)) Report(path, std::move(message));
       });
-  const std::string version =
-      absl::StrCat(reference.name(), "@", hash.substr(0, kShownHashDigits));
-  strategy->adaptive.push_back(
-      {.model = index, .mode = ModeOf(reference.adaptive()), .scorer = model.get(), .treatments = {}});
+  const std::string version = absl::StrCat(reference.name(), "@", hash.substr(0, kShownHashDigits));
+  strategy->adaptive.push_back({.model = index,
+                                .mode = ModeOf(reference.adaptive()),
+                                .scorer = model.get(),
+                                .treatments = {}});
   strategy->model_origins.push_back({.name = reference.name(),
                                      .version = version,
                                      .kind = "adaptive",

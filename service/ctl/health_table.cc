@@ -31,16 +31,16 @@ std::string DriftWord(double index) {
 // The two kinds of predictions side by side.
 std::string PredictionTable(const v1::ModelServiceGetHealthResponse& health) {
   const bool has_own = health.has_own();
-  Table table({{"", Align::kLeft}, {has_own ? "own" : "", Align::kRight}, {"served", Align::kRight}});
+  Table table(
+      {{"", Align::kLeft}, {has_own ? "own" : "", Align::kRight}, {"served", Align::kRight}});
   const auto add = [&](const char* title, auto text_of) {
     table.AddRow({title, has_own ? text_of(health.own()) : "", text_of(health.served())});
   };
   using Of = v1::PredictionHealth;
   add("responses", [](const Of& of) { return Grouped(of.responses()); });
   add("positives", [](const Of& of) { return absl::StrFormat("%.0f", of.positives()); });
-  add("log-loss", [](const Of& of) {
-    return of.has_log_loss() ? Decimals(of.log_loss()) : kNotKnown;
-  });
+  add("log-loss",
+      [](const Of& of) { return of.has_log_loss() ? Decimals(of.log_loss()) : kNotKnown; });
   add("of a constant", [](const Of& of) {
     return of.has_constant_log_loss() ? Decimals(of.constant_log_loss()) : kNotKnown;
   });
@@ -52,7 +52,8 @@ std::string PredictionTable(const v1::ModelServiceGetHealthResponse& health) {
 }
 
 std::string CalibrationTable(const v1::PredictionHealth& health) {
-  Table table({{"responses", Align::kRight}, {"predicted", Align::kRight}, {"came", Align::kRight}});
+  Table table(
+      {{"responses", Align::kRight}, {"predicted", Align::kRight}, {"came", Align::kRight}});
   for (const v1::CalibrationBin& bin : health.calibration()) {
     if (!(bin.responses() > 0)) continue;
     table.AddRow({absl::StrFormat("%.0f", bin.responses()), Decimals(bin.expected()),
@@ -96,7 +97,8 @@ std::string HealthTables(const v1::ModelServiceGetHealthResponse& health) {
       absl::StrCat("adaptive model ", TerminalSafe(health.version()), ", ", health.mode(), ": ",
                    Grouped(health.examples()), " responses learned, ", Grouped(health.waiting()),
                    " treatments wait for outcomes\n");
-  const auto lag_seconds = static_cast<double>(TimeUtil::DurationToMilliseconds(health.lag())) / 1e3;
+  const auto lag_seconds =
+      static_cast<double>(TimeUtil::DurationToMilliseconds(health.lag())) / 1e3;
   if (lag_seconds > 0) absl::StrAppendFormat(&text, "It is %.1f s behind the log.\n", lag_seconds);
   absl::StrAppend(&text, "\n", PredictionTable(health),
                   CalibrationTable(health.has_own() ? health.own() : health.served()),

@@ -313,8 +313,8 @@ void InspectYaml(const Invocation& invocation, const ModelBytes& model) {
   }
 }
 
-// How the adaptive model of that name does, where the strategy of the server has one. False: the text
-// is a file or anything else, or nobody can be asked.
+// How the adaptive model of that name does, where the strategy of the server has one. False: the
+// text is a file or anything else, or nobody can be asked.
 bool InspectAdaptive(const Invocation& invocation, const std::string& text) {
   std::error_code not_there;
   if (!IsName(text) || std::filesystem::exists(text, not_there)) return false;

@@ -139,9 +139,8 @@ TEST_F(ServerLearningTest, TheThreadLearnsByItself) {
 TEST_F(ServerLearningTest, AnotherRewardOrPriorKeepsWhatWasLearnedAndOtherInputsDoNot) {
   for (int i = 0; i < 10; ++i) Show("accessory", "accepted");
   Learn();
-  RestartWith(Replaced(
-      LearningStrategy("{inputs: [customer.plan, context.channel], prior: 0.2}"),
-      ": -treatment.cost\"", ": 0.0\""));
+  RestartWith(Replaced(LearningStrategy("{inputs: [customer.plan, context.channel], prior: 0.2}"),
+                       ": -treatment.cost\"", ": 0.0\""));
   EXPECT_EQ(HealthOf("sell").examples(), 10);
   EXPECT_GT(PropensityOf("accessory"), 0.5);
   RestartWith(LearningStrategy("{inputs: [customer.plan]}"));

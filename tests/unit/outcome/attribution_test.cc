@@ -63,11 +63,9 @@ std::shared_ptr<const AttributionTerms> TermsWith(const TermsOptions& options) {
   terms->treatments[kDeal] = {"deal", "offer", 6, 20, 2};
   terms->channels[kWeb] = "web";
   terms->channels[kPhone] = "phone";
-  terms->reward = Reward::Compile(
-      names, options.reward, options.good, expression::Limits(),
-      [](Reward::Formula, size_t, Issue::Severity, const std::string& message) {
-        ADD_FAILURE() << message;
-      });
+  terms->reward = Reward::Compile(names, options.reward, options.good, expression::Limits(),
+                                  [](Reward::Formula, size_t, Issue::Severity,
+                                     const std::string& message) { ADD_FAILURE() << message; });
   return terms;
 }
 
@@ -116,8 +114,8 @@ class TestLog {
     event.set_outcome(told.outcome);
     event.set_source(static_cast<uint32_t>(told.source));
     event.set_time_us(kDecidedUs + told.at * kHourUs);
-    event.set_recorded_time_us(
-        kDecidedUs + (told.reported != 0 ? told.reported : told.at) * kHourUs);
+    event.set_recorded_time_us(kDecidedUs +
+                               (told.reported != 0 ? told.reported : told.at) * kHourUs);
     if (told.value) event.set_value(*told.value);
     const auto shown = shown_.find({decision, told.treatment});
     Offer offer{kDecidedUs, true, std::nullopt};
@@ -280,10 +278,7 @@ TEST_F(AttributionTest, LearnsOnceWhenNothingCanChangeAnyMore) {
        .now = 6,
        .learned = {"gift@3 98 good 1 after 6h"},
        .open = 1},
-      {.name = "shown too late to be shown",
-       .told = {{.at = 25}},
-       .now = 1000,
-       .late = 1},
+      {.name = "shown too late to be shown", .told = {{.at = 25}}, .now = 1000, .late = 1},
       {.name = "shown in time, told when its windows were closed",
        .told = {{.at = 1, .reported = 242}},
        .now = 242,
@@ -319,7 +314,8 @@ TEST_F(AttributionTest, LearnsOnceWhenNothingCanChangeAnyMore) {
 }
 
 TEST_F(AttributionTest, TheOrderOfOutcomesMakesNoDifference) {
-  // 1 for a click two hours after the showing, 10 for each of two ratings, 700 for the last of them.
+  // 1 for a click two hours after the showing, 10 for each of two ratings, 700 for the last of
+  // them.
   Use({.reward = "double(outcome.clicked.first_after.getSeconds()) / 7200.0 + "
                  "10.0 * double(outcome.rated.count) + 100.0 * outcome.rated.value"});
   // By the earlier showing the last rating is not in its window, by the later one it is; by the
@@ -369,8 +365,7 @@ TEST_F(AttributionTest, WithoutAShowingTheTopTreatmentCountsAsShown) {
   log_.Tell(second, {.treatment = kDeal, .outcome = kClicked, .at = 3});
   log_.Tick(240);
   log_.Tell(first, {.outcome = kClicked, .at = 5, .reported = 241});
-  EXPECT_THAT(Learned(), ElementsAre("deal@6 98 good 1 after 2h",
-                                     "gift@3 -2 good 0 after 240h"));
+  EXPECT_THAT(Learned(), ElementsAre("deal@6 98 good 1 after 2h", "gift@3 -2 good 0 after 240h"));
   EXPECT_EQ(counts_.not_on_top, 1u);
   EXPECT_EQ(counts_.after_settled, 2u);
   EXPECT_EQ(open_, 0u);
@@ -484,8 +479,8 @@ TEST_F(AttributionTest, StoppedAnywhereItGoesOnAsIfItHadNot) {
   EXPECT_EQ(whole.counts().by_status[static_cast<size_t>(Status::kNotOffered)], 1u);
   EXPECT_EQ(whole.open(), 0u);
 
-  // Stored and read again before each entry, each of which comes twice; and every reading of the log
-  // fails once before it succeeds, after which the state is stored as well.
+  // Stored and read again before each entry, each of which comes twice; and every reading of the
+  // log fails once before it succeeds, after which the state is stored as well.
   bool fails = false;
   const auto read_later = [&](uint64_t position) {
     fails = !fails;
@@ -594,9 +589,9 @@ TEST_F(AttributionTest, WhoWasErasedIsNotLearnedFrom) {
 
 TEST_F(AttributionTest, CountsWhatIsNotAttributed) {
   const uint64_t decision = log_.Decide({kOldDeal});
-  for (const Status status : {Status::kBeforeDecision, Status::kLate, Status::kNotOffered,
-                              Status::kUnknownDecision, Status::kCustomerErased,
-                              Status::kOtherContent}) {
+  for (const Status status :
+       {Status::kBeforeDecision, Status::kLate, Status::kNotOffered, Status::kUnknownDecision,
+        Status::kCustomerErased, Status::kOtherContent}) {
     log_.TellWith(status);
   }
   log_.Tell(decision, {.treatment = kOldDeal, .at = 1});
@@ -620,9 +615,9 @@ TEST_F(AttributionTest, CountsWhatIsNotAttributed) {
   EXPECT_EQ(counts_.unknown_outcome, 1u);
   EXPECT_EQ(counts_.damaged, 1u);
   EXPECT_EQ(counts_.by_status[0], 1u);
-  for (const Status status : {Status::kBeforeDecision, Status::kNotOffered,
-                              Status::kUnknownDecision, Status::kCustomerErased,
-                              Status::kOtherContent}) {
+  for (const Status status :
+       {Status::kBeforeDecision, Status::kNotOffered, Status::kUnknownDecision,
+        Status::kCustomerErased, Status::kOtherContent}) {
     EXPECT_EQ(counts_.by_status[static_cast<size_t>(status)], 1u) << StatusName(status);
   }
   // The one that is late, and one of the others.

@@ -445,8 +445,9 @@ TEST_F(OutcomeWriterTest, WhatItWritesIsAttributed) {
   terms->longest_window_us = kDayUs;
   terms->treatments[kCable] = {"cable", "offer", 1, 30, 4};
   terms->reward = Reward::Compile(
-      {"shown", "accepted"}, "treatment.value * double(outcome.accepted.count) - treatment.cost", "",
-      expression::Limits(), [](Reward::Formula, size_t, Issue::Severity, const std::string& what) {
+      {"shown", "accepted"}, "treatment.value * double(outcome.accepted.count) - treatment.cost",
+      "", expression::Limits(),
+      [](Reward::Formula, size_t, Issue::Severity, const std::string& what) {
         ADD_FAILURE() << what;
       });
   const auto id = Decide("c", 1);

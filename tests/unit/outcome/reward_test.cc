@@ -23,8 +23,9 @@ CompiledReward CompileReward(const std::string& reward, const std::string& good 
   compiled.reward = Reward::Compile(
       {"shown", "accepted"}, reward, good, expression::Limits(),
       [&](Reward::Formula formula, size_t offset, Issue::Severity, const std::string& message) {
-        compiled.issues.push_back(absl::StrCat(
-            formula == Reward::Formula::kReward ? "reward" : "good", " at ", offset, ": ", message));
+        compiled.issues.push_back(
+            absl::StrCat(formula == Reward::Formula::kReward ? "reward" : "good", " at ", offset,
+                         ": ", message));
       });
   return compiled;
 }

@@ -60,10 +60,10 @@ class AdaptiveScorerTest : public ::testing::Test {
     deviations_.assign(treatments.size(), kUnknownDeviation);
     inputs_.Fill(strategy_->context, context_, features_, frame_);
     frame_.learned = learned;
-    EXPECT_EQ(model.PredictBatch({frame_, treatments},
-                                 {absl::MakeSpan(propensities), absl::MakeSpan(deviations_)},
-                                 scratch_),
-              ModelFailure::kNone);
+    EXPECT_EQ(
+        model.PredictBatch({frame_, treatments},
+                           {absl::MakeSpan(propensities), absl::MakeSpan(deviations_)}, scratch_),
+        ModelFailure::kNone);
     return propensities;
   }
   // What a model has learned after so many good ones of the treatment, in the situation of now.
@@ -208,10 +208,11 @@ TEST_F(AdaptiveScorerTest, IsBounded) {
   EXPECT_THAT(issues_, ElementsAre(Pair("adaptive", HasSubstr("1001 treatments"))));
   EXPECT_NE(Create("", kMaxAdaptiveTreatments), nullptr);
   // 15 crosses of 1024 weights are more than 15000.
-  std::string crosses = "inputs: ['customer.vip', 'customer.tenure_months', 'customer.plan',"
-                        "'customer.since', 'customer.monthly_charges', 'customer.income']";
-  const std::vector<std::string> names = {"vip", "tenure_months", "plan", "since",
-                                          "monthly_charges", "income"};
+  std::string crosses =
+      "inputs: ['customer.vip', 'customer.tenure_months', 'customer.plan',"
+      "'customer.since', 'customer.monthly_charges', 'customer.income']";
+  const std::vector<std::string> names = {"vip",   "tenure_months",   "plan",
+                                          "since", "monthly_charges", "income"};
   for (size_t i = 0; i < names.size(); ++i) {
     for (size_t j = 0; j < i; ++j) {
       absl::StrAppend(&crosses, "crosses { first: 'customer.", names[i], "' second: 'customer.",

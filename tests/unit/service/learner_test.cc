@@ -74,8 +74,7 @@ class LearnerTest : public ::testing::Test {
   }
   // As a process that starts, and may have been killed before.
   void Load() {
-    auto learner =
-        Learner::Load({.strategy = strategy_, .store = &store_, .clock = &clock_});
+    auto learner = Learner::Load({.strategy = strategy_, .store = &store_, .clock = &clock_});
     ASSERT_TRUE(learner.ok()) << learner.status();
     learner_ = *std::move(learner);
   }
@@ -112,8 +111,7 @@ class LearnerTest : public ::testing::Test {
     event.set_decision_position(decision);
     event.set_decision_time_us(decided_us);
     event.set_treatment_plus_one(strategy_->catalog.treatments[treatment].number + 1);
-    event.set_outcome(
-        strategy_->outcomes[strategy_->outcomes.IndexOf(outcome)].number);
+    event.set_outcome(strategy_->outcomes[strategy_->outcomes.IndexOf(outcome)].number);
     event.set_source(static_cast<uint32_t>(outcome::Source::kCustomer));
     event.set_status(static_cast<uint32_t>(outcome::Status::kRecorded));
     event.set_time_us(now_us_);

@@ -389,7 +389,8 @@ TEST_F(MetricsTest, ShowsHowAdaptiveModelsDo) {
   EXPECT_THAT(scrape, HasSubstr("attune_model_responses_total{model=\"taste\",of=\"own\"} 0\n"));
   EXPECT_THAT(scrape, HasSubstr("attune_model_responses_total{model=\"taste\",of=\"served\"} 0\n"));
   EXPECT_THAT(scrape, HasSubstr("attune_model_log_loss{model=\"taste\",of=\"own\"} N"));
-  EXPECT_THAT(scrape, HasSubstr("attune_model_input_drift{model=\"taste\",input=\"customer.age\"}"));
+  EXPECT_THAT(scrape,
+              HasSubstr("attune_model_input_drift{model=\"taste\",input=\"customer.age\"}"));
   EXPECT_THAT(scrape, HasSubstr("attune_learner_lag_seconds 0\n"));
   EXPECT_THAT(scrape, HasSubstr("attune_learner_unlearned_total{reason=\"never_shown\"} 0\n"));
 }

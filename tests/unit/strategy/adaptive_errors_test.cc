@@ -22,7 +22,8 @@ constexpr char kAdaptiveLearning[] =
     "learning: {reward: 'outcome.accepted.seen ? treatment.value : 0.0'}\n";
 
 // The small strategy with this in place of the model's file, and what it learns from at its end.
-std::string WithAdaptive(const std::string& model, const std::string& learning = kAdaptiveLearning) {
+std::string WithAdaptive(const std::string& model,
+                         const std::string& learning = kAdaptiveLearning) {
   return Replaced(kSmallStrategy, "file: taste.yaml", model) + learning;
 }
 
@@ -40,7 +41,8 @@ TEST(AdaptiveError, IsReportedWhereItIsWritten) {
        {"s.yaml:15:39: error: unknown feature \"agee\"; did you mean \"customer.age\"?"}},
       {"nothing to learn from",
        WithAdaptive("adaptive: {}", ""),
-       {"s.yaml:15:29: error: the strategy needs learning, which says what an adaptive model learns "
+       {"s.yaml:15:29: error: the strategy needs learning, which says what an adaptive model "
+        "learns "
         "from"}},
       {"two kinds",
        WithAdaptive("file: taste.yaml, adaptive: {}"),
@@ -54,7 +56,8 @@ TEST(AdaptiveError, IsReportedWhereItIsWritten) {
         "itself"}},
       {"nobody serves",
        WithAdaptive("adaptive: {mode: shadow}"),
-       {"s.yaml:15:29: error: a model that does not serve itself needs serve: the model that does"}},
+       {"s.yaml:15:29: error: a model that does not serve itself needs serve: the model that "
+        "does"}},
       {"a model that is not declared serves",
        WithAdaptive("adaptive: {mode: shadow, serve: tast}"),
        {"s.yaml:15:51: error: unknown model \"tast\"; did you mean \"taste\"?"}},
@@ -109,8 +112,8 @@ TEST(AdaptiveModels, HaveAnotherVersionWithOtherInputs) {
 }
 
 TEST(AdaptiveModels, GiveNoScores) {
-  const Loaded loaded = LoadText(WithAdaptive("adaptive: {}") +
-                                 "scores: [{name: worth, model: taste}]\n");
+  const Loaded loaded =
+      LoadText(WithAdaptive("adaptive: {}") + "scores: [{name: worth, model: taste}]\n");
   EXPECT_EQ(loaded.strategy, nullptr);
   EXPECT_THAT(loaded.issues.ToString(), ::testing::HasSubstr("is adaptive, and predicts for"));
 }

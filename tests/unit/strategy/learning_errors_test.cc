@@ -1,5 +1,5 @@
-// What strategists can do wrong with what is learned from outcomes, everything that is said about it,
-// and what comes out of what is right.
+// What strategists can do wrong with what is learned from outcomes, everything that is said about
+// it, and what comes out of what is right.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -78,19 +78,21 @@ TEST(LearningError, NamesWhatFormulasDontSee) {
 TEST(LearningError, ThereMustBeSomethingToLearnFrom) {
   const Loaded loaded =
       LoadText(absl::StrCat(std::string(kSmallStrategy), "learning: {reward: \"1.0\"}\n"));
-  EXPECT_THAT(loaded.Issues(),
-              ElementsAreArray({"s.yaml:35:11: error: there is nothing to learn from: declare under "
-                                "\"outcomes\" what may happen"}));
+  EXPECT_THAT(
+      loaded.Issues(),
+      ElementsAreArray({"s.yaml:35:11: error: there is nothing to learn from: declare under "
+                        "\"outcomes\" what may happen"}));
 }
 
 TEST(LearningError, WarnsWhereSilenceTeachesNothing) {
   const Loaded loaded = LoadWithLearning(
       "learning:\n  reward: \"outcome.accepted.first_after < duration('1h') ? 1.0 : 0.0\"\n");
   ASSERT_NE(loaded.strategy, nullptr);
-  EXPECT_THAT(loaded.Issues(),
-              ElementsAreArray({"s.yaml:37:12: warning: where nobody tells of an outcome of the "
-                                "treatment \"gift\" this fails, and nothing is learned: this outcome "
-                                "was not recorded; ask for its seen first"}));
+  EXPECT_THAT(
+      loaded.Issues(),
+      ElementsAreArray({"s.yaml:37:12: warning: where nobody tells of an outcome of the "
+                        "treatment \"gift\" this fails, and nothing is learned: this outcome "
+                        "was not recorded; ask for its seen first"}));
 }
 
 TEST(LearningCompiler, TakesWhatOutcomesAreAttributedBy) {
