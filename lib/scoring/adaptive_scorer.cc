@@ -183,7 +183,7 @@ class AdaptiveScorer::Builder {
   }
 
   void CheckCrossed(const std::string& path, const std::string& name) {
-    const auto& inputs = file_.inputs();
+    const std::vector<std::string> inputs(file_.inputs().begin(), file_.inputs().end());
     if (name.empty()) {
       Report(path, "is required: one of the model's inputs");
     } else if (std::find(inputs.begin(), inputs.end(), name) == inputs.end()) {
