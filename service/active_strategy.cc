@@ -20,7 +20,6 @@ using registry::ModelVersion;
 using strategy::ModelContent;
 using strategy::StoredModel;
 
-constexpr int kFullHashDigits = 64;
 // Who put a model that came with the start.
 constexpr char kPutAtStart[] = "attuned --stored";
 

@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "lib/base/absl_strings.h"
 #include "lib/base/text.h"
+#include "lib/catalog/outcome_terms.h"
 #include "lib/context/decision_request.h"
 #include "lib/customer/consent.h"
 #include "lib/customer/customer_record.h"
@@ -23,8 +24,6 @@ namespace pb = attune::v1;
 constexpr int kMaxFeaturePage = 1000;
 constexpr size_t kMaxRecentDecisions = 64;
 constexpr size_t kMaxRecentInteractions = 64;
-// The outcome of an interaction that is a decision.
-constexpr std::string_view kDecided = "decided";
 constexpr std::string_view kFeaturePath = "features.";
 
 void CheckCustomerId(std::string_view field, std::string_view id, Violations& violations) {
@@ -134,7 +133,7 @@ pb::Interaction CustomerService::Show(const customer::Interaction& interaction) 
     shown.set_treatment_id(name(storage::NameKind::kTreatment, *interaction.treatment));
   }
   shown.set_outcome(interaction.kind == customer::InteractionKind::kDecided
-                        ? std::string(kDecided)
+                        ? std::string(catalog::kDecidedName)
                         : name(storage::NameKind::kOutcome, interaction.outcome));
   return shown;
 }

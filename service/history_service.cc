@@ -3,6 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "lib/base/absl_strings.h"
 #include "lib/base/text.h"
+#include "lib/catalog/outcome_terms.h"
 #include "service/reported_times.h"
 #include "service/value_conversion.h"
 
@@ -11,8 +12,6 @@ namespace {
 
 namespace pb = attune::v1;
 
-// The name under which decisions put themselves into histories.
-constexpr std::string_view kDecided = "decided";
 // So many refused rows of a batch get a "did you mean", which looks at every name.
 constexpr int64_t kMaxSuggestions = 100;
 
@@ -107,7 +106,7 @@ customer::Interaction HistoryService::ReadInteraction(const pb::Interaction& int
   }
   if (outcome >= 0) {
     read.outcome = outcomes[outcome].number;
-  } else if (interaction.outcome() == kDecided) {
+  } else if (interaction.outcome() == catalog::kDecidedName) {
     violations.Add(Path(place.path, "outcome"),
                    "is \"decided\", which decisions record themselves; say what became of it");
   } else {

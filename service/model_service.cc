@@ -25,8 +25,7 @@ using registry::ModelVersion;
 using registry::RegistryState;
 
 constexpr int kDefaultPage = 100;
-constexpr int kMaxPage = 1000;
-constexpr int kFullHashDigits = 64;
+constexpr int kMaxModelsPage = 1000;
 
 void ToProto(const ModelVersion& version, const RegistryState& state, pb::ModelVersion* out) {
   out->set_name(version.name);
@@ -58,8 +57,8 @@ void CheckModel(const std::string& name, const std::string& hash, bool needs_has
   }
 }
 
-void CheckText(std::string_view field, std::string_view text, size_t max_bytes,
-               Violations& violations) {
+void CheckOptionalText(std::string_view field, std::string_view text, size_t max_bytes,
+                       Violations& violations) {
   if (text.empty()) return;
   if (const auto problem = IdProblem(text, max_bytes)) violations.Add(field, *problem);
 }
@@ -98,7 +97,7 @@ absl::Status ModelService::ListModels(const pb::ModelServiceListModelsRequest& r
   if (!request.name().empty()) CheckModel(request.name(), "", false, violations);
   if (request.page_size() < 0) violations.Add("page_size", "must not be negative");
   const auto page_size = static_cast<size_t>(
-      std::min(request.page_size() > 0 ? request.page_size() : kDefaultPage, kMaxPage));
+      std::min(request.page_size() > 0 ? request.page_size() : kDefaultPage, kMaxModelsPage));
   // The token is how many versions come before.
   size_t first = 0;
   if (!request.page_token().empty() && !absl::SimpleAtoi(request.page_token(), &first)) {
@@ -213,8 +212,8 @@ absl::Status ModelService::Upload::Begin(const pb::ModelHeader& header, Violatio
                                  !registry::ParseModelName("m@" + header.hash()).ok())) {
     violations.Add("hash", "must have 64 digits 0-9 and a-f: the BLAKE2b-256 of the content");
   }
-  CheckText("by", header.by(), registry::kMaxByBytes, violations);
-  CheckText("comment", header.comment(), registry::kMaxCommentBytes, violations);
+  CheckOptionalText("by", header.by(), registry::kMaxByBytes, violations);
+  CheckOptionalText("comment", header.comment(), registry::kMaxCommentBytes, violations);
   if (!violations.empty()) return violations.ToStatus();
   header_ = header;
   return absl::OkStatus();

@@ -23,7 +23,7 @@ namespace pb = attune::v1;
 using stops::Change;
 using stops::Target;
 
-constexpr int kMaxPage = 1000;
+constexpr int kMaxStopsPage = 1000;
 constexpr int kDefaultChanges = 100;
 
 std::vector<std::string_view> DeclaredNames(const catalog::Catalog& catalog, Target::Kind kind) {
@@ -64,7 +64,7 @@ template <typename Request>
 Page ReadPage(const Request& request, int default_size, Violations& violations) {
   Page page;
   if (request.page_size() < 0) violations.Add("page_size", "must not be negative");
-  page.size = std::min(request.page_size() > 0 ? request.page_size() : default_size, kMaxPage);
+  page.size = std::min(request.page_size() > 0 ? request.page_size() : default_size, kMaxStopsPage);
   if (!request.page_token().empty() && !absl::SimpleAtoi(request.page_token(), &page.before)) {
     violations.Add("page_token", "must be a next_page_token from an earlier answer");
   }
@@ -144,7 +144,7 @@ absl::Status StrategyService::SetStop(const pb::StrategyServiceSetStopRequest& r
 absl::Status StrategyService::ListStops(const pb::StrategyServiceListStopsRequest& request,
                                         pb::StrategyServiceListStopsResponse* response,
                                         Violations& violations) const {
-  const Page page = ReadPage(request, kMaxPage, violations);
+  const Page page = ReadPage(request, kMaxStopsPage, violations);
   if (!violations.empty()) return violations.ToStatus();
   const auto state = options_.stops->state();
   response->set_next_page_token(ForEachOn(page, state->current, [&](const Change& change) {
@@ -179,7 +179,7 @@ absl::Status StrategyService::ListStopChanges(
 absl::Status StrategyService::ListRamps(const pb::StrategyServiceListRampsRequest& request,
                                         pb::StrategyServiceListRampsResponse* response,
                                         Violations& violations) const {
-  const Page page = ReadPage(request, kMaxPage, violations);
+  const Page page = ReadPage(request, kMaxStopsPage, violations);
   if (!violations.empty()) return violations.ToStatus();
   if (options_.evidence == nullptr) return absl::OkStatus();
   const catalog::Catalog& catalog = options_.strategy->catalog;

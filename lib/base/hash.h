@@ -22,8 +22,10 @@ Hash128 KeyedHash128(const HashKey& key, std::string_view data);
 // SipHash-2-4 with 64 bits of output. Stable as well.
 uint64_t KeyedHash64(const HashKey& key, std::string_view data);
 
-// The first `hex_digits` (at most 64) hexadecimal digits of the BLAKE2b-256 hash of the content:
-// names a version of a strategy or a model.
+// The hexadecimal digits of a whole BLAKE2b-256 hash.
+inline constexpr int kFullHashDigits = 64;
+// The first `hex_digits` (at most kFullHashDigits) digits of the hash of the content: names a
+// version of a strategy or a model.
 std::string ContentHash(std::string_view content, int hex_digits = 12);
 
 // 16 bytes from the system's random source.

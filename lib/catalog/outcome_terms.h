@@ -2,10 +2,14 @@
 #define ATTUNE_LIB_CATALOG_OUTCOME_TERMS_H_
 
 #include <cstdint>
+#include <string_view>
 
 namespace attune::catalog {
 
 inline constexpr int64_t kMicrosPerDay = 86'400 * int64_t{1'000'000};
+
+// How strategies and histories name a decision among outcomes: no outcome may be called so.
+inline constexpr std::string_view kDecidedName = "decided";
 
 // The attribution window of an outcome that declares none, and the longest.
 inline constexpr int64_t kDefaultOutcomeWindowUs = 7 * kMicrosPerDay;

@@ -11,6 +11,7 @@
 #include "lib/base/absl_strings.h"
 #include "lib/base/text.h"
 #include "lib/base/violations.h"
+#include "lib/catalog/outcome_terms.h"
 #include "lib/context/decision_request.h"
 #include "lib/scenario/situation.h"
 #include "lib/strategy/checker_base.h"
@@ -29,7 +30,6 @@ using strategy::Field;
 using strategy::Strategy;
 namespace v1 = strategy::v1;
 
-constexpr std::string_view kDecided = "decided";
 // Who stops something in a case.
 constexpr std::string_view kStoppedBy = "scenario";
 
@@ -374,9 +374,9 @@ void Compiler::AddInteraction(const v1::ScenarioInteraction& source, const std::
       interaction.treatment = strategy_.catalog.treatments[static_cast<size_t>(*treatment)].number;
     }
   }
-  if (source.outcome() != kDecided && IsUsable(path, "interaction", "outcome")) {
+  if (source.outcome() != catalog::kDecidedName && IsUsable(path, "interaction", "outcome")) {
     std::vector<std::string_view> known = strategy_.outcomes.Names();
-    known.push_back(kDecided);
+    known.push_back(catalog::kDecidedName);
     interaction.kind = customer::InteractionKind::kOutcome;
     if (outcome >= 0) interaction.outcome = strategy_.outcomes[outcome].number;
     if (outcome < 0) ReportUnknown("outcome", source.outcome(), known, Field(path, "outcome"));

@@ -11,6 +11,7 @@
 #include "absl/strings/str_join.h"
 #include "lib/base/text.h"
 #include "lib/base/time_zones.h"
+#include "lib/catalog/outcome_terms.h"
 #include "lib/policy/contact_policies.h"
 #include "lib/policy/history_reach.h"
 #include "lib/strategy/contact_compiler.h"
@@ -20,7 +21,6 @@ namespace {
 
 using google::protobuf::Duration;
 
-constexpr std::string_view kDecided = "decided";
 constexpr int64_t kSecondsPerDay = 86'400;
 
 // The keys of the kinds of a contact policy.
@@ -127,12 +127,12 @@ bool ContactChecker::Check() {
 
 void ContactChecker::CheckOutcomes() {
   outcomes_ = CheckNames(file_.outcomes(), "outcomes", "outcome", policy::kMaxOutcomes);
-  const auto declared = outcomes_.find(kDecided);
+  const auto declared = outcomes_.find(catalog::kDecidedName);
   if (declared != outcomes_.end()) {
     Report(Field(Element("outcomes", declared->second), "name"),
            "\"decided\" is what a decision put on top, and can't be declared");
   }
-  outcomes_.try_emplace(kDecided, -1);
+  outcomes_.try_emplace(catalog::kDecidedName, -1);
 }
 
 void ContactChecker::CheckPurposes() {

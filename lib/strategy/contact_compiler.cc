@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/strings/ascii.h"
+#include "lib/catalog/outcome_terms.h"
 
 namespace attune::strategy {
 namespace {
@@ -18,8 +19,6 @@ using policy::ContactOwner;
 using policy::ContactPolicies;
 using policy::ContactPolicy;
 using policy::Scope;
-
-constexpr std::string_view kDecided = "decided";
 
 policy::WeekdaySet WeekdaysOf(const RepeatedField<int>& weekdays) {
   policy::WeekdaySet set = 0;
@@ -168,7 +167,7 @@ policy::OutcomeSet Compiler::OutcomesOf(const RepeatedPtrField<std::string>& nam
   policy::OutcomeSet set = 0;
   for (const std::string& name : names) {
     const int outcome = strategy_.outcomes.IndexOf(name);
-    if (name == kDecided) set |= policy::kDecidedOnly;
+    if (name == catalog::kDecidedName) set |= policy::kDecidedOnly;
     if (outcome >= 0 && outcome < policy::kMaxOutcomes) set |= policy::OutcomeSet{2} << outcome;
   }
   return set;

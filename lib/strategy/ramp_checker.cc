@@ -7,12 +7,12 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "lib/catalog/catalog.h"
+#include "lib/catalog/outcome_terms.h"
 #include "lib/strategy/checker_base.h"
 
 namespace attune::strategy {
 namespace {
 
-constexpr std::string_view kDecided = "decided";
 constexpr std::string_view kRampOfArbitration = "arbitration.ramp";
 
 std::string RampOfTreatment(int index) { return Field(Element("treatments", index), "ramp"); }
@@ -36,7 +36,7 @@ class RampChecker : public CheckerBase {
 void RampChecker::Check() {
   for (int i = 0; i < file_.outcomes_size(); ++i)
     outcomes_.try_emplace(file_.outcomes(i).name(), i);
-  outcomes_.try_emplace(kDecided, -1);
+  outcomes_.try_emplace(catalog::kDecidedName, -1);
   for (const v1::Fallback& fallback : file_.fallbacks()) fallbacks_.insert(fallback.treatment());
   if (file_.arbitration().has_ramp()) {
     CheckRamp(file_.arbitration().ramp(), std::string(kRampOfArbitration));

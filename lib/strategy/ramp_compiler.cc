@@ -6,12 +6,11 @@
 #include <vector>
 
 #include "absl/strings/str_join.h"
+#include "lib/catalog/outcome_terms.h"
 #include "lib/strategy/ramp_checker.h"
 
 namespace attune::strategy {
 namespace {
-
-constexpr std::string_view kDecided = "decided";
 
 catalog::Ramp RampOf(const v1::Ramp& file, const context::NameTable& outcomes) {
   catalog::Ramp ramp;
@@ -19,7 +18,7 @@ catalog::Ramp RampOf(const v1::Ramp& file, const context::NameTable& outcomes) {
   ramp.full_at = std::max<int64_t>(file.full_at(), 1);
   for (const std::string& name : file.outcomes()) {
     const int outcome = outcomes.IndexOf(name);
-    if (name == kDecided) {
+    if (name == catalog::kDecidedName) {
       ramp.counts_decided = true;
     } else if (outcome >= 0) {
       ramp.outcomes.push_back(outcomes[outcome].number);

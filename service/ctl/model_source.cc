@@ -16,8 +16,6 @@
 namespace attune::ctl {
 namespace {
 
-constexpr int kFullHashDigits = 64;
-
 // NAME or NAME@HASH; the server checks the hash.
 std::optional<v1::ModelServiceDownloadModelRequest> ReadName(const std::string& text) {
   v1::ModelServiceDownloadModelRequest request;

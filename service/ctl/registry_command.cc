@@ -22,7 +22,6 @@ namespace {
 using google::protobuf::util::TimeUtil;
 
 constexpr size_t kPieceBytes = 1 << 20;
-constexpr int kFullHashDigits = 64;
 // A large model is sent, checked against the strategy and written to the disk.
 constexpr absl::Duration kPutTimeout = absl::Minutes(5);
 
@@ -87,7 +86,7 @@ void SetModel(const std::string& text, Request& request) {
   if (at != std::string::npos) request.set_hash(text.substr(at + 1));
 }
 
-struct PutFlags {
+struct PutModelFlags {
   v1::ModelHeader header;
   std::string path;
 };
@@ -127,7 +126,7 @@ std::string Outcome(const Response& response) {
                                      "activate.\n";
 }
 
-int Put(const Invocation& invocation, PutFlags& flags) {
+int Put(const Invocation& invocation, PutModelFlags& flags) {
   const absl::StatusOr<std::string> bytes = ReadModelFile(flags.path, invocation.console.in);
   if (!bytes.ok()) {
     return ReportError(invocation.console, invocation.options,
@@ -239,9 +238,9 @@ int Delete(const Invocation& invocation, const std::string& text) {
   return kExitOk;
 }
 
-void AddPut(CLI::App& model, Commands& commands) {
+void AddPutModel(CLI::App& model, Commands& commands) {
   CLI::App* put = model.add_subcommand("put", "Store a version of a model in the server.");
-  auto flags = std::make_shared<PutFlags>();
+  auto flags = std::make_shared<PutModelFlags>();
   put->add_option("NAME", *flags->header.mutable_name(), "What strategies call the model.")
       ->required();
   put->add_option("FILE", flags->path, "The model.")->required();
@@ -295,7 +294,7 @@ std::string VersionText(const v1::ModelVersion& version) {
 }
 
 void AddRegistryCommands(CLI::App& model, Commands& commands) {
-  AddPut(model, commands);
+  AddPutModel(model, commands);
   AddCommand(model, commands, "list", "Show the models that the server has stored.",
              "NAME: only versions of this one.", kModelListFooter, false, List);
   AddCommand(model, commands, "activate", "Let a stored version decide: a rollback.", "NAME@HASH",

@@ -16,11 +16,11 @@ namespace {
 using google::protobuf::Timestamp;
 using google::protobuf::internal::WireFormatLite;
 using google::protobuf::io::CodedOutputStream;
-using Request = v1::CustomerServiceBatchUpsertRequest;
+using UpsertRequest = v1::CustomerServiceBatchUpsertRequest;
 
 constexpr size_t kInitialRowBytes = 4096;
 // A tag, and the length of something.
-constexpr size_t kMaxHeaderBytes = 2 * 10;
+constexpr size_t kMaxFieldHeaderBytes = 2 * 10;
 constexpr size_t kMaxNumberBytes = 64;
 
 constexpr uint32_t DelimitedTag(int field) {
@@ -85,14 +85,14 @@ uint8_t* PutTimestamp(int64_t unix_us, uint8_t* out) {
 
 RowEncoder::RowEncoder(const std::vector<std::string>& feature_names)
     : row_(new uint8_t[kInitialRowBytes]), row_capacity_(kInitialRowBytes), cursor_(row_.get()) {
-  Request names;
+  UpsertRequest names;
   for (const std::string& name : feature_names) names.add_feature_names(name);
   header_ = names.SerializeAsString();
 }
 
 void RowEncoder::StartRow(std::string_view customer_id) {
   cursor_ = row_.get();
-  Reserve(kMaxHeaderBytes + customer_id.size());
+  Reserve(kMaxFieldHeaderBytes + customer_id.size());
   cursor_ =
       PutDelimited(DelimitedTag(v1::CustomerRow::kCustomerIdFieldNumber), customer_id, cursor_);
 }
@@ -101,7 +101,7 @@ void RowEncoder::AddValue(const ValueRef& value) {
   constexpr uint32_t kTag = DelimitedTag(v1::CustomerRow::kValuesFieldNumber);
   if (value.type() == ValueType::kString) {
     const std::string_view text = value.string_value();
-    Reserve(2 * kMaxHeaderBytes + text.size());
+    Reserve(2 * kMaxFieldHeaderBytes + text.size());
     cursor_ = CodedOutputStream::WriteTagToArray(kTag, cursor_);
     cursor_ = CodedOutputStream::WriteVarint32ToArray(
         static_cast<uint32_t>(DelimitedSize(text.size())), cursor_);
@@ -112,7 +112,7 @@ void RowEncoder::AddValue(const ValueRef& value) {
     size_t list_bytes = 0;
     value.ForEachElement(
         [&](std::string_view element) { list_bytes += DelimitedSize(element.size()); });
-    Reserve(2 * kMaxHeaderBytes + list_bytes);
+    Reserve(2 * kMaxFieldHeaderBytes + list_bytes);
     cursor_ = CodedOutputStream::WriteTagToArray(kTag, cursor_);
     cursor_ = CodedOutputStream::WriteVarint32ToArray(
         static_cast<uint32_t>(DelimitedSize(list_bytes)), cursor_);
@@ -141,7 +141,7 @@ void RowEncoder::AddValue(const ValueRef& value) {
 }
 
 void RowEncoder::SkipValue() {
-  Reserve(kMaxHeaderBytes);
+  Reserve(kMaxFieldHeaderBytes);
   cursor_ = PutDelimited(DelimitedTag(v1::CustomerRow::kValuesFieldNumber), "", cursor_);
 }
 
@@ -151,10 +151,10 @@ size_t RowEncoder::row_bytes() const {
 
 void RowEncoder::FinishRow() {
   if (message_.empty()) message_ = header_;
-  uint8_t header[kMaxHeaderBytes];
+  uint8_t header[kMaxFieldHeaderBytes];
   const auto size = static_cast<size_t>(cursor_ - row_.get());
   uint8_t* end =
-      CodedOutputStream::WriteTagToArray(DelimitedTag(Request::kRowsFieldNumber), header);
+      CodedOutputStream::WriteTagToArray(DelimitedTag(UpsertRequest::kRowsFieldNumber), header);
   end = CodedOutputStream::WriteVarint32ToArray(static_cast<uint32_t>(size), end);
   message_.append(reinterpret_cast<const char*>(header), static_cast<size_t>(end - header));
   message_.append(reinterpret_cast<const char*>(row_.get()), size);

@@ -14,6 +14,7 @@
 #include "absl/time/civil_time.h"
 #include "absl/time/time.h"
 #include "lib/base/hash.h"
+#include "tests/testing/effort.h"
 #include "tests/unit/strategy/strategy_files.h"
 #include "tests/unit/trees/model_texts.h"
 
@@ -730,11 +731,12 @@ TEST(StrategyLoader, RefusesContentThatOneAnswerCouldNotHold) {
 }
 
 TEST(StrategyLoader, SaysAllAboutTenThousandWrongTreatments) {
-  std::string text = ManyTreatments(9'998);
+  const int wrong = testing::Effort(9'998);
+  std::string text = ManyTreatments(wrong);
   text = absl::StrReplaceAll(text, {{"group: offer", "group: ofer"}, {"[buy, leave]", "[bye]"}});
   const Loaded loaded = LoadText(text);
   EXPECT_EQ(loaded.strategy, nullptr);
-  EXPECT_EQ(loaded.issues.errors(), 2 * 9'998U + 1);
+  EXPECT_EQ(loaded.issues.errors(), 2 * static_cast<size_t>(wrong) + 1);
   EXPECT_THAT(loaded.issues.issues(), SizeIs(IssueList::kMaxKept));
 }
 

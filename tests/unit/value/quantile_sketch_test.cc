@@ -73,7 +73,7 @@ std::vector<Distribution> Distributions() {
       {"AllMagnitudes",
        [](auto& r) { return std::pow(10.0, std::uniform_real_distribution<>(-300, 300)(r)); }},
   };
-  if (!testing::kOptimized) all.resize(4);
+  if (!testing::kOptimized) all.resize(2);
   return all;
 }
 
