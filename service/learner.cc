@@ -83,7 +83,7 @@ void Learner::Run() {
   bool is_step_failing = false;
   bool is_save_failing = false;
   Steady::time_point next_publication = Steady::now();
-  Steady::time_point next_save = Steady::now() + kSavePeriod;
+  Steady::time_point next_save = Steady::now() + options_.save_period;
   for (bool more = true; !WaitOrStop(more ? Steady::duration::zero() : kPollPeriod);) {
     const absl::StatusOr<bool> stepped = Step();
     more = stepped.ok() && *stepped;
@@ -97,7 +97,7 @@ void Learner::Run() {
     }
     if (Steady::now() >= next_save) {
       LogSeries("storing what was learned", Save(), is_save_failing);
-      next_save = Steady::now() + kSavePeriod;
+      next_save = Steady::now() + options_.save_period;
     }
   }
 }

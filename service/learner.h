@@ -64,6 +64,9 @@ struct RateReport {
 // The state lies in the blob "learner/<name of the strategy>".
 class Learner {
  public:
+  // Unless the options say otherwise, the thread stores what was learned so often.
+  static constexpr std::chrono::seconds kSavePeriod{10};
+
   struct Options {
     std::shared_ptr<const strategy::Strategy> strategy;  // has an attribution
     storage::StateStore* store = nullptr;                // outlives the learner
@@ -71,6 +74,9 @@ class Learner {
     // Events that tell the time and nothing else are written when nothing else is and treatments
     // wait, so that their windows close. Not in a replay, where the log tells what time it is.
     bool writes_clock_events = true;
+    // The thread stores what was learned so long after it did so last; zero: after every step that
+    // read something.
+    std::chrono::milliseconds save_period = kSavePeriod;
   };
   // Most events that one step reads, and about how many bytes of them: the event that exceeds the
   // bound is the step's last. Whoever asks for a report waits so long.
@@ -79,11 +85,9 @@ class Learner {
   // The thread looks for events so often when there were none, ...
   static constexpr std::chrono::milliseconds kPollPeriod{100};
   // ... publishes what it has learned so long after it did so last (with large models so much later
-  // that it takes a fifth of the time), ...
+  // that it takes a fifth of the time).
   static constexpr std::chrono::milliseconds kPublishPeriod{200};
   static constexpr int kPublishShare = 5;
-  // ... and stores it so often.
-  static constexpr std::chrono::seconds kSavePeriod{10};
   // How far the time in the log may be behind while treatments wait and nothing happens.
   static constexpr absl::Duration kClockEventPeriod = absl::Seconds(10);
 

@@ -12,16 +12,22 @@ namespace {
 
 constexpr int kExitUsage = 2;
 constexpr int kMaxPort = 65535;
+constexpr absl::Duration kLongestSavePeriod = absl::Hours(1);
 
 // A flag that takes a duration as Go and Abseil write it: 300ms, 5s, 2m.
 CLI::Option* AddDuration(CLI::App& app, const std::string& flag, absl::Duration& value,
-                         const std::string& help) {
+                         const std::string& help,
+                         absl::Duration longest = absl::InfiniteDuration()) {
   return app
       .add_option_function<std::string>(
           flag,
-          [&value, flag](const std::string& text) {
+          [&value, flag, longest](const std::string& text) {
             if (!absl::ParseDuration(text, &value) || value < absl::ZeroDuration()) {
               throw CLI::ValidationError(flag, "must be a duration such as 300ms, 5s or 2m");
+            }
+            if (value > longest) {
+              throw CLI::ValidationError(
+                  flag, absl::StrCat("must be at most ", absl::FormatDuration(longest)));
             }
           },
           help)
@@ -90,6 +96,10 @@ void AddFlags(CLI::App& app, Options& options) {
                  "are gone from it are not attributed")
       ->check(CLI::Range(16, 1 << 26))
       ->capture_default_str();
+  AddDuration(app, "--learner_save_period", options.learner_save_period,
+              "How often what adaptive models have learned is stored; what is not is\n"
+              "learned from the log anew after a crash. 0s: with everything learned",
+              kLongestSavePeriod);
   AddDuration(app, "--max_clock_skew", options.max_clock_skew,
               "How far a request's time may be from the server's clock");
   AddDuration(app, "--drain_delay", options.drain_delay,

@@ -36,6 +36,9 @@ struct Options {
   // How much of the log of decisions is kept, MiB. Outcomes of decisions that are gone from it are
   // not attributed, so that it should reach back over the strategy's windows.
   uint64_t log_max_mb = 4096;
+  // How often what was learned is stored: what is not, the next start learns from the log anew.
+  // Zero: with everything that is learned. At most an hour.
+  absl::Duration learner_save_period = absl::Seconds(10);
   // How long SIGTERM waits between reporting NOT_SERVING and taking no more calls.
   absl::Duration drain_delay = absl::ZeroDuration();
   // How long calls in flight may take to finish after that.

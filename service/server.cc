@@ -293,10 +293,12 @@ class AttuneServer : public Server {
   // Without learning in the strategy nothing is learned.
   absl::Status LoadLearner() {
     if (strategy_->attribution == nullptr) return absl::OkStatus();
-    auto learner = Learner::Load({.strategy = strategy_,
-                                  .store = store_.get(),
-                                  .clock = clock_,
-                                  .writes_clock_events = !options_.replay_clock});
+    auto learner =
+        Learner::Load({.strategy = strategy_,
+                       .store = store_.get(),
+                       .clock = clock_,
+                       .writes_clock_events = !options_.replay_clock,
+                       .save_period = absl::ToChronoMilliseconds(options_.learner_save_period)});
     if (!learner.ok()) return learner.status();
     learner_ = *std::move(learner);
     return absl::OkStatus();

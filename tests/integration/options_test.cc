@@ -32,7 +32,8 @@ TEST(OptionsTest, TakesWhatIsRight) {
   Options options;
   std::string errors;
   EXPECT_EQ(Parse({"--listen", "[::1]:7070", "--metrics_listen", "", "--seed", "7",
-                   "--max_clock_skew", "90s", "--stored", "a=a.json", "--stored", "b=b=c.txt"},
+                   "--max_clock_skew", "90s", "--learner_save_period", "50ms", "--stored",
+                   "a=a.json", "--stored", "b=b=c.txt"},
                   options, errors),
             std::nullopt)
       << errors;
@@ -40,6 +41,7 @@ TEST(OptionsTest, TakesWhatIsRight) {
   EXPECT_EQ(options.metrics_listen, "");
   EXPECT_EQ(options.seed, 7u);
   EXPECT_EQ(options.max_clock_skew, absl::Seconds(90));
+  EXPECT_EQ(options.learner_save_period, absl::Milliseconds(50));
   ASSERT_EQ(options.stored.size(), 2u);
   EXPECT_EQ(options.stored[0].name, "a");
   EXPECT_EQ(options.stored[0].path, "a.json");
@@ -67,6 +69,9 @@ TEST(OptionsTest, RefusesWhatIsWrongAndSaysWhatWouldBeRight) {
       {"--seed", "many", "--seed"},
       {"--max_clock_skew", "5", "must be a duration"},
       {"--max_clock_skew", "-5s", "must be a duration"},
+      {"--learner_save_period", "soon", "must be a duration"},
+      {"--learner_save_period", "61m", "must be at most 1h"},
+      {"--learner_save_period", "inf", "must be at most 1h"},
       {"--cache_mb", "1", "--cache_mb"},
       {"--log_level", "loud", "--log_level"},
       {"--stored", "churn.json", "must be NAME=FILE, for example churn=churn.json"},

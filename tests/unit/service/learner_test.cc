@@ -1,6 +1,7 @@
 #include "service/learner.h"
 
 #include <algorithm>
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
@@ -441,6 +442,21 @@ TEST_F(LearnerTest, TheThreadLearnsAndStopStores) {
   ASSERT_TRUE(learner_->Stop().ok());
   EXPECT_EQ(Report().examples, 10u);
   EXPECT_THAT(store_.BlobNames(), ElementsAre("learner/small"));
+}
+
+TEST_F(LearnerTest, TheThreadStoresAsOftenAsItIsTold) {
+  for (int i = 0; i < 10; ++i) Show(kGift, true);
+  const auto learner = Learner::Load({.strategy = strategy_,
+                                      .store = &store_,
+                                      .clock = &clock_,
+                                      .save_period = std::chrono::milliseconds::zero()});
+  ASSERT_TRUE(learner.ok()) << learner.status();
+  (*learner)->Start();
+  // With the usual period this would take ten seconds; it takes none of them.
+  const auto begin = std::chrono::steady_clock::now();
+  while (store_.BlobNames().empty()) std::this_thread::yield();
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, Learner::kSavePeriod);
+  EXPECT_EQ((*learner)->save_failures(), 0u);
 }
 
 }  // namespace
