@@ -189,8 +189,7 @@ absl::StatusOr<bool> Learner::SkipDamage(const absl::Status& problem) {
 absl::Duration Learner::TimeBehind() const {
   const int64_t told_us = state_.attribution().now_us();
   if (told_us <= 0) return absl::ZeroDuration();
-  return std::max(absl::ZeroDuration(),
-                  options_.clock->Now() - absl::FromUnixMicros(told_us));
+  return std::max(absl::ZeroDuration(), options_.clock->Now() - absl::FromUnixMicros(told_us));
 }
 
 absl::Status Learner::WriteClockEvent() {

@@ -201,6 +201,8 @@ void AddStoreMetrics(telemetry::Registry& registry, const storage::StateStore* s
         [](const Stats& s) { return s.customers_estimate; });
   gauge("attune_store_log_entries", "Events in the log, estimated.",
         [](const Stats& s) { return s.log_entries_estimate; });
+  gauge("attune_store_log_bytes", "Size of the log, in bytes, estimated.",
+        [](const Stats& s) { return s.log_bytes; });
   gauge("attune_store_live_bytes", "Size of the store's live files, in bytes.",
         [](const Stats& s) { return s.live_bytes; });
   gauge("attune_store_memtable_bytes", "Memory in write buffers, in bytes.",

@@ -36,6 +36,9 @@ struct Options {
   // How much of the log of decisions is kept, MiB. Outcomes of decisions that are gone from it are
   // not attributed, so that it should reach back over the strategy's windows.
   uint64_t log_max_mb = 4096;
+  // How old its events may become; 0: as old as log_max_mb allows. At least what the strategy's
+  // windows reach back.
+  absl::Duration log_max_age = absl::ZeroDuration();
   // How long SIGTERM waits between reporting NOT_SERVING and taking no more calls.
   absl::Duration drain_delay = absl::ZeroDuration();
   // How long calls in flight may take to finish after that.
