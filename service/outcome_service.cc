@@ -42,6 +42,15 @@ std::optional<outcome::Source> ReportedSource(pb::OutcomeSource source) {
   return static_cast<outcome::Source>(source);
 }
 
+// The store's error, with what to do about it: whether it is recorded is not known, and need not
+// be.
+absl::Status Unrecorded(const absl::Status& status) {
+  if (!absl::IsUnavailable(status) && !absl::IsResourceExhausted(status)) return status;
+  return absl::Status(status.code(), absl::StrCat(status.message(),
+                                                  ". The outcome is not acknowledged: report it "
+                                                  "again later, with the same request_id or time"));
+}
+
 // An error for an answer that is none of the response's.
 absl::Status ErrorOf(const outcome::Report& report, outcome::Status status) {
   switch (status) {
@@ -291,7 +300,7 @@ void OutcomeService::Record(absl::Span<const Reading> readings,
     } else {
       options_.metrics->Count(readings[i].outcome, readings[i].report.source,
                               outcome::Status::kFailed);
-      answers[i]->status = results[r].status();
+      answers[i]->status = Unrecorded(results[r].status());
     }
   }
 }
