@@ -624,8 +624,8 @@ StoreStats RocksDbStore::Stats() const {
       journal_->appended_bytes() + statistics.getTickerCount(rocksdb::WAL_FILE_BYTES) +
       statistics.getTickerCount(rocksdb::FLUSH_WRITE_BYTES) +
       statistics.getTickerCount(rocksdb::COMPACT_WRITE_BYTES) + checkpointer_->written_bytes();
-  stats.write_stopped =
-      queue_->full() || journal_->sync_failed() || !checkpointer_->last_status().ok();
+  stats.write_stopped = queue_->full() || journal_->write_failed() || journal_->sync_failed() ||
+                        !checkpointer_->last_status().ok();
   stats.conflicts = queue_->conflicts();
   return stats;
 }

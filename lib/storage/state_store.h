@@ -115,7 +115,7 @@ struct StoreStats {
   uint64_t cache_misses = 0;       // records that were not, since start
   uint64_t compaction_pending_bytes = 0;
   uint64_t written_bytes = 0;  // since start, with journal, checkpoints and compactions
-  bool write_stopped = false;  // by back-pressure or after an error
+  bool write_stopped = false;  // by back-pressure, or from an error to the next success
   uint64_t conflicts = 0;      // commits that were refused with ABORTED, since start
 };
 

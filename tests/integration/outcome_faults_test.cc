@@ -162,6 +162,7 @@ class FullDiskTest : public OutcomeFaultsTest {
   void ExpectRecordedOnce(const Shown& shown) {
     const auto accepted = ReportOf(shown, "accepted", "r");
     EXPECT_EQ(Retry(accepted), v1::OUTCOME_STATUS_RECORDED);
+    EXPECT_EQ(Metric("attune_store_write_stopped"), 0);
     EXPECT_EQ(Retry(accepted), v1::OUTCOME_STATUS_ALREADY_RECORDED);
     Learn();
     EXPECT_EQ(Health().examples(), 1);
@@ -189,6 +190,7 @@ TEST_F(FullDiskTest, OutcomesAreRefusedClearlyDecisionsGoOnAndItRecoversByItself
       "attune_outcomes_total{outcome=\"accepted\",source=\"customer\",status=";
   EXPECT_EQ(Metric(failed + "\"failed\"}"), 3);
   EXPECT_EQ(Metric(failed + "\"recorded\"}"), 0);
+  EXPECT_EQ(Metric("attune_store_write_stopped"), 1);
   const v1::DecideResponse decision = DecideOffer("somebody");
   EXPECT_THAT(Ranking(decision), SizeIs(1));
   EXPECT_TRUE(decision.degraded());
@@ -464,7 +466,10 @@ TEST_F(OutcomeFaultsTest, AMillionOutcomesOfOneDecisionAreAnsweredInBoundedMemor
   const int64_t growth = attuned.peak_resident() - resident;
   EXPECT_EQ(recorded, kTaken);
   EXPECT_EQ(refused, int64_t{kMessages} * kPerMessage - kTaken);
-  EXPECT_LT(growth, kMaxGrowth);
+  // Sanitizers keep what was freed for a while.
+  if (ATTUNE_SANITIZED == 0) {
+    EXPECT_LT(growth, kMaxGrowth);
+  }
   const auto first = client.RecordOutcome(ReportOf(shown, "accepted", "0"));
   EXPECT_EQ(first.response.status(), v1::OUTCOME_STATUS_ALREADY_RECORDED);
   std::printf("one decision: outcomes=%d recorded=%d seconds=%.1f growth_mib=%.1f\n",
