@@ -5,6 +5,8 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/mount.h>
 
 #include <chrono>
 #include <cstdio>
@@ -13,6 +15,7 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -50,6 +53,19 @@ std::string LearnedStrategy(const std::string& reward = "outcome.accepted.seen ?
                "adaptive: {inputs: [customer.plan, context.channel], prior: 0.1}");
   return Replaced(text, "models:\n",
                   absl::StrCat("learning:\n  reward: \"", reward, "\"\nmodels:\n"));
+}
+
+// Reports it again and again, as a client does that is told to.
+v1::OutcomeStatus RetryUntilAcknowledged(const Client& client,
+                                         const v1::OutcomeServiceRecordOutcomeRequest& request) {
+  const absl::Time give_up = absl::Now() + absl::Minutes(2);
+  auto answer = client.RecordOutcome(request);
+  while (!answer.ok() && absl::Now() < give_up) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+    answer = client.RecordOutcome(request);
+  }
+  EXPECT_TRUE(answer.ok()) << answer.status.error_message();
+  return answer.response.status();
 }
 
 class OutcomeFaultsTest : public ServerTest {
@@ -147,16 +163,8 @@ class FullDiskTest : public OutcomeFaultsTest {
   ~FullDiskTest() override { Stop(); }  // before the file system
 
   testing::FaultInjectionFileSystem& files() { return faults_.file_system(); }
-  // Retries, as a client does that is told to, until it is acknowledged.
   v1::OutcomeStatus Retry(const v1::OutcomeServiceRecordOutcomeRequest& request) const {
-    const absl::Time give_up = absl::Now() + absl::Minutes(2);
-    auto answer = client().RecordOutcome(request);
-    while (!answer.ok() && absl::Now() < give_up) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(20));
-      answer = client().RecordOutcome(request);
-    }
-    EXPECT_TRUE(answer.ok()) << answer.status.error_message();
-    return answer.response.status();
+    return RetryUntilAcknowledged(client(), request);
   }
   // What is reported while the disk has the fault is refused and recorded once afterwards.
   void ExpectRecordedOnce(const Shown& shown) {
@@ -223,6 +231,82 @@ TEST_F(FullDiskTest, WhatWasLearnedIsStoredWhenThereIsSpaceAgain) {
   Restart();
   Learn();
   EXPECT_EQ(Health().examples(), 5);
+}
+
+// A file system of its own that is small; only root can make one.
+class SmallDisk {
+ public:
+  explicit SmallDisk(std::string path) : path_(std::move(path)) {
+    std::filesystem::create_directory(path_);
+    is_mounted_ = mount("attune_test", path_.c_str(), "tmpfs", 0, "size=64m") == 0;
+  }
+  ~SmallDisk() {
+    if (is_mounted_) umount2(path_.c_str(), MNT_DETACH);
+  }
+  SmallDisk(const SmallDisk&) = delete;
+  SmallDisk& operator=(const SmallDisk&) = delete;
+
+  bool is_mounted() const { return is_mounted_; }
+  std::string File(const std::string& name) const { return path_ + "/" + name; }
+  // Until not a byte more fits.
+  void FillUp() const {
+    std::ofstream filler(File("filler"), std::ios::binary);
+    const std::string piece(4096, 'f');
+    while (filler.write(piece.data(), static_cast<std::streamsize>(piece.size())).flush()) {
+    }
+  }
+  void MakeRoom() const { std::filesystem::remove(File("filler")); }
+
+ private:
+  const std::string path_;
+  bool is_mounted_ = false;
+};
+
+TEST_F(OutcomeFaultsTest, AnAttunedOnARealDiskThatIsFullRecoversWithoutARestart) {
+  const SmallDisk disk(dir_.File("disk"));
+  if (!disk.is_mounted()) GTEST_SKIP() << "only root can mount a small file system";
+  const std::string strategy = WriteStrategy(dir_.path(), LearnedStrategy());
+  const std::vector<std::string> flags = {"--metrics_listen", ""};
+  v1::DecideRequest decide = DecideFor("ann", "app");
+  decide.add_treatment_ids("accessory");
+  Shown shown{"ann", ""};
+  {
+    AttunedProcess attuned(strategy, disk.File("data"), flags);
+    const Client client(attuned.port());
+    const auto decision = client.Decide(decide);
+    ASSERT_TRUE(decision.ok()) << decision.status.error_message();
+    shown.decision_id = decision.response.decision_id();
+    EXPECT_EQ(RetryUntilAcknowledged(client, ReportOf(shown, "shown", "r")),
+              v1::OUTCOME_STATUS_RECORDED);
+    disk.FillUp();
+    // What is left of a page that is begun takes some.
+    int acknowledged = 0;
+    auto refused = client.RecordOutcome(ReportOf(shown, "accepted", "0"));
+    while (refused.ok() && acknowledged < 60) {
+      refused = client.RecordOutcome(ReportOf(shown, "accepted", absl::StrCat(++acknowledged)));
+    }
+    EXPECT_EQ(refused.code(), grpc::StatusCode::RESOURCE_EXHAUSTED)
+        << refused.status.error_message();
+    for (int i = 0; i < 20; ++i) {
+      const auto meanwhile = client.Decide(decide);
+      ASSERT_TRUE(meanwhile.ok()) << meanwhile.status.error_message();
+      EXPECT_THAT(Ranking(meanwhile.response), SizeIs(1));
+    }
+    disk.MakeRoom();
+    EXPECT_EQ(
+        RetryUntilAcknowledged(client, ReportOf(shown, "accepted", absl::StrCat(acknowledged))),
+        v1::OUTCOME_STATUS_RECORDED);
+    attuned.process().Signal(SIGKILL);
+    EXPECT_EQ(attuned.process().Wait(), 128 + SIGKILL);
+    // All that was acknowledged, before and after, is there.
+    AttunedProcess again(strategy, disk.File("data"), flags);
+    const Client later(again.port());
+    for (int i = 0; i <= acknowledged; ++i) {
+      EXPECT_EQ(RetryUntilAcknowledged(later, ReportOf(shown, "accepted", absl::StrCat(i))),
+                v1::OUTCOME_STATUS_ALREADY_RECORDED)
+          << i;
+    }
+  }
 }
 
 // The folder of a store that nobody has open.
