@@ -45,6 +45,7 @@ absl::StatusOr<std::unique_ptr<Learner>> Learner::Load(const Options& options) {
       learner->state_ = *std::move(stored);
       // What began anew is to be stored so.
       if (notes.empty()) learner->saved_position_ = learner->state_.attribution().next_position();
+      learner->AcceptLostEnd();
     }
     for (const std::string& note : notes) spdlog::warn("learning: {}", note);
   }
@@ -55,6 +56,22 @@ absl::StatusOr<std::unique_ptr<Learner>> Learner::Load(const Options& options) {
   }
   learner->Publish();
   return learner;
+}
+
+void Learner::AcceptLostEnd() {
+  const outcome::Attribution& attribution = state_.attribution();
+  const uint64_t learned = attribution.next_position();
+  const uint64_t end = options_.store->SpanOfLog().end;
+  if (learned <= end) return;
+  lost_ends_.fetch_add(1, std::memory_order_relaxed);
+  const size_t waiting = attribution.open();
+  state_.FallBackTo(end);
+  saved_position_.reset();
+  spdlog::error(
+      "learning: the log ends at position {}, and what was learned reaches to {}: the log has lost "
+      "its last events. What was learned from them is kept; {} of {} treatments that waited for "
+      "outcomes are given up, and learning goes on from where the log ends",
+      end, learned, waiting - attribution.open(), waiting);
 }
 
 Learner::~Learner() { Stop().IgnoreError(); }
@@ -142,13 +159,16 @@ void Learner::NoteFormulaError() {
 }
 
 absl::StatusOr<bool> Learner::SkipGap() {
-  const uint64_t from = state_.attribution().next_position();
+  const outcome::Attribution& attribution = state_.attribution();
+  const uint64_t from = attribution.next_position();
+  const uint64_t start = std::max(from, options_.store->SpanOfLog().start);
   gaps_.fetch_add(1, std::memory_order_relaxed);
+  missed_positions_.fetch_add(start - from, std::memory_order_relaxed);
   spdlog::error(
-      "learning: events from position {} on have left the log before they were learned from, so "
-      "what "
-      "they told is lost; let the log grow larger (--log_max_mb)",
-      from);
+      "learning: events at positions {} to {} have left the log before they were learned from, so "
+      "what they told is lost ({} positions in {} gaps since the start). Learning was {} behind: "
+      "let the log keep more (--log_max_mb, --log_max_age)",
+      from, start, missed_positions(), gaps(), absl::FormatDuration(TimeBehind()));
   return ReadOn(kOldestEvent);
 }
 
@@ -157,10 +177,19 @@ absl::StatusOr<bool> Learner::SkipDamage(const absl::Status& problem) {
   const absl::StatusOr<uint64_t> readable =
       storage::FindReadable(*options_.store, damaged, problem);
   if (!readable.ok()) return readable.status();
-  spdlog::error("learning: the log can't be read from position {} to {}: {}", damaged, *readable,
-                std::string(problem.message()));
+  missed_positions_.fetch_add(*readable - damaged, std::memory_order_relaxed);
+  spdlog::error(
+      "learning: the log can't be read from position {} to {}, so what was told there is not "
+      "learned: {}",
+      damaged, *readable, std::string(problem.message()));
   state_.SkipTo(*readable);
   return true;
+}
+
+absl::Duration Learner::TimeBehind() const {
+  const int64_t told_us = state_.attribution().now_us();
+  if (told_us <= 0) return absl::ZeroDuration();
+  return std::max(absl::ZeroDuration(), options_.clock->Now() - absl::FromUnixMicros(told_us));
 }
 
 absl::Status Learner::WriteClockEvent() {
@@ -234,7 +263,6 @@ std::shared_ptr<const scoring::LearnedModels> Learner::learned() const {
 }
 
 LearnerReport Learner::Report() const {
-  const absl::Time now = options_.clock->Now();
   MutexLock stepping(stepping_);
   LearnerReport report;
   for (const LearnerState::Model& model : state_.models()) {
@@ -251,9 +279,10 @@ LearnerReport Learner::Report() const {
   }
   const outcome::Attribution& attribution = state_.attribution();
   report.position = attribution.next_position();
-  if (is_behind() && attribution.now_us() > 0) {
-    const absl::Duration behind = now - absl::FromUnixMicros(attribution.now_us());
-    report.lag = std::max(absl::ZeroDuration(), behind);
+  if (is_behind()) {
+    report.lag = TimeBehind();
+    const uint64_t end = options_.store->SpanOfLog().end;
+    report.lag_positions = end - std::min(end, report.position);
   }
   report.waiting = attribution.open();
   report.attribution = attribution.counts();

@@ -42,8 +42,10 @@ struct ModelReport {
 struct LearnerReport {
   std::vector<ModelReport> models;  // in the order of the strategy
   uint64_t position = 0;            // what stands before it in the log was read
-  // What is read next was recorded so long ago; 0: nothing is left to be read.
+  // What is read next was recorded so long ago, and the log ends so many positions behind it, which
+  // are at least as many as its events; 0: nothing is left to be read.
   absl::Duration lag;
+  uint64_t lag_positions = 0;
   uint64_t waiting = 0;  // treatments whose windows are not closed
   outcome::AttributionCounts attribution;
   LearnerState::Unlearned unlearned;
@@ -60,6 +62,10 @@ struct RateReport {
 // outcome is learned once, whenever the process is killed: what was learned is stored together with
 // how far the log has been read, and learned anew from there. Decisions read an immutable snapshot;
 // nobody waits for learning. Thread-safe.
+//
+// A log that ends before what was learned has lost its end, as when somebody moved a damaged
+// journal away. What was learned is kept and learning goes on from where the log ends, so that
+// nothing is learned twice and what comes to the lost positions is learned.
 //
 // The state lies in the blob "learner/<name of the strategy>".
 class Learner {
@@ -131,8 +137,12 @@ class Learner {
 
   // Since the start; take no lock.
   uint64_t events() const { return events_.load(std::memory_order_relaxed); }
-  // How often events had left the log before they were learned from.
+  // How often events had left the log before they were learned from, and how many positions of the
+  // log were passed over, then and because they can't be read.
   uint64_t gaps() const { return gaps_.load(std::memory_order_relaxed); }
+  uint64_t missed_positions() const { return missed_positions_.load(std::memory_order_relaxed); }
+  // 1: at the start the log ended before what was learned.
+  uint64_t lost_ends() const { return lost_ends_.load(std::memory_order_relaxed); }
   // How often a step failed, or had to leave out what the log can't read.
   uint64_t failures() const { return failures_.load(std::memory_order_relaxed); }
   // How often what was learned could not be stored.
@@ -144,11 +154,15 @@ class Learner {
   void Run() ABSL_LOCKS_EXCLUDED(thread_mutex_);
   // Waits, at most that long. True: the thread is to end.
   bool WaitOrStop(std::chrono::steady_clock::duration period) ABSL_LOCKS_EXCLUDED(thread_mutex_);
+  // Where the log ends before what was learned, goes on from its end.
+  void AcceptLostEnd() ABSL_EXCLUSIVE_LOCKS_REQUIRED(stepping_);
   absl::StatusOr<bool> ReadOn(uint64_t from) ABSL_EXCLUSIVE_LOCKS_REQUIRED(stepping_);
   // Goes on behind events that are not there any more.
   absl::StatusOr<bool> SkipGap() ABSL_EXCLUSIVE_LOCKS_REQUIRED(stepping_);
   absl::StatusOr<bool> SkipDamage(const absl::Status& problem)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(stepping_);
+  // How long ago the last event was recorded that was read; 0: none was.
+  absl::Duration TimeBehind() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(stepping_);
   // Logs why a formula failed: the first time.
   void NoteFormulaError() ABSL_EXCLUSIVE_LOCKS_REQUIRED(stepping_);
   // Tells the log what time it is, if that is needed.
@@ -161,6 +175,8 @@ class Learner {
   std::atomic<bool> is_behind_{true};
   std::atomic<uint64_t> events_{0};
   std::atomic<uint64_t> gaps_{0};
+  std::atomic<uint64_t> missed_positions_{0};
+  std::atomic<uint64_t> lost_ends_{0};
   std::atomic<uint64_t> failures_{0};
   std::atomic<uint64_t> save_failures_{0};
   std::atomic<uint64_t> generation_{1};

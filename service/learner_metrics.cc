@@ -108,6 +108,10 @@ void AddLearnerMetrics(telemetry::Registry& registry, const Learner* learner) {
   registry.AddGauge("attune_learner_lag_seconds",
                     "How long ago it was recorded what is to be learned next; 0: nothing is.",
                     [report] { return absl::ToDoubleSeconds(report->lag); });
+  registry.AddGauge("attune_learner_lag_positions",
+                    "How many positions of the log are to be read yet, at least as many as events; "
+                    "0: nothing is.",
+                    [report] { return static_cast<double>(report->lag_positions); });
   registry.AddGauge("attune_learner_waiting_treatments",
                     "Treatments of decisions that wait for their outcomes.",
                     [report] { return static_cast<double>(report->waiting); });
@@ -121,6 +125,14 @@ void AddLearnerMetrics(telemetry::Registry& registry, const Learner* learner) {
       "attune_learner_gaps_total",
       "How often events had left the log before they were learned from: what they told is lost.",
       [](const Learner& l) { return l.gaps(); });
+  counter("attune_learner_missed_positions_total",
+          "Positions of the log that were passed over: their events had left it before they were "
+          "learned from, or can't be read.",
+          [](const Learner& l) { return l.missed_positions(); });
+  counter("attune_learner_lost_log_ends_total",
+          "How often, at the start, the log ended before what was learned: it has lost its last "
+          "events.",
+          [](const Learner& l) { return l.lost_ends(); });
   counter("attune_learner_failures_total",
           "How often learning from the log failed, or events could not be read.",
           [](const Learner& l) { return l.failures(); });

@@ -81,6 +81,8 @@ class LearnerState {
   absl::Status Add(const storage::LogEntry& entry, outcome::Attribution::ReadAt read);
   // As Attribution::SkipTo.
   void SkipTo(uint64_t position) { attribution_.SkipTo(position); }
+  // As Attribution::FallBackTo.
+  void FallBackTo(uint64_t position) { attribution_.FallBackTo(position); }
 
   const outcome::Attribution& attribution() const { return attribution_; }
   const std::vector<Model>& models() const { return models_; }

@@ -201,6 +201,8 @@ void AddStoreMetrics(telemetry::Registry& registry, const storage::StateStore* s
         [](const Stats& s) { return s.customers_estimate; });
   gauge("attune_store_log_entries", "Events in the log, estimated.",
         [](const Stats& s) { return s.log_entries_estimate; });
+  gauge("attune_store_log_bytes", "Size of the log, in bytes, estimated.",
+        [](const Stats& s) { return s.log_bytes; });
   gauge("attune_store_live_bytes", "Size of the store's live files, in bytes.",
         [](const Stats& s) { return s.live_bytes; });
   gauge("attune_store_memtable_bytes", "Memory in write buffers, in bytes.",
@@ -216,7 +218,8 @@ void AddStoreMetrics(telemetry::Registry& registry, const storage::StateStore* s
   counter("attune_store_written_bytes_total",
           "Bytes written by write-ahead log, flush and compaction.",
           [](const Stats& s) { return s.written_bytes; });
-  gauge("attune_store_write_stopped", "1 while the store can't write, else 0.",
+  gauge("attune_store_write_stopped",
+        "1 while the store can't write, and until the next write that succeeds; else 0.",
         [](const Stats& s) { return s.write_stopped ? 1 : 0; });
   counter("attune_store_conflicts_total",
           "Commits that were refused because the customer had changed.",

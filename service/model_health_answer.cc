@@ -78,6 +78,7 @@ void FillModelHealth(const strategy::Strategy& strategy, const LearnerReport& re
   constexpr int64_t kNanosPerSecond = 1'000'000'000;
   response->mutable_lag()->set_seconds(lag_ns / kNanosPerSecond);
   response->mutable_lag()->set_nanos(static_cast<int32_t>(lag_ns % kNanosPerSecond));
+  response->set_lag_positions(static_cast<int64_t>(report.lag_positions));
   response->set_waiting(static_cast<int64_t>(report.waiting));
 }
 

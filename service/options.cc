@@ -100,6 +100,10 @@ void AddFlags(CLI::App& app, Options& options) {
               "How often what adaptive models have learned is stored; what is not is\n"
               "learned from the log anew after a crash. 0s: with everything learned",
               kLongestSavePeriod);
+  AddDuration(app, "--log_max_age", options.log_max_age,
+              "How old events of that log may become, for example 2160h for 90\ndays; 0: as old as "
+              "--log_max_mb allows. Not less than the strategy's\nwindows reach back. In a replay "
+              "nothing ages");
   AddDuration(app, "--max_clock_skew", options.max_clock_skew,
               "How far a request's time may be from the server's clock");
   AddDuration(app, "--drain_delay", options.drain_delay,

@@ -39,6 +39,9 @@ struct Options {
   // How often what was learned is stored: what is not, the next start learns from the log anew.
   // Zero: with everything that is learned. At most an hour.
   absl::Duration learner_save_period = absl::Seconds(10);
+  // How old its events may become; 0: as old as log_max_mb allows. At least what the strategy's
+  // windows reach back.
+  absl::Duration log_max_age = absl::ZeroDuration();
   // How long SIGTERM waits between reporting NOT_SERVING and taking no more calls.
   absl::Duration drain_delay = absl::ZeroDuration();
   // How long calls in flight may take to finish after that.

@@ -31,8 +31,16 @@ std::string UndeclaredName(std::string_view what, std::string_view name,
                       DidYouMean(name.substr(0, kMaxNameBytes), names));
 }
 
-// How often at most damage is logged.
-constexpr int64_t kDamageLogPeriodUs = 10'000'000;
+// How often at most problems of one kind are logged.
+constexpr int64_t kProblemLogPeriodUs = 10'000'000;
+
+// Logs a problem that may come with every report: now and then, `next_us` saying when.
+void LogNowAndThen(const char* what, const absl::Status& problem, std::atomic<int64_t>& next_us) {
+  const int64_t now_us = absl::ToUnixMicros(absl::Now());
+  int64_t due_us = next_us.load(std::memory_order_relaxed);
+  if (now_us < due_us || !next_us.compare_exchange_strong(due_us, now_us + kProblemLogPeriodUs)) return;
+  spdlog::error("{}: {}", what, std::string(problem.message()));
+}
 
 // As the request has it; nullopt: it has none that there is.
 std::optional<outcome::Source> ReportedSource(pb::OutcomeSource source) {
@@ -40,6 +48,15 @@ std::optional<outcome::Source> ReportedSource(pb::OutcomeSource source) {
     return std::nullopt;
   }
   return static_cast<outcome::Source>(source);
+}
+
+// The store's error, with what to do about it: whether it is recorded is not known, and need not
+// be.
+absl::Status Unrecorded(const absl::Status& status) {
+  if (!absl::IsUnavailable(status) && !absl::IsResourceExhausted(status)) return status;
+  return absl::Status(status.code(), absl::StrCat(status.message(),
+                                                  ". The outcome is not acknowledged: report it "
+                                                  "again later, with the same request_id or time"));
 }
 
 // An error for an answer that is none of the response's.
@@ -291,7 +308,11 @@ void OutcomeService::Record(absl::Span<const Reading> readings,
     } else {
       options_.metrics->Count(readings[i].outcome, readings[i].report.source,
                               outcome::Status::kFailed);
-      answers[i]->status = results[r].status();
+      answers[i]->status = Unrecorded(results[r].status());
+      LogNowAndThen(
+          "outcomes can't be recorded (attune_outcomes_total has how many), and callers are "
+          "told to retry",
+          results[r].status(), next_failure_log_us_);
     }
   }
 }
@@ -299,7 +320,10 @@ void OutcomeService::Record(absl::Span<const Reading> readings,
 void OutcomeService::Fill(const Reading& reading, const outcome::Result& result,
                           Answer& answer) const {
   options_.metrics->Count(reading.outcome, reading.report.source, result.status);
-  if (!result.damage.ok()) LogDamage(result.damage);
+  if (!result.damage.ok()) {
+    LogNowAndThen("a decision of which an outcome was reported can't be read", result.damage,
+                  next_damage_log_us_);
+  }
   answer.status = ErrorOf(reading.report, result.status);
   if (!answer.status.ok()) return;
   answer.response.set_status(static_cast<pb::OutcomeStatus>(result.status));
@@ -309,17 +333,6 @@ void OutcomeService::Fill(const Reading& reading, const outcome::Result& result,
   if (!result.treatment) return;
   answer.response.set_treatment_id(
       std::string(options_.names->NameOf(storage::NameKind::kTreatment, *result.treatment)));
-}
-
-void OutcomeService::LogDamage(const absl::Status& damage) const {
-  const int64_t now_us = absl::ToUnixMicros(absl::Now());
-  int64_t next_us = next_log_us_.load(std::memory_order_relaxed);
-  if (now_us < next_us ||
-      !next_log_us_.compare_exchange_strong(next_us, now_us + kDamageLogPeriodUs)) {
-    return;
-  }
-  spdlog::error("a decision of which an outcome was reported can't be read: {}",
-                std::string(damage.message()));
 }
 
 }  // namespace attune::service

@@ -89,13 +89,13 @@ class OutcomeService {
   // Writes those that are genuine, counts all, and fills in one answer for each.
   void Record(absl::Span<const Reading> readings, absl::Span<Answer* const> answers) const;
   void Fill(const Reading& reading, const outcome::Result& result, Answer& answer) const;
-  // Logs why decisions can't be read, now and then.
-  void LogDamage(const absl::Status& damage) const;
 
   const Options options_;
   const customer::DecisionIds ids_;
   const outcome::OutcomeWriter writer_;
-  mutable std::atomic<int64_t> next_log_us_{0};  // Unix microseconds
+  // When the next problem of its kind is logged, Unix microseconds.
+  mutable std::atomic<int64_t> next_damage_log_us_{0};
+  mutable std::atomic<int64_t> next_failure_log_us_{0};
 };
 
 }  // namespace attune::service

@@ -25,6 +25,7 @@
 #include "service/inference/remote_connections.h"
 #include "service/learner.h"
 #include "service/learner_metrics.h"
+#include "service/log_retention.h"
 #include "service/metrics.h"
 #include "service/model_service.h"
 #include "service/outcome_metrics.h"
@@ -42,9 +43,6 @@ constexpr auto kSyncPeriod = std::chrono::seconds(1);
 constexpr int kTrimEverySyncs = 10;
 // For so long evidence is counted in each period, while there is any, plus one step.
 constexpr auto kCountEvidenceFor = std::chrono::milliseconds(200);
-// The log may grow to so many times its size for the sake of evidence that isn't counted yet, and
-// of outcomes that are not learned yet.
-constexpr uint64_t kUncountedLogFactor = 2;
 // A connection to the metrics endpoint that says nothing holds one thread until the timeout: the
 // others go on answering scrapes.
 constexpr char kMetricsThreads[] = "4";
@@ -54,17 +52,17 @@ constexpr std::string_view kDecisionKeyPurpose = "attune: key of decision ids an
 constexpr uint64_t kIdKeySeedOffset = 1;
 
 // Writes what was committed to disk once a second, so that power loss takes at most the last second
-// of decisions, counts the evidence that came with it, and keeps the log within its size, or within
-// twice that while there is evidence left to count, or something to learn.
+// of decisions, counts the evidence that came with it, and keeps the log within its size and age,
+// or within twice its size while there is evidence left to count, or something to learn.
 class Housekeeping {
  public:
   // `evidence`: nullptr when there are no ramps; `learner`: when nothing is learned.
   Housekeeping(storage::StateStore* store, evidence::EvidenceFold* evidence, const Learner* learner,
-               uint64_t log_max_bytes)
+               LogRetention* retention)
       : store_(*store),
         evidence_(evidence),
         learner_(learner),
-        log_max_bytes_(log_max_bytes),
+        retention_(*retention),
         thread_([this] { Run(); }) {}
 
   ~Housekeeping() {
@@ -94,8 +92,7 @@ class Housekeeping {
       if (round % kTrimEverySyncs != 0) continue;
       if (evidence_ != nullptr) evidence_save_.Report(evidence_->Save());
       const bool all_read = all_counted && (learner_ == nullptr || !learner_->is_behind());
-      trim_.Report(
-          store_.TrimLog(all_read ? log_max_bytes_ : kUncountedLogFactor * log_max_bytes_));
+      trim_.Report(retention_.Apply(all_read));
     }
   }
 
@@ -130,7 +127,7 @@ class Housekeeping {
   storage::StateStore& store_;
   evidence::EvidenceFold* const evidence_;
   const Learner* const learner_;
-  const uint64_t log_max_bytes_;
+  LogRetention& retention_;
   Mutex mutex_;
   CondVar changed_;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
@@ -162,9 +159,9 @@ class AttuneServer : public Server {
  public:
   ~AttuneServer() override { Drain().IgnoreError(); }
 
-  absl::Status Init(const Options& options, const Clock* clock) {
+  absl::Status Init(const Options& options, const Clock* clock, const OpenStoreWith& open) {
     options_ = options;
-    if (absl::Status status = OpenStore(); !status.ok()) return status;
+    if (absl::Status status = OpenStore(open); !status.ok()) return status;
     auto names = storage::NameDictionary::Load(*store_);
     if (!names.ok()) return names.status();
     names_ = std::make_unique<storage::NameDictionary>(*std::move(names));
@@ -181,6 +178,7 @@ class AttuneServer : public Server {
     }
     if (absl::Status status = active_->Load(); !status.ok()) return status;
     strategy_ = active_->strategy();
+    if (absl::Status status = CheckLogAge(); !status.ok()) return status;
     if (absl::Status status = names_->Save(*store_); !status.ok()) return status;
     auto stops = stops::StopList::Load(store_.get(), &strategy_->catalog);
     if (!stops.ok()) return stops.status();
@@ -193,7 +191,7 @@ class AttuneServer : public Server {
     exposer_ = *std::move(exposer);
     if (absl::Status status = Listen(); !status.ok()) return status;
     housekeeping_ = std::make_unique<Housekeeping>(store_.get(), evidence_.get(), learner_.get(),
-                                                   options.log_max_mb << 20);
+                                                   retention_.get());
     // In a replay decisions learn first what has happened before them.
     if (learner_ != nullptr && !options.replay_clock) learner_->Start();
     spdlog::info("strategy {}: {} treatments, {} features, {} models", strategy_->version,
@@ -259,17 +257,29 @@ class AttuneServer : public Server {
   }
 
  private:
-  absl::Status OpenStore() {
+  absl::Status OpenStore(const OpenStoreWith& open) {
     storage::RocksDbOptions store_options;
     store_options.path = options_.data_dir;
     // Records serve decisions, blocks only what is not among them.
     store_options.block_cache_bytes = (options_.cache_mb << 20) / 4;
     store_options.record_cache_bytes = (options_.cache_mb << 20) - store_options.block_cache_bytes;
     if (options_.seed) store_options.id_key = HashKeyFromSeed(*options_.seed + kIdKeySeedOffset);
-    auto store = storage::OpenRocksDbStore(store_options);
+    auto store = open ? open(store_options) : storage::OpenRocksDbStore(store_options);
     if (!store.ok()) return store.status();
     store_ = *std::move(store);
     return absl::OkStatus();
+  }
+
+  // A log that is too young for the strategy would lose decisions whose outcomes are still to come.
+  absl::Status CheckLogAge() const {
+    const absl::Duration needed = absl::Microseconds(strategy_->decisions_kept_us);
+    if (options_.log_max_age == absl::ZeroDuration() || options_.log_max_age >= needed) {
+      return absl::OkStatus();
+    }
+    return absl::FailedPreconditionError(absl::StrCat(
+        "--log_max_age is ", absl::FormatDuration(options_.log_max_age),
+        ", but the windows of the strategy's outcomes reach back ", absl::FormatDuration(needed),
+        ": let the log keep at least as much, or make the windows shorter"));
   }
 
   // Without ramps in the strategy nothing is counted.
@@ -358,6 +368,12 @@ class AttuneServer : public Server {
                                                                    .clock = clock_,
                                                                    .evidence = evidence_.get()});
     AddStoreMetrics(*registry_, store_.get());
+    retention_ =
+        std::make_unique<LogRetention>(LogRetention::Options{.store = store_.get(),
+                                                             .clock = clock_,
+                                                             .max_bytes = options_.log_max_mb << 20,
+                                                             .max_age = options_.log_max_age});
+    AddLogMetrics(*registry_, retention_.get(), clock_);
     AddStopMetrics(*registry_, stops_.get());
     if (evidence_ != nullptr) AddRampMetrics(*registry_, strategy_->catalog, evidence_.get());
     if (learner_ != nullptr) AddLearnerMetrics(*registry_, learner_.get());
@@ -448,6 +464,7 @@ class AttuneServer : public Server {
   std::unique_ptr<stops::StopList> stops_;
   std::unique_ptr<evidence::EvidenceFold> evidence_;  // nullptr: the strategy has no ramps
   std::unique_ptr<Learner> learner_;                  // nullptr: the strategy has no learning
+  std::unique_ptr<LogRetention> retention_;
   std::unique_ptr<DecisionMetrics> decision_metrics_;
   std::unique_ptr<ModelMetrics> model_metrics_;
   std::unique_ptr<OutcomeMetrics> outcome_metrics_;
@@ -470,9 +487,10 @@ class AttuneServer : public Server {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options, const Clock* clock) {
+absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Options& options, const Clock* clock,
+                                                      const OpenStoreWith& open) {
   auto server = std::make_unique<AttuneServer>();
-  if (absl::Status status = server->Init(options, clock); !status.ok()) return status;
+  if (absl::Status status = server->Init(options, clock, open); !status.ok()) return status;
   return server;
 }
 

@@ -1,10 +1,13 @@
 #ifndef ATTUNE_SERVICE_SERVER_H_
 #define ATTUNE_SERVICE_SERVER_H_
 
+#include <functional>
 #include <memory>
 
 #include "absl/status/statusor.h"
 #include "lib/base/clock.h"
+#include "lib/storage/rocksdb_store.h"
+#include "lib/storage/state_store.h"
 #include "lib/telemetry/metrics.h"
 #include "service/options.h"
 
@@ -13,11 +16,16 @@ namespace attune::service {
 // The whole process: store, strategy, gRPC services, metrics endpoint, housekeeping. Thread-safe.
 class Server {
  public:
+  // How the store is opened; empty: as attuned does. For tests of what a broken disk does.
+  using OpenStoreWith = std::function<absl::StatusOr<std::unique_ptr<storage::StateStore>>(
+      const storage::RocksDbOptions&)>;
+
   // Opens the store, loads the strategy, and serves. Whatever is wrong is an error with a message
   // that says what to do; nothing is left running then. `clock` is the time of day: nullptr is the
   // system's; it must outlive the server and is not looked at with options.replay_clock.
   static absl::StatusOr<std::unique_ptr<Server>> Start(const Options& options,
-                                                       const Clock* clock = nullptr);
+                                                       const Clock* clock = nullptr,
+                                                       const OpenStoreWith& open = {});
   // Drains.
   virtual ~Server() = default;
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <limits>
 #include <tuple>
 #include <utility>
@@ -275,6 +276,19 @@ absl::Status Attribution::Add(const storage::LogEntry& entry, ReadAt read, Learn
   }
   if (absl::Status status = SettleFinished(read, learn); !status.ok()) return status;
   return MakeRoom(read, learn);
+}
+
+void Attribution::FallBackTo(uint64_t position) {
+  while (!open_.empty() && open_.rbegin()->first.first >= position) {
+    const auto last = std::prev(open_.end());
+    if (!last->second.closed) ++counts_.gone;
+    Erase(last);
+  }
+  next_position_ = position;
+  // Decisions that come to these positions are none of those that settled.
+  const uint64_t last_position = position == 0 ? 0 : position - 1;
+  settled_up_to_ = std::min(settled_up_to_, last_position);
+  given_up_to_ = std::min(given_up_to_, last_position);
 }
 
 void Attribution::SetNow(int64_t now_us) {

@@ -161,6 +161,10 @@ class Attribution {
   // Goes on there, as if what is before it had been taken in: what the log lost. REQUIRES: it is
   // not before next_position().
   void SkipTo(uint64_t position) { next_position_ = position; }
+  // Goes on there though it has read further: the log has lost its events from there on, and others
+  // come to their positions. What settled stays settled; what waits for outcomes of the lost
+  // decisions counts as gone. REQUIRES: it is before next_position().
+  void FallBackTo(uint64_t position);
 
   // Where to go on reading the log.
   uint64_t next_position() const { return next_position_; }

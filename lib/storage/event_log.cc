@@ -175,11 +175,32 @@ absl::Status EventLog::Trim(uint64_t max_bytes) {
   absl::StatusOr<uint64_t> start =
       FindStart(in_memory >= max_bytes ? max_bytes : max_bytes - in_memory);
   if (!start.ok()) return start.status();
-  if (*start <= start_) return absl::OkStatus();
-  absl::Status moved = MoveStart(*start);
+  return DropBelow(*start);
+}
+
+absl::Status EventLog::TrimBefore(uint64_t position) {
+  absl::MutexLock lock(&trim_mutex_);
+  if (position <= start_) return absl::OkStatus();
+  // Readers look for the start of the log in the database only.
+  const EventChunks in_memory = tail_->ChunksFrom(0);
+  if (!in_memory.empty() && in_memory.front()->first_position() < position) {
+    absl::Status status = checkpointer_->Checkpoint();
+    if (!status.ok()) return status;
+  }
+  return DropBelow(position);
+}
+
+uint64_t EventLog::bytes() const {
+  const absl::StatusOr<uint64_t> stored = EstimateBytes(start_);
+  return tail_->bytes() + (stored.ok() ? *stored : 0);
+}
+
+absl::Status EventLog::DropBelow(uint64_t start) {
+  if (start <= start_) return absl::OkStatus();
+  absl::Status moved = MoveStart(start);
   if (!moved.ok()) return moved;
 
-  const std::array<char, 8> limit_key = LogKey(*start);
+  const std::array<char, 8> limit_key = LogKey(start);
   const rocksdb::Slice limit = KeyView(limit_key);
   return ToAbslStatus(rocksdb::DeleteFilesInRange(db_, families_.log, nullptr, &limit,
                                                   /*include_end=*/false),

@@ -42,6 +42,12 @@ class EventLog {
   absl::Status Read(uint64_t from, const std::function<bool(const LogEntry&)>& visit) const;
   absl::StatusOr<std::optional<LogEntry>> ReadAt(uint64_t position) const;
   absl::Status Trim(uint64_t max_bytes);
+  absl::Status TrimBefore(uint64_t position);
+
+  // Every event below was dropped.
+  uint64_t start() const { return start_.load(); }
+  // Bytes of the log, in the database and in memory; 0 as well when the database can't tell.
+  uint64_t bytes() const;
 
   // Removes the customer's events at positions below `limit` from the database, those below the
   // start as well, and returns when that survives power loss, with how many there were.
@@ -57,6 +63,8 @@ class EventLog {
   // The smallest start that leaves at most max_bytes in the database.
   absl::StatusOr<uint64_t> FindStart(uint64_t max_bytes) const;
   absl::Status MoveStart(uint64_t start);
+  // Drops what is below, if the log does not start there or later already.
+  absl::Status DropBelow(uint64_t start) ABSL_EXCLUSIVE_LOCKS_REQUIRED(trim_mutex_);
   absl::Status FlushErased() ABSL_EXCLUSIVE_LOCKS_REQUIRED(trim_mutex_);
 
   rocksdb::DB* const db_;

@@ -55,6 +55,7 @@ void EventTail::Seal() {
 }
 
 void EventTail::Append(uint64_t position, const CustomerKey& customer, const Event& event) {
+  end_.store(position + 1, std::memory_order_release);
   if (open_ != nullptr && open_->Append(position, customer, event)) return;
   const auto chunk = std::make_shared<EventChunk>(
       position, std::max(next_chunk_bytes_, EventChunk::BytesOf(event)));

@@ -68,6 +68,9 @@ class EventTail {
   // Forgets them: they are in the database. Readers keep what they hold.
   void DropBelow(uint64_t position);
 
+  // Behind the last event that was ever appended; 0: none was. No event can be read before this
+  // tells of it.
+  uint64_t end() const { return end_.load(std::memory_order_acquire); }
   // Bytes of memory.
   size_t bytes() const { return bytes_.load(std::memory_order_relaxed); }
   uint64_t events() const;
@@ -81,6 +84,7 @@ class EventTail {
   size_t next_chunk_bytes_ = kMinChunkBytes;
 
   std::atomic<size_t> bytes_{0};
+  std::atomic<uint64_t> end_{0};
 
   mutable absl::Mutex mutex_;
   std::deque<std::shared_ptr<EventChunk>> chunks_ ABSL_GUARDED_BY(mutex_);

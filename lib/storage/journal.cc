@@ -43,6 +43,12 @@ Journal::Journal(std::shared_ptr<rocksdb::FileSystem> file_system, std::string f
 }
 
 absl::Status Journal::Append(uint32_t count, std::string& frame) {
+  absl::Status status = WriteFrame(count, frame);
+  write_failed_.store(!status.ok(), std::memory_order_relaxed);
+  return status;
+}
+
+absl::Status Journal::WriteFrame(uint32_t count, std::string& frame) {
   if (active_bytes_ >= kMaxSegmentBytes || leave_active_.exchange(false)) SealActive();
   if (active_ == nullptr) {
     absl::Status opened = OpenSegment();

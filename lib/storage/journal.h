@@ -79,6 +79,8 @@ class Journal {
   uint64_t bytes() const { return bytes_.load(std::memory_order_relaxed); }
   // Since start.
   uint64_t appended_bytes() const { return appended_bytes_.load(std::memory_order_relaxed); }
+  // Whether the last frame could not be written. Thread-safe.
+  bool write_failed() const { return write_failed_.load(std::memory_order_relaxed); }
   // Whether a sync failed and what it was for is not in the database yet.
   bool sync_failed() const;
 
@@ -95,6 +97,7 @@ class Journal {
   };
 
   absl::Status OpenSegment();
+  absl::Status WriteFrame(uint32_t count, std::string& frame);
   void SealActive();
   absl::Status SyncSegments(uint64_t from);
   // Closes the files that nothing is appended to and that need no sync, or can have none any more.
@@ -119,6 +122,7 @@ class Journal {
   std::atomic<uint64_t> synced_;
   std::atomic<uint64_t> marked_{0};        // the highest that a frame carries
   std::atomic<bool> leave_active_{false};  // set by a failed sync
+  std::atomic<bool> write_failed_{false};
 
   absl::Mutex sync_mutex_;  // one sync at a time; taken before mutex_
   mutable absl::Mutex mutex_;

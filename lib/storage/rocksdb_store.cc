@@ -131,7 +131,13 @@ class RocksDbStore : public StateStore {
   absl::StatusOr<std::optional<LogEntry>> ReadLogAt(uint64_t position) const override {
     return log_->ReadAt(position);
   }
+  LogSpan SpanOfLog() const override {
+    return {log_->start(), std::max(recovered_end_, tail_.end())};
+  }
   absl::Status TrimLog(uint64_t max_bytes) override { return log_->Trim(max_bytes); }
+  absl::Status TrimLogBefore(uint64_t position) override {
+    return log_->TrimBefore(std::min(position, SpanOfLog().end));
+  }
   absl::StatusOr<std::optional<std::string>> GetBlob(std::string_view name) const override {
     return blobs_.Get(name);
   }
@@ -171,7 +177,8 @@ class RocksDbStore : public StateStore {
   const uint64_t write_buffer_bytes_;
   const absl::Duration erasure_time_;
   const RocksDbSetup setup_;
-  HashKey id_key_{};  // constant after Open
+  HashKey id_key_{};            // constant after Open
+  uint64_t recovered_end_ = 0;  // no number from it on was found by Open; constant after it
   const std::unique_ptr<rocksdb::DB> db_;
   const ColumnFamilies families_;
   StripeEpochs epochs_;
@@ -321,6 +328,7 @@ absl::StatusOr<JournalStart> RocksDbStore::Recover(Floor& floor) {
   if (!start.ok()) return start.status();
   if (damaged) return absl::DataLossError("the journal holds events that can't be read");
   tail_.Seal();
+  recovered_end_ = start->next_number;
 
   absl::StatusOr<std::optional<std::string>> closed = GetMeta(kClosedKey);
   if (!closed.ok()) return closed.status();
@@ -604,6 +612,7 @@ StoreStats RocksDbStore::Stats() const {
   stats.customers_estimate = static_cast<uint64_t>(std::max<int64_t>(queue_->customers(), 0));
   stats.log_entries_estimate =
       Property(families_.log, Properties::kEstimateNumKeys) + tail_.events();
+  stats.log_bytes = log_->bytes();
   stats.live_bytes = PropertyOfAll(Properties::kLiveSstFilesSize) + journal_->bytes();
   stats.memtable_bytes = table.dirty_bytes + tail_.bytes();
   stats.block_cache_bytes = table.bytes - std::min(table.bytes, table.dirty_bytes) +
@@ -615,8 +624,8 @@ StoreStats RocksDbStore::Stats() const {
       journal_->appended_bytes() + statistics.getTickerCount(rocksdb::WAL_FILE_BYTES) +
       statistics.getTickerCount(rocksdb::FLUSH_WRITE_BYTES) +
       statistics.getTickerCount(rocksdb::COMPACT_WRITE_BYTES) + checkpointer_->written_bytes();
-  stats.write_stopped =
-      queue_->full() || journal_->sync_failed() || !checkpointer_->last_status().ok();
+  stats.write_stopped = queue_->full() || journal_->write_failed() || journal_->sync_failed() ||
+                        !checkpointer_->last_status().ok();
   stats.conflicts = queue_->conflicts();
   return stats;
 }

@@ -94,10 +94,20 @@ enum class Durability {
   kPower,    // power loss
 };
 
+// Which positions of the log are taken.
+struct LogSpan {
+  // Events before it have left the log by retention.
+  uint64_t start = 0;
+  // Every event that there is has a position before it, and every later one has this position or
+  // one behind it. Where the log has lost its last events they are not counted.
+  uint64_t end = 0;
+};
+
 // What the store says about itself, for metrics.
 struct StoreStats {
   uint64_t customers_estimate = 0;
   uint64_t log_entries_estimate = 0;
+  uint64_t log_bytes = 0;          // what TrimLog holds against its limit, estimated
   uint64_t live_bytes = 0;         // of files on disk
   uint64_t memtable_bytes = 0;     // of what is committed and not yet in the database
   uint64_t block_cache_bytes = 0;  // of records and blocks kept in memory to be read again
@@ -105,7 +115,7 @@ struct StoreStats {
   uint64_t cache_misses = 0;       // records that were not, since start
   uint64_t compaction_pending_bytes = 0;
   uint64_t written_bytes = 0;  // since start, with journal, checkpoints and compactions
-  bool write_stopped = false;  // by back-pressure or after an error
+  bool write_stopped = false;  // by back-pressure, or from an error to the next success
   uint64_t conflicts = 0;      // commits that were refused with ABORTED, since start
 };
 
@@ -202,8 +212,14 @@ class StateStore {
   // The event at this position, or nullopt when the log does not hold it (any more).
   virtual absl::StatusOr<std::optional<LogEntry>> ReadLogAt(uint64_t position) const = 0;
 
+  // Where the log begins and ends. Takes no lock and reads nothing.
+  virtual LogSpan SpanOfLog() const = 0;
+
   // Drops the oldest events until the log's estimated size is at most `max_bytes`.
   virtual absl::Status TrimLog(uint64_t max_bytes) = 0;
+
+  // Drops the events before this position. OK: none of them can be read any more.
+  virtual absl::Status TrimLogBefore(uint64_t position) = 0;
 
   // Named blobs: strategies, models, dictionaries. Reads see the last write; writes survive power
   // loss when they return. Names are at most 256 bytes, blobs at most 256 MiB.

@@ -99,7 +99,10 @@ std::string HealthTables(const v1::ModelServiceGetHealthResponse& health) {
                    " treatments wait for outcomes\n");
   const auto lag_seconds =
       static_cast<double>(TimeUtil::DurationToMilliseconds(health.lag())) / 1e3;
-  if (lag_seconds > 0) absl::StrAppendFormat(&text, "It is %.1f s behind the log.\n", lag_seconds);
+  if (lag_seconds > 0 || health.lag_positions() > 0) {
+    absl::StrAppendFormat(&text, "It is %.1f s behind the log, at most %s events.\n", lag_seconds,
+                          Grouped(health.lag_positions()));
+  }
   absl::StrAppend(&text, "\n", PredictionTable(health),
                   CalibrationTable(health.has_own() ? health.own() : health.served()),
                   DriftTable(health), RateTable(health));

@@ -86,7 +86,9 @@ class NoStore : public storage::StateStore {
   absl::StatusOr<std::optional<storage::LogEntry>> ReadLogAt(uint64_t) const override {
     return std::nullopt;
   }
+  storage::LogSpan SpanOfLog() const override { return {}; }
   absl::Status TrimLog(uint64_t) override { return absl::OkStatus(); }
+  absl::Status TrimLogBefore(uint64_t) override { return absl::OkStatus(); }
   absl::StatusOr<std::optional<std::string>> GetBlob(std::string_view) const override {
     return std::nullopt;
   }

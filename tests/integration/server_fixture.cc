@@ -156,9 +156,10 @@ Options LocalOptions(const std::string& folder) {
 
 absl::Time Noon() { return absl::FromUnixSeconds(1'772'366'400); }
 
-LocalServer::LocalServer(const Options& options, const Clock* clock) {
+LocalServer::LocalServer(const Options& options, const Clock* clock,
+                         const Server::OpenStoreWith& open) {
   spdlog::set_level(spdlog::level::warn);  // what it logs when all is well is no news here
-  auto server = Server::Start(options, clock);
+  auto server = Server::Start(options, clock, open);
   if (!server.ok()) Fail(absl::StrCat("can't start: ", server.status().ToString()));
   server_ = *std::move(server);
   client_ = std::make_unique<Client>(server_->port());

@@ -44,8 +44,9 @@ absl::Time Noon();
 // A server in this process and a client to it. Thread-safe but for its beginning and end.
 class LocalServer {
  public:
-  // Ends the test program when the server does not start. `clock` must outlive it.
-  LocalServer(const Options& options, const Clock* clock);
+  // Ends the test program when the server does not start. `clock` must outlive it, and what `open`
+  // refers to.
+  LocalServer(const Options& options, const Clock* clock, const Server::OpenStoreWith& open = {});
 
   Server& server() { return *server_; }
   const Client& client() const { return *client_; }
@@ -60,7 +61,7 @@ class ServerTest : public ::testing::Test {
  protected:
   ServerTest() : options_(LocalOptions(dir_.path())) {}
 
-  void Start() { server_ = std::make_unique<LocalServer>(options_, &clock_); }
+  void Start() { server_ = std::make_unique<LocalServer>(options_, &clock_, open_store_); }
   // Drains.
   void Stop() { server_.reset(); }
   // Drains and starts again on what was stored, with options_ as they are now.
@@ -94,6 +95,7 @@ class ServerTest : public ::testing::Test {
   testing::TempDir dir_;
   ManualClock clock_{Noon()};
   Options options_;
+  Server::OpenStoreWith open_store_;  // empty: as attuned does
   std::unique_ptr<LocalServer> server_;
 };
 

@@ -1,6 +1,7 @@
 #ifndef ATTUNE_TESTS_TESTING_FAKE_STATE_STORE_H_
 #define ATTUNE_TESTS_TESTING_FAKE_STATE_STORE_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -64,6 +65,13 @@ class FakeStateStore : public storage::StateStore {
   int commits() const {
     MutexLock lock(mutex_);
     return commits_;
+  }
+  // The log loses its events from this position on, which are given to other ones then.
+  void LoseLogFrom(uint64_t position) {
+    MutexLock lock(mutex_);
+    log_.erase(log_.lower_bound(position), log_.end());
+    log_end_ = position;
+    sequence_ = position;
   }
   // Calls of Commit and CommitMany, whatever became of them.
   int writes() const {
@@ -175,6 +183,7 @@ class FakeStateStore : public storage::StateStore {
                        const std::function<bool(const storage::LogEntry&)>& visit) const override {
     MutexLock lock(mutex_);
     if (!faults_.read_log.ok()) return faults_.read_log;
+    if (from != 0 && from < log_start_) return absl::OutOfRangeError("has left the log");
     for (auto entry = log_.lower_bound(from); entry != log_.end(); ++entry) {
       if (!visit(entry->second)) break;
     }
@@ -187,6 +196,18 @@ class FakeStateStore : public storage::StateStore {
     const auto entry = log_.find(position);
     if (entry == log_.end()) return std::nullopt;
     return entry->second;
+  }
+
+  storage::LogSpan SpanOfLog() const override {
+    MutexLock lock(mutex_);
+    return {log_start_, log_end_};
+  }
+
+  absl::Status TrimLogBefore(uint64_t position) override {
+    MutexLock lock(mutex_);
+    log_start_ = std::max(log_start_, std::min(position, log_end_));
+    log_.erase(log_.begin(), log_.lower_bound(log_start_));
+    return absl::OkStatus();
   }
 
   // Drops all events, whatever their size, unless everything may stay.
@@ -276,7 +297,7 @@ class FakeStateStore : public storage::StateStore {
     }
     for (const storage::Event& event : commit.events) {
       log_[sequence_] = {sequence_, commit.key, event.type, std::string(event.payload)};
-      ++sequence_;
+      log_end_ = ++sequence_;
     }
     ++commits_;
     last_durability_ = durability;
@@ -292,6 +313,8 @@ class FakeStateStore : public storage::StateStore {
   std::map<uint64_t, storage::LogEntry> log_ ABSL_GUARDED_BY(mutex_);
   std::map<std::string, std::string, std::less<>> blobs_ ABSL_GUARDED_BY(mutex_);
   uint64_t sequence_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint64_t log_start_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint64_t log_end_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t conflicts_ ABSL_GUARDED_BY(mutex_) = 0;
   int commits_ ABSL_GUARDED_BY(mutex_) = 0;
   int writes_ ABSL_GUARDED_BY(mutex_) = 0;

@@ -39,12 +39,13 @@ TEST(HealthTables, TellWhatIsKnown) {
       mean_reward: 1.5
     }
     lag { seconds: 2 nanos: 500000000 }
+    lag_positions: 1234
     waiting: 12345
   )pb");
   EXPECT_EQ(HealthTables(health),
             "adaptive model acceptance@0123456789ab, online: 1,200 responses learned, 12,345 "
             "treatments wait for outcomes\n"
-            "It is 2.5 s behind the log.\n"
+            "It is 2.5 s behind the log, at most 1,234 events.\n"
             "\n"
             "                                own  served\n"
             "responses                     1,200   1,200\n"

@@ -654,6 +654,39 @@ TEST_F(AttributionTest, TheOldestDecisionMakesRoom) {
               ElementsAre("gift@3 -2 good 0 after 3h", "gift@6 98 good 1 after 5h"));
 }
 
+TEST_F(AttributionTest, FallsBackToTheEndOfALogThatHasLostIt) {
+  Attribution attribution(terms_);
+  std::vector<std::string> learned;
+  const auto read = [&](const TestLog& log) {
+    for (const storage::LogEntry& entry : log.entries()) {
+      const absl::Status status = attribution.Add(
+          entry, [&](uint64_t position) { return log.ReadAt(position); },
+          [&](const AttributedOutcome& outcome) { learned.push_back(TextOf(outcome)); });
+      EXPECT_TRUE(status.ok()) << status;
+    }
+  };
+  TestLog restored = log_;
+  for (TestLog* const log : {&log_, &restored}) log->Tell(log->Decide(), {.at = 1});
+  const uint64_t lost = log_.Decide();
+  log_.Tell(lost, {.at = 2});
+  log_.Tell(lost, {.outcome = kBought, .at = 3});
+  log_.Tell(log_.Decide(), {.at = 3});
+  read(log_);
+  EXPECT_EQ(attribution.open(), 3u);
+
+  attribution.FallBackTo(lost);
+  EXPECT_EQ(attribution.next_position(), lost);
+  EXPECT_EQ(attribution.open(), 1u);
+  EXPECT_EQ(attribution.counts().gone, 1u) << "one had settled";
+  ASSERT_EQ(restored.Decide(), lost) << "another decision comes to the position";
+  restored.Tell(lost, {.at = 4});
+  restored.Tell(lost, {.outcome = kBought, .at = 5});
+  restored.Tick(242);
+  read(restored);
+  EXPECT_THAT(learned, ElementsAre("gift@9 98 good 1 after 3h", "gift@9 98 good 1 after 5h",
+                                   "gift@3 -2 good 0 after 241h"));
+}
+
 TEST_F(AttributionTest, AClockThatJumpsLetsNothingBeLearnedTwice) {
   constexpr int64_t kYear = 365 * 24;
   const uint64_t first = log_.Decide();

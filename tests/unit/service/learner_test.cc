@@ -366,6 +366,91 @@ TEST_F(LearnerTest, GoesOnBehindEventsThatLeftTheLog) {
   EXPECT_EQ(learner_->gaps(), 1u) << "each gap once";
 }
 
+TEST_F(LearnerTest, TellsHowMuchOfTheLogItMissed) {
+  Show(kGift, true);
+  Learn();
+  const uint64_t learned = learner_->Report().position;
+  for (int i = 0; i < 5; ++i) Show(kGift, true);
+  const uint64_t start = store_.Log().at(9).position;
+  ASSERT_TRUE(store_.TrimLogBefore(start).ok());
+  Learn();
+  EXPECT_EQ(learner_->gaps(), 1u);
+  EXPECT_EQ(learner_->missed_positions(), start - learned);
+}
+
+TEST_F(LearnerTest, TellsHowFarItIsBehind) {
+  Show(kGift, true);
+  clock_.Set(absl::FromUnixMicros(now_us_) + absl::Seconds(7));
+  EXPECT_EQ(learner_->Report().lag_positions, store_.SpanOfLog().end);
+  Learn();
+  EXPECT_EQ(learner_->Report().lag_positions, 0u);
+  EXPECT_EQ(learner_->Report().lag, absl::ZeroDuration());
+  const uint64_t learned = store_.SpanOfLog().end;
+  Show(kGift, true);
+  store_.SetFaults({.read_log = absl::UnavailableError("the disk is slow")});
+  EXPECT_FALSE(learner_->Step().ok());
+  EXPECT_EQ(learner_->Report().lag_positions, store_.SpanOfLog().end - learned);
+  EXPECT_EQ(learner_->Report().lag, absl::Seconds(7));
+}
+
+TEST_F(LearnerTest, GoesOnAtTheEndOfALogThatHasLostIt) {
+  Show(kGift, true);
+  Show(kGift, true);
+  const uint64_t end = store_.SpanOfLog().end;
+  for (int i = 0; i < 3; ++i) Show(kGift, true);
+  Show(kDeal, false);
+  Learn();
+  ASSERT_TRUE(learner_->Save().ok());
+  Kill();
+  store_.LoseLogFrom(end);
+  Load();
+  EXPECT_EQ(learner_->lost_ends(), 1u);
+  EXPECT_FALSE(learner_->was_damaged());
+  EXPECT_EQ(Report().examples, 5u) << "what was learned is kept";
+  EXPECT_EQ(learner_->Report().position, end);
+  EXPECT_EQ(learner_->Report().waiting, 2u) << "those that the log still has";
+  EXPECT_EQ(learner_->Report().attribution.gone, 1u);
+  Learn();
+  EXPECT_EQ(Report().examples, 5u) << "nothing is learned for a second time";
+  // What comes to the positions that were lost is learned.
+  for (int i = 0; i < 4; ++i) Show(kGift, true);
+  Tick();
+  Learn();
+  EXPECT_EQ(Report().examples, 9u);
+  ASSERT_TRUE(learner_->Save().ok());
+  Kill();
+  Load();
+  EXPECT_EQ(learner_->lost_ends(), 0u) << "told once";
+  EXPECT_EQ(Report().examples, 9u);
+}
+
+TEST_F(LearnerTest, ClocksThatJumpByAYearLetEverythingBeLearnedOnce) {
+  constexpr int64_t kYearUs = 365 * 24 * kHourUs;
+  for (const int64_t jump_us : {kYearUs, -kYearUs}) {
+    Show(kGift, true);
+    Show(kDeal, false);  // waits, until a later time is told
+    now_us_ += jump_us;
+    Show(kGift, true);
+    now_us_ -= jump_us;
+    Show(kGift, true);
+    Learn();
+  }
+  // Each gift at once. The first deal settles with the jump ahead, the second when all windows are
+  // closed.
+  EXPECT_EQ(Report().examples, 7u);
+  Tick();
+  Learn();
+  EXPECT_EQ(Report().examples, 8u);
+  EXPECT_EQ(Report().health.positives, 6);
+  EXPECT_EQ(learner_->Report().waiting, 1u) << "what is learned and dated a year ahead";
+  const std::string stored = Stored();
+  Kill();
+  ASSERT_TRUE(store_.DeleteBlob("learner/small").ok());
+  Load();
+  Learn();
+  EXPECT_EQ(Stored(), stored);
+}
+
 TEST_F(LearnerTest, LearnsAnewFromTheLogWhenTheCheckpointIsDamaged) {
   for (int i = 0; i < 5; ++i) Show(kGift, true);
   Learn();

@@ -18,6 +18,7 @@
 #include "prometheus/text_serializer.h"
 #include "service/learner.h"
 #include "service/learner_metrics.h"
+#include "service/log_retention.h"
 #include "service/outcome_metrics.h"
 #include "service/value_updater.h"
 #include "tests/testing/fake_state_store.h"
@@ -58,6 +59,7 @@ class MetricsTest : public ::testing::Test {
                        {"/attune.v1.DecisionService/Decide", "unary"},
                        {"/attune.v1.DecisionService/DecideStream", "bidi_stream"}});
     AddStoreMetrics(registry_, &store_);
+    AddLogMetrics(registry_, &retention_, &system_clock_);
     stops_ = stops::StopList::Load(&store_, &strategy_->catalog).value();
     AddStopMetrics(registry_, stops_.get());
     catalog::Ramp& ramp = strategy_->catalog.ramps.emplace_back();
@@ -102,6 +104,8 @@ class MetricsTest : public ::testing::Test {
   const std::shared_ptr<strategy::Strategy> strategy_;
   testing::FakeStateStore store_;
   const SystemClock system_clock_;
+  LogRetention retention_{
+      {.store = &store_, .clock = &system_clock_, .max_bytes = 1, .max_age = {}}};
   std::unique_ptr<stops::StopList> stops_;
   std::unique_ptr<evidence::EvidenceFold> evidence_;
   std::unique_ptr<Learner> learner_;

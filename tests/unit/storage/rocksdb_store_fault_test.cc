@@ -41,6 +41,7 @@ TEST_F(RocksDbStoreFaultTest, GoesOnWhenThereIsSpaceAgain) {
     EXPECT_TRUE(absl::IsResourceExhausted(status)) << status;
   }
   EXPECT_GT(files().appends_failed(), 0);
+  EXPECT_TRUE(store_->Stats().write_stopped);
   EXPECT_EQ(Load("anna").bytes, "before");
   EXPECT_EQ(Payloads(), std::vector<std::string>{"before"});
   EXPECT_FALSE(store_->PutBlob("name", "bytes").ok());

@@ -454,6 +454,45 @@ TEST_F(RocksDbStoreTest, DropsTheOldestEvents) {
   EXPECT_THAT(Payloads(last + 1), ElementsAre("later"));
 }
 
+TEST_F(RocksDbStoreTest, DropsTheEventsBeforeAPosition) {
+  Put("anna", "r", {"first", "second"});
+  const uint64_t third = Put("anna", "r", {"third"}).version;
+  Reopen();  // the first ones are in the database, the next ones in memory
+  const uint64_t fourth = Put("anna", "r", {"fourth"}).version;
+  Put("anna", "r", {"fifth"});
+  ASSERT_TRUE(store_->TrimLogBefore(third).ok());
+  EXPECT_THAT(Payloads(), ElementsAre("third", "fourth", "fifth"));
+  EXPECT_EQ(store_->SpanOfLog().start, third);
+  EXPECT_TRUE(absl::IsOutOfRange(store_->ReadLog(third - 1, [](const LogEntry&) { return true; })));
+  ASSERT_TRUE(store_->TrimLogBefore(fourth + 1).ok());
+  EXPECT_THAT(Payloads(), ElementsAre("fifth"));
+  ASSERT_TRUE(store_->TrimLogBefore(third).ok());
+  EXPECT_EQ(store_->SpanOfLog().start, fourth + 1) << "the start never moves back";
+  Reopen();
+  EXPECT_THAT(Payloads(), ElementsAre("fifth"));
+  ASSERT_TRUE(store_->TrimLogBefore(uint64_t{1} << 60).ok());
+  EXPECT_THAT(Payloads(), IsEmpty());
+  Put("anna", "r", {"later"});
+  EXPECT_THAT(Payloads(), ElementsAre("later"));
+}
+
+TEST_F(RocksDbStoreTest, TellsWhereTheLogEnds) {
+  const uint64_t empty = store_->SpanOfLog().end;
+  const uint64_t position = Put("anna", "r", {"first", "second"}).version;
+  EXPECT_GE(position, empty);
+  EXPECT_EQ(store_->SpanOfLog().end, position + 2);
+  // Whoever has read all of it is never told that the log ends before, whatever was erased.
+  Put("bob", "r", {"third"});
+  const uint64_t end = store_->SpanOfLog().end;
+  ASSERT_TRUE(store_->Erase(Key("bob")).ok());
+  EXPECT_GE(store_->SpanOfLog().end, end);
+  Reopen();
+  EXPECT_GE(store_->SpanOfLog().end, end);
+  EXPECT_GE(Put("anna", "r", {"fourth"}).version, store_->SpanOfLog().start);
+  EXPECT_GT(store_->SpanOfLog().end, end);
+  EXPECT_GT(store_->Stats().log_bytes, 0u);
+}
+
 TEST_F(RocksDbStoreTest, RefusesWhatIsTooLarge) {
   const std::string large(kMaxRecordBytes, 'x');
   Put("anna", large, {large});
