@@ -133,6 +133,9 @@ class Model {
   // to. nullopt: Parts can't tell.
   virtual std::optional<std::vector<Input>> PartInputs() const { return std::nullopt; }
 
+  // Whether it predicts something else from moment to moment, for it learns from outcomes.
+  virtual bool Learns() const { return false; }
+
   // Of a model that nobody can look into: how an explanation calls it ("remote model churn"). Of
   // others "": their Parts tell.
   virtual std::string Noun() const { return ""; }
