@@ -123,8 +123,8 @@ class Model {
                        absl::Span<double> propensity, ModelScratch& scratch) const = 0;
 
   // The score of the treatment taken apart; base and contributions come to the score but for
-  // rounding. nullopt: the model can't tell, as formulas, plugins and remote models. The same for
-  // all treatments of a frame unless it LooksAtTreatment.
+  // rounding. nullopt: the model can't tell, as formulas, plugins, remote models and success rates.
+  // The same for all treatments of a frame unless it LooksAtTreatment.
   virtual std::optional<ScoreParts> Parts(const InputFrame& /*frame*/, int /*treatment*/) const {
     return std::nullopt;
   }

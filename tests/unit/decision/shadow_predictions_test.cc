@@ -58,7 +58,8 @@ class ShadowPredictionsTest : public ::testing::Test {
                                     .Decide(*strategy_, context_, options, answer, decision_);
     EXPECT_TRUE(status.ok()) << status;
     attune::storage::v1::DecisionEvent event;
-    if (!dry_run) EXPECT_TRUE(event.ParseFromString(store_.Log().back().payload));
+    if (dry_run) return event;
+    EXPECT_TRUE(event.ParseFromString(store_.Log().back().payload));
     return event;
   }
   static void ExpectAShadowOfAllThatIsRanked(const attune::storage::v1::DecisionEvent& event) {
