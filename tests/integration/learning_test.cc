@@ -19,6 +19,7 @@
 namespace attune::service {
 namespace {
 
+using ::testing::Contains;
 using ::testing::HasSubstr;
 using ::testing::SizeIs;
 
@@ -243,6 +244,18 @@ TEST_F(ServerLearningTest, AScoreIsTakenApart) {
   }
   EXPECT_EQ(sum, parts.score()) << "to the last bit";
   EXPECT_NEAR(answer.treatments(0).propensity(), 1 / (1 + std::exp(-sum)), 1e-15);
+}
+
+TEST_F(ServerLearningTest, WhatIsProtectedIsNotTold) {
+  RestartWith(LearningStrategy("{inputs: [customer.income, customer.plan]}"));
+  for (int i = 0; i < 20; ++i) Show("accessory", "accepted");
+  Learn();
+  v1::DecideRequest request = RequestFor("somebody", "accessory");
+  request.set_explain(true);
+  const v1::DecideResponse answer = Decide(request);
+  ASSERT_THAT(answer.treatments(), SizeIs(1));
+  EXPECT_FALSE(answer.treatments(0).has_score_parts());
+  EXPECT_THAT(answer.treatments(0).reasons(), Contains("customer.income = (protected)"));
 }
 
 TEST_F(ServerLearningTest, NoChangeOfRewardExplorationOrLeversResetsAModel) {
