@@ -44,7 +44,7 @@ TEST(EstimateRateTest, IsTheMeanOfABetaDistribution) {
   EXPECT_DOUBLE_EQ(EstimateRate(0, 0, 0.05, 20).mean, 0.05);
   EXPECT_NEAR(EstimateRate(0, 0, 0.05, 20).deviation, 0.0475595, 1e-7);
   EXPECT_DOUBLE_EQ(EstimateRate(3, 10, 0.05, 20).mean, 4.0 / 30);
-  EXPECT_NEAR(EstimateRate(3, 10, 0.05, 20).deviation, 0.0610532, 1e-7);
+  EXPECT_NEAR(EstimateRate(3, 10, 0.05, 20).deviation, 0.0610541, 1e-7);
   EXPECT_NEAR(EstimateRate(0, 0, 0.5, 1).deviation, std::sqrt(0.125), 1e-12);
 }
 

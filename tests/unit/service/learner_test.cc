@@ -250,7 +250,7 @@ TEST_F(LearnerTest, PublishesRatesWhereAModelGoesByThem) {
   const uint32_t gift = strategy_->catalog.treatments[kGift].number;
   EXPECT_EQ(learned->rates->Of(gift).shown, 2u);
   EXPECT_EQ(learned->rates->Of(gift).positives, 1u);
-  EXPECT_EQ(learned->position, Report().position);
+  EXPECT_EQ(learned->position, learner_->Report().position);
   // What nobody adds to is not copied again, and what was published does not change.
   learner_->Publish();
   EXPECT_EQ(learner_->learned(), learned);
