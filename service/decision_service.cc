@@ -229,7 +229,7 @@ const evidence::RampShares* DecisionService::ReadRamps(Workspace& workspace) {
 }
 
 const scoring::LearnedModels* DecisionService::ReadLearned(Workspace& workspace) {
-  if (options_.learner == nullptr || workspace.snapshot->strategy->adaptive.empty()) return nullptr;
+  if (options_.learner == nullptr || !workspace.snapshot->strategy->learns()) return nullptr;
   if (options_.replay_clock != nullptr) {
     const absl::Status status = options_.learner->CatchUp();
     if (!status.ok()) LogStoreStatus(status);

@@ -222,6 +222,13 @@ void Learner::Publish() {
       is_changed = true;
     }
   }
+  if (options_.strategy->uses_success_rates) {
+    next->rates = before->rates;
+    if (next->rates == nullptr || next->rates->showings() != state_.rates().showings()) {
+      next->rates = std::make_shared<const learning::SuccessRates>(state_.rates());
+      is_changed = true;
+    }
+  }
   if (!is_changed) return;
   next->position = state_.attribution().next_position();
   {

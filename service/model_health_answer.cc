@@ -62,17 +62,7 @@ void FillModelHealth(const strategy::Strategy& strategy, const LearnerReport& re
   for (const RateReport& rate : rates) {
     const auto treatment = static_cast<size_t>(rate.treatment);
     if (!strategy.adaptive[model].treatments[treatment]) continue;
-    pb::TreatmentRate* added = response->add_rates();
-    added->set_treatment_id(strategy.catalog.treatments[treatment].name);
-    added->set_channel(strategy.context.channels[rate.channel].name);
-    added->set_shown(static_cast<int64_t>(rate.counts.shown));
-    added->set_positives(static_cast<int64_t>(rate.counts.positives));
-    const auto interval = learning::WilsonInterval(rate.counts.positives, rate.counts.shown);
-    added->set_rate(interval.rate);
-    added->set_low(interval.low);
-    added->set_high(interval.high);
-    added->set_mean_reward(rate.counts.MeanReward());
-    added->set_mean_reward_error(rate.counts.MeanRewardError());
+    FillRate(strategy, rate, response->add_rates());
   }
   const int64_t lag_ns = absl::ToInt64Nanoseconds(report.lag);
   constexpr int64_t kNanosPerSecond = 1'000'000'000;
@@ -80,6 +70,19 @@ void FillModelHealth(const strategy::Strategy& strategy, const LearnerReport& re
   response->mutable_lag()->set_nanos(static_cast<int32_t>(lag_ns % kNanosPerSecond));
   response->set_lag_positions(static_cast<int64_t>(report.lag_positions));
   response->set_waiting(static_cast<int64_t>(report.waiting));
+}
+
+void FillRate(const strategy::Strategy& strategy, const RateReport& rate, pb::TreatmentRate* out) {
+  out->set_treatment_id(strategy.catalog.treatments[static_cast<size_t>(rate.treatment)].name);
+  out->set_channel(strategy.context.channels[rate.channel].name);
+  out->set_shown(static_cast<int64_t>(rate.counts.shown));
+  out->set_positives(static_cast<int64_t>(rate.counts.positives));
+  const auto interval = learning::WilsonInterval(rate.counts.positives, rate.counts.shown);
+  out->set_rate(interval.rate);
+  out->set_low(interval.low);
+  out->set_high(interval.high);
+  out->set_mean_reward(rate.counts.MeanReward());
+  out->set_mean_reward_error(rate.counts.MeanRewardError());
 }
 
 }  // namespace attune::service

@@ -19,6 +19,10 @@ void FillModelHealth(const strategy::Strategy& strategy, const LearnerReport& re
                      const std::vector<RateReport>& rates,
                      attune::v1::ModelServiceGetHealthResponse* response);
 
+// Writes what came of a treatment on a channel. REQUIRES: the rate is of this strategy.
+void FillRate(const strategy::Strategy& strategy, const RateReport& rate,
+              attune::v1::TreatmentRate* out);
+
 }  // namespace attune::service
 
 #endif  // ATTUNE_SERVICE_MODEL_HEALTH_ANSWER_H_

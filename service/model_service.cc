@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -9,6 +10,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "lib/base/absl_strings.h"
 #include "lib/base/hash.h"
 #include "lib/base/text.h"
 #include "lib/strategy/model_file.h"
@@ -181,6 +183,55 @@ absl::Status ModelService::GetHealth(const pb::ModelServiceGetHealthRequest& req
   return absl::NotFoundError(absl::StrCat("the strategy has no adaptive model ",
                                           Quoted(request.name()),
                                           Suggestion(request.name(), names)));
+}
+
+absl::Status ModelService::ListRates(const pb::ModelServiceListRatesRequest& request,
+                                     pb::ModelServiceListRatesResponse* response,
+                                     Violations& violations) const {
+  const auto strategy = options_.active->strategy();
+  std::vector<std::string> treatments;
+  for (const catalog::Treatment& treatment : strategy->catalog.treatments) {
+    treatments.push_back(treatment.name);
+  }
+  std::vector<std::string> channels;
+  for (int i = 0; i < strategy->context.channels.size(); ++i) {
+    channels.push_back(strategy->context.channels[i].name);
+  }
+  const auto check = [&](std::string_view field, std::string_view noun, const std::string& name,
+                         const std::vector<std::string>& known) {
+    if (name.empty() || std::find(known.begin(), known.end(), name) != known.end()) return;
+    violations.Add(field, absl::StrCat("the strategy has no ", ToAbsl(noun), " ", Quoted(name),
+                                       Suggestion(name, known)));
+  };
+  check("treatment_id", "treatment", request.treatment_id(), treatments);
+  check("channel", "channel", request.channel(), channels);
+  if (request.page_size() < 0) violations.Add("page_size", "must not be negative");
+  const auto page_size = static_cast<size_t>(
+      std::min(request.page_size() > 0 ? request.page_size() : kDefaultPage, kMaxPage));
+  // The token is how many rows come before.
+  size_t first = 0;
+  if (!request.page_token().empty() && !absl::SimpleAtoi(request.page_token(), &first)) {
+    violations.Add("page_token", "must be a next_page_token from an earlier answer");
+  }
+  if (!violations.empty()) return violations.ToStatus();
+  if (options_.learner == nullptr) {
+    return absl::FailedPreconditionError(
+        "the strategy has no learning, so no success rates are counted; add learning to it");
+  }
+  std::vector<RateReport> rates = options_.learner->Rates();
+  std::erase_if(rates, [&](const RateReport& rate) {
+    const std::string& treatment = treatments[static_cast<size_t>(rate.treatment)];
+    const std::string& channel = channels[static_cast<size_t>(rate.channel)];
+    return (!request.treatment_id().empty() && treatment != request.treatment_id()) ||
+           (!request.channel().empty() && channel != request.channel());
+  });
+  first = std::min(first, rates.size());
+  const size_t end = first + std::min(page_size, rates.size() - first);
+  for (size_t i = first; i < end; ++i) FillRate(*strategy, rates[i], response->add_rates());
+  if (end < rates.size()) response->set_next_page_token(absl::StrCat(end));
+  response->set_total_size(static_cast<int>(rates.size()));
+  response->set_currency(strategy->currency);
+  return absl::OkStatus();
 }
 
 absl::Status ModelService::DeleteModel(const pb::ModelServiceDeleteModelRequest& request,

@@ -51,6 +51,9 @@ class ModelService {
   absl::Status GetHealth(const attune::v1::ModelServiceGetHealthRequest& request,
                          attune::v1::ModelServiceGetHealthResponse* response,
                          Violations& violations) const;
+  absl::Status ListRates(const attune::v1::ModelServiceListRatesRequest& request,
+                         attune::v1::ModelServiceListRatesResponse* response,
+                         Violations& violations) const;
   absl::Status DeleteModel(const attune::v1::ModelServiceDeleteModelRequest& request,
                            attune::v1::ModelServiceDeleteModelResponse* response,
                            Violations& violations) const;

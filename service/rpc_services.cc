@@ -330,6 +330,8 @@ void RpcServices::AddModelMethods(const ModelService& models) {
       "/attune.v1.ModelService/GetModel", HandlerOf(models, &ModelService::GetModel));
   server_.AddBlockingUnary<pb::ModelServiceGetHealthRequest, pb::ModelServiceGetHealthResponse>(
       "/attune.v1.ModelService/GetHealth", HandlerOf(models, &ModelService::GetHealth));
+  server_.AddBlockingUnary<pb::ModelServiceListRatesRequest, pb::ModelServiceListRatesResponse>(
+      "/attune.v1.ModelService/ListRates", HandlerOf(models, &ModelService::ListRates));
   server_.AddBlockingUnary<pb::ModelServiceDownloadModelRequest,
                            pb::ModelServiceDownloadModelResponse>(
       "/attune.v1.ModelService/DownloadModel", HandlerOf(models, &ModelService::DownloadModel));

@@ -13,7 +13,7 @@ namespace attune {
 // Fields in the wire format of Protocol Buffers, for messages that are written without being made.
 // proto3 leaves out zeros and empty strings of fields that aren't optional; that is the caller's
 // business.
-enum class WireType : uint32_t { kVarint = 0, kFixed64 = 1, kSized = 2 };
+enum class WireType : uint32_t { kVarint = 0, kFixed64 = 1, kSized = 2, kFixed32 = 5 };
 
 template <typename Out>
 inline void PutTag(Out& out, int field, WireType type) {
@@ -31,6 +31,14 @@ template <typename Out, typename T>
 void PutFixed64Field(Out& out, int field, T value) {
   static_assert(sizeof value == 8);
   PutTag(out, field, WireType::kFixed64);
+  PutFixed(out, value);
+}
+
+// float, fixed32 or sfixed32.
+template <typename Out, typename T>
+void PutFixed32Field(Out& out, int field, T value) {
+  static_assert(sizeof value == 4);
+  PutTag(out, field, WireType::kFixed32);
   PutFixed(out, value);
 }
 

@@ -153,6 +153,7 @@ absl::Status Decider::DecideOnce(const strategy::Strategy& strategy,
   decision.degradation = 0;
   decision.answered_before = false;
   decision.answer.clear();
+  decision.shadows.clear();
   customer::CustomerState state;
   decision.features.resize(static_cast<size_t>(strategy.features.size()));
   const auto read = [&]() -> absl::Status {
@@ -201,6 +202,7 @@ absl::Status Decider::DecideOnce(const strategy::Strategy& strategy,
     DecideUnremembered(strategy, context, state, timer, decision);
     return absl::OkStatus();
   }
+  PredictShadows(strategy, decision.result, decision.shadow_scratch, decision.shadows);
   MakeEvent(strategy, context, state, options, request, encode_answer, decision);
   absl::Status status = Commit(strategy, context, state, request, decision);
   timer.Finish(Stage::kDecision);

@@ -14,6 +14,7 @@
 #include "lib/customer/customer_record.h"
 #include "lib/customer/decision_id.h"
 #include "lib/decision/decision_pipeline.h"
+#include "lib/decision/shadow_predictions.h"
 #include "lib/evidence/ramp_shares.h"
 #include "lib/scoring/learned_models.h"
 #include "lib/storage/state_store.h"
@@ -75,6 +76,9 @@ struct Decision {
   const value::Standings* standings = nullptr;
   const scoring::LearnedModels* learned = nullptr;
   PipelineResult result;
+  // What adaptive models in mode shadow say of what is ranked; empty unless the decision was to be
+  // remembered, for only its event tells.
+  std::vector<ShadowPrediction> shadows;
   std::vector<ValueRef> features;  // as served, one per declared feature; point into `record`
   StageTimes times;
   uint64_t conflicts = 0;  // commits that had to be made again
@@ -92,6 +96,7 @@ struct Decision {
   std::string new_record;
   std::string event_bytes;
   std::string scratch;
+  ShadowScratch shadow_scratch;
 };
 
 // What an encoded answer has in it.

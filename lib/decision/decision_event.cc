@@ -131,6 +131,18 @@ void PutMoved(const PipelineResult& result, EventWriter& writer) {
   });
 }
 
+// What models in mode shadow say of the ranked treatments.
+void PutShadows(const std::vector<ShadowPrediction>& shadows, EventWriter& writer) {
+  using Shadow = attune::storage::v1::ShadowPrediction;
+  for (const ShadowPrediction& shadow : shadows) {
+    writer.Field(Pb::kShadowFieldNumber, [&](std::string& out) {
+      PutNumber(out, Shadow::kScoredFieldNumber, static_cast<uint64_t>(shadow.scored));
+      PutNumber(out, Shadow::kModelFieldNumber, static_cast<uint64_t>(shadow.model));
+      PutFixed32Field(out, Shadow::kPropensityFieldNumber, static_cast<float>(shadow.propensity));
+    });
+  }
+}
+
 }  // namespace
 
 void EncodeEvent(const strategy::Strategy& strategy, const context::DecisionContext& context,
@@ -211,9 +223,10 @@ void EncodeEvent(const strategy::Strategy& strategy, const context::DecisionCont
   PutStandings(strategy, result, writer);
   PutWorths(result, writer);
   PutMoved(result, writer);
-  if (decision.learned != nullptr && !strategy.adaptive.empty()) {
+  if (decision.learned != nullptr && strategy.learns()) {
     PutNumber(event, Pb::kLearnedPositionFieldNumber, decision.learned->position);
   }
+  PutShadows(decision.shadows, writer);
 }
 
 }  // namespace attune::decision

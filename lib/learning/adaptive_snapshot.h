@@ -13,6 +13,16 @@
 
 namespace attune::learning {
 
+// A prediction taken apart: the logit of its propensity, which is the mean of the log-odds times
+// one factor (see Moderated), is the sum of these parts but for rounding. Memory that is reused.
+struct PredictionParts {
+  double score = 0;      // that logit; the propensity is nearer to 0.5 where Moderated cuts it
+  double intercept = 0;  // what the treatment has in any situation
+  // What each input and each cross adds, by its index in the layout.
+  std::vector<double> inputs;
+  std::vector<double> crosses;
+};
+
 // What an adaptive model knew at one moment. Immutable, thread-safe.
 //
 // Every treatment has a row, every group has one for treatments that nothing is known of, and there
@@ -34,6 +44,9 @@ class AdaptiveSnapshot {
   // out is as long as rows.
   void Predict(const EncodedInputs& inputs, absl::Span<const uint32_t> rows,
                absl::Span<Prediction> out) const;
+
+  // The prediction for the treatment of this row taken apart. REQUIRES: as Predict.
+  void Explain(const EncodedInputs& inputs, uint32_t row, PredictionParts& parts) const;
 
   size_t rows() const { return rows_; }
   // How many examples the model had learned.

@@ -18,9 +18,13 @@ double LogLoss(double propensity, double label) {
   return -label * std::log(p) - (1 - label) * std::log1p(-p);
 }
 
+double ModerationFactor(double variance) {
+  return 1 / std::sqrt(1 + std::numbers::pi / 8 * variance);
+}
+
 Prediction Moderated(double mean, double variance) {
   constexpr double kNearest = 1e-15;
-  const double moderated = mean / std::sqrt(1 + std::numbers::pi / 8 * variance);
+  const double moderated = mean * ModerationFactor(variance);
   const double p = std::clamp(Sigmoid(moderated), kNearest, 1 - kNearest);
   const double most = p * (1 - p);
   const double straight = most * most * variance;

@@ -20,8 +20,12 @@ double Sigmoid(double x);
 // propensity nearer to 0 or 1 than 1e-12 counts as that, so that the loss is finite.
 double LogLoss(double propensity, double label);
 
+// By what Moderated multiplies the mean of log-odds with this variance: 1 / sqrt(1 + pi / 8
+// variance), above 0 and at most 1.
+double ModerationFactor(double variance);
+
 // The prediction of log-odds with this mean and variance.
-// - propensity: sigmoid(mean / sqrt(1 + pi / 8 variance)), the moderated output of MacKay (The
+// - propensity: sigmoid(mean x ModerationFactor(variance)), the moderated output of MacKay (The
 //   Evidence Framework Applied to Classification Networks, 1992).
 // - deviation^2: 1 / (1 / a + 1 / b), a = (propensity (1 - propensity))^2 variance being that of a
 //   straight line of the slope there, which is right for small variances, and b = propensity

@@ -48,6 +48,12 @@ RateInterval WilsonInterval(uint64_t positives, uint64_t shown, double z) {
           positives == shown ? 1 : std::min(1.0, middle + half)};
 }
 
+RateEstimate EstimateRate(uint64_t positives, uint64_t shown, double prior, double strength) {
+  const double n = strength + static_cast<double>(shown);
+  const double mean = (prior * strength + static_cast<double>(positives)) / n;
+  return {mean, std::sqrt(mean * (1 - mean) / (n + 1))};
+}
+
 double SuccessRates::Counts::MeanReward() const {
   return shown == 0 ? 0 : rewards / static_cast<double>(shown);
 }
@@ -69,6 +75,7 @@ absl::Status SuccessRates::Add(uint32_t treatment, uint32_t channel, bool positi
         absl::StrFormat("the rates of %d treatments and channels are all that is kept", kMaxPairs));
   }
   AddCounts({1, positive ? uint64_t{1} : uint64_t{0}, reward, 0}, counts_[pair]);
+  ++showings_;
   return absl::OkStatus();
 }
 
@@ -96,6 +103,7 @@ absl::Status SuccessRates::Merge(const SuccessRates& other) {
   for (const auto& [pair, counts] : other.counts_) {
     const Counts copy = counts;  // the other may be this one
     AddCounts(copy, counts_[pair]);
+    showings_ += copy.shown;
   }
   return absl::OkStatus();
 }
@@ -139,6 +147,7 @@ absl::StatusOr<SuccessRates> SuccessRates::Parse(std::string_view bytes) {
     if (!reader.ok() || treatment > kMost || channel > kMost || !AreSums(counts)) return damaged;
     const std::pair pair(static_cast<uint32_t>(treatment), static_cast<uint32_t>(channel));
     if (!rates.counts_.empty() && pair <= rates.counts_.rbegin()->first) return damaged;
+    rates.showings_ += counts.shown;
     rates.counts_.emplace_hint(rates.counts_.end(), pair, counts);
   }
   if (!reader.ok() || !reader.done()) return damaged;

@@ -29,9 +29,25 @@ inline constexpr double kNinetyFivePercent = 1.959963984540054;
 // REQUIRES: positives <= shown; z > 0.
 RateInterval WilsonInterval(uint64_t positives, uint64_t shown, double z = kNinetyFivePercent);
 
+// What a rate is taken for, once some showings are known, and how sure that is.
+struct RateEstimate {
+  double mean = 0.5;
+  double deviation = 0;
+};
+
+// The mean and the standard deviation of a rate that was distributed Beta(prior x strength,
+// (1 - prior) x strength) before anything was shown: with n = strength + shown
+//
+//   mean = (prior x strength + positives) / n      deviation^2 = mean (1 - mean) / (n + 1)
+//
+// (Gelman et al.: Bayesian Data Analysis, 3rd edition, section 2.4). REQUIRES: positives <= shown;
+// prior in [0, 1]; strength > 0.
+RateEstimate EstimateRate(uint64_t positives, uint64_t shown, double prior, double strength);
+
 // How often treatments were shown on channels and what came of it: the simplest model, and what a
 // better one is compared with. Nothing is forgotten, so no pair is ever let go for another:
-// kMaxPairs are far more than a strategy has treatments on channels. Not thread-safe.
+// kMaxPairs are far more than a strategy has treatments on channels. Not thread-safe; of one that
+// nobody changes any more, many may read.
 class SuccessRates {
  public:
   // Most pairs of treatment and channel.
@@ -78,9 +94,12 @@ class SuccessRates {
   static absl::StatusOr<SuccessRates> Parse(std::string_view bytes);
 
   size_t pairs() const { return counts_.size(); }
+  // Of all pairs together; wraps around. Two states of one object that differ have different ones.
+  uint64_t showings() const { return showings_; }
 
  private:
   std::map<std::pair<uint32_t, uint32_t>, Counts> counts_;  // by treatment and channel
+  uint64_t showings_ = 0;
 };
 
 }  // namespace attune::learning

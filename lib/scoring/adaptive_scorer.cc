@@ -2,6 +2,7 @@
 
 #include <limits>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include "absl/container/flat_hash_set.h"
@@ -10,6 +11,7 @@
 #include "absl/time/time.h"
 #include "lib/base/absl_strings.h"
 #include "lib/base/text.h"
+#include "lib/trees/link.h"
 
 namespace attune::scoring {
 namespace {
@@ -34,15 +36,10 @@ class AdaptiveScorer::Builder {
  public:
   Builder(const pb::ModelReference& reference, const InputNames& names, InputTable& inputs,
           const ReportIssue& report)
-      : reference_(reference),
-        file_(reference.adaptive()),
-        names_(names),
-        inputs_(inputs),
-        report_(report) {}
+      : file_(reference.adaptive()), names_(names), inputs_(inputs), report_(report) {}
 
   std::unique_ptr<const AdaptiveScorer> Build(size_t index, size_t treatments) {
     std::unique_ptr<AdaptiveScorer> model(new AdaptiveScorer());
-    model->name_ = reference_.name();
     model->options_.max_treatments = kMaxAdaptiveTreatments;
     model->options_.max_groups = kMaxAdaptiveGroups;
     model->index_ = index;
@@ -156,7 +153,13 @@ class AdaptiveScorer::Builder {
       place.index = static_cast<size_t>(inputs_.AddNumeric(input, WhenUnknown::kMissing));
     }
     model.places_.push_back(place);
+    model.inputs_.push_back(input);
+    model.is_protected_.push_back(IsProtected(input));
     specs_.push_back({name, place.kind});
+  }
+
+  bool IsProtected(const Input& input) const {
+    return input.source == Input::Source::kCustomer && names_.features[input.slot].is_protected;
   }
 
   std::vector<learning::CrossSpec> Crosses() {
@@ -192,7 +195,6 @@ class AdaptiveScorer::Builder {
     }
   }
 
-  const pb::ModelReference& reference_;
   const pb::Adaptive& file_;
   const InputNames& names_;
   InputTable& inputs_;
@@ -256,6 +258,32 @@ void AdaptiveScorer::Predict(const InputFrame& frame, absl::Span<const int> trea
   PredictBatch({frame, treatments}, {propensity, absl::MakeSpan(deviations)}, scratch);
 }
 
-std::string AdaptiveScorer::Noun() const { return absl::StrCat("adaptive model ", name_); }
+std::optional<ScoreParts> AdaptiveScorer::Parts(const InputFrame& frame, int treatment) const {
+  const learning::AdaptiveSnapshot& snapshot = SnapshotOf(frame);
+  AdaptiveScratch memory;
+  ValuesOf(frame, memory.values);
+  snapshot.Encode(memory.values, memory.encoded);
+  const Names& names = names_[static_cast<size_t>(treatment)];
+  learning::PredictionParts told;
+  snapshot.Explain(memory.encoded, snapshot.RowOf(names.treatment, names.group), told);
+  const std::vector<InputLayout::Cross>& crosses = layout_->crosses();
+  for (size_t i = 0; i < crosses.size(); ++i) {
+    const size_t first = crosses[i].first_input;
+    const size_t second = crosses[i].second_input;
+    const bool is_even = is_protected_[first] == is_protected_[second];
+    const double of_first = is_even ? 0.5 : is_protected_[first] ? 1 : 0;
+    told.inputs[first] += of_first * told.crosses[i];
+    told.inputs[second] += (1 - of_first) * told.crosses[i];
+  }
+  ScoreParts parts;
+  parts.base = told.intercept;
+  parts.score = told.score;
+  parts.link = trees::LinkName(trees::Link::kSigmoid);
+  parts.contributions.reserve(inputs_.size());
+  for (size_t i = 0; i < inputs_.size(); ++i) {
+    parts.contributions.push_back({inputs_[i], told.inputs[i]});
+  }
+  return parts;
+}
 
 }  // namespace attune::scoring

@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <string>
+#include <optional>
 #include <vector>
 
 #include "absl/types/span.h"
@@ -43,8 +43,14 @@ class AdaptiveScorer : public Model {
                             ModelScratch& scratch) const override;
   void Predict(const InputFrame& frame, absl::Span<const int> treatments,
                absl::Span<double> propensity, ModelScratch& scratch) const override;
-  std::string Noun() const override;
+  // The score is the logit of the propensity, as PredictBatch computes it; each input contributes
+  // what its value adds to it. A cross contributes half of what it adds by each of its two inputs,
+  // as Shapley values share what two bring together only; where one of them is protected, all of
+  // it by that one, so that the other does not give it away.
+  std::optional<ScoreParts> Parts(const InputFrame& frame, int treatment) const override;
+  std::optional<std::vector<Input>> PartInputs() const override { return inputs_; }
   bool LooksAtTreatment() const override { return true; }
+  bool Learns() const override { return true; }
 
   // The values of a decision's inputs, as the model learns and predicts from them: one per input of
   // the layout. Texts point to where those of the frame do. REQUIRES: the frame was filled by the
@@ -74,13 +80,14 @@ class AdaptiveScorer : public Model {
   // What is known now, or the prior.
   const learning::AdaptiveSnapshot& SnapshotOf(const InputFrame& frame) const;
 
-  std::string name_;
   size_t index_ = 0;
   uint64_t min_evidence_ = 0;
   std::shared_ptr<const learning::InputLayout> layout_;
   learning::AdaptiveOptions options_;
-  std::vector<Place> places_;  // by input
-  std::vector<Names> names_;   // by index of the treatment
+  std::vector<Place> places_;       // by input
+  std::vector<Input> inputs_;       // as the layout has them
+  std::vector<bool> is_protected_;  // by input
+  std::vector<Names> names_;        // by index of the treatment
   std::shared_ptr<const learning::AdaptiveSnapshot> unlearned_;
 };
 

@@ -6,10 +6,11 @@
 #include <vector>
 
 #include "lib/learning/adaptive_snapshot.h"
+#include "lib/learning/success_rates.h"
 
 namespace attune::scoring {
 
-// What the adaptive models of a strategy had learned at one moment. Immutable once built,
+// What the models of a strategy had learned at one moment. Immutable once built,
 // thread-safe.
 struct LearnedModels {
   // What stands before it in the event log was learned, and nothing else: so whoever reads the log
@@ -18,6 +19,8 @@ struct LearnedModels {
   // By index of the model in the strategy; nullptr: the model is of another kind, or has learned
   // nothing. Of the same inputs as the strategy's model.
   std::vector<std::shared_ptr<const learning::AdaptiveSnapshot>> models;
+  // Of all treatments and channels; nullptr: no model of the strategy goes by them.
+  std::shared_ptr<const learning::SuccessRates> rates;
 };
 
 }  // namespace attune::scoring

@@ -123,8 +123,8 @@ class Model {
                        absl::Span<double> propensity, ModelScratch& scratch) const = 0;
 
   // The score of the treatment taken apart; base and contributions come to the score but for
-  // rounding. nullopt: the model can't tell, as formulas, plugins and remote models. The same for
-  // all treatments of a frame unless it LooksAtTreatment.
+  // rounding. nullopt: the model can't tell, as formulas, plugins, remote models and success rates.
+  // The same for all treatments of a frame unless it LooksAtTreatment.
   virtual std::optional<ScoreParts> Parts(const InputFrame& /*frame*/, int /*treatment*/) const {
     return std::nullopt;
   }
@@ -132,6 +132,9 @@ class Model {
   // at, also what moves nothing for now. Who keeps inputs back goes by these, not by what they come
   // to. nullopt: Parts can't tell.
   virtual std::optional<std::vector<Input>> PartInputs() const { return std::nullopt; }
+
+  // Whether it predicts something else from moment to moment, for it learns from outcomes.
+  virtual bool Learns() const { return false; }
 
   // Of a model that nobody can look into: how an explanation calls it ("remote model churn"). Of
   // others "": their Parts tell.

@@ -22,6 +22,10 @@ class AdaptiveChecker : public CheckerBase {
       : CheckerBase(source, issues), file_(file), models_(models) {}
 
   void Check(int model) {
+    if (file_.models(model).has_success_rate() && !source_.Has("learning")) {
+      Report(Field(Element("models", model), "success_rate"),
+             "the strategy needs learning, which says what counts as a success");
+    }
     if (!file_.models(model).has_adaptive()) return;
     const std::string path = Field(Element("models", model), "adaptive");
     if (!source_.Has("learning")) {
@@ -74,6 +78,10 @@ int IndexOf(const v1::Strategy& file, const std::string& model) {
 std::string HashOfAdaptive(const v1::Adaptive& adaptive) {
   // Without maps, a message has one encoding.
   return ContentHash(adaptive.SerializeAsString(), kAdaptiveHashDigits);
+}
+
+std::string HashOfSuccessRate(const v1::SuccessRate& rate) {
+  return ContentHash(rate.SerializeAsString(), kAdaptiveHashDigits);
 }
 
 Mode ModeOf(const v1::Adaptive& adaptive) {

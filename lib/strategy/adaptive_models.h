@@ -13,13 +13,15 @@ namespace attune::strategy {
 
 // Of all that the strategy says of the model: 64 digits. What it has learned is not in it.
 std::string HashOfAdaptive(const v1::Adaptive& adaptive);
+std::string HashOfSuccessRate(const v1::SuccessRate& rate);
 
 // What the adaptive model does.
 AdaptiveUse::Mode ModeOf(const v1::Adaptive& adaptive);
 
 // Checks of all adaptive models that the one which serves in their place is there where it is
-// needed and only there, and that the strategy says what they learn from. `models`: those that are
-// declared. Every problem is added to `issues`. What they look at is checked when they are made.
+// needed and only there, and that the strategy says what they and success rates learn from.
+// `models`: those that are declared. Every problem is added to `issues`. What they look at is
+// checked when they are made.
 void CheckAdaptiveModels(const v1::Strategy& file, const NameIndex& models, YamlDocument& source,
                          IssueList& issues);
 

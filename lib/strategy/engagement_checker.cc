@@ -135,9 +135,11 @@ void EngagementChecker::CheckModelOfScore(const v1::Score& score, const std::str
   if (found != models.end() && !MayGiveScores(file_.models(found->second))) {
     Report(field,
            absl::StrCat("the model ", Quoted(score.model()),
-                        file_.models(found->second).has_adaptive()
+                        file_.models(found->second).has_remote()
+                            ? " is remote, and is asked within decisions only; a score needs a "
+                        : file_.models(found->second).has_adaptive()
                             ? " is adaptive, and predicts for treatments; a score needs a "
-                            : " is remote, and is asked within decisions only; a score needs a ",
+                            : " is a success rate, and predicts for treatments; a score needs a ",
                         "formula, a file, what is stored, or a plugin"));
   }
 }

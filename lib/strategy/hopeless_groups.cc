@@ -180,9 +180,9 @@ bool Analysis::MayGiveNoScore(int model) const {
   const std::vector<scoring::NamedModel>& models = strategy_.models.models;
   const auto may_fail = [&](int index) {
     const scoring::NamedModel& named = models[static_cast<size_t>(index)];
-    // Of the others only plugins, remote models and adaptive ones have a noun. These don't fail;
-    // but what they are going to say, nobody knows.
-    return named.formula >= 0 || !named.model->Noun().empty();
+    // Of the others only plugins and remote models have a noun. What learns does not fail; but what
+    // it is going to say, nobody knows.
+    return named.formula >= 0 || named.model->Learns() || !named.model->Noun().empty();
   };
   using Action = scoring::OnError::Action;
   if (!may_fail(model)) return false;

@@ -62,6 +62,7 @@ std::vector<std::string_view> SourcesOf(const v1::ModelReference& reference) {
   if (reference.has_plugin()) sources.emplace_back("plugin");
   if (reference.has_remote()) sources.emplace_back("remote");
   if (reference.has_adaptive()) sources.emplace_back("adaptive");
+  if (reference.has_success_rate()) sources.emplace_back("success_rate");
   return sources;
 }
 

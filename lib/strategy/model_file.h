@@ -24,8 +24,8 @@ absl::StatusOr<std::string> FindModelFile(const std::string& strategy_path,
 bool IsYamlModel(std::string_view file);
 
 // Every field of a reference that may say how the model is given.
-inline constexpr std::string_view kModelSources[] = {"file",   "stored", "formula",
-                                                     "plugin", "remote", "adaptive"};
+inline constexpr std::string_view kModelSources[] = {"file",   "stored",   "formula",     "plugin",
+                                                     "remote", "adaptive", "success_rate"};
 
 // How the model is given: those of kModelSources that are there, of which there must be exactly
 // one.

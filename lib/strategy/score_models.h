@@ -30,9 +30,9 @@ using LoadScoreModel =
     std::function<std::optional<ScoreModel>(int model, const scoring::InputNames& names)>;
 
 // Whether a model of that kind can give a score: one on a server is asked within decisions only,
-// and an adaptive one predicts for treatments, and something else from moment to moment.
+// and one that learns predicts for treatments, and something else from moment to moment.
 inline bool MayGiveScores(const v1::ModelReference& reference) {
-  return !reference.has_remote() && !reference.has_adaptive();
+  return !reference.has_remote() && !reference.has_adaptive() && !reference.has_success_rate();
 }
 
 // What the model looks at that is not of the customer alone, or changes as time passes, for people:

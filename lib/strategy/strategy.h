@@ -67,9 +67,12 @@ struct Strategy {
   customer::HistoryBounds history;
   scoring::ModelSet models;
   std::vector<AdaptiveUse> adaptive;       // in the order of the models
+  bool uses_success_rates = false;         // one of the models is of that kind
   std::vector<ModelOrigin> model_origins;  // of those that have content, in their order
   arbitration::Settings arbitration;
 
+  // Whether decisions depend on what was learned.
+  bool learns() const { return !adaptive.empty() || uses_success_rates; }
   // Whether the outcome with this index, or -1, may be reported without a treatment.
   bool MayLackTreatment(int outcome) const {
     return outcome >= 0 && outcome_without_treatment[static_cast<size_t>(outcome)];

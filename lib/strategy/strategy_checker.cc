@@ -157,8 +157,8 @@ void Checker::CheckSource(const v1::ModelReference& model, const std::string& pa
     // An empty text is as good as none.
     if (IsUsable(path, "model", "file")) {
       Report(path,
-             "a model needs a file, what is stored, a formula, a plugin, a remote server or "
-             "adaptive");
+             "a model needs a file, what is stored, a formula, a plugin, a remote server, "
+             "adaptive or success_rate");
     }
   }
 }

@@ -14,6 +14,7 @@
 #include "lib/base/codec.h"
 #include "lib/base/hash.h"
 #include "lib/base/text.h"
+#include "lib/scoring/success_rate_model.h"
 #include "lib/scoring/tree_model.h"
 #include "lib/strategy/adaptive_models.h"
 #include "lib/strategy/exploration_checker.h"
@@ -64,6 +65,7 @@ class Loader {
   void LoadOutside(int index, Strategy* strategy, scoring::InputTable& inputs);
   // Adds a model that learns here.
   void LoadAdaptive(int index, Strategy* strategy, scoring::InputTable& inputs);
+  void LoadSuccessRate(int index, Strategy* strategy, scoring::InputTable& inputs);
   // Adds a model that is an expression, which was compiled with the rules.
   void LoadFormula(int index, Strategy* strategy);
   // What the reference names: the content with the model's version.
@@ -166,6 +168,7 @@ void Loader::LoadModel(int index, Strategy* strategy, scoring::InputTable& input
   const std::string field = absl::StrCat("models[", index, "]");
   if (source == "formula") return LoadFormula(index, strategy);
   if (source == "adaptive") return LoadAdaptive(index, strategy, inputs);
+  if (source == "success_rate") return LoadSuccessRate(index, strategy, inputs);
   const absl::StatusOr<StoredModel> found = FindContent(reference);
   if (!found.ok()) {
     Report(absl::StrCat(field, ".", source),
@@ -273,6 +276,30 @@ void Loader::LoadAdaptive(int index, Strategy* strategy, scoring::InputTable& in
   strategy->model_origins.push_back({.name = reference.name(),
                                      .version = version,
                                      .kind = "adaptive",
+                                     .hash = hash,
+                                     .stored = ""});
+  strategy->models.models.push_back({reference.name(), version, std::move(model)});
+}
+
+void Loader::LoadSuccessRate(int index, Strategy* strategy, scoring::InputTable& inputs) {
+  const v1::ModelReference& reference = file_.models(index);
+  const std::string field = absl::StrCat("models[", index, "]");
+  CheckNoTreeInputs(reference, field);
+  const std::string hash = HashOfSuccessRate(reference.success_rate());
+  PutBytes(hashed_, reference.name());
+  PutBytes(hashed_, hash);
+  if (strategy == nullptr) return;
+  auto model = scoring::SuccessRateModel::Create(
+      reference, {strategy->features, strategy->context, strategy->catalog}, inputs,
+      [&](std::string_view in_reference, std::string message) {
+        const std::string path = absl::StrCat(field, ".", ToAbsl(in_reference));
+        if (!source_->HasFlawed(path)) Report(path, std::move(message));
+      });
+  const std::string version = absl::StrCat(reference.name(), "@", hash.substr(0, kShownHashDigits));
+  strategy->uses_success_rates = true;
+  strategy->model_origins.push_back({.name = reference.name(),
+                                     .version = version,
+                                     .kind = "success_rate",
                                      .hash = hash,
                                      .stored = ""});
   strategy->models.models.push_back({reference.name(), version, std::move(model)});

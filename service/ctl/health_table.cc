@@ -64,28 +64,10 @@ std::string CalibrationTable(const v1::PredictionHealth& health) {
 
 std::string DriftTable(const v1::ModelServiceGetHealthResponse& health) {
   if (health.drift().empty()) return "";
-  Table table({{"input", Align::kLeft}, {"drift", Align::kRight}, {"", Align::kLeft}});
+  Table table({{"input", Align::kLeft}, {"PSI", Align::kRight}, {"", Align::kLeft}});
   for (const v1::InputDrift& drift : health.drift()) {
     table.AddRow({drift.input(), drift.has_index() ? Decimals(drift.index()) : kNotKnown,
                   drift.has_index() ? DriftWord(drift.index()) : ""});
-  }
-  return absl::StrCat("\n", table.ToString());
-}
-
-std::string RateTable(const v1::ModelServiceGetHealthResponse& health) {
-  if (health.rates().empty()) return "";
-  Table table({{"treatment", Align::kLeft},
-               {"channel", Align::kLeft},
-               {"shown", Align::kRight},
-               {"good", Align::kRight},
-               {"rate", Align::kRight},
-               {"from", Align::kRight},
-               {"to", Align::kRight},
-               {"reward", Align::kRight}});
-  for (const v1::TreatmentRate& rate : health.rates()) {
-    table.AddRow({rate.treatment_id(), rate.channel(), Grouped(rate.shown()),
-                  Grouped(rate.positives()), Decimals(rate.rate()), Decimals(rate.low()),
-                  Decimals(rate.high()), absl::StrFormat("%.2f", rate.mean_reward())});
   }
   return absl::StrCat("\n", table.ToString());
 }
@@ -105,8 +87,27 @@ std::string HealthTables(const v1::ModelServiceGetHealthResponse& health) {
   }
   absl::StrAppend(&text, "\n", PredictionTable(health),
                   CalibrationTable(health.has_own() ? health.own() : health.served()),
-                  DriftTable(health), RateTable(health));
+                  DriftTable(health), health.rates().empty() ? "" : "\n",
+                  RateTable(health.rates()));
   return text;
+}
+
+std::string RateTable(const google::protobuf::RepeatedPtrField<v1::TreatmentRate>& rates) {
+  if (rates.empty()) return "";
+  Table table({{"treatment", Align::kLeft},
+               {"channel", Align::kLeft},
+               {"shown", Align::kRight},
+               {"good", Align::kRight},
+               {"rate", Align::kRight},
+               {"from", Align::kRight},
+               {"to", Align::kRight},
+               {"reward", Align::kRight}});
+  for (const v1::TreatmentRate& rate : rates) {
+    table.AddRow({rate.treatment_id(), rate.channel(), Grouped(rate.shown()),
+                  Grouped(rate.positives()), Decimals(rate.rate()), Decimals(rate.low()),
+                  Decimals(rate.high()), absl::StrFormat("%.2f", rate.mean_reward())});
+  }
+  return table.ToString();
 }
 
 }  // namespace attune::ctl

@@ -16,6 +16,7 @@
 #include "lib/value/profit_curve.h"
 #include "service/ctl/byte_source.h"
 #include "service/ctl/curve_svg.h"
+#include "service/ctl/health_table.h"
 #include "service/ctl/json.h"
 #include "service/ctl/output_file.h"
 #include "service/ctl/table.h"
@@ -222,13 +223,87 @@ void AddReportValue(CLI::App& report, Commands& commands) {
   });
 }
 
+using Rates = v1::ModelServiceListRatesResponse;
+
+// Most rows that the server gives at once.
+constexpr int kRatesPage = 1000;
+
+constexpr char kRatesFooter[] =
+    R"(Of what was shown and is settled, since the strategy of that name learns; the interval is
+Wilson's, of 95 %. What counts as good, and the reward, the strategy says (learning).
+
+Exit status: 0 told, 1 failure, 2 wrong usage.
+
+Examples:
+  attunectl report rates
+  attunectl report rates --treatment fiber_upgrade
+  attunectl report rates --channel app --json
+
+)";
+
+// All pages together.
+grpc::Status ReadRates(const GlobalOptions& options, v1::ModelServiceListRatesRequest request,
+                       Rates& rates) {
+  request.set_page_size(kRatesPage);
+  ServerConnection server(options);
+  const auto context = server.NewContext(kReportTimeout);
+  const grpc::Status status = server.models().ListRates(context.get(), request, &rates);
+  if (!status.ok()) return status;
+  while (!rates.next_page_token().empty()) {
+    request.set_page_token(rates.next_page_token());
+    Rates page;
+    const auto next = server.NewContext(kReportTimeout);
+    const grpc::Status failed = server.models().ListRates(next.get(), request, &page);
+    if (!failed.ok()) return failed;
+    rates.clear_next_page_token();
+    rates.MergeFrom(page);
+  }
+  return grpc::Status::OK;
+}
+
+int ReportRates(const Invocation& invocation, const v1::ModelServiceListRatesRequest& request) {
+  const Console& console = invocation.console;
+  Rates rates;
+  const grpc::Status status = ReadRates(invocation.options, request, rates);
+  if (!status.ok()) return ReportCallError(console, invocation.options, status);
+  if (invocation.options.json) {
+    WriteJson(console.out, rates);
+  } else if (rates.rates().empty()) {
+    console.out << "Nothing that was shown is settled yet.\n";
+  } else {
+    console.out << RateTable(rates.rates());
+    if (!rates.currency().empty()) {
+      console.out << "\nThe reward is the mean of one showing, in "
+                  << TerminalSafe(rates.currency()) << ".\n";
+    }
+  }
+  return kExitOk;
+}
+
+void AddReportRates(CLI::App& report, Commands& commands) {
+  CLI::App* command = report.add_subcommand(
+      "rates", "Tell how often each treatment was good on each channel, with intervals.");
+  auto treatment = std::make_shared<std::string>();
+  auto channel = std::make_shared<std::string>();
+  command->add_option("--treatment", *treatment, "Only this one.")->type_name("NAME");
+  command->add_option("--channel", *channel, "Only this one.")->type_name("NAME");
+  command->footer(absl::StrCat(kRatesFooter, kGlobalOptionsNote));
+  commands.Add(command, [treatment, channel](const Invocation& invocation) {
+    v1::ModelServiceListRatesRequest request;
+    request.set_treatment_id(*treatment);
+    request.set_channel(*channel);
+    return ReportRates(invocation, request);
+  });
+}
+
 }  // namespace
 
 void AddReportCommand(CLI::App& program, Commands& commands) {
-  CLI::App* report = program.add_subcommand("report", "Reports about the customer base.");
+  CLI::App* report = program.add_subcommand("report", "Reports about customers and treatments.");
   report->require_subcommand(1);
   report->footer(kGroupFooter);
   AddReportValue(*report, commands);
+  AddReportRates(*report, commands);
 }
 
 }  // namespace attune::ctl

@@ -346,6 +346,25 @@ grpc::Status FakeStrategies::ListRamps(grpc::ServerContext*,
   return grpc::Status::OK;
 }
 
+grpc::Status FakeModels::ListRates(grpc::ServerContext*,
+                                   const v1::ModelServiceListRatesRequest* request,
+                                   v1::ModelServiceListRatesResponse* response) {
+  const bool is_first = request->page_token().empty();
+  v1::TreatmentRate* rate = response->add_rates();
+  rate->set_treatment_id(is_first ? "upgrade" : "gift");
+  rate->set_channel("app");
+  rate->set_shown(is_first ? 4 : 1200);
+  rate->set_positives(is_first ? 3 : 300);
+  rate->set_rate(is_first ? 0.75 : 0.25);
+  rate->set_low(is_first ? 0.3006 : 0.2263);
+  rate->set_high(is_first ? 0.9544 : 0.2753);
+  rate->set_mean_reward(is_first ? 21.5 : -0.4);
+  response->set_total_size(2);
+  response->set_currency("EUR");
+  if (is_first) response->set_next_page_token("1");
+  return grpc::Status::OK;
+}
+
 FakeAttuned::FakeAttuned() {
   int port = 0;
   grpc::ServerBuilder builder;
@@ -354,6 +373,7 @@ FakeAttuned::FakeAttuned() {
   builder.RegisterService(&decisions_);
   builder.RegisterService(&strategies_);
   builder.RegisterService(&outcomes_);
+  builder.RegisterService(&models_);
   server_ = builder.BuildAndStart();
   address_ = absl::StrCat("127.0.0.1:", port);
 }

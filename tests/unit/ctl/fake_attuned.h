@@ -12,6 +12,7 @@
 
 #include "attune/v1/customer_service.grpc.pb.h"
 #include "attune/v1/decision_service.grpc.pb.h"
+#include "attune/v1/model_service.grpc.pb.h"
 #include "attune/v1/outcome_service.grpc.pb.h"
 #include "attune/v1/strategy_service.grpc.pb.h"
 #include "grpcpp/grpcpp.h"
@@ -141,6 +142,13 @@ class FakeOutcomes : public v1::OutcomeService::Service {
   v1::OutcomeServiceActivateRequest last_activation_ ABSL_GUARDED_BY(mutex_);
 };
 
+// Tells success rates: two pages of one row each, whatever page size is asked for. Thread-safe.
+class FakeModels : public v1::ModelService::Service {
+ public:
+  grpc::Status ListRates(grpc::ServerContext*, const v1::ModelServiceListRatesRequest*,
+                         v1::ModelServiceListRatesResponse*) override;
+};
+
 // All services on a free port.
 class FakeAttuned {
  public:
@@ -158,6 +166,7 @@ class FakeAttuned {
   FakeDecisions decisions_;
   FakeStrategies strategies_;
   FakeOutcomes outcomes_;
+  FakeModels models_;
   std::string address_;
   std::unique_ptr<grpc::Server> server_;
 };

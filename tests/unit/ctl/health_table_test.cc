@@ -59,13 +59,33 @@ TEST(HealthTables, TellWhatIsKnown) {
             "responses  predicted    came\n"
             "      500     0.2000  0.2500\n"
             "\n"
-            "input           drift\n"
+            "input             PSI\n"
             "customer.plan  0.3000  much\n"
             "customer.age        -\n"
             "\n"
             "treatment  channel  shown  good    rate    from      to  reward\n"
             "gift       web      1,200   300  0.2500  0.2263  0.2753    1.50\n");
 }
+
+TEST(HealthTables, HaveTheTenBinsOfTheCalibration) {
+  v1::ModelServiceGetHealthResponse health;
+  for (int i = 1; i <= 10; ++i) {
+    v1::CalibrationBin* bin = health.mutable_own()->add_calibration();
+    bin->set_responses(1000 + i);
+    bin->set_expected(i / 16.0);
+    bin->set_observed(i / 32.0);
+  }
+  const std::string text = HealthTables(health);
+  EXPECT_NE(text.find("Calibration\n"
+                      "responses  predicted    came\n"
+                      "     1001     0.0625  0.0312\n"
+                      "     1002     0.1250  0.0625\n"),
+            std::string::npos)
+      << text;
+  EXPECT_NE(text.find("     1010     0.6250  0.3125\n"), std::string::npos) << text;
+}
+
+TEST(RateTable, HasNothingOfNothing) { EXPECT_EQ(RateTable({}), ""); }
 
 TEST(HealthTables, ALoggingModelHasNoPredictionsOfItsOwn) {
   v1::ModelServiceGetHealthResponse health;

@@ -189,5 +189,22 @@ TEST_F(ReportCommandTest, ReportsAWholesaler) {
             "The best 20 % of customers bring 74 % of the profit, the last 0.2 % cost <0.1 %.");
 }
 
+TEST(CtlReportRates, PrintsAllPagesAsOneTable) {
+  FakeAttuned server;
+  const CtlRun run = RunAttunectl({"report", "rates", "--server", server.address()});
+  EXPECT_EQ(run.status, kExitOk) << run.err;
+  EXPECT_EQ(run.out,
+            "treatment  channel  shown  good    rate    from      to  reward\n"
+            "upgrade    app          4     3  0.7500  0.3006  0.9544   21.50\n"
+            "gift       app      1,200   300  0.2500  0.2263  0.2753   -0.40\n"
+            "\n"
+            "The reward is the mean of one showing, in EUR.\n");
+  const nlohmann::json json = nlohmann::json::parse(
+      RunAttunectl({"report", "rates", "--json", "--server", server.address()}).out);
+  ASSERT_EQ(json["rates"].size(), 2u);
+  EXPECT_EQ(json["rates"][1]["treatment_id"], "gift");
+  EXPECT_EQ(json["total_size"], 2);
+}
+
 }  // namespace
 }  // namespace attune::ctl

@@ -31,6 +31,43 @@ AdaptiveModel LearnedModel(int examples) {
   return model;
 }
 
+TEST(AdaptiveSnapshotTest, TakesAPredictionApart) {
+  const auto snapshot = LearnedModel(3000).MakeSnapshot();
+  EncodedInputs encoded;
+  PredictionParts parts;
+  for (const double age : {-5.0, 33.0, 1e308}) {
+    const InputValue values[] = {InputValue::Number(age), InputValue::Bool(true),
+                                 InputValue::Category("basic")};
+    snapshot->Encode(values, encoded);
+    for (uint32_t row = 0; row < snapshot->rows(); ++row) {
+      Prediction prediction;
+      snapshot->Predict(encoded, {row}, absl::MakeSpan(&prediction, 1));
+      snapshot->Explain(encoded, row, parts);
+      EXPECT_EQ(Sigmoid(parts.score), prediction.propensity) << "to the last bit";
+      ASSERT_EQ(parts.inputs.size(), 3u);
+      ASSERT_EQ(parts.crosses.size(), 1u);
+      double sum = parts.intercept + parts.crosses[0];
+      for (const double amount : parts.inputs) sum += amount;
+      EXPECT_NEAR(sum, parts.score, 1e-12);
+      EXPECT_NE(parts.inputs[1], 0);
+      EXPECT_NE(parts.crosses[0], 0);
+    }
+  }
+}
+
+TEST(AdaptiveSnapshotTest, WithoutExamplesNothingButTheInterceptSaysAnything) {
+  const auto snapshot = LearnedModel(0).MakeSnapshot();
+  const InputValue values[] = {InputValue::Number(1), InputValue::Missing(),
+                               InputValue::Category("plus")};
+  EncodedInputs encoded;
+  snapshot->Encode(values, encoded);
+  PredictionParts parts;
+  snapshot->Explain(encoded, 0, parts);
+  EXPECT_EQ(parts.inputs, std::vector<double>(3));
+  EXPECT_EQ(parts.crosses, std::vector<double>(1));
+  EXPECT_EQ(parts.score, parts.intercept);
+}
+
 TEST(AdaptiveSnapshotTest, SaysWhatTheModelSays) {
   const AdaptiveModel model = LearnedModel(3000);
   const auto snapshot = model.MakeSnapshot();

@@ -39,6 +39,29 @@ TEST(WilsonIntervalTest, StaysWithinZeroAndOne) {
   EXPECT_GT(WilsonInterval(5, 5).low, 0.5);
 }
 
+TEST(EstimateRateTest, IsTheMeanOfABetaDistribution) {
+  // Beta(1, 19), Beta(4, 26) and Beta(0.5, 0.5), by hand.
+  EXPECT_DOUBLE_EQ(EstimateRate(0, 0, 0.05, 20).mean, 0.05);
+  EXPECT_NEAR(EstimateRate(0, 0, 0.05, 20).deviation, 0.0475595, 1e-7);
+  EXPECT_DOUBLE_EQ(EstimateRate(3, 10, 0.05, 20).mean, 4.0 / 30);
+  EXPECT_NEAR(EstimateRate(3, 10, 0.05, 20).deviation, 0.0610541, 1e-7);
+  EXPECT_NEAR(EstimateRate(0, 0, 0.5, 1).deviation, std::sqrt(0.125), 1e-12);
+}
+
+TEST(SuccessRatesTest, TellsThatSomethingWasAdded) {
+  SuccessRates rates;
+  EXPECT_EQ(rates.showings(), 0u);
+  ASSERT_TRUE(rates.Add(1, 1, true, 0).ok());
+  ASSERT_FALSE(rates.Add(1, 1, true, std::nan("")).ok());
+  ASSERT_TRUE(rates.Add(2, 1, false, 0).ok());
+  EXPECT_EQ(rates.showings(), 2u);
+  EXPECT_EQ(SuccessRates::Parse(rates.Serialize())->showings(), 2u);
+  SuccessRates other;
+  ASSERT_TRUE(other.Add(1, 1, true, 0).ok());
+  ASSERT_TRUE(other.Merge(rates).ok());
+  EXPECT_EQ(other.showings(), 3u);
+}
+
 TEST(SuccessRatesTest, CountsByTreatmentAndChannel) {
   SuccessRates rates;
   ASSERT_TRUE(rates.Add(1, 10, true, 5).ok());

@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -9,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "lib/scoring/score_parts.h"
 #include "tests/testing/strategy_builder.h"
 
 namespace attune::scoring {
@@ -122,7 +124,76 @@ TEST_F(AdaptiveScorerTest, PredictsWhatWasLearnedOfTreatmentAndGroup) {
   EXPECT_GT(after[0], before[0]);
   EXPECT_EQ(after[0], after[1]);
   EXPECT_TRUE(model->LooksAtTreatment());
-  EXPECT_EQ(model->Noun(), "adaptive model m");
+  EXPECT_TRUE(model->Learns());
+  EXPECT_EQ(model->Noun(), "") << "its parts tell";
+}
+
+TEST_F(AdaptiveScorerTest, TakesAScoreApart) {
+  const auto model = Create(
+      "inputs: ['customer.vip', 'customer.plan', 'context.channel']"
+      " crosses { first: 'customer.plan' second: 'context.channel' }");
+  ASSERT_NE(model, nullptr);
+  const LearnedModels learned = LearnedFrom(*model, /*treatment=*/3, 50);
+  const std::vector<double> propensities = Predict(*model, &learned);
+  for (int treatment = 0; treatment < 4; ++treatment) {
+    std::optional<ScoreParts> parts = model->Parts(frame_, treatment);
+    ASSERT_TRUE(parts);
+    EXPECT_EQ(parts->link, "logit");
+    EXPECT_EQ(learning::Sigmoid(parts->score), propensities[static_cast<size_t>(treatment)]);
+    ASSERT_EQ(parts->contributions.size(), 3u);
+    EXPECT_GT(parts->contributions[0].amount, 0);
+    // The plan and the channel were learned from in the same way, and share what they do together.
+    EXPECT_GT(parts->contributions[1].amount, parts->contributions[0].amount);
+    EXPECT_EQ(parts->contributions[1].amount, parts->contributions[2].amount);
+    ASSERT_TRUE(Arrange(*parts));
+    EXPECT_EQ(SumOf(*parts), parts->score) << "to the last bit";
+  }
+  EXPECT_EQ(model->PartInputs()->size(), 3u);
+  EXPECT_EQ(model->PartInputs()->back().source, Input::Source::kChannel);
+}
+
+TEST_F(AdaptiveScorerTest, HasNothingToTellOfInputsBeforeItLearns) {
+  const auto model = Create("inputs: ['customer.vip', 'customer.plan']");
+  Predict(*model);
+  const std::optional<ScoreParts> parts = model->Parts(frame_, 2);
+  ASSERT_TRUE(parts);
+  EXPECT_EQ(parts->base, parts->score);
+  for (const Contribution& part : parts->contributions) EXPECT_EQ(part.amount, 0);
+}
+
+TEST_F(AdaptiveScorerTest, GivesWhatACrossAddsToTheProtectedOneOfItsInputs) {
+  // Otherwise half of what depends on a protected value would be told of the other input.
+  const InputNames open{strategy_->features, strategy_->context, strategy_->catalog};
+  std::vector<ValueDeclaration> declarations;
+  for (int i = 0; i < strategy_->features.size(); ++i) {
+    const ValueDeclaration& declared = strategy_->features[i];
+    declarations.push_back({.name = declared.name,
+                            .type = declared.type,
+                            .default_value = declared.default_value,
+                            .description = declared.description,
+                            .is_protected = declared.name == "vip",
+                            .number = declared.number});
+  }
+  const ValueSchema guarded(std::move(declarations));
+  const auto reference = testing::FromText<pb::ModelReference>(
+      "name: 'm' adaptive { inputs: ['customer.vip', 'customer.plan']"
+      " crosses { first: 'customer.vip' second: 'customer.plan' } }");
+  const auto amounts_with = [&](const ValueSchema& features) {
+    const auto model =
+        AdaptiveScorer::Create(reference, kIndex, 4, {features, open.context, open.catalog},
+                               inputs_, [](std::string_view, const std::string&) {});
+    const LearnedModels learned = LearnedFrom(*model, /*treatment=*/3, 50);
+    Predict(*model, &learned);
+    std::vector<double> amounts;
+    const std::optional<ScoreParts> parts = model->Parts(frame_, 3);
+    for (const Contribution& part : parts->contributions) amounts.push_back(part.amount);
+    return amounts;
+  };
+  const std::vector<double> shared = amounts_with(strategy_->features);
+  const std::vector<double> kept = amounts_with(guarded);
+  EXPECT_GT(kept[0], shared[0]);
+  EXPECT_LT(kept[1], shared[1]);
+  EXPECT_NEAR(kept[0] + kept[1], shared[0] + shared[1], 1e-12);
 }
 
 TEST_F(AdaptiveScorerTest, WaitsForEnoughEvidence) {

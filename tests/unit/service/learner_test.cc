@@ -237,6 +237,42 @@ TEST_F(LearnerTest, CountsRatesByTreatmentAndChannel) {
   EXPECT_DOUBLE_EQ(rates[0].counts.rewards, 9 + 9 - 1);
 }
 
+TEST_F(LearnerTest, PublishesRatesWhereAModelGoesByThem) {
+  EXPECT_EQ(learner_->learned()->rates, nullptr);
+  Use("success_rate: {}");
+  Show(kGift, true);
+  Show(kGift, false);
+  Tick();
+  const uint64_t generation = learner_->generation();
+  Learn();
+  EXPECT_GT(learner_->generation(), generation);
+  const auto learned = learner_->learned();
+  ASSERT_NE(learned->rates, nullptr);
+  const uint32_t gift = strategy_->catalog.treatments[kGift].number;
+  EXPECT_EQ(learned->rates->Of(gift).shown, 2u);
+  EXPECT_EQ(learned->rates->Of(gift).positives, 1u);
+  EXPECT_EQ(learned->position, learner_->Report().position);
+  // What nobody adds to is not copied again, and what was published does not change.
+  learner_->Publish();
+  EXPECT_EQ(learner_->learned(), learned);
+  Show(kGift, true);
+  Tick();
+  Learn();
+  EXPECT_EQ(learned->rates->Of(gift).shown, 2u);
+  EXPECT_EQ(learner_->learned()->rates->Of(gift).shown, 3u);
+}
+
+TEST_F(LearnerTest, ASuccessRateFindsWhatWasCountedBeforeItWasThere) {
+  Show(kGift, true);
+  Tick();
+  Learn();
+  ASSERT_TRUE(learner_->Save().ok());
+  Use("success_rate: {prior: 0.5}");
+  const uint32_t gift = strategy_->catalog.treatments[kGift].number;
+  ASSERT_NE(learner_->learned()->rates, nullptr);
+  EXPECT_EQ(learner_->learned()->rates->Of(gift).shown, 1u);
+}
+
 TEST_F(LearnerTest, IsTheSameToTheBitWhereverItIsKilled) {
   // One learner is killed and started all the time, and stores what it knows at some times; another
   // reads the same log at once.

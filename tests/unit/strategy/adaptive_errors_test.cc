@@ -111,6 +111,40 @@ TEST(AdaptiveModels, HaveAnotherVersionWithOtherInputs) {
   EXPECT_NE(version("adaptive: {inputs: [customer.age]}"), version("adaptive: {}"));
 }
 
+TEST(SuccessRateError, IsReportedWhereItIsWritten) {
+  const AdaptiveCase cases[] = {
+      {"nothing to learn from",
+       WithAdaptive("success_rate: {}", ""),
+       {"s.yaml:15:33: error: the strategy needs learning, which says what counts as a success"}},
+      {"two kinds",
+       WithAdaptive("adaptive: {}, success_rate: {}"),
+       {"s.yaml:15:47: error: a model has either adaptive or success_rate"}},
+      {"a prior that is no propensity, of less than nothing",
+       WithAdaptive("success_rate: {prior: 2, prior_strength: -1}"),
+       {"s.yaml:15:41: error: must be between 1e-06 and 1 - 1e-06, not 2",
+        "s.yaml:15:60: error: must be between 0.001 and 1e+09, not -1"}},
+  };
+  for (const AdaptiveCase& c : cases) {
+    const Loaded loaded = LoadText(c.text);
+    SCOPED_TRACE(c.name);
+    EXPECT_EQ(loaded.strategy, nullptr);
+    EXPECT_THAT(loaded.Issues(), ElementsAreArray(c.issues));
+  }
+}
+
+TEST(SuccessRates, AreModels) {
+  const Loaded loaded = LoadText(WithAdaptive("success_rate: {prior: 0.2}"));
+  ASSERT_NE(loaded.strategy, nullptr) << loaded.issues.ToString();
+  EXPECT_THAT(loaded.Issues(), IsEmpty());
+  EXPECT_TRUE(loaded.strategy->learns());
+  EXPECT_TRUE(loaded.strategy->uses_success_rates);
+  EXPECT_EQ(loaded.strategy->model_origins[0].kind, "success_rate");
+  const Loaded scored =
+      LoadText(WithAdaptive("success_rate: {}") + "scores: [{name: worth, model: taste}]\n");
+  EXPECT_EQ(scored.strategy, nullptr);
+  EXPECT_THAT(scored.issues.ToString(), ::testing::HasSubstr("is a success rate, and predicts"));
+}
+
 TEST(AdaptiveModels, GiveNoScores) {
   const Loaded loaded =
       LoadText(WithAdaptive("adaptive: {}") + "scores: [{name: worth, model: taste}]\n");

@@ -260,5 +260,25 @@ TEST(Example, TheCustomerDecidesWithinTheGroup) {
               IsEmpty());
 }
 
+// Models that learn are tried beside those that decide.
+TEST(Example, LearnsInTheShadow) {
+  const Loaded loaded = LoadFile(SourcePath("deploy/example/telecom.yaml"));
+  ASSERT_NE(loaded.strategy, nullptr);
+  const Strategy& strategy = *loaded.strategy;
+  EXPECT_NE(strategy.attribution, nullptr);
+  const std::map<std::string, std::string> served = {{"plan_upgrade", "offer_upgrade"},
+                                                     {"unlimited_data", "offer_unlimited"}};
+  std::map<std::string, std::string> seen;
+  for (const AdaptiveUse& use : strategy.adaptive) {
+    EXPECT_EQ(use.mode, AdaptiveUse::Mode::kShadow);
+    for (const catalog::Treatment& treatment : strategy.catalog.treatments) {
+      const auto index = static_cast<size_t>(strategy.catalog.Find(treatment.name));
+      if (!use.treatments[index]) continue;
+      seen[treatment.name] = strategy.models.models[static_cast<size_t>(treatment.model)].name;
+    }
+  }
+  EXPECT_EQ(seen, served);
+}
+
 }  // namespace
 }  // namespace attune::strategy
