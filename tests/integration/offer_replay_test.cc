@@ -25,6 +25,7 @@
 #include "lib/base/absl_strings.h"
 #include "lib/storage/name_dictionary.h"
 #include "lib/strategy/strategy_loader.h"
+#include "tests/integration/coffee_data.h"
 #include "tests/integration/real_data.h"
 #include "tests/integration/server_fixture.h"
 #include "tests/integration/subprocess.h"
@@ -39,7 +40,6 @@ using ::testing::HasSubstr;
 // In an optimised build everybody is written to, else every 40th.
 constexpr size_t kPersonEvery = testing::kOptimized ? 1 : 40;
 constexpr size_t kSendsPerStream = 2000;
-constexpr std::array<int, 6> kWaves = {0, 168, 336, 408, 504, 576};  // hours after the start
 
 constexpr std::array<std::string_view, 9> kPolicies = {
     "four_offers_a_month", "two_offers_in_ten_days", "one_app_message_a_week",
@@ -47,14 +47,7 @@ constexpr std::array<std::string_view, 9> kPolicies = {
     "news_seldom",         "read_twice_is_enough",   "not_right_after_a_purchase",
 };
 
-absl::Time Beginning() { return absl::FromCivil(absl::CivilDay(2018, 7, 26), absl::UTCTimeZone()); }
-absl::Time At(int hours) { return Beginning() + absl::Hours(hours); }
-
-struct Offer {
-  std::string treatment;
-  std::string group;
-  std::vector<std::string> channels;
-};
+using Offer = CoffeeOffer;
 
 // An offer that the chain sent, and what became of it here.
 struct Send {
@@ -133,30 +126,13 @@ class OfferReplayTest : public ServerTest {
     const std::string shared = SharedFolder();
     if (shared.empty()) GTEST_SKIP() << kNoSharedFolder;
     data_ = shared + "/data/starbucks";
-    ReadOffers();
+    offers_ = ReadCoffeeOffers(data_);
     ReadPeople();
     ReadReactions();
     if (HasFatalFailure()) return;
     options_.strategy = testing::SourcePath("tests/data/starbucks/strategy.yaml");
-    clock_.Set(Beginning());
+    clock_.Set(CoffeeTime(0));
     Start();
-  }
-
-  void ReadOffers() {
-    const std::vector<std::string> channels = {"web", "email", "mobile", "social"};
-    std::vector<std::string> columns = {"offer_id", "offer_type", "difficulty", "duration_days"};
-    columns.insert(columns.end(), channels.begin(), channels.end());
-    ForEachCsvRow(data_ + "/portfolio.csv", columns, [&](const auto& row) {
-      Offer offer{
-          absl::StrCat(ToAbsl(row[1]), "_", ToAbsl(row[2]), "_in_", ToAbsl(row[3]), "_days"),
-          std::string(row[1]),
-          {}};
-      for (size_t c = 0; c < channels.size(); ++c) {
-        if (row[4 + c] == "1") offer.channels.push_back(channels[c]);
-      }
-      offers_.emplace(row[0], offer);
-    });
-    ASSERT_EQ(offers_.size(), 10u);
   }
 
   void ReadPeople() {
@@ -174,13 +150,11 @@ class OfferReplayTest : public ServerTest {
                     int hours = 0;
                     ASSERT_TRUE(absl::SimpleAtoi(ToAbsl(row[1]), &hours));
                     const Offer& offer = offers_.at(std::string(row[2]));
-                    // Every send took one of the offer's channels: which is not known.
-                    const size_t channel =
-                        (person->second + static_cast<size_t>(hours) / 24) % offer.channels.size();
                     waves_[hours].push_back(
-                        {person->second, {hours, &offer, offer.channels[channel], false}});
+                        {person->second,
+                         {hours, &offer, CoffeeChannel(offer, person->second, hours), false}});
                   });
-    ASSERT_EQ(waves_.size(), kWaves.size());
+    ASSERT_EQ(waves_.size(), kCoffeeWaves.size());
   }
 
   void ReadReactions() {
@@ -235,9 +209,10 @@ class OfferReplayTest : public ServerTest {
                          person.reactions.end();
       if (known) continue;
       person.reactions.push_back(reaction);
-      absl::StrAppend(&csv, person.id, ",",
-                      absl::FormatTime(absl::RFC3339_sec, At(reaction.hours), absl::UTCTimeZone()),
-                      ",", ToAbsl(channel), ",", ToAbsl(treatment), ",", reaction.outcome, "\n");
+      absl::StrAppend(
+          &csv, person.id, ",",
+          absl::FormatTime(absl::RFC3339_sec, CoffeeTime(reaction.hours), absl::UTCTimeZone()), ",",
+          ToAbsl(channel), ",", ToAbsl(treatment), ",", reaction.outcome, "\n");
       ++rows;
     }
     const std::string path = dir_.File("reactions.csv");
@@ -306,12 +281,12 @@ class OfferReplayTest : public ServerTest {
 
   std::string Table() {
     std::string table = absl::StrFormat("%-26s", "hours after the start");
-    for (const int hours : kWaves) absl::StrAppendFormat(&table, " %7d", hours);
+    for (const int hours : kCoffeeWaves) absl::StrAppendFormat(&table, " %7d", hours);
     absl::StrAppendFormat(&table, " %8s  %s\n", "total", "alone");
     const auto row = [&](std::string_view title, auto count, const std::string& alone) {
       absl::StrAppendFormat(&table, "%-26s", title);
       int64_t total = 0;
-      for (const int hours : kWaves) {
+      for (const int hours : kCoffeeWaves) {
         absl::StrAppendFormat(&table, " %7d", count(hours));
         total += count(hours);
       }
@@ -349,8 +324,8 @@ TEST_F(OfferReplayTest, NoPolicyIsEverExceeded) {
                    "--map_file", testing::SourcePath("tests/data/starbucks/columns.txt")}),
               HasSubstr("\"rejected\": 0"));
   const Stopwatch time;
-  for (const int hours : kWaves) {
-    clock_.Set(At(hours));
+  for (const int hours : kCoffeeWaves) {
+    clock_.Set(CoffeeTime(hours));
     ImportReactionsBefore(hours);
     Replay(hours);
     if (HasFatalFailure()) return;

@@ -10,6 +10,7 @@
 
 #include "service/ctl/byte_source.h"
 #include "service/ctl/csv_reader.h"
+#include "tests/integration/subprocess.h"
 #include "tests/testing/paths.h"
 
 namespace attune::service {
@@ -18,6 +19,18 @@ std::string SharedFolder() {
   const char* named = std::getenv("ATTUNE_SHARED");
   const std::string folder = named != nullptr ? named : testing::SourcePath("../shared");
   return std::filesystem::is_directory(folder + "/data") ? folder : "";
+}
+
+std::string FindPython(const std::string& modules) {
+  std::vector<std::string> candidates;
+  if (const char* named = std::getenv("ATTUNE_TRAIN_PYTHON")) candidates.emplace_back(named);
+  candidates.insert(candidates.end(), {"/usr/bin/python3", "python3"});
+  for (const std::string& python : candidates) {
+    const RunResult result =
+        RunProgram({"sh", "-c", "\"$0\" -c \"import $1\" 2>&1", python, modules});
+    if (result.status == 0) return python;
+  }
+  return "";
 }
 
 void ForEachCsvRow(const std::string& path, const std::vector<std::string>& columns,

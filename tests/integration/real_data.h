@@ -22,6 +22,11 @@ inline constexpr char kNoSharedFolder[] =
 void ForEachCsvRow(const std::string& path, const std::vector<std::string>& columns,
                    const std::function<void(const std::vector<std::string_view>&)>& visit);
 
+// A Python that has these modules, such as "numpy, xgboost": the one that ATTUNE_TRAIN_PYTHON names
+// (tests/data/train/find_python finds or makes one), or python3; empty when there is none. Tests
+// that need it skip then.
+std::string FindPython(const std::string& modules);
+
 class Stopwatch {
  public:
   double Seconds() const {

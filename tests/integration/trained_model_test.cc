@@ -12,7 +12,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -79,19 +78,6 @@ const TrainedCase kCases[] = {
 
 constexpr double kTolerance = 1e-6;
 constexpr size_t kDeciles = 10;
-
-// A Python with XGBoost; empty: there is none.
-std::string TrainingPython() {
-  std::vector<std::string> candidates;
-  if (const char* named = std::getenv("ATTUNE_TRAIN_PYTHON")) candidates.emplace_back(named);
-  candidates.insert(candidates.end(), {"/usr/bin/python3", "python3"});
-  for (const std::string& python : candidates) {
-    const RunResult result =
-        RunProgram({"sh", "-c", "\"$0\" -c 'import numpy, xgboost' 2>&1", python});
-    if (result.status == 0) return python;
-  }
-  return "";
-}
 
 std::string ReadText(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
@@ -183,7 +169,7 @@ class TrainedModelTest : public ::testing::TestWithParam<TrainedCase> {
   void SetUp() override {
     const std::string shared = SharedFolder();
     if (shared.empty()) GTEST_SKIP() << kNoSharedFolder;
-    const std::string python = TrainingPython();
+    const std::string python = FindPython("numpy, xgboost");
     if (python.empty()) {
       GTEST_SKIP() << "no Python with XGBoost is here: tests/data/train/find_python finds or makes "
                       "one, ATTUNE_TRAIN_PYTHON names it";
