@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "service/rpc/thread_name.h"
+#include "service/rpc/unary_call.h"
 
 namespace attune::rpc {
 
@@ -57,15 +58,35 @@ void EventLoop::Run() {
   SetThreadName(name_);
   void* tag = nullptr;
   bool ok = false;
-  while (queue_->Next(&tag, &ok)) {
-    const Call::Tag event = *static_cast<Call::Tag*>(tag);
-    if (event.call != nullptr) {
-      event.call->OnEvent(event.event, ok);
-    } else {
-      OnAlarm(tag);
+  while (true) {
+    if (!finished_.empty()) {
+      if (finished_.size() < kMaxBurst) {
+        const auto next = queue_->AsyncNext(&tag, &ok, gpr_time_0(GPR_CLOCK_MONOTONIC));
+        if (next == grpc::CompletionQueue::GOT_EVENT) {
+          OnEvent(tag, ok);
+          continue;
+        }
+      }
+      FinishBurst();
     }
-    if (calls_out_ == 0 && stopping_.load()) CloseQueue();
+    if (!queue_->Next(&tag, &ok)) return;
+    OnEvent(tag, ok);
   }
+}
+
+void EventLoop::FinishBurst() {
+  for (UnaryCall* call : finished_) call->FinishNow();
+  finished_.clear();
+}
+
+void EventLoop::OnEvent(void* tag, bool ok) {
+  const Call::Tag event = *static_cast<Call::Tag*>(tag);
+  if (event.call != nullptr) {
+    event.call->OnEvent(event.event, ok);
+  } else {
+    OnAlarm(tag);
+  }
+  if (calls_out_ == 0 && stopping_.load()) CloseQueue();
 }
 
 void EventLoop::OnAlarm(const void* tag) {

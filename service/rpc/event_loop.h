@@ -20,6 +20,8 @@ namespace attune::rpc {
 
 // One completion queue and the one thread that polls it and does the work in place. What does not
 // say otherwise is called on that thread.
+class UnaryCall;
+
 class EventLoop {
  public:
   EventLoop(std::unique_ptr<grpc::ServerCompletionQueue> queue, int index);
@@ -48,12 +50,20 @@ class EventLoop {
   void Link(Call* call) { linked_.insert(call); }
   void Unlink(Call* call) { linked_.erase(call); }
 
+  // Calls Finish of the call once the events that have already come are looked at, or a burst is
+  // full: answers that leave one after the other wake their client once.
+  void FinishSoon(UnaryCall* call) { finished_.push_back(call); }
+
   // Count the calls that gRPC, or somebody who works for them, holds.
   void OnCallOut() { ++calls_out_; }
   void OnCallBack() { --calls_out_; }
 
  private:
+  static constexpr size_t kMaxBurst = 8;
+
   void Run();
+  void OnEvent(void* tag, bool ok);
+  void FinishBurst();
   void OnAlarm(const void* tag) ABSL_LOCKS_EXCLUDED(mutex_);
   void CloseQueue() ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -66,6 +76,7 @@ class EventLoop {
   std::vector<std::unique_ptr<CallPool>> pools_;
   absl::flat_hash_set<Call*> linked_;
   int calls_out_ = 0;
+  std::vector<UnaryCall*> finished_;
 
   CallEnvironment* environment_ = nullptr;  // set by Start
   // What comes out of the queue that is no event of a call.

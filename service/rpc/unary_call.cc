@@ -11,12 +11,13 @@ void UnaryCall::Request(grpc::ServerContext* context, void* tag) {
 }
 
 void UnaryCall::OnStarted() {
-  grpc::ByteBuffer answer;
-  const RpcStatus status =
-      DeadlinePassed() ? TooLate()
-                       : Answer(method().handler, request_, pool().loop().scratch(), answer);
-  Finish(status, answer, Begin(Event::kFinished));
+  status_ = DeadlinePassed() ? TooLate()
+                             : Answer(method().handler, request_, pool().loop().scratch(), answer_);
+  finish_tag_ = Begin(Event::kFinished);
+  pool().loop().FinishSoon(this);
 }
+
+void UnaryCall::FinishNow() { Finish(status_, answer_, finish_tag_); }
 
 void UnaryCall::Finish(const RpcStatus& status, const grpc::ByteBuffer& answer, void* tag) {
   const grpc::Status grpc_status = End(status);
@@ -29,6 +30,7 @@ void UnaryCall::Finish(const RpcStatus& status, const grpc::ByteBuffer& answer, 
 
 void UnaryCall::OnRecycled() {
   request_.Clear();
+  answer_.Clear();
   writer_.reset();
 }
 

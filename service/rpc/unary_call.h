@@ -12,6 +12,8 @@ class UnaryCall : public Call {
  public:
   using Call::Call;
 
+  void FinishNow();
+
  protected:
   void Request(grpc::ServerContext* context, void* tag) override;
   void OnStarted() override;
@@ -26,6 +28,9 @@ class UnaryCall : public Call {
 
  private:
   grpc::ByteBuffer request_;
+  RpcStatus status_;
+  grpc::ByteBuffer answer_;
+  void* finish_tag_ = nullptr;
   std::optional<grpc::ServerAsyncResponseWriter<grpc::ByteBuffer>> writer_;
 };
 
