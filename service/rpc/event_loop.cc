@@ -59,24 +59,37 @@ void EventLoop::Run() {
   void* tag = nullptr;
   bool ok = false;
   while (true) {
-    if (!finished_.empty()) {
-      if (finished_.size() < kMaxBurst) {
-        const auto next = queue_->AsyncNext(&tag, &ok, gpr_time_0(GPR_CLOCK_MONOTONIC));
-        if (next == grpc::CompletionQueue::GOT_EVENT) {
-          OnEvent(tag, ok);
-          continue;
-        }
-      }
+    if (burst_.empty()) {
+      if (!queue_->Next(&tag, &ok)) return;
+      OnEvent(tag, ok);
+      continue;
+    }
+    // A time that is past: takes what has come and waits for nothing. The queue can't have ended:
+    // the calls of the burst are out.
+    const bool has_come =
+        BurstGoesOn() && queue_->AsyncNext(&tag, &ok, gpr_time_0(GPR_CLOCK_MONOTONIC)) ==
+                             grpc::CompletionQueue::GOT_EVENT;
+    if (has_come) {
+      OnEvent(tag, ok);
+    } else {
       FinishBurst();
     }
-    if (!queue_->Next(&tag, &ok)) return;
-    OnEvent(tag, ok);
   }
 }
 
+void EventLoop::FinishSoon(UnaryCall* call) {
+  if (burst_.empty()) burst_start_ = std::chrono::steady_clock::now();
+  burst_.push_back(call);
+}
+
+bool EventLoop::BurstGoesOn() const {
+  return burst_.size() < kMaxBurst &&
+         std::chrono::steady_clock::now() - burst_start_ < kMaxBurstTime;
+}
+
 void EventLoop::FinishBurst() {
-  for (UnaryCall* call : finished_) call->FinishNow();
-  finished_.clear();
+  for (UnaryCall* call : burst_) call->FinishNow();
+  burst_.clear();
 }
 
 void EventLoop::OnEvent(void* tag, bool ok) {

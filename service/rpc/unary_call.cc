@@ -30,6 +30,7 @@ void UnaryCall::Finish(const RpcStatus& status, const grpc::ByteBuffer& answer, 
 
 void UnaryCall::OnRecycled() {
   request_.Clear();
+  status_ = {};
   answer_.Clear();
   writer_.reset();
 }

@@ -7,11 +7,13 @@
 
 namespace attune::rpc {
 
-// A unary call that is answered in place: in the very event in which it came.
+// A unary call whose handler runs in place: in the very event in which it came. The answer leaves
+// at the end of the loop's burst.
 class UnaryCall : public Call {
  public:
   using Call::Call;
 
+  // Sends the answer that the handler has given. For the loop, once after each FinishSoon.
   void FinishNow();
 
  protected:
@@ -28,6 +30,7 @@ class UnaryCall : public Call {
 
  private:
   grpc::ByteBuffer request_;
+  // From the handler's return until the answer leaves.
   RpcStatus status_;
   grpc::ByteBuffer answer_;
   void* finish_tag_ = nullptr;
