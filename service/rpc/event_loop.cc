@@ -88,7 +88,9 @@ bool EventLoop::BurstGoesOn() const {
 }
 
 void EventLoop::FinishBurst() {
-  for (UnaryCall* call : burst_) call->FinishNow();
+  absl::Status completed;
+  if (environment_->before_answers) completed = environment_->before_answers();
+  for (UnaryCall* call : burst_) call->FinishNow(completed);
   burst_.clear();
 }
 

@@ -17,7 +17,10 @@ void UnaryCall::OnStarted() {
   pool().loop().FinishSoon(this);
 }
 
-void UnaryCall::FinishNow() { Finish(status_, answer_, finish_tag_); }
+void UnaryCall::FinishNow(const absl::Status& completed) {
+  if (status_.ok() && !completed.ok()) status_ = completed;
+  Finish(status_, answer_, finish_tag_);
+}
 
 void UnaryCall::Finish(const RpcStatus& status, const grpc::ByteBuffer& answer, void* tag) {
   const grpc::Status grpc_status = End(status);

@@ -13,8 +13,9 @@ class UnaryCall : public Call {
  public:
   using Call::Call;
 
-  // Sends the answer that the handler has given. For the loop, once after each FinishSoon.
-  void FinishNow();
+  // Sends the answer that the handler has given; the error `completed` in place of a good one. For
+  // the loop, once after each FinishSoon.
+  void FinishNow(const absl::Status& completed);
 
  protected:
   void Request(grpc::ServerContext* context, void* tag) override;

@@ -340,6 +340,61 @@ TEST_F(UnaryTest, ListsItsMethods) {
                 "attune.v1.DecisionService/Decide unary"}));
 }
 
+TEST(BeforeAnswersTest, IsCalledOnceForCallsThatCameTogetherAndBeforeTheirAnswers) {
+  std::atomic<int> handled = 0, completed = 0, completions = 0;
+  RpcServerOptions options;
+  options.completion_queues = 1;
+  options.before_answers = [&] {
+    completed = handled.load();
+    ++completions;
+    return absl::OkStatus();
+  };
+  TestServer test_server(options);
+  test_server.server().AddUnary<DecideRequest, DecideResponse>(
+      kDecide,
+      [&](CallContext& context, const DecideRequest& request, ReplyOf<DecideResponse> reply) {
+        ++handled;
+        return EchoId(context, request, reply);
+      });
+  test_server.Start();
+  const auto stub = test_server.NewDecisionStub();
+  constexpr int kCalls = 400;
+  for (const auto& call : DecideAtOnce(*stub, kCalls)) {
+    EXPECT_TRUE(call->status.ok()) << call->status.error_message();
+  }
+  EXPECT_EQ(completed, kCalls);
+  EXPECT_GE(completions, kCalls / 8) << "a burst has at most 8 calls";
+  EXPECT_LE(completions, kCalls);
+}
+
+TEST(BeforeAnswersTest, ItsErrorIsTheAnswerOfCallsThatWouldHaveSucceeded) {
+  std::atomic<bool> fails = true;
+  RpcServerOptions options;
+  options.before_answers = [&] {
+    return fails ? absl::UnavailableError("the disk is gone") : absl::OkStatus();
+  };
+  TestServer test_server(options);
+  test_server.server().AddUnary<DecideRequest, DecideResponse>(
+      kDecide,
+      [](CallContext& context, const DecideRequest& request,
+         ReplyOf<DecideResponse> reply) -> RpcStatus {
+        if (request.customer_id() == "0") return absl::NotFoundError("nobody");
+        return EchoId(context, request, reply);
+      });
+  test_server.Start();
+  const auto stub = test_server.NewDecisionStub();
+  auto calls = DecideAtOnce(*stub, 3);
+  EXPECT_EQ(calls[0]->status.error_code(), grpc::StatusCode::NOT_FOUND);
+  for (size_t i : {1, 2}) {
+    EXPECT_EQ(calls[i]->status.error_code(), grpc::StatusCode::UNAVAILABLE);
+    EXPECT_EQ(calls[i]->status.error_message(), "the disk is gone");
+  }
+  EXPECT_EQ(test_server.observer().handled("Decide", absl::StatusCode::kUnavailable), 2);
+  fails = false;
+  calls = DecideAtOnce(*stub, 3);
+  EXPECT_TRUE(calls[1]->status.ok() && calls[2]->status.ok());
+}
+
 class BlockingUnaryTest : public ::testing::Test {
  protected:
   using Handler = MessageHandlerOf<CustomerServiceUpsertRequest, CustomerServiceUpsertResponse>;
