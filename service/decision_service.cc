@@ -108,9 +108,10 @@ void DecisionService::ReturnWorkspace(std::unique_ptr<Workspace> workspace) {
 }
 
 absl::Status DecisionService::Decide(const pb::DecideRequest& request, std::string* answer,
-                                     Violations& violations, absl::Time deadline) {
+                                     Violations& violations, absl::Time deadline,
+                                     storage::Durability durability) {
   std::unique_ptr<Workspace> workspace = TakeWorkspace();
-  absl::Status status = DecideWith(request, deadline, *workspace, violations);
+  absl::Status status = DecideWith(request, deadline, durability, *workspace, violations);
   if (status.ok()) {
     const decision::Decision& decision = workspace->decision;
     if (!decision.answer.empty()) {
@@ -125,6 +126,14 @@ absl::Status DecisionService::Decide(const pb::DecideRequest& request, std::stri
   }
   ReturnWorkspace(std::move(workspace));
   return status;
+}
+
+absl::Status DecisionService::Flush() {
+  const absl::Status status = options_.store->Flush();
+  if (status.ok()) return status;
+  LogStoreStatus(status);
+  return absl::UnavailableError(
+      absl::StrCat("the decision could not be remembered; retry: ", status.message()));
 }
 
 void DecisionService::FillRequest(const pb::DecideRequest& request, Workspace& workspace,
@@ -160,7 +169,8 @@ void DecisionService::FillRequest(const pb::DecideRequest& request, Workspace& w
 }
 
 absl::Status DecisionService::DecideWith(const pb::DecideRequest& request, absl::Time deadline,
-                                         Workspace& workspace, Violations& violations) {
+                                         storage::Durability durability, Workspace& workspace,
+                                         Violations& violations) {
   const auto start = std::chrono::steady_clock::now();
   const strategy::Strategy& strategy = *workspace.snapshot->strategy;
   const context::DecisionContext& context = workspace.context;
@@ -194,6 +204,7 @@ absl::Status DecisionService::DecideWith(const pb::DecideRequest& request, absl:
   decide.request_id = workspace.request.request_id;
   decide.time_given = request.has_time();
   decide.explain = request.explain();
+  decide.durability = durability;
   const auto encode_answer = [&](const decision::Decision& decision, decision::AnswerForm form,
                                  std::string* bytes) {
     const bool whole = form == decision::AnswerForm::kAsAsked;

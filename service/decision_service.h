@@ -71,9 +71,15 @@ class DecisionService {
   // bytes of a DecideResponse; a repeated request gets the same bytes, but for an explanation too
   // long to be kept. INVALID_ARGUMENT comes with
   // every violation in `violations`. Only where a model waits for another process it matters how
-  // long the caller waits: until `deadline`, by the system's clock.
+  // long the caller waits: until `deadline`, by the system's clock. `durability` is that of
+  // decision::DecideOptions.
   absl::Status Decide(const attune::v1::DecideRequest& request, std::string* answer,
-                      Violations& violations, absl::Time deadline = absl::InfiniteFuture());
+                      Violations& violations, absl::Time deadline = absl::InfiniteFuture(),
+                      storage::Durability durability = storage::Durability::kProcess);
+
+  // To be called after decisions with kFlush, before they are answered: once for all that were made
+  // meanwhile. UNAVAILABLE: they may be lost, and nobody may get them; retry.
+  absl::Status Flush();
 
   // Whether decisions wait for other processes, so that they must not run on a thread that others
   // need. The same for all strategies from the first one on.
@@ -103,7 +109,8 @@ class DecisionService {
   void ReturnWorkspace(std::unique_ptr<Workspace> workspace);
 
   absl::Status DecideWith(const attune::v1::DecideRequest& request, absl::Time deadline,
-                          Workspace& workspace, Violations& violations);
+                          storage::Durability durability, Workspace& workspace,
+                          Violations& violations);
   // Logs which models failed, and how; at most one line a second.
   void LogFailedModels(const strategy::Strategy& strategy, const scoring::ScoredCandidates& scored);
   // True at most once a second.

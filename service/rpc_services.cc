@@ -195,6 +195,9 @@ RpcServices::RpcServices(const Options& options, const Services& services)
         rpc_options.completion_queues = options.threads;
         if (services.decisions.waits()) {
           rpc_options.server_executor_threads = kThreadsOfWaitingDecisions;
+        } else {
+          DecisionService& decisions = services.decisions;
+          rpc_options.before_answers = [&decisions] { return decisions.Flush(); };
         }
         return rpc_options;
       }()) {
@@ -230,11 +233,14 @@ void RpcServices::Drain(absl::Duration delay, absl::Duration timeout) {
 }
 
 void RpcServices::AddDecisionMethods(DecisionService& decisions) {
-  const auto decide = [&decisions](CallContext& call, const pb::DecideRequest& request,
-                                   ReplyOf<pb::DecideResponse> reply) {
+  // Those that are made in place are flushed together, before their answers leave: see above.
+  const storage::Durability durability =
+      decisions.waits() ? storage::Durability::kProcess : storage::Durability::kFlush;
+  const auto decide = [&decisions, durability](CallContext& call, const pb::DecideRequest& request,
+                                               ReplyOf<pb::DecideResponse> reply) {
     Violations violations;
-    absl::Status status =
-        decisions.Decide(request, &reply.bytes(), violations, DeadlineOf(decisions, call));
+    absl::Status status = decisions.Decide(request, &reply.bytes(), violations,
+                                           DeadlineOf(decisions, call), durability);
     return ToRpcStatus(std::move(status), std::move(violations));
   };
   const std::string_view path = "/attune.v1.DecisionService/Decide";

@@ -14,12 +14,42 @@ namespace {
 using candidates::Reason;
 
 using Contender = ArbitrationResult::Contender;
+using Key = ArbitrationResult::Key;
 
 bool RanksAfter(const Contender& a, const Contender& b) {
   if (a.must_show != b.must_show) return b.must_show;
   if (a.priority != b.priority) return a.priority < b.priority;
   if (a.value != b.value) return a.value < b.value;
   return a.name_rank > b.name_rank;
+}
+
+Key KeyOf(size_t index, const Contender& contender) {
+  return {contender.priority, static_cast<uint32_t>(index), contender.must_show};
+}
+
+// RanksAfter of two contenders by their keys.
+struct KeyRanksAfter {
+  const std::vector<Contender>& contenders;
+
+  bool operator()(const Key& a, const Key& b) const {
+    if (a.must_show != b.must_show) return b.must_show;
+    if (a.priority != b.priority) return a.priority < b.priority;
+    return RanksAfter(contenders[a.contender], contenders[b.contender]);
+  }
+};
+
+// Where the best one is. By hand, as std::max_element chooses without a branch and so waits in each
+// step for the one before; here nearly all steps go the same way. REQUIRES: there are any.
+size_t BestOf(const std::vector<Key>& keys, const KeyRanksAfter& ranks_after) {
+  size_t best_index = 0;
+  Key best = keys.front();
+  for (size_t i = 1; i < keys.size(); ++i) {
+    if (keys[i].must_show == best.must_show && keys[i].priority < best.priority) continue;
+    if (!ranks_after(best, keys[i])) continue;
+    best = keys[i];
+    best_index = i;
+  }
+  return best_index;
 }
 
 // The context weight of a candidate of this slot: see ArbitrationResult::group_weight.
@@ -58,7 +88,7 @@ class Arbiter {
         result_(result),
         places_(settings, context, catalog.groups.size(), result.places) {}
 
-  // Computes the priorities and leaves in the heap, not yet as one, who may be ranked.
+  // Computes the priorities and finds out who may be ranked.
   void FindContenders();
   // Lets exploration choose among the contenders and ranks the one that it puts on top.
   void Explore(std::optional<double> draw);
@@ -103,6 +133,9 @@ class Arbiter {
   // that which was chosen first, it contends for the next best channel.
   void Rank(Contender contender);
   void ContendOnNextChannel(Contender contender);
+  // Takes the best out of those who wait, and returns it: an index into
+  // ArbitrationResult::contenders. REQUIRES: somebody waits.
+  size_t TakeBest();
   // Makes the candidate the one that was scored on the channel of this slot, and keeps what it was.
   void MoveTo(size_t scored, int slot);
 
@@ -114,6 +147,12 @@ class Arbiter {
   const absl::Span<const scoring::ScoredCandidates* const> by_slot_;
   ArbitrationResult& result_;
   Places places_;
+  // The few best of a ranking are found by looking at all who wait, so often at most: each look is
+  // cheap, as it hardly ever finds a better one. Then a heap is made, because in the worst case
+  // thousands are taken out before enough of them find a place.
+  static constexpr int kMaxScans = 4;
+  int scans_ = 0;
+  bool is_heap_ = false;  // those who wait
 };
 
 void Arbiter::WeighChannels() {
@@ -144,7 +183,8 @@ void Arbiter::FindContenders() {
   if (!by_slot_.empty() && places_.any()) result_.moved.reserve(kMaxRanked);
   result_.unknown_worth.clear();
   result_.reason.assign(scored_.size(), Reason::kOutranked);
-  result_.heap.clear();
+  result_.contenders.clear();
+  result_.waiting.clear();
   result_.group_count.assign(catalog_.groups.size(), 0);
   WeighChannels();
   for (size_t i = 0; i < scored_.size(); ++i) {
@@ -152,18 +192,22 @@ void Arbiter::FindContenders() {
     const double propensity = scored_[i].propensity;
     const Rating rating = RatingOf(computed_, settings_, treatment, scored_[i].treatment,
                                    scored_[i].slot, propensity, WeightOf(i));
-    const Worth worth = rating.worth.value_or(Worth());
-    if (computed_.worth != nullptr) result_.worth.push_back(worth);
-    const double priority = rating.priority.value_or(0.0);
-    result_.priority[i] = priority;
+    if (computed_.worth != nullptr) result_.worth.push_back(rating.worth);
+    result_.priority[i] = rating.priority;
     if (const auto reason = WhyNoContender(settings_, treatment, propensity, rating)) {
       result_.reason[i] = reason;
     } else if (!HasPlace(settings_, context_, treatment, scored_[i].slot)) {
       result_.reason[i] = Reason::kNoPlacement;
     } else {
-      result_.heap.push_back({treatment.must_show, priority, worth.value, treatment.name_rank,
-                              static_cast<int>(i), scored_[i].slot});
-      if (!rating.worth) result_.unknown_worth.push_back(static_cast<int>(i));
+      // Filled in place: a copy of what was just written field by field waits for the writes.
+      Contender& contender = result_.contenders.emplace_back();
+      contender.must_show = treatment.must_show;
+      contender.priority = rating.priority;
+      contender.value = rating.worth.value;
+      contender.name_rank = treatment.name_rank;
+      contender.scored = static_cast<int>(i);
+      contender.slot = scored_[i].slot;
+      if (!rating.knows_worth) result_.unknown_worth.push_back(static_cast<int>(i));
     }
   }
 }
@@ -211,8 +255,10 @@ void Arbiter::ContendOnNextChannel(Contender contender) {
   // A default that on_error declares may be above the score that it comes after.
   contender.priority = std::min(contender.priority, next->priority);
   contender.value = next->value;
-  result_.heap.push_back(contender);
-  std::push_heap(result_.heap.begin(), result_.heap.end(), RanksAfter);
+  std::vector<Key>& waiting = result_.waiting;
+  waiting.push_back(KeyOf(result_.contenders.size(), contender));
+  result_.contenders.push_back(contender);
+  if (is_heap_) std::push_heap(waiting.begin(), waiting.end(), KeyRanksAfter{result_.contenders});
 }
 
 void Arbiter::MoveTo(size_t scored, int slot) {
@@ -223,8 +269,8 @@ void Arbiter::MoveTo(size_t scored, int slot) {
   candidate.slot = slot;
   const Rating rating = RatingOf(computed_, settings_, TreatmentOf(scored), candidate.treatment,
                                  slot, candidate.propensity, WeightOf(scored));
-  if (computed_.worth != nullptr) result_.worth[scored] = rating.worth.value_or(Worth());
-  result_.priority[scored] = rating.priority.value_or(0.0);
+  if (computed_.worth != nullptr) result_.worth[scored] = rating.worth;
+  result_.priority[scored] = rating.priority;
 }
 
 double Arbiter::DeviationOf(size_t scored, double evidence) const {
@@ -254,7 +300,7 @@ double Arbiter::SlopeOf(size_t scored) const {
 
 void Arbiter::DropUnshowable() {
   if (computed_.content == nullptr) return;
-  std::erase_if(result_.heap, [&](const Contender& contender) {
+  std::erase_if(result_.contenders, [&](const Contender& contender) {
     const auto scored = static_cast<size_t>(contender.scored);
     const scoring::ScoredCandidate& candidate = scored_[scored];
     if (computed_.content->CanCompute(candidate.treatment, candidate.slot)) return false;
@@ -268,17 +314,17 @@ void Arbiter::FindArms(int exploration) {
   const bool is_uncertain = by.method == Exploration::Method::kThompson;
   result_.arms.clear();
   result_.arm_contender.clear();
-  for (size_t c = 0; c < result_.heap.size(); ++c) {
-    const auto scored = static_cast<size_t>(result_.heap[c].scored);
+  for (size_t c = 0; c < result_.contenders.size(); ++c) {
+    const auto scored = static_cast<size_t>(result_.contenders[c].scored);
     if (ExplorationOf(TreatmentOf(scored)) != exploration) continue;
     result_.arms.push_back(
-        {result_.heap[c].priority, is_uncertain ? DeviationOf(scored, by.evidence) : 0.0});
+        {result_.contenders[c].priority, is_uncertain ? DeviationOf(scored, by.evidence) : 0.0});
     result_.arm_contender.push_back(c);
   }
 }
 
 void Arbiter::Explore(std::optional<double> draw) {
-  std::vector<Contender>& contenders = result_.heap;
+  std::vector<Contender>& contenders = result_.contenders;
   DropUnshowable();
   if (contenders.empty()) return;
   const auto greedy = std::max_element(contenders.begin(), contenders.end(), RanksAfter);
@@ -307,16 +353,31 @@ void Arbiter::Explore(std::optional<double> draw) {
 }
 
 void Arbiter::RankTheBest() {
-  // A heap, because only the few best of possibly thousands are wanted in order.
-  std::vector<Contender>& heap = result_.heap;
-  std::make_heap(heap.begin(), heap.end(), RanksAfter);
-  while (!heap.empty() && !places_.full() &&
+  std::vector<Key>& waiting = result_.waiting;
+  waiting.resize(result_.contenders.size());
+  for (size_t c = 0; c < waiting.size(); ++c) waiting[c] = KeyOf(c, result_.contenders[c]);
+  while (!waiting.empty() && !places_.full() &&
          result_.ranked.size() < static_cast<size_t>(context_.max_treatments)) {
-    std::pop_heap(heap.begin(), heap.end(), RanksAfter);
-    const Contender best = heap.back();
-    heap.pop_back();
-    Rank(best);
+    Rank(result_.contenders[TakeBest()]);
   }
+}
+
+size_t Arbiter::TakeBest() {
+  std::vector<Key>& waiting = result_.waiting;
+  const KeyRanksAfter ranks_after{result_.contenders};
+  if (!is_heap_ && (scans_ == kMaxScans || context_.max_treatments > kMaxScans)) {
+    std::make_heap(waiting.begin(), waiting.end(), ranks_after);
+    is_heap_ = true;
+  }
+  if (is_heap_) {
+    std::pop_heap(waiting.begin(), waiting.end(), ranks_after);
+  } else {
+    ++scans_;
+    std::swap(waiting[BestOf(waiting, ranks_after)], waiting.back());
+  }
+  const size_t best = waiting.back().contender;
+  waiting.pop_back();
+  return best;
 }
 
 void Arbiter::FallBack() {
@@ -357,9 +418,10 @@ void Arbiter::TellChances() {
 void Arbiter::TellRejections() {
   for (size_t i = 0; i < scored_.size(); ++i) {
     if (!result_.reason[i]) continue;
-    candidates::Rejection rejection{scored_[i].treatment, *result_.reason[i]};
+    candidates::Rejection& rejection = result_.rejected.emplace_back();
+    rejection.treatment = scored_[i].treatment;
+    rejection.reason = *result_.reason[i];
     rejection.slot = scored_[i].slot;
-    result_.rejected.push_back(rejection);
   }
 }
 

@@ -4,6 +4,7 @@
 #include <array>
 #include <bitset>
 #include <cstddef>
+#include <cstdint>
 #include <limits>
 #include <optional>
 #include <vector>
@@ -254,9 +255,16 @@ struct ArbitrationResult {
     int slot = 0;                    // of the channel on which it is tried
     context::ChannelSet tried = {};  // before this one, by slot
   };
-  std::vector<Contender> heap;
+  std::vector<Contender> contenders;
+  // What of a contender is looked at to find the best: what tells most apart, and which it is.
+  struct Key {
+    double priority = 0;
+    uint32_t contender = 0;  // index into `contenders`
+    bool must_show = false;
+  };
+  std::vector<Key> waiting;  // those who may still be ranked, once ranking has begun
   std::vector<Arm> arms;
-  std::vector<size_t> arm_contender;  // index into `heap`, parallel to `arms`
+  std::vector<size_t> arm_contender;  // index into `contenders`, parallel to `arms`
   std::vector<double> arm_probability;
   ExplorationScratch exploration;
 };

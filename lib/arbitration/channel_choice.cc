@@ -45,12 +45,8 @@ Best Rate(const Settings& settings, const catalog::Catalog& catalog,
       is_taken && !WhyNoContender(settings, treatment, candidate.propensity, rating).has_value();
   const int fallback =
       contends ? 0 : FallbackOf(settings, candidate.treatment, context.ChannelOf(slot));
-  return {slot,
-          rating.priority.value_or(0.0),
-          rating.worth.value_or(Worth()).value,
-          contends,
-          is_taken,
-          candidate.source == scoring::ScoredCandidate::Source::kDefault,
+  return {slot,     rating.priority, rating.worth.value,
+          contends, is_taken,        candidate.source == scoring::ScoredCandidate::Source::kDefault,
           fallback};
 }
 

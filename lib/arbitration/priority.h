@@ -51,11 +51,14 @@ inline std::optional<double> PriorityBy(PriorityFormula* formula, const Settings
   return formula->Evaluate(treatment, slot, terms);
 }
 
-// What arbitration compares a treatment by; nullopt: a formula of the strategy can't tell. Without
-// a worth there is no priority.
+// What arbitration compares a treatment by. What a formula of the strategy can't tell is not known
+// and 0; without a worth there is no priority. One by one, not as optional values, because what is
+// copied as a whole waits until each part is written, for every candidate.
 struct Rating {
-  std::optional<Worth> worth;
-  std::optional<double> priority;
+  bool knows_worth = false;
+  bool knows_priority = false;
+  Worth worth;
+  double priority = 0;
 };
 
 // That of the treatment with this index on the channel of a slot.
@@ -63,11 +66,24 @@ inline Rating RatingOf(const Computed& computed, const Settings& settings,
                        const catalog::Treatment& treatment, int index, int slot, double propensity,
                        double context_weight) {
   Rating rating;
-  rating.worth = WorthBy(computed.worth, treatment, index, slot);
-  if (rating.worth) {
-    rating.priority = PriorityBy(computed.priority, settings, index, slot,
-                                 TermsOf(treatment, *rating.worth, propensity, context_weight));
+  if (computed.worth == nullptr) {
+    rating.worth.value = treatment.value;
+    rating.worth.cost = treatment.cost;
+  } else if (const auto worth = computed.worth->WorthOf(index, slot)) {
+    rating.worth = *worth;
+  } else {
+    return rating;
   }
+  rating.knows_worth = true;
+  const Terms terms = TermsOf(treatment, rating.worth, propensity, context_weight);
+  if (computed.priority == nullptr) {
+    rating.priority = PriorityOf(terms, settings.without);
+  } else if (const auto priority = computed.priority->Evaluate(index, slot, terms)) {
+    rating.priority = *priority;
+  } else {
+    return rating;
+  }
+  rating.knows_priority = true;
   return rating;
 }
 
@@ -79,9 +95,9 @@ inline std::optional<candidates::Reason> WhyNoContender(const Settings& settings
   if (treatment.only_as_fallback) return candidates::Reason::kOnlyAsFallback;
   if (treatment.must_show) return std::nullopt;
   if (propensity < settings.min_propensity) return candidates::Reason::kBelowMinPropensity;
-  if (!rating.worth) return candidates::Reason::kValueError;
-  if (!rating.priority) return candidates::Reason::kPriorityError;
-  if (*rating.priority < settings.min_priority) return candidates::Reason::kBelowMinPriority;
+  if (!rating.knows_worth) return candidates::Reason::kValueError;
+  if (!rating.knows_priority) return candidates::Reason::kPriorityError;
+  if (rating.priority < settings.min_priority) return candidates::Reason::kBelowMinPriority;
   return std::nullopt;
 }
 

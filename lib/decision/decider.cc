@@ -204,7 +204,7 @@ absl::Status Decider::DecideOnce(const strategy::Strategy& strategy,
   }
   PredictShadows(strategy, decision.result, decision.shadow_scratch, decision.shadows);
   MakeEvent(strategy, context, state, options, request, encode_answer, decision);
-  absl::Status status = Commit(strategy, context, state, request, decision);
+  absl::Status status = Commit(strategy, context, state, request, options.durability, decision);
   timer.Finish(Stage::kDecision);
   if (absl::IsAborted(status)) return status;
   if (!status.ok()) {
@@ -237,6 +237,9 @@ absl::Status Decider::FindEarlierAnswer(const customer::CustomerState& state,
     return absl::AlreadyExistsError(
         "this request_id was used for this customer with another content; use a new one");
   }
+  // Whoever made the decision may not have flushed it yet.
+  absl::Status flushed = store_.Flush();
+  if (!flushed.ok()) return flushed;
   auto entry = store_.ReadLogAt(earlier->version);
   if (!entry.ok()) return entry.status();
   // An answer that has left the log can't be given again: the decision is made anew.
@@ -271,7 +274,7 @@ void Decider::MakeEvent(const strategy::Strategy& strategy, const context::Decis
 absl::Status Decider::Commit(const strategy::Strategy& strategy,
                              const context::DecisionContext& context,
                              const customer::CustomerState& state, const Request& request,
-                             Decision& decision) const {
+                             storage::Durability durability, Decision& decision) const {
   const PipelineResult& result = decision.result;
   customer::RecordChange change;
   customer::Interaction decided{
@@ -311,7 +314,7 @@ absl::Status Decider::Commit(const strategy::Strategy& strategy,
   commit.expected = decision.record.version;
   commit.bytes = decision.new_record;
   commit.events = absl::MakeConstSpan(&event, 1);
-  return store_.Commit(commit, storage::Durability::kProcess).status();
+  return store_.Commit(commit, durability).status();
 }
 
 }  // namespace attune::decision

@@ -60,6 +60,10 @@ struct DecideOptions {
   // requests with one id the same.
   bool time_given = false;
   bool explain = false;
+  // What the decision survives when Decide returns. With kFlush the caller must call
+  // StateStore::Flush before anybody learns of the decision, and gives an error in its place when
+  // that fails.
+  storage::Durability durability = storage::Durability::kProcess;
   // Puts the greedy choice on top, whatever exploration would draw; its chances are told as they
   // are. For tests of strategies.
   bool greedy = false;
@@ -148,7 +152,7 @@ class Decider {
                         const Request& request, EncodeAnswer encode_answer, Decision& decision);
   absl::Status Commit(const strategy::Strategy& strategy, const context::DecisionContext& context,
                       const customer::CustomerState& state, const Request& request,
-                      Decision& decision) const;
+                      storage::Durability durability, Decision& decision) const;
 
   storage::StateStore& store_;
   const HashKey seed_;

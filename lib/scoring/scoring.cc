@@ -14,18 +14,19 @@ namespace {
 void GroupByModel(size_t models, const catalog::Catalog& catalog, absl::Span<const int> candidates,
                   ScoredCandidates& result) {
   result.model_start.assign(models + 1, 0);
-  for (const int candidate : candidates) {
-    const int model = catalog.treatments[static_cast<size_t>(candidate)].model;
+  result.batch_position.resize(candidates.size());
+  for (size_t i = 0; i < candidates.size(); ++i) {
+    const int model = catalog.treatments[static_cast<size_t>(candidates[i])].model;
+    result.batch_position[i] = model;  // until the model's own positions are known
     ++result.model_start[static_cast<size_t>(model) + 1];
   }
   for (size_t m = 0; m < models; ++m) result.model_start[m + 1] += result.model_start[m];
-  result.batch_position.resize(candidates.size());
   result.batch_treatments.resize(candidates.size());
   result.batch_propensity.resize(candidates.size());
   result.batch_deviation.assign(candidates.size(), kUnknownDeviation);
   result.batch_source.assign(candidates.size(), ScoredCandidate::Source::kModel);
   for (size_t i = 0; i < candidates.size(); ++i) {
-    const int model = catalog.treatments[static_cast<size_t>(candidates[i])].model;
+    const int model = result.batch_position[i];
     const int position = result.model_start[static_cast<size_t>(model)]++;
     result.batch_position[i] = position;
     result.batch_treatments[static_cast<size_t>(position)] = candidates[i];
@@ -229,10 +230,12 @@ void Score(const ModelSet& models, const catalog::Catalog& catalog,
     const double deviation = result.batch_deviation[position];
     if (std::isfinite(propensity)) {
       const bool is_known = std::isfinite(deviation) && deviation >= 0;
-      result.scored.push_back({.treatment = candidates[i],
-                               .propensity = std::clamp(propensity, 0.0, 1.0),
-                               .deviation = is_known ? deviation : kUnknownDeviation,
-                               .source = result.batch_source[position]});
+      // Filled in place: a copy of what was just written field by field waits for the writes.
+      ScoredCandidate& scored = result.scored.emplace_back();
+      scored.treatment = candidates[i];
+      scored.propensity = std::clamp(propensity, 0.0, 1.0);
+      scored.deviation = is_known ? deviation : kUnknownDeviation;
+      scored.source = result.batch_source[position];
     } else {
       const int model = catalog.treatments[static_cast<size_t>(candidates[i])].model;
       result.rejected.push_back({candidates[i], ReasonOf(models, result, model, candidates[i])});

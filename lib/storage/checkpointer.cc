@@ -104,7 +104,9 @@ absl::Status Checkpointer::CheckpointOnce() {
 }
 
 absl::Status Checkpointer::Run() {
-  const CommitQueue::Cut cut = parts_.queue->MakeCut();
+  const absl::StatusOr<CommitQueue::Cut> made = parts_.queue->MakeCut();
+  if (!made.ok()) return made.status();
+  const CommitQueue::Cut cut = *made;
   const auto did = [this](size_t bytes) { pacer_.Did(bytes); };
   const RecordTable::DirtyRecords dirty = parts_.table->CollectDirty(did);
   const EventChunks chunks = parts_.tail->ChunksBelow(cut.number);

@@ -27,13 +27,20 @@ CommitQueue::CommitQueue(CommitParts parts, CommitLimits limits, int64_t custome
     : parts_(std::move(parts)), limits_(std::move(limits)), customers_(customers) {}
 
 void CommitQueue::Commit(absl::Span<const CustomerCommit> commits,
-                         absl::Span<absl::StatusOr<CommitReceipt>> results, absl::Time wait_until) {
+                         absl::Span<absl::StatusOr<CommitReceipt>> results, absl::Time wait_until,
+                         bool flushed_later) {
   Pending pending;
   pending.commits = commits;
   pending.results = results;
+  pending.flushed_later = flushed_later;
   for (const CustomerCommit& commit : commits) pending.bytes += BytesOf(commit);
   WaitForRoom(wait_until);
   Enter(pending);
+}
+
+absl::Status CommitQueue::Flush() {
+  if (unwritten_.load(std::memory_order_acquire) == 0) return absl::OkStatus();
+  return RunAlone([&] { return WriteFrame(); });
 }
 
 absl::StatusOr<CommitQueue::Removed> CommitQueue::Remove(const CustomerKey& key) {
@@ -60,14 +67,18 @@ void CommitQueue::MarkSynced() {
   marking_ = false;
 }
 
-CommitQueue::Cut CommitQueue::MakeCut() {
+absl::StatusOr<CommitQueue::Cut> CommitQueue::MakeCut() {
   Cut cut;
-  RunAlone([&] {
+  const absl::Status status = RunAlone([&] {
+    // A checkpoint brings into the database what can be read, so the journal must have it.
+    absl::Status written = WriteFrame();
+    if (!written.ok()) return written;
     cut = {.number = parts_.journal->Rotate(), .customers = customers_};
     parts_.tail->Seal();
     checkpoint_asked_ = true;
     return absl::OkStatus();
-  }).IgnoreError();
+  });
+  if (!status.ok()) return status;
   return cut;
 }
 
@@ -141,10 +152,10 @@ CommitQueue::Pending* CommitQueue::LastOfGroup(Pending* first) {
 }
 
 void CommitQueue::WriteGroup(Pending* first, Pending* last) {
-  frame_.resize(FrameHead::kBytes);
+  frame_.resize(FrameHead::kBytes + unwritten_bytes_);
   staged_.clear();
   begun_stripes_.clear();
-  next_number_ = parts_.journal->next_number();
+  next_number_ = parts_.journal->next_number() + unwritten_;
   absl::Status status =
       first->alone == nullptr && full() ? AsUnwritten(Refusal()) : absl::OkStatus();
   if (status.ok()) {
@@ -152,7 +163,13 @@ void CommitQueue::WriteGroup(Pending* first, Pending* last) {
       StageAll(*member);
       if (member == last) break;
     }
-    status = WriteStaged();
+    if (MayStayUnwritten(first, last)) {
+      // Before it is readable: who has read it must not be told that there is nothing to flush.
+      unwritten_bytes_ = frame_.size() - FrameHead::kBytes;
+      unwritten_.store(next_number_ - parts_.journal->next_number(), std::memory_order_release);
+    } else if (first->alone == nullptr || !staged_.empty()) {
+      status = WriteFrame();
+    }
     if (status.ok()) MakeReadable();
     for (const uint32_t stripe : begun_stripes_) parts_.epochs->End(stripe);
   }
@@ -165,7 +182,7 @@ void CommitQueue::WriteGroup(Pending* first, Pending* last) {
       if (member == last) break;
     }
   }
-  if (frame_.capacity() > kMaxKeptFrameBytes) frame_ = std::string();
+  if (frame_.capacity() > kMaxKeptFrameBytes && unwritten_bytes_ == 0) frame_ = std::string();
   if (BytesInMemory() >= limits_.checkpoint_bytes ||
       parts_.journal->bytes() >= limits_.checkpoint_journal_bytes) {
     if (!checkpoint_asked_.exchange(true)) limits_.request_checkpoint();
@@ -215,10 +232,24 @@ void CommitQueue::Stage(RecordChange change, const CustomerKey& key, std::string
   if (parts_.epochs->Begin(stripe)) begun_stripes_.push_back(stripe);
 }
 
-absl::Status CommitQueue::WriteStaged() {
-  if (staged_.empty()) return absl::OkStatus();
+bool CommitQueue::MayStayUnwritten(const Pending* first, const Pending* last) const {
+  if (write_failed_ || frame_.size() > FrameHead::kBytes + kMaxUnwrittenBytes) return false;
+  for (const Pending* member = first;; member = member->next) {
+    if (!member->flushed_later) return false;
+    if (member == last) return true;
+  }
+}
+
+absl::Status CommitQueue::WriteFrame() {
   const uint64_t count = next_number_ - parts_.journal->next_number();
-  return parts_.journal->Append(static_cast<uint32_t>(count), frame_);
+  if (count == 0) return absl::OkStatus();
+  const absl::Status status = parts_.journal->Append(static_cast<uint32_t>(count), frame_);
+  write_failed_ = !status.ok();
+  if (status.ok()) {
+    unwritten_bytes_ = 0;
+    unwritten_.store(0, std::memory_order_release);
+  }
+  return status;
 }
 
 void CommitQueue::MakeReadable() {

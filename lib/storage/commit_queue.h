@@ -58,19 +58,32 @@ struct CommitLimits {
 // So versions are checked by one thread at a time, many callers share one write to the file, a lone
 // caller pays for two turns of a mutex, and version numbers and log positions count up and become
 // readable in order.
+//
+// Commits that are to be flushed only (Durability::kFlush) become readable at once and stay in
+// front of the frame, which the next write takes to the journal: the order of the journal is the
+// order in which commits became readable, whoever writes. While a write has failed nothing is added
+// to them.
 class CommitQueue {
  public:
   // What one frame takes at most, so that a small commit does not wait long behind large ones. A
   // single call may be larger.
   static constexpr size_t kMaxGroupBytes = 128 << 10;
+  // What waits for a flush at most; what would be beyond is written at once.
+  static constexpr size_t kMaxUnwrittenBytes = 128 << 10;
 
   CommitQueue(CommitParts parts, CommitLimits limits, int64_t customers);
 
   // Checks and writes the commits; results[i] becomes what happened to commits[i]. Back-pressure is
-  // waited out until `wait_until`; absl::InfinitePast(): not at all.
-  // REQUIRES: results.size() == commits.size(); sizes within the limits of the store.
+  // waited out until `wait_until`; absl::InfinitePast(): not at all. With `flushed_later` the
+  // commits may stay unwritten until somebody else commits, or Flush. REQUIRES: results.size() ==
+  // commits.size(); sizes within the limits of the store.
   void Commit(absl::Span<const CustomerCommit> commits,
-              absl::Span<absl::StatusOr<CommitReceipt>> results, absl::Time wait_until);
+              absl::Span<absl::StatusOr<CommitReceipt>> results, absl::Time wait_until,
+              bool flushed_later = false);
+
+  // Returns when the journal has everything that can be read. After an error it is tried again with
+  // the next write.
+  absl::Status Flush();
 
   // Removes the customer's record. Returns whether there was one, and a number: the customer's
   // events that came before have positions below it.
@@ -84,12 +97,13 @@ class CommitQueue {
   void MarkSynced();
 
   // Where a checkpoint cuts: everything below `number` is in the sealed part of the tail and in the
-  // segments of the journal before the one that begins with `number`.
+  // segments of the journal before the one that begins with `number`. An error: what can be read
+  // could not be written to the journal; nothing was cut.
   struct Cut {
     uint64_t number = 0;
     int64_t customers = 0;
   };
-  Cut MakeCut();
+  absl::StatusOr<Cut> MakeCut();
   // The checkpoint for which the last cut was made has succeeded or failed. In between the queue
   // asks for no other: what is being brought into the database still counts as in memory.
   void EndCheckpoint() { checkpoint_asked_ = false; }
@@ -109,6 +123,7 @@ class CommitQueue {
     absl::Span<const CustomerCommit> commits;
     absl::Span<absl::StatusOr<CommitReceipt>> results;
     const absl::FunctionRef<absl::Status()>* alone = nullptr;
+    bool flushed_later = false;
     size_t bytes = 0;
 
     absl::Status status;      // of `alone` and of the write
@@ -142,7 +157,10 @@ class CommitQueue {
   absl::StatusOr<CommitReceipt> StageCommit(const CustomerCommit& commit);
   void Stage(RecordChange change, const CustomerKey& key, std::string_view record,
              absl::Span<const Event> events);
-  absl::Status WriteStaged();
+  // Whether what the group has staged may stay unwritten.
+  bool MayStayUnwritten(const Pending* first, const Pending* last) const;
+  // Writes the frame: what was left unwritten, then what is staged. OK if there is neither.
+  absl::Status WriteFrame();
   void MakeReadable();
   // The version number of the record, with what is staged; 0: there is none.
   absl::StatusOr<uint64_t> CurrentVersion(const CustomerKey& key) const;
@@ -153,6 +171,9 @@ class CommitQueue {
   std::atomic<uint64_t> conflicts_{0};
   std::atomic<bool> checkpoint_asked_{false};  // or one is under way
   std::atomic<bool> marking_{false};
+  // Numbers of what is readable and stands at the front of the frame, not yet in the journal.
+  // Changed by the leader.
+  std::atomic<uint64_t> unwritten_{0};
 
   absl::Mutex mutex_;
   Pending* head_ ABSL_GUARDED_BY(mutex_) = nullptr;
@@ -160,6 +181,8 @@ class CommitQueue {
 
   // Of the leader, kept to be reused; handed on from leader to leader under mutex_.
   std::string frame_;
+  size_t unwritten_bytes_ = 0;  // of the frame behind its head
+  bool write_failed_ = false;   // the last one did
   std::vector<Staged> staged_;
   std::vector<uint32_t> begun_stripes_;
   uint64_t next_number_ = 0;  // of the next commit that is staged

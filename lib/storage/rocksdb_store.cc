@@ -122,6 +122,7 @@ class RocksDbStore : public StateStore {
                                        Durability durability) override;
   std::vector<absl::StatusOr<CommitReceipt>> CommitMany(absl::Span<const CustomerCommit> commits,
                                                         Durability durability) override;
+  absl::Status Flush() override { return queue_->Flush(); }
   absl::Status Sync() override;
   absl::StatusOr<Erased> Erase(const CustomerKey& key) override;
   absl::Status ReadLog(uint64_t from,
@@ -505,7 +506,8 @@ absl::StatusOr<CommitReceipt> RocksDbStore::Commit(const CustomerCommit& commit,
   absl::StatusOr<CommitReceipt> result = CommitReceipt{};
   const bool may_wait = durability == Durability::kPower;
   queue_->Commit({&commit, 1}, {&result, 1},
-                 may_wait ? absl::Now() + kMaxWait : absl::InfinitePast());
+                 may_wait ? absl::Now() + kMaxWait : absl::InfinitePast(),
+                 /*flushed_later=*/durability == Durability::kFlush);
   if (durability == Durability::kPower && result.ok()) {
     absl::Status synced = Sync();
     if (!synced.ok()) return synced;
@@ -536,7 +538,8 @@ std::vector<absl::StatusOr<CommitReceipt>> RocksDbStore::CommitMany(
       if (bytes > kMaxBytesPerWrite) break;
     }
     queue_->Commit(commits.subspan(begin, end - begin),
-                   absl::MakeSpan(results).subspan(begin, end - begin), wait_until);
+                   absl::MakeSpan(results).subspan(begin, end - begin), wait_until,
+                   /*flushed_later=*/durability == Durability::kFlush);
     begin = end;
   }
   if (!power) return results;
@@ -549,6 +552,8 @@ std::vector<absl::StatusOr<CommitReceipt>> RocksDbStore::CommitMany(
 }
 
 absl::Status RocksDbStore::Sync() {
+  absl::Status flushed = queue_->Flush();
+  if (!flushed.ok()) return flushed;
   absl::Status status = journal_->Sync();
   if (status.ok()) {
     queue_->MarkSynced();

@@ -92,6 +92,9 @@ struct CommitReceipt {
 enum class Durability {
   kProcess,  // the process being killed
   kPower,    // power loss
+  // The process being killed, from the next Flush on. For who acknowledges many commits together:
+  // nobody may be told of the commit before Flush has succeeded.
+  kFlush,
 };
 
 // Which positions of the log are taken.
@@ -187,6 +190,14 @@ class StateStore {
   // REQUIRES: no customer occurs twice.
   virtual std::vector<absl::StatusOr<CommitReceipt>> CommitMany(
       absl::Span<const CustomerCommit> commits, Durability durability) = 0;
+
+  // Returns when everything that was committed before the call survives the process being killed,
+  // commits with kFlush by whatever thread too. Costs next to nothing when there is none of them;
+  // otherwise one write for all. After an error they can be read, and count, but may be lost with
+  // the process: they are written together with the next commit, Flush or Sync that succeeds,
+  // before everything that is committed later. While that is so, commits with kFlush are written at
+  // once, and fail as those with kProcess do.
+  virtual absl::Status Flush() = 0;
 
   // Returns when everything that was committed before the call survives power loss.
   virtual absl::Status Sync() = 0;

@@ -32,7 +32,8 @@ enum class DrainPhase {
 
 // What all calls of a server share. Outlives them.
 struct CallEnvironment {
-  CallObserver* observer = nullptr;  // null: nobody wants to know
+  CallObserver* observer = nullptr;              // null: nobody wants to know
+  std::function<absl::Status()> before_answers;  // see RpcServerOptions; empty: nothing
   // By what a handler waits for, see WaitsFor.
   Executor* executor = nullptr;
   Executor* server_executor = nullptr;

@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "service/rpc/thread_name.h"
+#include "service/rpc/unary_call.h"
 
 namespace attune::rpc {
 
@@ -57,15 +58,50 @@ void EventLoop::Run() {
   SetThreadName(name_);
   void* tag = nullptr;
   bool ok = false;
-  while (queue_->Next(&tag, &ok)) {
-    const Call::Tag event = *static_cast<Call::Tag*>(tag);
-    if (event.call != nullptr) {
-      event.call->OnEvent(event.event, ok);
-    } else {
-      OnAlarm(tag);
+  while (true) {
+    if (burst_.empty()) {
+      if (!queue_->Next(&tag, &ok)) return;
+      OnEvent(tag, ok);
+      continue;
     }
-    if (calls_out_ == 0 && stopping_.load()) CloseQueue();
+    // A time that is past: takes what has come and waits for nothing. The queue can't have ended:
+    // the calls of the burst are out.
+    const bool has_come =
+        BurstGoesOn() && queue_->AsyncNext(&tag, &ok, gpr_time_0(GPR_CLOCK_MONOTONIC)) ==
+                             grpc::CompletionQueue::GOT_EVENT;
+    if (has_come) {
+      OnEvent(tag, ok);
+    } else {
+      FinishBurst();
+    }
   }
+}
+
+void EventLoop::FinishSoon(UnaryCall* call) {
+  if (burst_.empty()) burst_start_ = std::chrono::steady_clock::now();
+  burst_.push_back(call);
+}
+
+bool EventLoop::BurstGoesOn() const {
+  return burst_.size() < kMaxBurst &&
+         std::chrono::steady_clock::now() - burst_start_ < kMaxBurstTime;
+}
+
+void EventLoop::FinishBurst() {
+  absl::Status completed;
+  if (environment_->before_answers) completed = environment_->before_answers();
+  for (UnaryCall* call : burst_) call->FinishNow(completed);
+  burst_.clear();
+}
+
+void EventLoop::OnEvent(void* tag, bool ok) {
+  const Call::Tag event = *static_cast<Call::Tag*>(tag);
+  if (event.call != nullptr) {
+    event.call->OnEvent(event.event, ok);
+  } else {
+    OnAlarm(tag);
+  }
+  if (calls_out_ == 0 && stopping_.load()) CloseQueue();
 }
 
 void EventLoop::OnAlarm(const void* tag) {

@@ -2,6 +2,7 @@
 #define ATTUNE_SERVICE_RPC_EVENT_LOOP_H_
 
 #include <atomic>
+#include <chrono>
 #include <memory>
 #include <string>
 #include <thread>
@@ -18,8 +19,14 @@
 
 namespace attune::rpc {
 
+class UnaryCall;
+
 // One completion queue and the one thread that polls it and does the work in place. What does not
 // say otherwise is called on that thread.
+//
+// Unary calls that came together are answered together: first the work of all, then their answers
+// one right after the other, so that gRPC's writes and the client's wake-ups are shared. A burst
+// ends as soon as no further event has come, so no answer ever waits for a call to come.
 class EventLoop {
  public:
   EventLoop(std::unique_ptr<grpc::ServerCompletionQueue> queue, int index);
@@ -48,12 +55,25 @@ class EventLoop {
   void Link(Call* call) { linked_.insert(call); }
   void Unlink(Call* call) { linked_.erase(call); }
 
+  // Calls FinishNow of the call at the end of the burst that is under way, which it may begin.
+  // REQUIRES: an operation of the call has begun, so that it counts as out until then.
+  void FinishSoon(UnaryCall* call);
+
   // Count the calls that gRPC, or somebody who works for them, holds.
   void OnCallOut() { ++calls_out_; }
   void OnCallBack() { --calls_out_; }
 
  private:
+  // What a burst takes at most: calls, and time from its first answer to the last look for another
+  // call, so that no answer is kept back long by calls that take long.
+  static constexpr size_t kMaxBurst = 8;
+  static constexpr std::chrono::microseconds kMaxBurstTime{250};
+
   void Run();
+  void OnEvent(void* tag, bool ok);
+  // Whether one more call may be looked at before the answers leave.
+  bool BurstGoesOn() const;
+  void FinishBurst();
   void OnAlarm(const void* tag) ABSL_LOCKS_EXCLUDED(mutex_);
   void CloseQueue() ABSL_LOCKS_EXCLUDED(mutex_);
 
@@ -66,6 +86,8 @@ class EventLoop {
   std::vector<std::unique_ptr<CallPool>> pools_;
   absl::flat_hash_set<Call*> linked_;
   int calls_out_ = 0;
+  std::vector<UnaryCall*> burst_;  // calls whose answers have not left
+  std::chrono::steady_clock::time_point burst_start_;
 
   CallEnvironment* environment_ = nullptr;  // set by Start
   // What comes out of the queue that is no event of a call.

@@ -81,6 +81,7 @@ struct RpcServer::Engine {
     environment.client_streams = &client_streams;
     environment.bidi_streams = &bidi_streams;
     environment.retry_delay = options.retry_delay;
+    environment.before_answers = options.before_answers;
     environment.max_pending_answers = options.max_pending_answers;
     environment.max_pending_answer_bytes = options.max_pending_answer_bytes;
   }

@@ -61,6 +61,12 @@ struct RpcServerOptions {
   // the client to take them.
   size_t max_pending_answers = 64;
   size_t max_pending_answer_bytes = 1024 * 1024;
+
+  // Called on a polling thread when the handlers of unary calls that came together have returned,
+  // before any of their answers leaves: what their handlers did can be completed once for all. When
+  // it fails, its error is the answer to those of them that would have succeeded. Not called for
+  // blocking methods and streams. Must not throw. Empty: nothing is called.
+  std::function<absl::Status()> before_answers;
 };
 
 // An asynchronous gRPC server: a table of methods by name, gRPC health checking and reflection.

@@ -11,11 +11,15 @@ void UnaryCall::Request(grpc::ServerContext* context, void* tag) {
 }
 
 void UnaryCall::OnStarted() {
-  grpc::ByteBuffer answer;
-  const RpcStatus status =
-      DeadlinePassed() ? TooLate()
-                       : Answer(method().handler, request_, pool().loop().scratch(), answer);
-  Finish(status, answer, Begin(Event::kFinished));
+  status_ = DeadlinePassed() ? TooLate()
+                             : Answer(method().handler, request_, pool().loop().scratch(), answer_);
+  finish_tag_ = Begin(Event::kFinished);
+  pool().loop().FinishSoon(this);
+}
+
+void UnaryCall::FinishNow(const absl::Status& completed) {
+  if (status_.ok() && !completed.ok()) status_ = completed;
+  Finish(status_, answer_, finish_tag_);
 }
 
 void UnaryCall::Finish(const RpcStatus& status, const grpc::ByteBuffer& answer, void* tag) {
@@ -29,6 +33,8 @@ void UnaryCall::Finish(const RpcStatus& status, const grpc::ByteBuffer& answer, 
 
 void UnaryCall::OnRecycled() {
   request_.Clear();
+  status_ = {};
+  answer_.Clear();
   writer_.reset();
 }
 

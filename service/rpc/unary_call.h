@@ -7,10 +7,15 @@
 
 namespace attune::rpc {
 
-// A unary call that is answered in place: in the very event in which it came.
+// A unary call whose handler runs in place: in the very event in which it came. The answer leaves
+// at the end of the loop's burst.
 class UnaryCall : public Call {
  public:
   using Call::Call;
+
+  // Sends the answer that the handler has given; the error `completed` in place of a good one. For
+  // the loop, once after each FinishSoon.
+  void FinishNow(const absl::Status& completed);
 
  protected:
   void Request(grpc::ServerContext* context, void* tag) override;
@@ -26,6 +31,10 @@ class UnaryCall : public Call {
 
  private:
   grpc::ByteBuffer request_;
+  // From the handler's return until the answer leaves.
+  RpcStatus status_;
+  grpc::ByteBuffer answer_;
+  void* finish_tag_ = nullptr;
   std::optional<grpc::ServerAsyncResponseWriter<grpc::ByteBuffer>> writer_;
 };
 

@@ -29,6 +29,7 @@ class FakeStateStore : public storage::StateStore {
     absl::Status load = absl::OkStatus();
     absl::Status commit = absl::OkStatus();
     absl::Status read_log = absl::OkStatus();
+    absl::Status flush = absl::OkStatus();
     absl::Status sync = absl::OkStatus();
     absl::Status read_blob = absl::OkStatus();
     // So many further blobs are written or removed, then all fail as if the process had been
@@ -77,6 +78,10 @@ class FakeStateStore : public storage::StateStore {
   int writes() const {
     MutexLock lock(mutex_);
     return writes_;
+  }
+  int flushes() const {
+    MutexLock lock(mutex_);
+    return flushes_;
   }
   int syncs() const {
     MutexLock lock(mutex_);
@@ -159,6 +164,12 @@ class FakeStateStore : public storage::StateStore {
       receipts.push_back(CommitLocked(commit, durability));
     }
     return receipts;
+  }
+
+  absl::Status Flush() override {
+    MutexLock lock(mutex_);
+    ++flushes_;
+    return faults_.flush;
   }
 
   absl::Status Sync() override {
@@ -318,6 +329,7 @@ class FakeStateStore : public storage::StateStore {
   uint64_t conflicts_ ABSL_GUARDED_BY(mutex_) = 0;
   int commits_ ABSL_GUARDED_BY(mutex_) = 0;
   int writes_ ABSL_GUARDED_BY(mutex_) = 0;
+  int flushes_ ABSL_GUARDED_BY(mutex_) = 0;
   int syncs_ ABSL_GUARDED_BY(mutex_) = 0;
   storage::Durability last_durability_ ABSL_GUARDED_BY(mutex_) = storage::Durability::kProcess;
 };

@@ -1,5 +1,8 @@
+#include <memory>
+#include <stdexcept>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "absl/time/clock.h"
 #include "google/rpc/error_details.pb.h"
@@ -52,6 +55,86 @@ TEST_F(UnaryTest, AnswersCallAfterCall) {
     ASSERT_TRUE(Decide(absl::StrCat("customer-", i)).ok());
     ASSERT_EQ(response_.decision_id(), absl::StrCat("customer-", i));
   }
+}
+
+// A call that its sender does not wait for.
+struct CallInFlight {
+  grpc::ClientContext context;
+  DecideResponse response;
+  grpc::Status status;
+  std::unique_ptr<grpc::ClientAsyncResponseReader<DecideResponse>> reader;
+};
+
+// Sends so many calls at once, with the ids 0, 1, ..., and returns them when all were answered.
+std::vector<std::unique_ptr<CallInFlight>> DecideAtOnce(v1::DecisionService::Stub& stub,
+                                                        int count) {
+  grpc::CompletionQueue queue;
+  std::vector<std::unique_ptr<CallInFlight>> calls;
+  for (int i = 0; i < count; ++i) {
+    DecideRequest request;
+    request.set_customer_id(absl::StrCat(i));
+    auto call = std::make_unique<CallInFlight>();
+    call->context.set_deadline(absl::ToChronoTime(absl::Now() + absl::Seconds(60)));
+    call->reader = stub.AsyncDecide(&call->context, request, &queue);
+    call->reader->Finish(&call->response, &call->status, call.get());
+    calls.push_back(std::move(call));
+  }
+  void* tag = nullptr;
+  bool ok = false;
+  for (int i = 0; i < count; ++i) EXPECT_TRUE(queue.Next(&tag, &ok) && ok);
+  queue.Shutdown();
+  EXPECT_FALSE(queue.Next(&tag, &ok));
+  return calls;
+}
+
+TEST_F(UnaryTest, AnswersEachOfManyCallsAtOnceWithItsOwnAnswer) {
+  StartWith(EchoId);
+  // One, the calls of a burst, one more, and many bursts: none waits for a call that never comes.
+  for (const int count : {1, 2, 7, 8, 9, 200}) {
+    const auto calls = DecideAtOnce(*stub_, count);
+    for (int i = 0; i < count; ++i) {
+      const CallInFlight& call = *calls[static_cast<size_t>(i)];
+      ASSERT_TRUE(call.status.ok()) << i << " of " << count;
+      ASSERT_EQ(call.response.decision_id(), absl::StrCat(i)) << "of " << count;
+    }
+  }
+}
+
+TEST_F(UnaryTest, CallsThatFailDoNotSpoilThoseThatCameWithThem) {
+  StartWith([](CallContext& context, const DecideRequest& request,
+               ReplyOf<DecideResponse> reply) -> RpcStatus {
+    const int id = std::stoi(request.customer_id());
+    if (id % 3 == 1) throw std::runtime_error("secret");
+    if (id % 3 == 2) return absl::NotFoundError("nobody");
+    return EchoId(context, request, reply);
+  });
+  // Twice: what a call is used for again must not have the status of the one before.
+  for (int round = 0; round < 2; ++round) {
+    const auto calls = DecideAtOnce(*stub_, 60);
+    constexpr grpc::StatusCode kExpected[] = {grpc::StatusCode::OK, grpc::StatusCode::INTERNAL,
+                                              grpc::StatusCode::NOT_FOUND};
+    for (size_t i = 0; i < calls.size(); ++i) {
+      EXPECT_EQ(calls[i]->status.error_code(), kExpected[i % 3]) << i;
+    }
+  }
+}
+
+TEST_F(UnaryTest, ADrainWaitsForTheAnswerThatIsBeingMade) {
+  Gate entered, leave;
+  StartWith([&](CallContext& context, const DecideRequest& request, ReplyOf<DecideResponse> reply) {
+    entered.Open();
+    leave.Wait();
+    return EchoId(context, request, reply);
+  });
+  grpc::Status status;
+  std::thread caller([&] { status = Decide("waiting"); });
+  entered.Wait();
+  std::thread drain([&] { test_server_.server().Drain(absl::Now() + absl::Seconds(60)); });
+  leave.Open();
+  drain.join();
+  caller.join();
+  EXPECT_TRUE(status.ok()) << status.error_message();
+  EXPECT_EQ(response_.decision_id(), "waiting");
 }
 
 TEST_F(UnaryTest, AnswersMessagesLargerThanItsFirstBlockOfMemory) {
@@ -255,6 +338,61 @@ TEST_F(UnaryTest, ListsItsMethods) {
                 "grpc.health.v1.Health/Check unary", "grpc.health.v1.Health/Watch server_stream",
                 "grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo bidi_stream",
                 "attune.v1.DecisionService/Decide unary"}));
+}
+
+TEST(BeforeAnswersTest, IsCalledOnceForCallsThatCameTogetherAndBeforeTheirAnswers) {
+  std::atomic<int> handled = 0, completed = 0, completions = 0;
+  RpcServerOptions options;
+  options.completion_queues = 1;
+  options.before_answers = [&] {
+    completed = handled.load();
+    ++completions;
+    return absl::OkStatus();
+  };
+  TestServer test_server(options);
+  test_server.server().AddUnary<DecideRequest, DecideResponse>(
+      kDecide,
+      [&](CallContext& context, const DecideRequest& request, ReplyOf<DecideResponse> reply) {
+        ++handled;
+        return EchoId(context, request, reply);
+      });
+  test_server.Start();
+  const auto stub = test_server.NewDecisionStub();
+  constexpr int kCalls = 400;
+  for (const auto& call : DecideAtOnce(*stub, kCalls)) {
+    EXPECT_TRUE(call->status.ok()) << call->status.error_message();
+  }
+  EXPECT_EQ(completed, kCalls);
+  EXPECT_GE(completions, kCalls / 8) << "a burst has at most 8 calls";
+  EXPECT_LE(completions, kCalls);
+}
+
+TEST(BeforeAnswersTest, ItsErrorIsTheAnswerOfCallsThatWouldHaveSucceeded) {
+  std::atomic<bool> fails = true;
+  RpcServerOptions options;
+  options.before_answers = [&] {
+    return fails ? absl::UnavailableError("the disk is gone") : absl::OkStatus();
+  };
+  TestServer test_server(options);
+  test_server.server().AddUnary<DecideRequest, DecideResponse>(
+      kDecide,
+      [](CallContext& context, const DecideRequest& request,
+         ReplyOf<DecideResponse> reply) -> RpcStatus {
+        if (request.customer_id() == "0") return absl::NotFoundError("nobody");
+        return EchoId(context, request, reply);
+      });
+  test_server.Start();
+  const auto stub = test_server.NewDecisionStub();
+  auto calls = DecideAtOnce(*stub, 3);
+  EXPECT_EQ(calls[0]->status.error_code(), grpc::StatusCode::NOT_FOUND);
+  for (size_t i : {1, 2}) {
+    EXPECT_EQ(calls[i]->status.error_code(), grpc::StatusCode::UNAVAILABLE);
+    EXPECT_EQ(calls[i]->status.error_message(), "the disk is gone");
+  }
+  EXPECT_EQ(test_server.observer().handled("Decide", absl::StatusCode::kUnavailable), 2);
+  fails = false;
+  calls = DecideAtOnce(*stub, 3);
+  EXPECT_TRUE(calls[1]->status.ok() && calls[2]->status.ok());
 }
 
 class BlockingUnaryTest : public ::testing::Test {

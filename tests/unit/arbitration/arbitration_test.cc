@@ -67,6 +67,26 @@ class ArbitrateTest : public ::testing::Test {
   ArbitrationResult result_;
 };
 
+TEST_F(ArbitrateTest, FindsTheBestHoweverManyBeforeThemHaveNoPlaceLeft) {
+  // Of each group 20; those of the first are better than all others, those of the third worse. So
+  // 19 are passed over before the second one is found, and 19 more before the third.
+  for (int i = 0; i < 20; ++i) {
+    Add(0, 0.5, 300 + i);
+    Add(1, 0.5, 200 + i);
+    Add(2, 0.5, 100 + i);
+  }
+  settings_.max_per_group = 1;
+  for (const int wanted : {1, 2, 3, 4, 5, 60}) {
+    context_.max_treatments = wanted;
+    const std::vector<int> best = {57, 58, 59};
+    EXPECT_EQ(Ranking(), std::vector<int>(best.begin(), best.begin() + std::min(wanted, 3)));
+  }
+  // Without the limit the best 20 are those of the first group.
+  settings_.max_per_group = kMaxRanked;
+  context_.max_treatments = 4;
+  EXPECT_THAT(Ranking(), ElementsAre(57, 54, 51, 48));
+}
+
 TEST_F(ArbitrateTest, RanksNothingWhenThereIsNothing) {
   EXPECT_THAT(Ranking(), IsEmpty());
   EXPECT_THAT(result_.rejected, IsEmpty());

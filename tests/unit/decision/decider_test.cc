@@ -618,6 +618,25 @@ TEST_F(DeciderTest, TheEventBelongsToTheCustomersCommit) {
   EXPECT_EQ(store_.last_durability(), storage::Durability::kProcess);
 }
 
+TEST_F(DeciderTest, CommitsAsDurablyAsItIsTold) {
+  DecideOptions options;
+  options.durability = storage::Durability::kFlush;
+  Decide(options);
+  EXPECT_EQ(store_.last_durability(), storage::Durability::kFlush);
+  EXPECT_EQ(store_.flushes(), 0) << "that is the caller's";
+}
+
+TEST_F(DeciderTest, GivesAnEarlierAnswerOnlyWhenItIsFlushed) {
+  Decide(WithRequestId("request-1"));
+  store_.SetFaults({.flush = absl::UnavailableError("the disk is gone")});
+  Decide(WithRequestId("request-1"));
+  EXPECT_FALSE(decision_.answered_before);
+  EXPECT_TRUE(decision_.degradation & kNotRemembered);
+  store_.SetFaults({});
+  Decide(WithRequestId("request-1"));
+  EXPECT_TRUE(decision_.answered_before);
+}
+
 TEST_F(DeciderTest, MemoryThatIsReusedLeavesNoTrace) {
   // First a decision with everything in it, then a plain one into the same memory.
   std::string features;

@@ -63,6 +63,45 @@ class RocksDbStoreCrashTest : public StoreFixture {
   }
 };
 
+TEST_F(RocksDbStoreCrashTest, KeepsWhatWasFlushedAndAllBeforeIt) {
+  Put("anna", "one", {"e1"});
+  const absl::StatusOr<CommitReceipt> unflushed =
+      Commit("anna", Load("anna"), "two", {"e2"}, Durability::kFlush);
+  ASSERT_TRUE(unflushed.ok()) << unflushed.status();
+  EXPECT_EQ(Load("anna").bytes, "two");
+  EXPECT_EQ(Load("anna").version.number, unflushed->version);
+  EXPECT_THAT(Payloads(), ElementsAre("e1", "e2"));
+  // Nobody was told of it, so it may be lost.
+  Crash();
+  EXPECT_EQ(Load("anna").bytes, "one");
+  EXPECT_THAT(Payloads(), ElementsAre("e1"));
+
+  // What one of these three brings to the files survives, and only that.
+  ASSERT_TRUE(Commit("berta", Load("berta"), "b", {"e3"}, Durability::kFlush).ok());
+  ASSERT_TRUE(Commit("carla", Load("carla"), "c", {"e4"}, Durability::kFlush).ok());
+  ASSERT_TRUE(store_->Flush().ok());
+  ASSERT_TRUE(Commit("dora", Load("dora"), "d", {"e5"}, Durability::kFlush).ok());
+  Put("emma", "e", {"e6"});
+  ASSERT_TRUE(Commit("anna", Load("anna"), "three", {"e7"}, Durability::kFlush).ok());
+  ASSERT_TRUE(store_->Sync().ok());
+  ASSERT_TRUE(Commit("anna", Load("anna"), "four", {"e8"}, Durability::kFlush).ok());
+  Crash();
+  EXPECT_EQ(Load("berta").bytes, "b");
+  EXPECT_EQ(Load("carla").bytes, "c");
+  EXPECT_EQ(Load("dora").bytes, "d");
+  EXPECT_EQ(Load("emma").bytes, "e");
+  EXPECT_EQ(Load("anna").bytes, "three");
+  EXPECT_THAT(Payloads(), ElementsAre("e1", "e3", "e4", "e5", "e6", "e7"));
+  EXPECT_EQ(store_->Stats().customers_estimate, 5u);
+}
+
+TEST_F(RocksDbStoreCrashTest, ClosingKeepsWhatWasNotFlushed) {
+  ASSERT_TRUE(Commit("anna", Load("anna"), "one", {"e1"}, Durability::kFlush).ok());
+  Reopen();
+  EXPECT_EQ(Load("anna").bytes, "one");
+  EXPECT_THAT(Payloads(), ElementsAre("e1"));
+}
+
 TEST_F(RocksDbStoreCrashTest, KeepsEverythingThatWasCommitted) {
   const CommitReceipt first = Put("anna", "one", {"e1"});
   Put("berta", "two", {"e2", "e3"});

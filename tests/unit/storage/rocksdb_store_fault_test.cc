@@ -74,6 +74,25 @@ TEST_F(RocksDbStoreFaultTest, ReadsAndWritesOnAfterAFailedWrite) {
   EXPECT_EQ(Payloads(), (std::vector<std::string>{"before", "after"}));
 }
 
+TEST_F(RocksDbStoreFaultTest, AFailedFlushIsMadeUpForBeforeAnythingElseIsWritten) {
+  Put("anna", "before", {"before"});
+  ASSERT_TRUE(Commit("anna", Load("anna"), "late", {"late"}, Durability::kFlush).ok());
+  files().FailAppends(Fault::kIoError);
+  absl::Status status = store_->Flush();
+  EXPECT_TRUE(absl::IsUnavailable(status)) << status;
+  EXPECT_TRUE(absl::IsUnavailable(store_->Sync())) << "a reader's place must not outlive the event";
+  EXPECT_EQ(Load("anna").bytes, "late");
+  // From now on it is known at once that nothing can be written.
+  status = Commit("anna", Load("anna"), "lost", {"lost"}, Durability::kFlush).status();
+  EXPECT_TRUE(absl::IsUnavailable(status)) << status;
+  EXPECT_EQ(Load("anna").bytes, "late");
+  files().FailAppends(Fault::kNone);
+  ASSERT_TRUE(Commit("anna", Load("anna"), "after", {"after"}, Durability::kProcess).ok());
+  Reopen();
+  EXPECT_EQ(Load("anna").bytes, "after");
+  EXPECT_EQ(Payloads(), (std::vector<std::string>{"before", "late", "after"}));
+}
+
 TEST_F(RocksDbStoreFaultTest, AcknowledgesNothingAsDurableThatWasNotSynced) {
   Put("anna", "before");
   files().FailAppends(Fault::kNoSpace, "/checkpoint/");  // nothing gets into the database
