@@ -207,7 +207,7 @@ absl::Status ModelService::ListRates(const pb::ModelServiceListRatesRequest& req
   check("channel", "channel", request.channel(), channels);
   if (request.page_size() < 0) violations.Add("page_size", "must not be negative");
   const auto page_size = static_cast<size_t>(
-      std::min(request.page_size() > 0 ? request.page_size() : kDefaultPage, kMaxPage));
+      std::min(request.page_size() > 0 ? request.page_size() : kDefaultPage, kMaxModelsPage));
   // The token is how many rows come before.
   size_t first = 0;
   if (!request.page_token().empty() && !absl::SimpleAtoi(request.page_token(), &first)) {
