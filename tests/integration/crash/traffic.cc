@@ -46,10 +46,10 @@ constexpr char kStoppable[] = "bundle";
 constexpr std::chrono::milliseconds kRetryPause(5);
 constexpr std::chrono::milliseconds kRestPoll(20);
 
-// What a caller is told to call again for.
+// What a caller is told to call again for; CANCELLED comes from a server that drains.
 bool MayRetry(grpc::StatusCode code) {
-  return code == grpc::StatusCode::UNAVAILABLE || code == grpc::StatusCode::ABORTED ||
-         code == grpc::StatusCode::RESOURCE_EXHAUSTED ||
+  return code == grpc::StatusCode::UNAVAILABLE || code == grpc::StatusCode::CANCELLED ||
+         code == grpc::StatusCode::ABORTED || code == grpc::StatusCode::RESOURCE_EXHAUSTED ||
          code == grpc::StatusCode::DEADLINE_EXCEEDED;
 }
 
@@ -174,6 +174,11 @@ void TrafficClient::CheckAnswer(const std::string& customer, const v1::DecideRes
   if (answer.degraded()) {
     traffic_.problems->Add(absl::StrCat("a decision for ", customer, " is degraded: ",
                                         absl::StrJoin(answer.degraded_reasons(), ", ")));
+  }
+  for (const v1::RejectedCount& rejected : answer.rejected_counts()) {
+    if (rejected.reason() == "cap_reached") {
+      traffic_.caps_reached += static_cast<uint64_t>(rejected.count());
+    }
   }
   const int accepted = CountWithin(
       accepted_before, TimeUtil::TimestampToMilliseconds(answer.time()), kAcceptedWindowMs);
