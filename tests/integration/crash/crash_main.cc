@@ -92,6 +92,7 @@ std::vector<Figure> FiguresOf(const CrashReport& report) {
   const auto count = [](uint64_t value) { return static_cast<double>(value); };
   return {
       {"kills", count(static_cast<uint64_t>(report.kills))},
+      {"kills_while_draining", count(static_cast<uint64_t>(report.drain_kills))},
       {"kills_while_starting", count(static_cast<uint64_t>(report.startup_kills))},
       {"seconds", report.seconds},
       {"reopen_p50_ms", report.reopen_p50_ms},
@@ -111,6 +112,7 @@ std::vector<Figure> FiguresOf(const CrashReport& report) {
       {"history_twice", count(store.history_twice)},
       {"profile_writes_acknowledged", count(report.profile_writes)},
       {"profile_writes_lost", count(report.profiles_lost)},
+      {"caps_reached", count(report.caps_reached)},
       {"caps_exceeded", count(store.caps_exceeded)},
       {"log_events", count(store.log_events)},
       {"log_clock_events", count(store.clock_events)},

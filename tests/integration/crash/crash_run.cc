@@ -32,6 +32,9 @@ constexpr std::chrono::milliseconds kLongestLife(1'200);
 // One kill in so many is followed by one of a process that starts, after anything up to that.
 constexpr int kStartupKillEvery = 6;
 constexpr std::chrono::milliseconds kLongestStart(150);
+// One kill in so many strikes a process that was told to drain, after anything up to that.
+constexpr int kDrainKillEvery = 8;
+constexpr std::chrono::milliseconds kLongestDrain(100);
 // Before one kill in so many the clients rest so long that the learner tells the log the time.
 constexpr int kRestEvery = 60;
 constexpr std::chrono::milliseconds kRest(12'000);
@@ -82,6 +85,8 @@ class Crashes {
     return std::uniform_real_distribution<double>(0, 1)(random_) *
            std::chrono::duration<double, std::milli>(longest);
   }
+  // True once in so many times.
+  bool OneIn(int times) { return std::uniform_int_distribution<int>(1, times)(random_) == times; }
   bool IsOver() const;
   void Tell();
 
@@ -149,10 +154,17 @@ bool Crashes::Start() {
 }
 
 bool Crashes::Kill() {
+  const bool is_draining = OneIn(kDrainKillEvery);
+  if (is_draining) {
+    attuned_->process().Signal(SIGTERM);
+    std::this_thread::sleep_for(DrawUpTo(kLongestDrain));
+  }
   attuned_->process().Signal(SIGKILL);
   target_.Withdraw();
   const int status = attuned_->process().Wait();
-  if (status == kKilled) return true;
+  report_.drain_kills += is_draining && status == kKilled ? 1 : 0;
+  // It may have drained before it was killed.
+  if (status == kKilled || (is_draining && status == 0)) return true;
   problems_.Add(absl::StrCat("attuned ended by itself with status ", status, "; it wrote:\n",
                              Tail(attuned_->process().output())));
   return false;
@@ -181,9 +193,8 @@ bool Crashes::KillAndRestart() {
   if (!Kill()) return false;
   ++report_.kills;
   traffic_.resting = false;
-  const bool kill_again =
-      std::uniform_int_distribution<int>(1, kStartupKillEvery)(random_) == kStartupKillEvery;
-  if ((kill_again && !KillWhileStarting()) || !Start()) return false;
+  if (OneIn(kStartupKillEvery) && !KillWhileStarting()) return false;
+  if (!Start()) return false;
   SampleCustomers();
   traffic_.first_customer += kNewCustomersPerKill;
   target_.Publish(client_);
@@ -323,6 +334,7 @@ CrashReport Crashes::Run() {
   report_.decisions = ledger_.decisions();
   report_.outcomes = ledger_.outcomes();
   report_.profile_writes = ledger_.marks();
+  report_.caps_reached = traffic_.caps_reached;
   report_.retries = traffic_.retries;
   report_.repeats = traffic_.repeats;
   std::sort(reopen_ms_.begin(), reopen_ms_.end());

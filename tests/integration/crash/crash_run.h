@@ -30,14 +30,16 @@ struct CrashOptions {
 
 // What a run came to.
 struct CrashReport {
-  int kills = 0;          // while it served
+  int kills = 0;          // while it served or drained
+  int drain_kills = 0;    // of them, while it drained
   int startup_kills = 0;  // while it started, besides
   double seconds = 0;
   uint64_t decisions = 0;  // acknowledged, as the next ones
   uint64_t outcomes = 0;
   uint64_t profile_writes = 0;
-  uint64_t retries = 0;  // calls sent again for want of an answer
-  uint64_t repeats = 0;  // calls sent again in spite of one
+  uint64_t caps_reached = 0;  // treatments that decisions left out for a cap
+  uint64_t retries = 0;       // calls sent again for want of an answer
+  uint64_t repeats = 0;       // calls sent again in spite of one
   uint64_t customers = 0;
   uint64_t sampled = 0;        // customers that were checked between two kills
   uint64_t profiles_lost = 0;  // profile writes, at the end

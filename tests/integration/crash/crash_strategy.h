@@ -30,7 +30,7 @@ inline constexpr int kRareCap = 1;
 inline constexpr int64_t kRareWindowMs = 6'000;
 // ... and nobody is made an offer who has accepted so many in the window.
 inline constexpr int kAcceptedCap = 2;
-inline constexpr int64_t kAcceptedWindowMs = 15'000;
+inline constexpr int64_t kAcceptedWindowMs = 10'000;
 
 // The longest attribution window. A decision is remembered for at least so long, so a report that
 // is sent again within it is recognised: longer than a client may have to wait for a server.

@@ -45,11 +45,13 @@ constexpr char kStoppable[] = "bundle";
 // Not to spin while the next server starts.
 constexpr std::chrono::milliseconds kRetryPause(5);
 constexpr std::chrono::milliseconds kRestPoll(20);
+// Longer than the slowest start: who is told to call again for so long is told so for ever.
+constexpr std::chrono::seconds kRetryPatience(120);
 
-// What a caller is told to call again for.
+// What a caller is told to call again for; CANCELLED comes from a server that drains.
 bool MayRetry(grpc::StatusCode code) {
-  return code == grpc::StatusCode::UNAVAILABLE || code == grpc::StatusCode::ABORTED ||
-         code == grpc::StatusCode::RESOURCE_EXHAUSTED ||
+  return code == grpc::StatusCode::UNAVAILABLE || code == grpc::StatusCode::CANCELLED ||
+         code == grpc::StatusCode::ABORTED || code == grpc::StatusCode::RESOURCE_EXHAUSTED ||
          code == grpc::StatusCode::DEADLINE_EXCEEDED;
 }
 
@@ -88,6 +90,7 @@ template <typename Call>
 auto TrafficClient::UntilAnswered(const char* what, Call call, bool& was_retried)
     -> std::optional<decltype(call(std::declval<const service::Client&>()).response)> {
   was_retried = false;
+  const Clock::time_point give_up = Clock::now() + kRetryPatience;
   for (;; was_retried = true) {
     const std::shared_ptr<const Client> client = traffic_.target->Await();
     if (client == nullptr) return std::nullopt;
@@ -98,7 +101,7 @@ auto TrafficClient::UntilAnswered(const char* what, Call call, bool& was_retried
     }
     auto answer = call(*client);
     if (answer.ok()) return std::move(answer.response);
-    if (!MayRetry(answer.code())) {
+    if (!MayRetry(answer.code()) || Clock::now() >= give_up) {
       traffic_.problems->Add(absl::StrCat(what, ": error ", static_cast<int>(answer.code()), ": ",
                                           answer.status.error_message()));
       return std::nullopt;
@@ -174,6 +177,11 @@ void TrafficClient::CheckAnswer(const std::string& customer, const v1::DecideRes
   if (answer.degraded()) {
     traffic_.problems->Add(absl::StrCat("a decision for ", customer, " is degraded: ",
                                         absl::StrJoin(answer.degraded_reasons(), ", ")));
+  }
+  for (const v1::RejectedCount& rejected : answer.rejected_counts()) {
+    if (rejected.reason() == "cap_reached") {
+      traffic_.caps_reached += static_cast<uint64_t>(rejected.count());
+    }
   }
   const int accepted = CountWithin(
       accepted_before, TimeUtil::TimestampToMilliseconds(answer.time()), kAcceptedWindowMs);

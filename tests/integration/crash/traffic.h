@@ -8,6 +8,7 @@
 #include <optional>
 #include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "attune/v1/decision_service.pb.h"
@@ -32,6 +33,8 @@ struct Traffic {
   // Calls that were sent again because nobody knows what became of them, and because clients do.
   std::atomic<uint64_t> retries{0};
   std::atomic<uint64_t> repeats{0};
+  // Treatments that decisions left out because a cap was reached: else the caps are not tried.
+  std::atomic<uint64_t> caps_reached{0};
 };
 
 // How many customers there are at a time: few, so that they meet on several channels at once.
