@@ -38,7 +38,8 @@ constexpr int64_t kProblemLogPeriodUs = 10'000'000;
 void LogNowAndThen(const char* what, const absl::Status& problem, std::atomic<int64_t>& next_us) {
   const int64_t now_us = absl::ToUnixMicros(absl::Now());
   int64_t due_us = next_us.load(std::memory_order_relaxed);
-  if (now_us < due_us || !next_us.compare_exchange_strong(due_us, now_us + kProblemLogPeriodUs)) return;
+  const int64_t then_us = now_us + kProblemLogPeriodUs;
+  if (now_us < due_us || !next_us.compare_exchange_strong(due_us, then_us)) return;
   spdlog::error("{}: {}", what, std::string(problem.message()));
 }
 
@@ -309,10 +310,8 @@ void OutcomeService::Record(absl::Span<const Reading> readings,
       options_.metrics->Count(readings[i].outcome, readings[i].report.source,
                               outcome::Status::kFailed);
       answers[i]->status = Unrecorded(results[r].status());
-      LogNowAndThen(
-          "outcomes can't be recorded (attune_outcomes_total has how many), and callers are "
-          "told to retry",
-          results[r].status(), next_failure_log_us_);
+      LogNowAndThen("outcomes can't be recorded (attune_outcomes_total counts them as failed)",
+                    results[r].status(), next_failure_log_us_);
     }
   }
 }

@@ -293,6 +293,12 @@ class AttuneServer : public Server {
           "the stored evidence of treatments is damaged: it is counted anew from what the "
           "log still has, so ramps may have come less far");
     }
+    if (evidence_->lost_end()) {
+      spdlog::error(
+          "the log ends before the stored evidence of treatments: it has lost its last events. "
+          "Their "
+          "evidence is kept, and counting goes on from where the log ends");
+    }
     // What can't be counted keeps nobody from deciding; housekeeping tries again.
     if (const absl::Status status = evidence_->Step().status(); !status.ok()) {
       spdlog::error("store, counting evidence: {}", std::string(status.message()));

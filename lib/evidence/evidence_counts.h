@@ -34,8 +34,8 @@ class EvidenceCounts {
   // kMaxCounts pairs.
   bool Add(const storage::LogEntry& entry);
 
-  // Goes on there, as if what is before it had been counted. REQUIRES: it is not before
-  // next_position().
+  // Goes on there, as if what is before it had been counted, and nothing else. So it may go back
+  // only to where the log ends, when the log has lost its events from there on.
   void SkipTo(uint64_t position) { next_position_ = position; }
 
   // Where to go on reading the log.

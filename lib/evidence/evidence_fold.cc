@@ -46,6 +46,9 @@ absl::StatusOr<std::unique_ptr<EvidenceFold>> EvidenceFold::Load(storage::StateS
   {
     MutexLock stepping(fold->stepping_);
     fold->saved_position_ = counts.next_position();
+    const uint64_t end = store->SpanOfLog().end;
+    fold->lost_end_ = counts.next_position() > end;
+    if (fold->lost_end_) counts.SkipTo(end);
     fold->counts_ = std::move(counts);
   }
   return fold;

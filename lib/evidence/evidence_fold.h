@@ -50,6 +50,9 @@ class EvidenceFold {
 
   // The stored evidence could not be read at the start.
   bool was_damaged() const { return was_damaged_; }
+  // At the start the log ended before what was counted: it has lost its last events. Their counts
+  // are kept, and what comes to their positions is counted.
+  bool lost_end() const { return lost_end_; }
 
   // Since the start; take no lock.
   uint64_t events() const { return events_.load(std::memory_order_relaxed); }
@@ -76,6 +79,7 @@ class EvidenceFold {
   storage::StateStore& store_;
   const catalog::Catalog& catalog_;
   bool was_damaged_ = false;  // constant after Load
+  bool lost_end_ = false;     // constant after Load
   std::atomic<uint64_t> events_{0};
   std::atomic<uint64_t> uncounted_{0};
   std::atomic<uint64_t> gaps_{0};

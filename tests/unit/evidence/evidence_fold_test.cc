@@ -102,6 +102,25 @@ TEST_F(EvidenceFoldTest, TheShareGrowsWithWhatIsReported) {
   EXPECT_EQ(fold_->events(), 2u);
 }
 
+TEST_F(EvidenceFoldTest, GoesOnAtTheEndOfALogThatHasLostIt) {
+  Show(1);
+  const uint64_t end = store_.SpanOfLog().end;
+  Show(10);
+  Show(10);
+  EXPECT_EQ(Step(), 21);
+  ASSERT_TRUE(fold_->Save().ok());
+  store_.LoseLogFrom(end);
+  Load();
+  EXPECT_TRUE(fold_->lost_end());
+  EXPECT_EQ(Step(), 21) << "what was counted is kept";
+  Show(3);
+  EXPECT_EQ(Step(), 24) << "what comes to the lost positions is counted";
+  ASSERT_TRUE(fold_->Save().ok());
+  Load();
+  EXPECT_FALSE(fold_->lost_end());
+  EXPECT_EQ(Step(), 24);
+}
+
 TEST_F(EvidenceFoldTest, AStepWithoutEventsChangesNothing) {
   Show(1);
   Step();

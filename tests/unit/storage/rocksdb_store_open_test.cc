@@ -107,6 +107,23 @@ TEST_F(RocksDbStoreOpenTest, RefusesALaterFormat) {
   EXPECT_THAT(std::string(status.message()), HasSubstr("format 2"));
 }
 
+TEST_F(RocksDbStoreOpenTest, TellsThatTheLogEndsBeforeItDidWhenTheJournalWasMovedAway) {
+  const uint64_t position = Put("anna", "record", {"first", "second"}).version;
+  ASSERT_TRUE(store_->PutBlob("reader", "has read both").ok());
+  // As a crash leaves it, and then somebody.
+  RocksDbOptions left = options_;
+  left.path = dir_.File("left");
+  std::filesystem::copy(options_.path, left.path, std::filesystem::copy_options::recursive);
+  std::filesystem::remove_all(left.path + "/journal");
+  absl::StatusOr<std::unique_ptr<StateStore>> opened = OpenRocksDbStore(left);
+  ASSERT_TRUE(opened.ok()) << opened.status();
+  EXPECT_EQ(*(*opened)->GetBlob("reader"), "has read both");
+  EXPECT_LE((*opened)->SpanOfLog().end, position);
+  EXPECT_GE(store_->SpanOfLog().end, position + 2);
+  Reopen();
+  EXPECT_GE(store_->SpanOfLog().end, position + 2);
+}
+
 TEST_F(RocksDbStoreOpenTest, ADamagedBlobCanBeWrittenAnew) {
   ASSERT_TRUE(store_->PutBlob("evidence", "counts").ok());
   Close();
