@@ -214,7 +214,7 @@ std::string CountsText(const v1::DecideResponse& response) {
   return absl::StrCat("\nNot in the ranking: ", sum, "\n", table.ToString());
 }
 
-std::string RejectedText(const v1::DecideResponse& response) {
+std::string RejectionsText(const v1::DecideResponse& response) {
   const auto& all = response.rejected_treatments();
   if (all.empty()) return "";
   const bool has_chances = std::any_of(
@@ -280,7 +280,7 @@ void PrintDecision(std::ostream& out, const v1::DecideRequest& request,
   }
   out << ExploredText(response) << "\n"
       << RankingText(request, response) << ScoreTables(response) << CountsText(response);
-  if (request.explain()) out << RejectedText(response) << MissingText(response);
+  if (request.explain()) out << RejectionsText(response) << MissingText(response);
 }
 
 int Decide(const Invocation& invocation, DecideFlags& flags) {

@@ -22,7 +22,7 @@ constexpr size_t kMaxColumns = 1u << 21;
 constexpr size_t kRowBytes = 1u << 20;
 constexpr size_t kMoreBytesPerFeature = 64;
 // More missing columns than that are not listed.
-constexpr size_t kMaxListed = 10;
+constexpr size_t kMaxMissingListed = 10;
 
 CsvOptions OptionsWith(char delimiter, size_t features) {
   CsvOptions options;
@@ -124,7 +124,7 @@ absl::Status ModelRows::ReadHeader() {
     const std::vector<size_t>* places = Find(exact, feature);
     if (places == nullptr) places = Find(underscored, feature);
     if (places == nullptr) {
-      if (++missing_count <= kMaxListed) {
+      if (++missing_count <= kMaxMissingListed) {
         absl::StrAppend(&missing, missing.empty() ? "" : ", ", Quoted(feature),
                         DidYouMean(feature, names));
       }
@@ -137,8 +137,8 @@ absl::Status ModelRows::ReadHeader() {
     places_.push_back(places->front());
   }
   if (missing_count == 0) return absl::OkStatus();
-  if (missing_count > kMaxListed) {
-    absl::StrAppend(&missing, " and ", missing_count - kMaxListed, " more");
+  if (missing_count > kMaxMissingListed) {
+    absl::StrAppend(&missing, " and ", missing_count - kMaxMissingListed, " more");
   }
   if (!model_.has_names) {
     absl::StrAppend(&missing,
