@@ -129,11 +129,9 @@ absl::Status DecisionService::Decide(const pb::DecideRequest& request, std::stri
 }
 
 absl::Status DecisionService::Flush() {
-  const absl::Status status = options_.store->Flush();
-  if (status.ok()) return status;
-  LogStoreStatus(status);
-  return absl::UnavailableError(
-      absl::StrCat("the decision could not be remembered; retry: ", status.message()));
+  absl::Status status = options_.store->Flush();
+  if (!status.ok()) LogStoreStatus(status);
+  return status;
 }
 
 void DecisionService::FillRequest(const pb::DecideRequest& request, Workspace& workspace,

@@ -78,7 +78,7 @@ class DecisionService {
                       storage::Durability durability = storage::Durability::kProcess);
 
   // To be called after decisions with kFlush, before they are answered: once for all that were made
-  // meanwhile. UNAVAILABLE: they may be lost, and nobody may get them; retry.
+  // meanwhile. An error: they may be lost, and nobody may get them; decide anew, with kProcess.
   absl::Status Flush();
 
   // Whether decisions wait for other processes, so that they must not run on a thread that others

@@ -233,11 +233,14 @@ void RpcServices::Drain(absl::Duration delay, absl::Duration timeout) {
 }
 
 void RpcServices::AddDecisionMethods(DecisionService& decisions) {
-  // Those that are made in place are flushed together, before their answers leave: see above.
-  const storage::Durability durability =
-      decisions.waits() ? storage::Durability::kProcess : storage::Durability::kFlush;
-  const auto decide = [&decisions, durability](CallContext& call, const pb::DecideRequest& request,
-                                               ReplyOf<pb::DecideResponse> reply) {
+  const auto decide = [&decisions](CallContext& call, const pb::DecideRequest& request,
+                                   ReplyOf<pb::DecideResponse> reply) {
+    // Those that are made in place are flushed together, before their answers leave. When that has
+    // failed they are made anew, each written on its own, so that those that can't be remembered
+    // are answered as such.
+    const bool is_flushed = !decisions.waits() && !call.is_second_try();
+    const storage::Durability durability =
+        is_flushed ? storage::Durability::kFlush : storage::Durability::kProcess;
     Violations violations;
     absl::Status status = decisions.Decide(request, &reply.bytes(), violations,
                                            DeadlineOf(decisions, call), durability);

@@ -61,7 +61,7 @@ struct DecideOptions {
   bool time_given = false;
   bool explain = false;
   // What the decision survives when Decide returns. With kFlush the caller must call
-  // StateStore::Flush before anybody learns of the decision, and gives an error in its place when
+  // StateStore::Flush before anybody learns of the decision, and decides anew with kProcess when
   // that fails.
   storage::Durability durability = storage::Durability::kProcess;
   // Puts the greedy choice on top, whatever exploration would draw; its chances are told as they

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "lib/storage/batch_thread.h"
 #include "lib/storage/rocksdb_format.h"
 #include "lib/storage/rocksdb_status.h"
 #include "rocksdb/sst_file_writer.h"
@@ -73,6 +74,7 @@ absl::Status Checkpointer::last_status() const {
 }
 
 void Checkpointer::Loop() {
+  RunInBackground();
   absl::Duration retry_after = kMinRetryAfter;
   while (!stopping_) {
     {

@@ -15,6 +15,7 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "lib/base/absl_strings.h"
+#include "lib/storage/batch_thread.h"
 #include "lib/storage/blob_store.h"
 #include "lib/storage/checkpointer.h"
 #include "lib/storage/column_families.h"
@@ -202,7 +203,10 @@ RocksDbStore::RocksDbStore(std::unique_ptr<rocksdb::DB> db, const ColumnFamilies
       db_(std::move(db)),
       families_(families),
       table_(options.record_cache_bytes),
-      blobs_(db_.get(), families_) {}
+      blobs_(db_.get(), families_) {
+  // The one thread that merges files: see max_background_jobs in rocksdb_options.cc.
+  setup_.db.env->Schedule([](void*) { RunInBackground(); }, nullptr, rocksdb::Env::Priority::LOW);
+}
 
 RocksDbStore::~RocksDbStore() {
   if (checkpointer_ != nullptr) {

@@ -121,6 +121,8 @@ class Call {
   RpcStatus Guarded(absl::FunctionRef<RpcStatus()> body);
 
   CallContext& context() { return context_; }
+  // From now on the handler is told so.
+  void BeginSecondTry() { context_.is_second_try_ = true; }
   CallPool& pool() { return pool_; }
   const Method& method() const;
   CallEnvironment& environment();

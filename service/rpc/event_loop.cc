@@ -88,9 +88,11 @@ bool EventLoop::BurstGoesOn() const {
 }
 
 void EventLoop::FinishBurst() {
-  absl::Status completed;
-  if (environment_->before_answers) completed = environment_->before_answers();
-  for (UnaryCall* call : burst_) call->FinishNow(completed);
+  const auto& before_answers = environment_->before_answers;
+  if (before_answers && !before_answers().ok()) {
+    for (UnaryCall* call : burst_) call->AnswerAgain();
+  }
+  for (UnaryCall* call : burst_) call->FinishNow();
   burst_.clear();
 }
 

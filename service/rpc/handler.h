@@ -34,6 +34,10 @@ class CallContext {
   // before the polling thread could learn of it.
   bool cancelled() const { return cancelled_.load(std::memory_order_relaxed); }
 
+  // True when the handler is called for the second time, because RpcServerOptions::before_answers
+  // has failed after the first: now it must complete by itself what it does.
+  bool is_second_try() const { return is_second_try_; }
+
   // Who calls, "ipv4:127.0.0.1:40312". Allocates.
   std::string peer() const;
 
@@ -42,6 +46,7 @@ class CallContext {
   const MethodInfo& method_;
   const grpc::ServerContext* grpc_context_ = nullptr;
   std::atomic<bool> cancelled_ = false;
+  bool is_second_try_ = false;
 };
 
 // The answer of one request, filled by the handler: either message() or bytes(). Not thread-safe.

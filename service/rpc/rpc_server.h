@@ -64,8 +64,9 @@ struct RpcServerOptions {
 
   // Called on a polling thread when the handlers of unary calls that came together have returned,
   // before any of their answers leaves: what their handlers did can be completed once for all. When
-  // it fails, its error is the answer to those of them that would have succeeded. Not called for
-  // blocking methods and streams. Must not throw. Empty: nothing is called.
+  // it fails, the handlers of those calls that have succeeded are called once more, see
+  // CallContext::is_second_try, and what they answer then counts. Not called for blocking methods
+  // and streams. Must not throw. Empty: nothing is called.
   std::function<absl::Status()> before_answers;
 };
 

@@ -17,10 +17,14 @@ void UnaryCall::OnStarted() {
   pool().loop().FinishSoon(this);
 }
 
-void UnaryCall::FinishNow(const absl::Status& completed) {
-  if (status_.ok() && !completed.ok()) status_ = completed;
-  Finish(status_, answer_, finish_tag_);
+void UnaryCall::AnswerAgain() {
+  if (!status_.ok()) return;
+  answer_.Clear();
+  BeginSecondTry();
+  status_ = Answer(method().handler, request_, pool().loop().scratch(), answer_);
 }
+
+void UnaryCall::FinishNow() { Finish(status_, answer_, finish_tag_); }
 
 void UnaryCall::Finish(const RpcStatus& status, const grpc::ByteBuffer& answer, void* tag) {
   const grpc::Status grpc_status = End(status);

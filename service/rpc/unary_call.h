@@ -13,9 +13,10 @@ class UnaryCall : public Call {
  public:
   using Call::Call;
 
-  // Sends the answer that the handler has given; the error `completed` in place of a good one. For
-  // the loop, once after each FinishSoon.
-  void FinishNow(const absl::Status& completed);
+  // For the loop, after FinishSoon: if the handler has succeeded, lets it answer for a second time.
+  void AnswerAgain();
+  // Sends the answer that the handler has given. For the loop, once after each FinishSoon.
+  void FinishNow();
 
  protected:
   void Request(grpc::ServerContext* context, void* tag) override;

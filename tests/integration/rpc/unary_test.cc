@@ -367,8 +367,9 @@ TEST(BeforeAnswersTest, IsCalledOnceForCallsThatCameTogetherAndBeforeTheirAnswer
   EXPECT_LE(completions, kCalls);
 }
 
-TEST(BeforeAnswersTest, ItsErrorIsTheAnswerOfCallsThatWouldHaveSucceeded) {
+TEST(BeforeAnswersTest, WhenItFailsHandlersThatSucceededAnswerOnceMore) {
   std::atomic<bool> fails = true;
+  std::atomic<int> first_tries = 0, second_tries = 0;
   RpcServerOptions options;
   options.before_answers = [&] {
     return fails ? absl::UnavailableError("the disk is gone") : absl::OkStatus();
@@ -376,23 +377,36 @@ TEST(BeforeAnswersTest, ItsErrorIsTheAnswerOfCallsThatWouldHaveSucceeded) {
   TestServer test_server(options);
   test_server.server().AddUnary<DecideRequest, DecideResponse>(
       kDecide,
-      [](CallContext& context, const DecideRequest& request,
-         ReplyOf<DecideResponse> reply) -> RpcStatus {
+      [&](CallContext& context, const DecideRequest& request,
+          ReplyOf<DecideResponse> reply) -> RpcStatus {
+        ++(context.is_second_try() ? second_tries : first_tries);
         if (request.customer_id() == "0") return absl::NotFoundError("nobody");
-        return EchoId(context, request, reply);
+        if (request.customer_id() == "1" && context.is_second_try()) {
+          return absl::UnavailableError("not now");
+        }
+        reply.message().set_decision_id(
+            absl::StrCat(context.is_second_try() ? "second " : "first ", request.customer_id()));
+        return {};
       });
   test_server.Start();
   const auto stub = test_server.NewDecisionStub();
-  auto calls = DecideAtOnce(*stub, 3);
+  auto calls = DecideAtOnce(*stub, 4);
   EXPECT_EQ(calls[0]->status.error_code(), grpc::StatusCode::NOT_FOUND);
-  for (size_t i : {1, 2}) {
-    EXPECT_EQ(calls[i]->status.error_code(), grpc::StatusCode::UNAVAILABLE);
-    EXPECT_EQ(calls[i]->status.error_message(), "the disk is gone");
-  }
-  EXPECT_EQ(test_server.observer().handled("Decide", absl::StatusCode::kUnavailable), 2);
+  EXPECT_EQ(calls[1]->status.error_code(), grpc::StatusCode::UNAVAILABLE);
+  EXPECT_EQ(calls[2]->response.decision_id(), "second 2");
+  EXPECT_EQ(calls[3]->response.decision_id(), "second 3");
+  EXPECT_EQ(first_tries, 4);
+  EXPECT_EQ(second_tries, 3) << "an error needs nothing to be completed";
+  EXPECT_EQ(test_server.observer().handled("Decide", absl::StatusCode::kOk), 2);
+  // The same calls, used again, begin anew.
   fails = false;
-  calls = DecideAtOnce(*stub, 3);
-  EXPECT_TRUE(calls[1]->status.ok() && calls[2]->status.ok());
+  for (int round = 0; round < 40; ++round) {
+    calls = DecideAtOnce(*stub, 4);
+    for (size_t i : {1, 2, 3}) {
+      EXPECT_EQ(calls[i]->response.decision_id(), absl::StrCat("first ", i));
+    }
+  }
+  EXPECT_EQ(second_tries, 3);
 }
 
 class BlockingUnaryTest : public ::testing::Test {

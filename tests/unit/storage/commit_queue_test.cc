@@ -56,7 +56,7 @@ class CommitQueueTest : public ::testing::Test {
   // The customers whose records a start would find in the journal now, in its order.
   std::vector<int> Recoverable() const {
     std::vector<int> customers;
-    const auto start = ReplayJournal(*rocksdb::FileSystem::Default(), dir_.path(), 0,
+    const auto start = ReplayJournal(*rocksdb::FileSystem::Default(), dir_.path(), 1,
                                      [&](const JournalCommit& commit) {
                                        customers.push_back(static_cast<uint8_t>(commit.key[0]));
                                      });
