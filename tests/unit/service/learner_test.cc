@@ -217,8 +217,8 @@ TEST_F(LearnerTest, TellsTheCustomersApart) {
     if (i % 10 == 9) Tick();
   }
   Learn();
-  EXPECT_GT(Predict(kGift, 65), 0.7);
-  EXPECT_LT(Predict(kGift, 25), 0.3);
+  EXPECT_GT(Predict(kGift, 65), 0.6);
+  EXPECT_LT(Predict(kGift, 25), 0.4);
 }
 
 TEST_F(LearnerTest, CountsRatesByTreatmentAndChannel) {

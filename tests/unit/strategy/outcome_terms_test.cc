@@ -45,7 +45,7 @@ TEST(OutcomeTermsError, IsReportedWhereItIsWritten) {
        {"s.yaml:35:60: error: an outcome without_treatment can't be the showing of one"}},
       {"a showing behind which nothing counts",
        "{name: shown, showing: true, final: true}",
-       {"s.yaml:35:51: error: the showing can't be final: nothing that follows would count"}},
+       {"s.yaml:35:48: error: the showing can't be final: nothing that follows would count"}},
       {"a final outcome of no treatment",
        "{name: bought, without_treatment: true, final: true}",
        {"s.yaml:35:59: error: an outcome without_treatment can't be final: it is learned for no "
