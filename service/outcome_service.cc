@@ -83,17 +83,6 @@ absl::Status ErrorOf(const outcome::Report& report, outcome::Status status) {
 
 }  // namespace
 
-absl::Status OutcomeService::RecordOutcome(const Request& request, Response* response,
-                                           Violations& violations) const {
-  const Reading reading = Read(request, true, violations);
-  if (!violations.empty()) return violations.ToStatus();
-  Answer answer;
-  Answer* const answers[] = {&answer};
-  Record(absl::MakeConstSpan(&reading, 1), answers);
-  *response = std::move(answer.response);
-  return answer.status;
-}
-
 std::vector<OutcomeService::Answer> OutcomeService::RecordMany(
     absl::Span<const Request* const> requests) const {
   std::vector<Answer> answers(requests.size());

@@ -57,8 +57,6 @@ class OutcomeService {
     Response response;
   };
 
-  absl::Status RecordOutcome(const Request& request, Response* response,
-                             Violations& violations) const;
   // One answer per request, in their order. REQUIRES: at most outcome::kMaxReports.
   std::vector<Answer> RecordMany(absl::Span<const Request* const> requests) const;
   absl::Status Activate(const attune::v1::OutcomeServiceActivateRequest& request,

@@ -22,6 +22,10 @@ using rpc::RpcStatus;
 // with answers in 10 ms that is 6400 decisions a second.
 constexpr int kThreadsOfWaitingDecisions = 64;
 
+// Calls of RecordOutcome that share a sync of the disk at most: as many as one write takes.
+constexpr int kOutcomesWrittenTogether = 128;
+static_assert(size_t{kOutcomesWrittenTogether} <= outcome::kMaxReports);
+
 RpcStatus ToRpcStatus(absl::Status status, Violations violations) {
   if (!violations.empty()) return RpcStatus::Invalid(std::move(violations));
   return RpcStatus(std::move(status));
@@ -154,6 +158,21 @@ RpcStatus RecordSome(const OutcomeService& outcomes,
   return RpcStatus();
 }
 
+using BatchedOutcome =
+    rpc::BatchedOf<pb::OutcomeServiceRecordOutcomeRequest, pb::OutcomeServiceRecordOutcomeResponse>;
+
+// Calls of RecordOutcome that came together: written with one sync of the disk.
+void RecordTogether(const OutcomeService& outcomes, absl::Span<const BatchedOutcome> batch) {
+  std::vector<const OutcomeService::Request*> requests;
+  requests.reserve(batch.size());
+  for (const BatchedOutcome& call : batch) requests.push_back(&call.request());
+  std::vector<OutcomeService::Answer> answers = outcomes.RecordMany(requests);
+  for (size_t i = 0; i < batch.size(); ++i) {
+    batch[i].status() = ToRpcStatus(std::move(answers[i].status), std::move(answers[i].violations));
+    if (batch[i].status().ok()) batch[i].response() = std::move(answers[i].response);
+  }
+}
+
 }  // namespace
 
 // Counts calls, and logs what an operator must know of.
@@ -193,6 +212,7 @@ RpcServices::RpcServices(const Options& options, const Services& services)
         rpc::RpcServerOptions rpc_options;
         rpc_options.listen_address = options.listen;
         rpc_options.completion_queues = options.threads;
+        rpc_options.max_batched_calls = kOutcomesWrittenTogether;
         if (services.decisions.waits()) {
           rpc_options.server_executor_threads = kThreadsOfWaitingDecisions;
         } else {
@@ -301,10 +321,10 @@ void RpcServices::AddHistoryMethods(const HistoryService& histories) {
 }
 
 void RpcServices::AddOutcomeMethods(const OutcomeService& outcomes) {
-  server_.AddBlockingUnary<pb::OutcomeServiceRecordOutcomeRequest,
-                           pb::OutcomeServiceRecordOutcomeResponse>(
+  server_.AddBatchedUnary<pb::OutcomeServiceRecordOutcomeRequest,
+                          pb::OutcomeServiceRecordOutcomeResponse>(
       "/attune.v1.OutcomeService/RecordOutcome",
-      HandlerOf(outcomes, &OutcomeService::RecordOutcome));
+      [&outcomes](absl::Span<const BatchedOutcome> batch) { RecordTogether(outcomes, batch); });
   server_.AddBlockingBidiStream<pb::OutcomeServiceRecordOutcomesRequest,
                                 pb::OutcomeServiceRecordOutcomesResponse>(
       "/attune.v1.OutcomeService/RecordOutcomes",

@@ -12,6 +12,12 @@ namespace {
 constexpr std::string_view kWriting = "write to the journal";
 constexpr std::string_view kSyncing = "bring the journal to the disk";
 
+// Room that a file asks the disk for at a time. A write into room that it has waits for nobody, one
+// that needs room waits for a sync that is under way: the file system is noting what room there is
+// (ext4: 4 ms instead of 0.04 ms for one write of a hundred). The file's size is what was written
+// all the same, and what is left is given back when it is closed.
+constexpr size_t kRoomBytes = 4u << 20;
+
 absl::Status SyncFailedBefore() {
   return absl::UnavailableError(
       "a sync of the journal failed; syncs succeed again when what it was for is in the database");
@@ -56,6 +62,7 @@ absl::Status Journal::WriteFrame(uint32_t count, std::string& frame) {
   }
   const uint64_t synced = synced_.load(std::memory_order_relaxed);
   FinishFrame(count, next_number_, synced, frame);
+  active_->PrepareWrite(active_bytes_, frame.size(), rocksdb::IOOptions(), nullptr);
   const rocksdb::IOStatus written = active_->Append(frame, rocksdb::IOOptions(), nullptr);
   if (!written.ok()) {
     // Part of the frame may be in the file: nothing may follow it there.
@@ -108,6 +115,7 @@ absl::Status Journal::OpenSegment() {
   rocksdb::IOStatus status =
       file_system_->NewWritableFile(path, rocksdb::FileOptions(), &file, nullptr);
   if (!status.ok()) return ToAbslStatus(status, "create a file of the journal");
+  file->SetPreallocationBlockSize(kRoomBytes);
   const std::string header =
       EncodeSegmentHeader({.first = next_number_, .continues = continues_, .boot_id = boot_id_});
   status = file->Append(header, rocksdb::IOOptions(), nullptr);

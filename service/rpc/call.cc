@@ -111,6 +111,13 @@ RpcStatus Call::TooLate() {
   return absl::DeadlineExceededError("the deadline had passed before the call was looked at");
 }
 
+RpcStatus Call::TooManyWait() {
+  return RpcStatus::RetryAfter(
+      absl::ResourceExhaustedError(
+          "too many calls wait for the disk or for another server; try again later"),
+      environment().retry_delay);
+}
+
 RpcStatus Call::Abandoned() const {
   if (DeadlinePassed()) return TooLate();
   if (context_.cancelled()) return absl::CancelledError("the client is gone");
@@ -157,7 +164,10 @@ void Call::Serialize(Reply& reply, grpc::ByteBuffer& bytes) {
     bytes = grpc::ByteBuffer(&slice, 1);
     return;
   }
-  const google::protobuf::Message& message = reply.message();
+  SerializeMessage(reply.message(), bytes);
+}
+
+void Call::SerializeMessage(const google::protobuf::Message& message, grpc::ByteBuffer& bytes) {
   grpc::Slice slice(message.ByteSizeLong());
   message.SerializeWithCachedSizesToArray(const_cast<uint8_t*>(slice.begin()));
   bytes = grpc::ByteBuffer(&slice, 1);

@@ -13,6 +13,7 @@
 #include "absl/functional/function_ref.h"
 #include "absl/time/time.h"
 #include "grpcpp/grpcpp.h"
+#include "service/rpc/batch_queue.h"
 #include "service/rpc/executor.h"
 #include "service/rpc/handler.h"
 #include "service/rpc/raw_service.h"
@@ -104,6 +105,8 @@ class Call {
   // True when the client does not wait any more for a call that has just come.
   bool DeadlinePassed() const;
   static RpcStatus TooLate();
+  // What is answered when blocking_calls() let nobody in.
+  RpcStatus TooManyWait();
   // For a task of the executor, which may have waited long in its queue: why nobody wants the
   // answer any more; OK: somebody does.
   RpcStatus Abandoned() const;
@@ -118,6 +121,7 @@ class Call {
   // The parts of Answer, for calls whose requests and answers don't come in pairs.
   RpcStatus Parse(grpc::ByteBuffer& bytes, google::protobuf::Message& request);
   static void Serialize(Reply& reply, grpc::ByteBuffer& bytes);
+  static void SerializeMessage(const google::protobuf::Message& message, grpc::ByteBuffer& bytes);
   RpcStatus Guarded(absl::FunctionRef<RpcStatus()> body);
 
   CallContext& context() { return context_; }
@@ -140,7 +144,8 @@ class Call {
   bool ended_ = false;   // End was called
 };
 
-// A method as it was registered. Immutable once the server has started.
+// A method as it was registered. Immutable once the server has started, but for what is in
+// `batches`.
 struct Method {
   MethodInfo info;
   std::string path;  // "/package.Service/Method"
@@ -151,6 +156,8 @@ struct Method {
   bool is_blocking = false;                         // of a bidirectional stream: it may wait
   WaitsFor waits_for = WaitsFor::kDisk;             // of a handler that blocks
   ClientStreamFactory open_stream;                  // for client streams
+  BatchHandler batch_handler;                       // for methods that answer many calls together
+  std::unique_ptr<BatchQueue> batches;              // of the same; null for the others
   DrainPhase ends_in = DrainPhase::kEndingStreams;  // for bidirectional streams
   int waiting_calls = 0;                            // so many calls wait for requests in each loop
   std::function<std::unique_ptr<Call>(CallPool& pool)> new_call;

@@ -5,8 +5,11 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/time/time.h"
+#include "absl/types/span.h"
 #include "google/protobuf/arena.h"
 #include "google/protobuf/message.h"
 #include "service/rpc/method.h"
@@ -100,6 +103,33 @@ template <typename Request, typename Response>
 using MessageHandlerOf =
     std::function<RpcStatus(CallContext& context, const Request& request, ReplyOf<Response> reply)>;
 
+// One of the requests that are answered together. Valid until the handler returns.
+struct BatchedRequest {
+  CallContext* context = nullptr;
+  const google::protobuf::Message* request = nullptr;
+  google::protobuf::Message* response = nullptr;  // empty at first; sent when the status is OK
+  RpcStatus status;                               // how the call ends
+};
+
+// BatchedRequest with the types of its messages.
+template <typename Request, typename Response>
+class BatchedOf {
+ public:
+  explicit BatchedOf(BatchedRequest& batched) : batched_(batched) {}
+  CallContext& context() const { return *batched_.context; }
+  const Request& request() const { return static_cast<const Request&>(*batched_.request); }
+  Response& response() const { return static_cast<Response&>(*batched_.response); }
+  RpcStatus& status() const { return batched_.status; }
+
+ private:
+  BatchedRequest& batched_;
+};
+
+// Answers requests of one method, at least one, in the order in which they came. Called from
+// several threads at once. What it throws ends all of them.
+template <typename Request, typename Response>
+using BatchHandlerOf = std::function<void(absl::Span<const BatchedOf<Request, Response>> batch)>;
+
 // What becomes of one client stream. The calls come one after the other, each on some thread of the
 // executor, never on a polling thread; what one of them wrote the next one sees. Destroyed there,
 // too, when the stream is over, however it ended.
@@ -129,6 +159,8 @@ using ClientStreamFactoryOf =
 using MessageHandler = std::function<RpcStatus(
     CallContext& context, const google::protobuf::Message& request, Reply& reply)>;
 
+using BatchHandler = std::function<void(absl::Span<BatchedRequest> batch)>;
+
 class ClientStream {
  public:
   virtual ~ClientStream() = default;
@@ -143,6 +175,16 @@ MessageHandler WithoutTypes(MessageHandlerOf<Request, Response> handler) {
   return [handler = std::move(handler)](CallContext& context,
                                         const google::protobuf::Message& request, Reply& reply) {
     return handler(context, static_cast<const Request&>(request), ReplyOf<Response>(reply));
+  };
+}
+
+template <typename Request, typename Response>
+BatchHandler WithoutTypes(BatchHandlerOf<Request, Response> handler) {
+  return [handler = std::move(handler)](absl::Span<BatchedRequest> batch) {
+    std::vector<BatchedOf<Request, Response>> typed;
+    typed.reserve(batch.size());
+    for (BatchedRequest& batched : batch) typed.emplace_back(batched);
+    handler(typed);
   };
 }
 

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "grpcpp/grpcpp.h"
+#include "service/rpc/batched_call.h"
 #include "service/rpc/bidi_call.h"
 #include "service/rpc/call.h"
 #include "service/rpc/client_stream_call.h"
@@ -160,6 +161,19 @@ void RpcServer::AddBlockingUnary(std::string_view path, const Message& request,
   method.request = &request;
   method.response = &response;
   method.handler = std::move(handler);
+}
+
+void RpcServer::AddBatchedUnary(std::string_view path, const Message& request,
+                                const Message& response, BatchHandler handler) {
+  Method& method = engine_->Add(path, MethodType::kUnary, NewCall<BatchedUnaryCall>);
+  method.request = &request;
+  method.response = &response;
+  method.batch_handler = std::move(handler);
+  const RpcServerOptions& options = engine_->options;
+  method.batches = std::make_unique<BatchQueue>(
+      BatchLimits{.max_calls = static_cast<size_t>(options.max_batched_calls),
+                  .max_bytes = options.max_batch_bytes,
+                  .max_running = options.max_batches});
 }
 
 void RpcServer::AddBidiStream(std::string_view path, const Message& request,

@@ -57,6 +57,13 @@ struct RpcServerOptions {
   int max_bidi_streams = 1024;
   absl::Duration retry_delay = absl::Milliseconds(250);
 
+  // Of a method that answers calls together: so many at once, with requests of so many bytes unless
+  // it is one. Two batches at a time, so that one is being made while the disk works for the other;
+  // more would only be smaller.
+  int max_batched_calls = 128;
+  size_t max_batch_bytes = 1024 * 1024;
+  int max_batches = 2;
+
   // A bidirectional stream is not read while so many answers, or so many bytes of them, wait for
   // the client to take them.
   size_t max_pending_answers = 64;
@@ -109,6 +116,14 @@ class RpcServer {
                         WaitsFor waits_for = WaitsFor::kDisk) {
     AddBlockingUnary(path, Request::default_instance(), Response::default_instance(),
                      WithoutTypes<Request, Response>(std::move(handler)), waits_for);
+  }
+
+  // A unary method that waits for the disk and costs less for many calls than for each of them: the
+  // calls that have come while others were answered are answered together, on the executor.
+  template <typename Request, typename Response>
+  void AddBatchedUnary(std::string_view path, BatchHandlerOf<Request, Response> handler) {
+    AddBatchedUnary(path, Request::default_instance(), Response::default_instance(),
+                    WithoutTypes<Request, Response>(std::move(handler)));
   }
 
   // A bidirectional stream: each message is one call of the handler on a polling thread, and one
@@ -167,6 +182,8 @@ class RpcServer {
   void AddBlockingUnary(std::string_view path, const google::protobuf::Message& request,
                         const google::protobuf::Message& response, MessageHandler handler,
                         WaitsFor waits_for);
+  void AddBatchedUnary(std::string_view path, const google::protobuf::Message& request,
+                       const google::protobuf::Message& response, BatchHandler handler);
   void AddBidiStream(std::string_view path, const google::protobuf::Message& request,
                      const google::protobuf::Message& response, MessageHandler handler);
   void AddBlockingBidiStream(std::string_view path, const google::protobuf::Message& request,

@@ -48,11 +48,7 @@ void BlockingUnaryCall::OnStarted() {
     return;
   }
   if (!blocking_calls().TryEnter()) {
-    Finish(RpcStatus::RetryAfter(
-               absl::ResourceExhaustedError(
-                   "too many calls wait for the disk or for another server; try again later"),
-               environment().retry_delay),
-           {}, Begin(Event::kFinished));
+    Finish(TooManyWait(), {}, Begin(Event::kFinished));
     return;
   }
   BeginTask();

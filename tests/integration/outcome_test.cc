@@ -119,6 +119,44 @@ TEST_F(ServerOutcomeTest, WhatIsShownCountsInTheNextDecisionOnAnotherChannel) {
   EXPECT_EQ(WhyNotFor("bob", "app", "spring_sale"), "");
 }
 
+// More callers than threads that could wait for the disk, so that what they report is written
+// together: each with an outcome of its own, one that another caller reports at the same time, and
+// one that is wrong.
+TEST_F(ServerOutcomeTest, ManyCallersAtOnceGetEachItsOwnAnswer) {
+  constexpr int kCallers = 64;
+  constexpr int kOutcomes = 5;
+  std::vector<std::string> decisions;
+  for (int i = 0; i < kCallers; ++i) {
+    decisions.push_back(Decide(absl::StrCat("customer-", i), "app").decision_id());
+  }
+  std::atomic<int> recorded = 0, recorded_of_pairs = 0, known = 0, refused = 0, other = 0;
+  std::vector<std::thread> callers;
+  for (int i = 0; i < kCallers; ++i) {
+    callers.emplace_back([&, i] {
+      for (int k = 0; k < kOutcomes; ++k) {
+        // Neighbours have this one in common.
+        const int pair = i / 2 * 2;
+        const auto shared =
+            client().RecordOutcome(OutcomeOf(decisions[pair], "shown", absl::StrCat("both-", k)));
+        if (!shared.ok()) ++other;
+        if (shared.response.status() == v1::OUTCOME_STATUS_RECORDED) ++recorded_of_pairs;
+        if (shared.response.status() == v1::OUTCOME_STATUS_ALREADY_RECORDED) ++known;
+        const auto own =
+            client().RecordOutcome(OutcomeOf(decisions[i], "accepted", absl::StrCat("own-", k)));
+        own.ok() && own.response.status() == v1::OUTCOME_STATUS_RECORDED ? ++recorded : ++other;
+        const auto wrong = client().RecordOutcome(OutcomeOf(decisions[i], "bought", "r"));
+        wrong.status.error_code() == grpc::StatusCode::INVALID_ARGUMENT ? ++refused : ++other;
+      }
+    });
+  }
+  for (std::thread& caller : callers) caller.join();
+  EXPECT_EQ(recorded, kCallers * kOutcomes);
+  EXPECT_EQ(recorded_of_pairs, kCallers / 2 * kOutcomes);
+  EXPECT_EQ(known, kCallers / 2 * kOutcomes);
+  EXPECT_EQ(refused, kCallers * kOutcomes);
+  EXPECT_EQ(other, 0) << "nobody is refused for want of threads";
+}
+
 TEST_F(ServerOutcomeTest, CountsOnceWhatRecordInteractionsTellsAsWell) {
   auto outcome = OutcomeOf(Decide("ann", "app").decision_id(), "accepted", "r1");
   *outcome.mutable_time() = ToProtoTime(Noon() + absl::Seconds(1));

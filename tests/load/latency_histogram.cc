@@ -35,6 +35,14 @@ void LatencyHistogram::Add(int64_t nanos) {
   max_nanos_ = std::max(max_nanos_, nanos);
 }
 
+void LatencyHistogram::Add(const LatencyHistogram& other) {
+  for (size_t bucket = 0; bucket < buckets_.size(); ++bucket) {
+    buckets_[bucket] += other.buckets_[bucket];
+  }
+  count_ += other.count_;
+  max_nanos_ = std::max(max_nanos_, other.max_nanos_);
+}
+
 double LatencyHistogram::PercentileMicros(double fraction) const {
   if (count_ == 0) return 0;
   const auto wanted = static_cast<uint64_t>(

@@ -12,6 +12,8 @@ class LatencyHistogram {
  public:
   LatencyHistogram();
   void Add(int64_t nanos);
+  // Adds what the other one has.
+  void Add(const LatencyHistogram& other);
   // The latency that `fraction` (0 … 1) of the calls did not exceed, in
   // microseconds; 0 when empty.
   double PercentileMicros(double fraction) const;

@@ -14,7 +14,6 @@ namespace {
 
 using Clock = Schedule::Clock;
 
-constexpr char kDecide[] = "/attune.v1.DecisionService/Decide";
 constexpr char kDecideStream[] = "/attune.v1.DecisionService/DecideStream";
 
 Clock::duration Seconds(double seconds) {
@@ -32,8 +31,8 @@ std::shared_ptr<grpc::Channel> Connect(const std::string& server) {
 // takes what comes.
 class Runner {
  public:
-  Runner(const LoadOptions& options, const std::vector<std::string>& requests)
-      : options_(options), requests_(requests), schedule_(options, Clock::now()) {}
+  Runner(const LoadOptions& options, const NextRequest& next_request)
+      : options_(options), next_request_(next_request), schedule_(options, Clock::now()) {}
   virtual ~Runner() = default;
 
   LoadResult Run();
@@ -52,7 +51,7 @@ class Runner {
   virtual void OnNoMore() {}
   virtual void CancelAll() = 0;
 
-  const std::string& NextRequest() { return requests_[next_request_++ % requests_.size()]; }
+  const std::string& TakeRequest() { return next_request_(); }
   void OnAnswered(Clock::time_point due, Clock::time_point now) {
     ++result_.answered;
     if (schedule_.Measures(now)) result_.latency.Add(std::chrono::nanoseconds(now - due).count());
@@ -72,9 +71,8 @@ class Runner {
   // Waits for an event, at most until that time. False: there was none.
   bool Wait(Clock::time_point until);
 
-  const std::vector<std::string>& requests_;
+  const NextRequest& next_request_;
   Schedule schedule_;
-  size_t next_request_ = 0;
   bool no_more_ = false;
 };
 
@@ -129,12 +127,15 @@ LoadResult Runner::Run() {
 // Every decision is a call.
 class UnaryRunner final : public Runner {
  public:
-  UnaryRunner(const LoadOptions& options, const std::vector<std::string>& requests)
-      : Runner(options, requests),
-        channel_(Connect(options.server)),
-        method_(kDecide, grpc::internal::RpcMethod::NORMAL_RPC, channel_),
-        calls_(static_cast<size_t>(options.concurrency)) {
-    for (Call& call : calls_) idle_.push_back(&call);
+  UnaryRunner(const LoadOptions& options, const NextRequest& next_request)
+      : Runner(options, next_request), calls_(static_cast<size_t>(options.concurrency)) {
+    for (int i = 0; i < std::max(1, options.connections); ++i) {
+      connections_.push_back(std::make_unique<Connection>(options));
+    }
+    for (size_t i = 0; i < calls_.size(); ++i) {
+      calls_[i].connection = connections_[i % connections_.size()].get();
+      idle_.push_back(&calls_[i]);
+    }
   }
 
  protected:
@@ -146,21 +147,23 @@ class UnaryRunner final : public Runner {
     idle_.pop_back();
     call.due = due;
     call.context.emplace();
-    const grpc::Slice slice(NextRequest());
+    const grpc::Slice slice(TakeRequest());
     const grpc::ByteBuffer request(&slice, 1);
     // As the generated stub does it, with bytes instead of messages.
     call.reader.reset(grpc::internal::ClientAsyncResponseReaderHelper::Create<grpc::ByteBuffer>(
-        channel_.get(), &queue_, method_, &*call.context, request));
+        call.connection->channel.get(), &queue_, call.connection->method, &*call.context, request));
     call.reader->StartCall();
     call.reader->Finish(&call.answer, &call.status, &call);
   }
 
   void OnEvent(void* tag, bool /*ok*/) override {
     Call& call = *static_cast<Call*>(tag);
-    if (call.status.ok()) {
-      OnAnswered(call.due, Clock::now());
+    const Clock::time_point now = Clock::now();
+    const std::string problem = ProblemOf(call);
+    if (problem.empty()) {
+      OnAnswered(call.due, now);
     } else {
-      OnError(absl::StrCat("code ", call.status.error_code(), ": ", call.status.error_message()));
+      OnError(problem);
     }
     idle_.push_back(&call);
     if (!Busy() && call.status.ok()) KeepAnswer(call.answer);
@@ -176,7 +179,16 @@ class UnaryRunner final : public Runner {
   }
 
  private:
+  struct Connection {
+    explicit Connection(const LoadOptions& options)
+        : channel(Connect(options.server)),
+          method(options.method.c_str(), grpc::internal::RpcMethod::NORMAL_RPC, channel) {}
+
+    const std::shared_ptr<grpc::Channel> channel;
+    const grpc::internal::RpcMethod method;
+  };
   struct Call {
+    const Connection* connection = nullptr;
     Clock::time_point due;
     std::optional<grpc::ClientContext> context;
     std::unique_ptr<grpc::ClientAsyncResponseReader<grpc::ByteBuffer>> reader;
@@ -184,14 +196,24 @@ class UnaryRunner final : public Runner {
     grpc::Status status;
   };
 
+  // Empty: none.
+  std::string ProblemOf(const Call& call) const {
+    if (!call.status.ok()) {
+      return absl::StrCat("code ", call.status.error_code(), ": ", call.status.error_message());
+    }
+    if (!options_.check) return "";
+    grpc::Slice slice;
+    if (!call.answer.DumpToSingleSlice(&slice).ok()) return "an answer that can't be read";
+    return options_.check({reinterpret_cast<const char*>(slice.begin()), slice.size()});
+  }
+
   void KeepAnswer(const grpc::ByteBuffer& answer) {
     grpc::Slice slice;
     if (!answer.DumpToSingleSlice(&slice).ok()) return;
     result_.last_answer.assign(reinterpret_cast<const char*>(slice.begin()), slice.size());
   }
 
-  const std::shared_ptr<grpc::Channel> channel_;
-  const grpc::internal::RpcMethod method_;
+  std::vector<std::unique_ptr<Connection>> connections_;
   std::vector<Call> calls_;
   std::vector<Call*> idle_;
 };
@@ -199,8 +221,8 @@ class UnaryRunner final : public Runner {
 // Decisions are messages of streams.
 class StreamRunner final : public Runner {
  public:
-  StreamRunner(const LoadOptions& options, const std::vector<std::string>& requests)
-      : Runner(options, requests), stub_(Connect(options.server)) {
+  StreamRunner(const LoadOptions& options, const NextRequest& next_request)
+      : Runner(options, next_request), stub_(Connect(options.server)) {
     const size_t streams =
         static_cast<size_t>(std::clamp(options.streams, 1, std::max(1, options.concurrency)));
     for (size_t i = 0; i < streams; ++i) {
@@ -228,7 +250,7 @@ class StreamRunner final : public Runner {
     stream->idle.pop_back();
     --room_;
     stream->due[slot] = due;
-    stream->waiting.push_back(EncodeStreamRequest(slot, NextRequest()));
+    stream->waiting.push_back(EncodeStreamRequest(slot, TakeRequest()));
     Pump(*stream);
   }
 
@@ -372,9 +394,15 @@ std::optional<Schedule::Clock::time_point> Schedule::Due(Clock::time_point now) 
   return due;
 }
 
+LoadResult RunLoad(const LoadOptions& options, const NextRequest& next_request) {
+  if (options.streams > 0) return StreamRunner(options, next_request).Run();
+  return UnaryRunner(options, next_request).Run();
+}
+
 LoadResult RunLoad(const LoadOptions& options, const std::vector<std::string>& requests) {
-  if (options.streams > 0) return StreamRunner(options, requests).Run();
-  return UnaryRunner(options, requests).Run();
+  size_t next = 0;
+  return RunLoad(options,
+                 [&]() -> const std::string& { return requests[next++ % requests.size()]; });
 }
 
 }  // namespace attune::load

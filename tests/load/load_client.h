@@ -3,8 +3,10 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "tests/load/latency_histogram.h"
@@ -16,8 +18,12 @@ namespace attune::load {
 // and counted as an error.
 struct LoadOptions {
   std::string server = "127.0.0.1:7070";
+  // What is called, one request and one answer each. Streams are those of decisions.
+  std::string method = "/attune.v1.DecisionService/Decide";
   // Decisions in flight at most.
   int concurrency = 64;
+  // Over so many connections, in turn; streams have one of their own.
+  int connections = 1;
   // 0: every decision is a call of Decide. Above 0: they are messages of so
   // many DecideStreams, at most `concurrency` in flight over all of them.
   int streams = 0;
@@ -30,6 +36,9 @@ struct LoadOptions {
   double seconds = 5;  // measured
   double grace_seconds = 10;
   uint64_t max_decisions = UINT64_MAX;
+  // Is given every answer, serialised, and says what is wrong with it; empty: nothing. What is
+  // wrong counts as an error. Empty: nothing is looked at. Only of unary calls.
+  std::function<std::string(std::string_view answer)> check;
 };
 
 struct LoadResult {
@@ -67,6 +76,13 @@ class Schedule {
   const Clock::time_point end_;
   uint64_t started_ = 0;
 };
+
+// Where the requests of a run come from: what it returns is sent at once.
+using NextRequest = std::function<const std::string&()>;
+
+// Calls as the options say, with one serialised request after the other. Works in the calling
+// thread, on connections of its own.
+LoadResult RunLoad(const LoadOptions& options, const NextRequest& next_request);
 
 // Asks for decisions as the options say; `requests` are serialised
 // DecideRequests, sent round and round. Works in the calling thread, on a

@@ -1,8 +1,7 @@
 // attune_load: asks a server for decisions and measures how long they take;
-// with a second server, how the two compare.
+// with a second server, how the two compare. With --outcomes it reports what
+// became of decisions; with --learning it does both at once.
 
-#include <algorithm>
-#include <cmath>
 #include <fstream>
 #include <iostream>
 #include <string>
@@ -12,75 +11,32 @@
 #include "absl/strings/str_format.h"
 #include "absl/synchronization/mutex.h"
 #include "tests/load/load_client.h"
+#include "tests/load/outcome_load.h"
 #include "tests/load/request_mix.h"
+#include "tests/load/series.h"
 
 namespace {
 
+using attune::load::kFigures;
+using attune::load::kP99;
+using attune::load::kQps;
 using attune::load::LoadOptions;
-using attune::load::LoadResult;
+using attune::load::OutcomeLoadOptions;
 using attune::load::RequestMixOptions;
+using attune::load::Series;
 
 struct Options {
   LoadOptions load;
   RequestMixOptions requests;
   std::vector<int> concurrency = {64};
   std::string baseline;
+  bool outcomes = false;
+  bool learning = false;
+  OutcomeLoadOptions outcome_load;
   int rounds = 1;
   std::string save_answer;
   bool json = false;
 };
-
-double Median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  const size_t half = values.size() / 2;
-  return values.size() % 2 == 1 ? values[half] : (values[half - 1] + values[half]) / 2;
-}
-
-// The figures of one round, in the order in which they are printed.
-constexpr const char* kFigures[] = {"qps", "p50_us", "p90_us", "p99_us", "p999_us", "max_us"};
-constexpr size_t kQps = 0;
-constexpr size_t kP99 = 3;
-using Figures = std::vector<double>;
-
-Figures FiguresOf(const LoadResult& result) {
-  const attune::load::LatencyHistogram& latency = result.latency;
-  return {result.qps,
-          latency.PercentileMicros(0.5),
-          latency.PercentileMicros(0.9),
-          latency.PercentileMicros(0.99),
-          latency.PercentileMicros(0.999),
-          latency.MaxMicros()};
-}
-
-// All rounds of one server at one concurrency.
-struct Series {
-  std::vector<Figures> rounds;
-  uint64_t answered = 0;
-  uint64_t errors = 0;
-  std::string last_answer;
-
-  void Add(LoadResult result) {
-    rounds.push_back(FiguresOf(result));
-    answered += result.answered;
-    if (result.errors > 0 && errors == 0) std::cerr << "error: " << result.first_error << "\n";
-    errors += result.errors;
-    if (!result.last_answer.empty()) last_answer = std::move(result.last_answer);
-  }
-  double MedianOf(size_t figure) const {
-    std::vector<double> values;
-    for (const Figures& round : rounds) values.push_back(round[figure]);
-    return Median(std::move(values));
-  }
-};
-
-// The median of the ratios of rounds that stood side by side.
-double MedianRatio(const Series& a, const Series& b, size_t figure) {
-  std::vector<double> ratios;
-  for (size_t i = 0; i < a.rounds.size(); ++i) {
-    ratios.push_back(b.rounds[i][figure] > 0 ? a.rounds[i][figure] / b.rounds[i][figure] : 0);
-  }
-  return Median(std::move(ratios));
-}
 
 std::string JsonOf(const Series& series) {
   std::string text =
@@ -124,6 +80,10 @@ void PrintBoth(const Options& options, int concurrency, const Series& decide, co
             << std::endl;
 }
 
+void TellErrors(const Series& series) {
+  if (series.errors > 0) std::cerr << "error: " << series.first_error << "\n";
+}
+
 // Measures at one concurrency and prints. Returns whether everything was
 // answered.
 bool Measure(const Options& options, int concurrency, const std::vector<std::string>& requests) {
@@ -144,10 +104,93 @@ bool Measure(const Options& options, int concurrency, const std::vector<std::str
   } else {
     PrintBoth(options, concurrency, decide, echo);
   }
+  TellErrors(decide);
   if (!options.save_answer.empty()) {
     std::ofstream(options.save_answer, std::ios::binary) << decide.last_answer;
   }
   return decide.errors + echo.errors == 0 && decide.answered > 0;
+}
+
+// As Measure, of outcomes.
+bool ReportOutcomes(const Options& options, const std::vector<std::string>& requests) {
+  const auto figures =
+      MeasureOutcomes(options.load, options.outcome_load, options.rounds, requests);
+  if (!figures.ok()) {
+    std::cerr << "error: " << figures.status().message() << "\n";
+    return false;
+  }
+  const Series& outcomes = figures->outcomes;
+  std::cout << absl::StrFormat("connections=%d outcomes_per_s=%.0f",
+                               options.outcome_load.connections, outcomes.MedianOf(kQps));
+  if (!options.outcome_load.bare_rocksdb.empty()) {
+    std::cout << absl::StrFormat(
+        " bare_rocksdb_per_s=%.0f ratio=%.2f bytes_per_outcome=%u", figures->bare.MedianOf(kQps),
+        MedianRatio(outcomes, figures->bare, kQps), figures->bytes_of_outcome);
+    std::cout << absl::StrFormat(" bare_rocksdb_p99_us=%.0f", figures->bare.MedianOf(kP99));
+  }
+  std::cout << absl::StrFormat(" outcome_p99_us=%.0f recorded=%u errors=%u",
+                               outcomes.MedianOf(kP99), outcomes.answered, outcomes.errors)
+            << std::endl;
+  TellErrors(outcomes);
+  TellErrors(figures->bare);
+  return outcomes.errors + figures->bare.errors == 0 && outcomes.answered > 0;
+}
+
+// As Measure, with and without outcomes that are reported meanwhile.
+bool CompareLearning(const Options& options, int concurrency,
+                     const std::vector<std::string>& requests) {
+  LoadOptions load = options.load;
+  load.concurrency = concurrency;
+  const auto figures = MeasureLearning(load, options.outcome_load, options.rounds, requests);
+  if (!figures.ok()) {
+    std::cerr << "error: " << figures.status().message() << "\n";
+    return false;
+  }
+  std::cout << absl::StrFormat(
+                   "concurrency=%d quiet_qps=%.0f learning_qps=%.0f outcomes_per_s=%.0f "
+                   "quiet_p99_us=%.0f learning_p99_us=%.0f learning_p99_ratio=%.2f",
+                   concurrency, figures->quiet.MedianOf(kQps), figures->learning.MedianOf(kQps),
+                   figures->outcomes.MedianOf(kQps), figures->quiet.MedianOf(kP99),
+                   figures->learning.MedianOf(kP99),
+                   MedianRatio(figures->learning, figures->quiet, kP99))
+            << std::endl;
+  uint64_t errors = 0;
+  for (const Series* series : {&figures->quiet, &figures->learning, &figures->outcomes}) {
+    TellErrors(*series);
+    errors += series->errors;
+  }
+  return errors == 0 && figures->outcomes.answered > 0;
+}
+
+void AddOutcomeFlags(CLI::App& app, Options& options) {
+  OutcomeLoadOptions& outcomes = options.outcome_load;
+  CLI::Option* only =
+      app.add_flag("--outcomes", options.outcomes,
+                   "Ask for decisions first, then report outcomes of them and measure that");
+  app.add_flag("--learning", options.learning,
+               "Decisions while nobody reports outcomes, in turn with decisions while outcomes "
+               "are reported")
+      ->excludes(only);
+  app.add_option("--outcome", outcomes.outcome, "Outcome that is reported")->capture_default_str();
+  app.add_option("--decisions", outcomes.decisions,
+                 "Decisions that outcomes are reported of, in turn; with --learning in each round")
+      ->check(CLI::Range(1, 10'000'000))
+      ->capture_default_str();
+  app.add_option("--connections", outcomes.connections,
+                 "Of outcomes, each with one report in flight")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  app.add_option("--outcome_rate", outcomes.rate, "Outcomes per second, open loop; 0: closed loop")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+  CLI::Option* journal = app.add_option("--journal", outcomes.journal,
+                                        "The server's journal, DATA_DIR/journal: tells how many "
+                                        "bytes an outcome is");
+  app.add_option("--bare_rocksdb", outcomes.bare_rocksdb,
+                 "With --outcomes: write as many bytes into a RocksDB database in this new "
+                 "folder, in turn, from as many threads, with a sync per write")
+      ->needs(only)
+      ->needs(journal);
 }
 
 void AddFlags(CLI::App& app, Options& options) {
@@ -191,6 +234,7 @@ void AddFlags(CLI::App& app, Options& options) {
   app.add_option("--seed", requests.seed, "Of the draw of requests")->capture_default_str();
   app.add_option("--save_answer", options.save_answer, "Write an answer to this file, serialised");
   app.add_flag("--json", options.json, "Print a JSON object per line");
+  AddOutcomeFlags(app, options);
   app.footer(
       "Closed loop: --concurrency decisions are in flight all the time; "
       "latency counts from the\n"
@@ -202,6 +246,10 @@ void AddFlags(CLI::App& app, Options& options) {
       "With --baseline: qps_ratio and p99_ratio are medians of the ratios of "
       "neighbouring rounds,\n"
       "which drift less than the medians that stand beside them.\n"
+      "\n"
+      "A customer's last 32 decisions are remembered: with --outcomes and --learning "
+      "have so many\n"
+      "--customers that no one gets more. Every answer but RECORDED is an error.\n"
       "\n"
       "Exit status: 0 everything was answered, 1 some was not, 2 wrong usage.\n"
       "\n"
@@ -230,9 +278,12 @@ int main(int argc, char** argv) {
     std::cerr << "attune_load: an --attribute is not NAME=VALUE\n";
     return 2;
   }
+  if (options.outcomes) return ReportOutcomes(options, *requests) ? 0 : 1;
   bool all_answered = true;
   for (const int concurrency : options.concurrency) {
-    all_answered = Measure(options, concurrency, *requests) && all_answered;
+    const bool answered = options.learning ? CompareLearning(options, concurrency, *requests)
+                                           : Measure(options, concurrency, *requests);
+    all_answered = answered && all_answered;
   }
   return all_answered ? 0 : 1;
 }

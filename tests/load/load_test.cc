@@ -3,14 +3,21 @@
 #include <string>
 #include <thread>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "attune/v1/decision_service.pb.h"
+#include "attune/v1/outcome_service.pb.h"
 #include "gtest/gtest.h"
+#include "tests/load/bare_rocksdb.h"
 #include "tests/load/echo_service.h"
 #include "tests/load/latency_histogram.h"
 #include "tests/load/load_client.h"
+#include "tests/load/outcome_load.h"
+#include "tests/load/outcome_mix.h"
 #include "tests/load/request_mix.h"
+#include "tests/load/series.h"
 #include "tests/load/stream_codec.h"
+#include "tests/testing/temp_dir.h"
 
 namespace attune::load {
 namespace {
@@ -36,6 +43,76 @@ TEST(LatencyHistogramTest, PercentilesAreOffByLessThanTwoPercent) {
   EXPECT_EQ(histogram.MaxMicros(), static_cast<double>(nanos.back()) / 1e3);
   EXPECT_EQ(histogram.PercentileMicros(1), histogram.MaxMicros());
   EXPECT_EQ(LatencyHistogram().PercentileMicros(0.5), 0);
+}
+
+TEST(LatencyHistogramTest, AddsAnotherOne) {
+  LatencyHistogram sum, other;
+  sum.Add(1000);
+  other.Add(9000);
+  other.Add(9000);
+  sum.Add(other);
+  EXPECT_EQ(sum.count(), 3u);
+  EXPECT_NEAR(sum.PercentileMicros(0.3), 1, 0.02);
+  EXPECT_NEAR(sum.PercentileMicros(0.5), 9, 0.2);
+  EXPECT_EQ(sum.MaxMicros(), 9);
+}
+
+TEST(SeriesTest, RatiosAreThoseOfNeighbours) {
+  const auto round = [](double qps) {
+    LoadResult result;
+    result.qps = qps;
+    result.answered = 1;
+    return result;
+  };
+  Series a, b;
+  for (const double qps : {100.0, 50.0, 30.0}) a.Add(round(qps));
+  for (const double qps : {200.0, 50.0, 10.0}) b.Add(round(qps));
+  EXPECT_EQ(a.MedianOf(kQps), 50);
+  EXPECT_EQ(MedianRatio(a, b, kQps), 1) << "of 0.5, 1 and 3";
+  EXPECT_EQ(MedianRatio(a, b, kP99), 0) << "nothing was measured";
+  EXPECT_EQ(a.answered, 3u);
+}
+
+TEST(OutcomeMixTest, ReportsOfEachDecisionInTurnWithIdsOfTheirOwn) {
+  OutcomeMix mix({"aa", "bb"}, "accepted");
+  absl::flat_hash_set<std::string> ids;
+  for (int i = 0; i < 6; ++i) {
+    pb::OutcomeServiceRecordOutcomeRequest request;
+    ASSERT_TRUE(request.ParseFromString(mix.Next()));
+    EXPECT_EQ(request.decision_id(), i % 2 == 0 ? "aa" : "bb");
+    EXPECT_EQ(request.outcome(), "accepted");
+    EXPECT_EQ(request.source(), pb::OUTCOME_SOURCE_CUSTOMER);
+    EXPECT_TRUE(ids.insert(request.request_id()).second) << request.request_id();
+  }
+}
+
+TEST(OutcomeMixTest, EverythingButRecordedIsAProblem) {
+  pb::OutcomeServiceRecordOutcomeResponse response;
+  response.set_status(pb::OUTCOME_STATUS_RECORDED);
+  EXPECT_EQ(OutcomeProblem(response.SerializeAsString()), "");
+  response.set_status(pb::OUTCOME_STATUS_UNKNOWN_DECISION);
+  EXPECT_EQ(OutcomeProblem(response.SerializeAsString()), "status OUTCOME_STATUS_UNKNOWN_DECISION");
+  EXPECT_NE(OutcomeProblem("\xFF"), "");
+}
+
+TEST(BareRocksDbTest, WritesDurablyFromManyThreads) {
+  const testing::TempDir dir;
+  BareRocksDbOptions options;
+  options.folder = dir.path() + "/bare";
+  options.threads = 4;
+  auto bare = BareRocksDb::Open(options);
+  ASSERT_TRUE(bare.ok()) << bare.status();
+  LoadOptions load;
+  load.warmup_seconds = 0.05;
+  load.seconds = 0.2;
+  for (int round = 0; round < 2; ++round) {
+    const LoadResult result = (*bare)->Run(load);
+    EXPECT_EQ(result.errors, 0u) << result.first_error;
+    EXPECT_GT(result.latency.count(), 0u);
+    EXPECT_GE(result.answered, result.latency.count());
+    EXPECT_EQ(result.qps, static_cast<double>(result.latency.count()) / 0.2);
+  }
+  EXPECT_FALSE(BareRocksDb::Open(options).ok()) << "the folder is taken";
 }
 
 TEST(ScheduleTest, AClosedLoopIsDueNow) {
@@ -162,6 +239,85 @@ TEST_F(LoadTest, MeasuresCallsAndStreamsInBothLoops) {
         EXPECT_EQ(result.last_answer, answer_.SerializeAsString());
       }
     }
+  }
+}
+
+// A server that decides, and takes outcomes unless it is told not to.
+class OutcomeLoadTest : public LoadTest {
+ protected:
+  OutcomeLoadTest() {
+    outcome_options_.decisions = 40;
+    outcome_options_.connections = 4;
+    answer_.add_treatments()->set_treatment_id("fiber");
+    AddEcho(answer_, server_);
+    server_
+        .AddUnary<pb::OutcomeServiceRecordOutcomeRequest, pb::OutcomeServiceRecordOutcomeResponse>(
+            kRecordOutcome, [this](rpc::CallContext&, const auto& request, auto reply) {
+              const bool known = request.decision_id() == answer_.decision_id();
+              reply.message().set_status(known ? status_.load()
+                                               : pb::OUTCOME_STATUS_UNKNOWN_DECISION);
+              return rpc::RpcStatus();
+            });
+  }
+
+  std::atomic<pb::OutcomeStatus> status_ = pb::OUTCOME_STATUS_RECORDED;
+  OutcomeLoadOptions outcome_options_;
+  rpc::RpcServer server_{rpc::RpcServerOptions()};
+};
+
+TEST_F(OutcomeLoadTest, ReportsOutcomesOfTheDecisionsThatItAskedFor) {
+  Serve(server_);
+  const auto figures = MeasureOutcomes(options_, outcome_options_, 2, requests_);
+  ASSERT_TRUE(figures.ok()) << figures.status();
+  EXPECT_EQ(figures->outcomes.rounds.size(), 2u);
+  EXPECT_GT(figures->outcomes.answered, 0u);
+  EXPECT_EQ(figures->outcomes.errors, 0u) << figures->outcomes.first_error;
+  EXPECT_TRUE(figures->bare.rounds.empty());
+}
+
+TEST_F(OutcomeLoadTest, ReportsAtARate) {
+  Serve(server_);
+  outcome_options_.rate = 200;
+  const auto figures = MeasureOutcomes(options_, outcome_options_, 1, requests_);
+  ASSERT_TRUE(figures.ok()) << figures.status();
+  EXPECT_LE(figures->outcomes.answered, 70u) << "200 per second for 0.35 s";
+}
+
+TEST_F(OutcomeLoadTest, WhatIsNotRecordedIsAnError) {
+  Serve(server_);
+  status_ = pb::OUTCOME_STATUS_LATE;
+  const auto figures = MeasureOutcomes(options_, outcome_options_, 1, requests_);
+  ASSERT_TRUE(figures.ok()) << figures.status();
+  EXPECT_EQ(figures->outcomes.answered, 0u);
+  EXPECT_EQ(figures->outcomes.first_error, "status OUTCOME_STATUS_LATE");
+}
+
+TEST_F(OutcomeLoadTest, AJournalThatDoesNotGrowIsNotTheServers) {
+  Serve(server_);
+  const testing::TempDir dir;
+  outcome_options_.bare_rocksdb = dir.path() + "/bare";
+  outcome_options_.journal = dir.path();
+  EXPECT_FALSE(MeasureOutcomes(options_, outcome_options_, 1, requests_).ok());
+  outcome_options_.journal = dir.path() + "/nowhere";
+  EXPECT_FALSE(MeasureOutcomes(options_, outcome_options_, 1, requests_).ok());
+}
+
+TEST_F(OutcomeLoadTest, DecisionsThatRankNothingHaveNoOutcomes) {
+  answer_.clear_treatments();
+  rpc::RpcServer server({});
+  AddEcho(answer_, server);
+  Serve(server);
+  EXPECT_FALSE(MeasureOutcomes(options_, outcome_options_, 1, requests_).ok());
+}
+
+TEST_F(OutcomeLoadTest, ComparesDecisionsWithAndWithoutOutcomes) {
+  Serve(server_);
+  const auto figures = MeasureLearning(options_, outcome_options_, 2, requests_);
+  ASSERT_TRUE(figures.ok()) << figures.status();
+  for (const Series* series : {&figures->quiet, &figures->learning, &figures->outcomes}) {
+    EXPECT_EQ(series->rounds.size(), 2u);
+    EXPECT_GT(series->answered, 0u);
+    EXPECT_EQ(series->errors, 0u) << series->first_error;
   }
 }
 

@@ -1,5 +1,7 @@
 #include "lib/storage/journal.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
@@ -95,6 +97,26 @@ TEST_F(JournalTest, ReplaysWhatWasAppended) {
   EXPECT_TRUE(Append("d").ok());
   EXPECT_THAT(*Replay(), ElementsAre("1:a", "2:b", "5:c", "100:d"));
   EXPECT_EQ(start_.next_number, 101u);
+}
+
+// Room that is asked for ahead must not be seen as something that was written, and is given back.
+TEST_F(JournalTest, AFileHasTheSizeOfWhatWasWritten) {
+  constexpr uint64_t kMuchLessThanTheRoom = 1 << 20;
+  const auto bytes_on_disk = [](const std::string& path) {
+    struct stat status = {};
+    EXPECT_EQ(stat(path.c_str(), &status), 0);
+    return static_cast<uint64_t>(status.st_blocks) * 512;
+  };
+  Open();
+  for (int i = 0; i < 3; ++i) {
+    ASSERT_TRUE(Append("a").ok());
+    EXPECT_EQ(std::filesystem::file_size(Files()[0]), journal_->bytes()) << i;
+  }
+  ASSERT_TRUE(journal_->Sync().ok());
+  journal_->Rotate();
+  EXPECT_EQ(std::filesystem::file_size(Files()[0]), journal_->bytes());
+  EXPECT_LT(bytes_on_disk(Files()[0]), kMuchLessThanTheRoom) << "closed, as it is synced";
+  EXPECT_THAT(*Replay(), ElementsAre("1:a", "2:a", "3:a"));
 }
 
 TEST_F(JournalTest, IsEmptyAtFirst) {
