@@ -238,11 +238,14 @@ const evidence::RampShares* DecisionService::ReadRamps(Workspace& workspace) {
 }
 
 const scoring::LearnedModels* DecisionService::ReadLearned(Workspace& workspace) {
-  if (options_.learner == nullptr || !workspace.snapshot->strategy->learns()) return nullptr;
+  if (options_.learner == nullptr) return nullptr;
   if (options_.replay_clock != nullptr) {
     const absl::Status status = options_.learner->CatchUp();
-    if (!status.ok()) LogStoreStatus(status);
+    if (!status.ok() && MayLog(next_failure_log_us_)) {
+      spdlog::error("learning from the log: {}", std::string(status.message()));
+    }
   }
+  if (!workspace.snapshot->strategy->learns()) return nullptr;
   return &workspace.learned.Read(*options_.learner);
 }
 

@@ -41,6 +41,7 @@ absl::StatusOr<std::unique_ptr<Learner>> Learner::Load(const Options& options) {
     absl::StatusOr<LearnerState> stored = LearnerState::Parse(**blob, options.strategy, notes);
     learner->was_damaged_ = !stored.ok();
     if (stored.ok()) {
+      MutexLock saving(learner->saving_);
       MutexLock stepping(learner->stepping_);
       learner->state_ = *std::move(stored);
       // What began anew is to be stored so.
@@ -77,7 +78,9 @@ void Learner::AcceptLostEnd() {
 Learner::~Learner() { Stop().IgnoreError(); }
 
 void Learner::Start() {
+  last_save_.store(Steady::now().time_since_epoch());
   thread_ = std::thread([this] { Run(); });
+  saver_ = std::thread([this] { RunSaves(); });
 }
 
 absl::Status Learner::Stop() {
@@ -87,6 +90,7 @@ absl::Status Learner::Stop() {
   }
   stopped_.NotifyAll();
   if (thread_.joinable()) thread_.join();
+  if (saver_.joinable()) saver_.join();
   return Save();
 }
 
@@ -98,24 +102,35 @@ bool Learner::WaitOrStop(Steady::duration period) {
 
 void Learner::Run() {
   bool is_step_failing = false;
-  bool is_save_failing = false;
+  bool is_clock_failing = false;
   Steady::time_point next_publication = Steady::now();
-  Steady::time_point next_save = Steady::now() + options_.save_period;
   for (bool more = true; !WaitOrStop(more ? Steady::duration::zero() : kPollPeriod);) {
     const absl::StatusOr<bool> stepped = Step();
     more = stepped.ok() && *stepped;
-    absl::Status status = stepped.status();
-    if (stepped.ok() && !more) status = WriteClockEvent();
-    LogSeries("learning from the log", status, is_step_failing);
+    LogSeries("learning from the log", stepped.status(), is_step_failing);
+    if (stepped.ok() && !more) {
+      LogSeries("learning, telling the log the time", WriteClockEvent(), is_clock_failing);
+    }
     if (const auto start = Steady::now(); start >= next_publication) {
       Publish();
       const Steady::duration took = Steady::now() - start;
       next_publication = start + std::max<Steady::duration>(kPublishPeriod, kPublishShare * took);
     }
-    if (Steady::now() >= next_save) {
-      LogSeries("storing what was learned", Save(), is_save_failing);
-      next_save = Steady::now() + options_.save_period;
+  }
+}
+
+void Learner::RunSaves() {
+  bool is_failing = false;
+  const Steady::duration period = std::max<Steady::duration>(options_.save_period, kLeastSavePause);
+  for (Steady::duration pause = period; !WaitOrStop(pause);) {
+    // Others may have had it stored meanwhile.
+    const Steady::duration since = Steady::now().time_since_epoch() - last_save_.load();
+    if (since < period) {
+      pause = period - since;
+      continue;
     }
+    LogSeries("storing what was learned", Save(), is_failing);
+    pause = period;
   }
 }
 
@@ -169,7 +184,10 @@ absl::StatusOr<bool> Learner::SkipGap() {
       "what they told is lost ({} positions in {} gaps since the start). Learning was {} behind: "
       "let the log keep more (--log_max_mb, --log_max_age)",
       from, start, missed_positions(), gaps(), absl::FormatDuration(TimeBehind()));
-  return ReadOn(kOldestEvent);
+  absl::StatusOr<bool> more = ReadOn(kOldestEvent);
+  // Where nothing is left to be read, either, the gap is behind all the same.
+  if (more.ok() && attribution.next_position() < start) state_.SkipTo(start);
+  return more;
 }
 
 absl::StatusOr<bool> Learner::SkipDamage(const absl::Status& problem) {
@@ -206,7 +224,8 @@ absl::Status Learner::WriteClockEvent() {
 
 void Learner::Publish() {
   MutexLock stepping(stepping_);
-  const auto before = learned();
+  std::erase_if(retired_, [](const auto& models) { return models.use_count() == 1; });
+  auto before = learned();
   auto next = std::make_shared<scoring::LearnedModels>();
   next->models.resize(options_.strategy->models.models.size());
   bool is_changed = before->models.empty();
@@ -236,25 +255,30 @@ void Learner::Publish() {
     learned_ = std::move(next);
   }
   generation_.fetch_add(1, std::memory_order_release);
+  retired_.push_back(std::move(before));
 }
 
 absl::Status Learner::Save() {
-  MutexLock stepping(stepping_);
-  if (state_.attribution().next_position() == saved_position_) return absl::OkStatus();
-  absl::Status status = SaveState();
-  if (!status.ok()) save_failures_.fetch_add(1, std::memory_order_relaxed);
-  return status;
-}
-
-absl::Status Learner::SaveState() {
+  MutexLock saving(saving_);
+  std::string bytes;
+  uint64_t position = 0;
+  {
+    MutexLock stepping(stepping_);
+    position = state_.attribution().next_position();
+    if (position == saved_position_) return absl::OkStatus();
+    bytes = state_.Serialize();
+  }
   // First the events: those that power loss takes would stay learned, and others would come to
   // their positions and be taken for them.
-  if (absl::Status status = options_.store->Sync(); !status.ok()) return status;
-  if (absl::Status status = options_.store->PutBlob(blob_, state_.Serialize()); !status.ok()) {
-    return status;
+  absl::Status status = options_.store->Sync();
+  if (status.ok()) status = options_.store->PutBlob(blob_, bytes);
+  last_save_.store(Steady::now().time_since_epoch());
+  if (status.ok()) {
+    saved_position_ = position;
+  } else {
+    save_failures_.fetch_add(1, std::memory_order_relaxed);
   }
-  saved_position_ = state_.attribution().next_position();
-  return absl::OkStatus();
+  return status;
 }
 
 absl::Status Learner::CatchUp() {

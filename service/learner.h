@@ -80,8 +80,7 @@ class Learner {
     // Events that tell the time and nothing else are written when nothing else is and treatments
     // wait, so that their windows close. Not in a replay, where the log tells what time it is.
     bool writes_clock_events = true;
-    // The thread stores what was learned so long after it did so last; zero: after every step that
-    // read something.
+    // What was learned is stored so long after it was stored last; zero: nearly all the time.
     std::chrono::milliseconds save_period = kSavePeriod;
   };
   // Most events that one step reads, and about how many bytes of them: the event that exceeds the
@@ -91,9 +90,11 @@ class Learner {
   // The thread looks for events so often when there were none, ...
   static constexpr std::chrono::milliseconds kPollPeriod{100};
   // ... publishes what it has learned so long after it did so last (with large models so much later
-  // that it takes a fifth of the time).
+  // that it takes a fifth of the time), ...
   static constexpr std::chrono::milliseconds kPublishPeriod{200};
   static constexpr int kPublishShare = 5;
+  // ... and pauses at least so long before it stores again.
+  static constexpr std::chrono::milliseconds kLeastSavePause{10};
   // How far the time in the log may be behind while treatments wait and nothing happens.
   static constexpr absl::Duration kClockEventPeriod = absl::Seconds(10);
 
@@ -103,10 +104,10 @@ class Learner {
   // Stops.
   ~Learner();
 
-  // Starts the thread. Call once, or never and the next ones instead.
+  // Starts the threads: one learns, one stores. Call once, or never and the next ones instead.
   void Start();
-  // Stops the thread and stores what was learned; the store is still there. Idempotent.
-  absl::Status Stop() ABSL_LOCKS_EXCLUDED(stepping_, mutex_, thread_mutex_);
+  // Stops the threads and stores what was learned; the store is still there. Idempotent.
+  absl::Status Stop() ABSL_LOCKS_EXCLUDED(saving_, stepping_, mutex_, thread_mutex_);
 
   // Learns from the next events. True: there may be more. After an error it goes on where it
   // stopped. What the log can't read because it is damaged is left out, once there is something to
@@ -115,8 +116,8 @@ class Learner {
   // The next decision sees what was learned.
   void Publish() ABSL_LOCKS_EXCLUDED(stepping_, mutex_);
   // Stores what was learned, unless it is stored already, and returns when that survives power
-  // loss.
-  absl::Status Save() ABSL_LOCKS_EXCLUDED(stepping_);
+  // loss. Learning waits while the state becomes bytes, not for the disk.
+  absl::Status Save() ABSL_LOCKS_EXCLUDED(saving_, stepping_);
   // Steps until there is no more, and publishes.
   absl::Status CatchUp() ABSL_LOCKS_EXCLUDED(stepping_, mutex_);
 
@@ -167,7 +168,7 @@ class Learner {
   void NoteFormulaError() ABSL_EXCLUSIVE_LOCKS_REQUIRED(stepping_);
   // Tells the log what time it is, if that is needed.
   absl::Status WriteClockEvent() ABSL_LOCKS_EXCLUDED(stepping_);
-  absl::Status SaveState() ABSL_EXCLUSIVE_LOCKS_REQUIRED(stepping_);
+  void RunSaves() ABSL_LOCKS_EXCLUDED(thread_mutex_);
 
   const Options options_;
   const std::string blob_;
@@ -181,9 +182,15 @@ class Learner {
   std::atomic<uint64_t> save_failures_{0};
   std::atomic<uint64_t> generation_{1};
 
+  Mutex saving_;  // before stepping_: one is stored at a time
+  std::optional<uint64_t> saved_position_ ABSL_GUARDED_BY(saving_);
+  // When Save ended last, by the steady clock since its epoch.
+  std::atomic<std::chrono::steady_clock::duration> last_save_{};
+
   mutable Mutex stepping_;  // before mutex_
   LearnerState state_ ABSL_GUARDED_BY(stepping_);
-  std::optional<uint64_t> saved_position_ ABSL_GUARDED_BY(stepping_);
+  // What was published before, until no decision reads it: large ones take their time to go.
+  std::vector<std::shared_ptr<const scoring::LearnedModels>> retired_ ABSL_GUARDED_BY(stepping_);
   bool formula_error_noted_ ABSL_GUARDED_BY(stepping_) = false;
 
   mutable Mutex mutex_;
@@ -193,6 +200,7 @@ class Learner {
   CondVar stopped_;
   bool stopping_ ABSL_GUARDED_BY(thread_mutex_) = false;
   std::thread thread_;
+  std::thread saver_;
 };
 
 // A reader's own reference to what was learned last, which costs a lock only after a publication.

@@ -17,6 +17,7 @@ namespace {
 using Mode = strategy::AdaptiveUse::Mode;
 
 constexpr uint8_t kLearnerFormat = 1;
+constexpr char kKeySeparator = '\0';  // no name has it
 
 absl::Status DamagedState() {
   return absl::DataLossError("the stored state of the learner is damaged");
@@ -44,6 +45,15 @@ std::string BytesOf(const LearnerState::Model& model) {
   PutBytes(bytes, model.health.Serialize());
   PutBytes(bytes, model.served.Serialize());
   return bytes;
+}
+
+// What follows the name in the key of a model that was learned with other inputs, crosses or
+// another half-life than the strategy's.
+std::string KindOf(std::string_view learned) {
+  const uint64_t kind = learning::AdaptiveModel::KindOf(learned);
+  std::string key(1, kKeySeparator);
+  PutFixed(key, kind);
+  return key;
 }
 
 template <typename Table>
@@ -120,21 +130,31 @@ absl::StatusOr<LearnerState> LearnerState::Parse(std::string_view bytes,
     if (absl::Status status = state.ParseModel(name, model, notes); !status.ok()) return status;
   }
   if (!reader.ok() || !reader.done()) return DamagedState();
-  while (state.parked_.size() > kMaxParkedModels) {
-    notes.push_back(absl::StrCat("what the model ", state.parked_.begin()->first,
-                                 " had learned is forgotten: the strategy does not have it, and ",
-                                 kMaxParkedModels, " others are kept"));
-    state.parked_.erase(state.parked_.begin());
-  }
+  state.ForgetParked(notes);
   return state;
 }
 
-absl::Status LearnerState::ParseModel(std::string_view name, std::string_view bytes,
+void LearnerState::ForgetParked(std::vector<std::string>& notes) {
+  size_t bytes = 0;
+  for (const auto& [key, model] : parked_) bytes += model.size();
+  while (parked_.size() > kMaxParkedModels || bytes > kMaxParkedBytes) {
+    const auto first = parked_.begin();
+    notes.push_back(
+        absl::StrCat("what the model ", first->first.substr(0, first->first.find(kKeySeparator)),
+                     " had learned is forgotten: the strategy does not have it so, and at most ",
+                     kMaxParkedModels, " such models of ", kMaxParkedBytes >> 20, " MiB are kept"));
+    bytes -= first->second.size();
+    parked_.erase(first);
+  }
+}
+
+absl::Status LearnerState::ParseModel(std::string_view key, std::string_view bytes,
                                       std::vector<std::string>& notes) {
+  const std::string_view name = key.substr(0, key.find(kKeySeparator));
   const auto known = std::find_if(models_.begin(), models_.end(),
                                   [&](const Model& model) { return model.name == name; });
   if (known == models_.end()) {
-    parked_.emplace(name, bytes);
+    parked_.emplace(key, bytes);
     return absl::OkStatus();
   }
   ByteReader reader(bytes);
@@ -150,10 +170,16 @@ absl::Status LearnerState::ParseModel(std::string_view name, std::string_view by
       !parsed_served.ok()) {
     return DamagedState();
   }
-  known->served = *std::move(parsed_served);
+  const bool is_latest = key == name;
+  if (is_latest) known->served = *std::move(parsed_served);
   if (!parsed.ok()) {
-    notes.push_back(
-        absl::StrCat("the model ", known->name, " begins anew: ", parsed.status().message()));
+    // Whoever goes back to those inputs finds what it had learned.
+    parked_.insert_or_assign(std::string(name) + KindOf(learned), std::string(bytes));
+    if (is_latest) {
+      notes.push_back(absl::StrCat("the model ", known->name,
+                                   " begins anew, or where it was when it last was as it is now: ",
+                                   parsed.status().message()));
+    }
     return absl::OkStatus();
   }
   known->learned = *std::move(parsed);

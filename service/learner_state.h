@@ -25,11 +25,13 @@
 // The state of a learner as bytes:
 //
 //   state := format(1 byte, 1) bytes(Attribution) bytes(SuccessRates)
-//            varint(models) (bytes(name) bytes(model))*        by ascending name
+//            varint(models) (bytes(key) bytes(model))*         by ascending key
 //            CRC-32C of all before(4 bytes)
 //   model := bytes(AdaptiveModel) bytes(ModelHealth of its own predictions)
 //            bytes(ModelHealth of those that decisions went by)
 //   bytes := varint(size) bytes
+//   key   := name of a model of the strategy [0x00 kind(8 bytes)]   with the kind of its inputs,
+//            crosses and half-life: of one that was learned with others than the strategy has
 
 namespace attune::service {
 
@@ -38,9 +40,10 @@ namespace attune::service {
 // thread-safe.
 class LearnerState {
  public:
-  // Most models that are kept though the strategy does not have them (any more); beyond that the
-  // first of them by name are forgotten.
+  // Most models that are kept though the strategy does not have them (any more), or has them with
+  // other inputs, and their bytes; beyond that the first of them by key are forgotten.
   static constexpr size_t kMaxParkedModels = 16;
+  static constexpr size_t kMaxParkedBytes = 16 << 20;
   // A good outcome counts as a success from here on, where the strategy gives parts of one.
   static constexpr double kSuccess = 0.5;
   // Predictions that were served count as not nearer to 0 and 1 than this.
@@ -69,8 +72,9 @@ class LearnerState {
   explicit LearnerState(std::shared_ptr<const strategy::Strategy> strategy);
 
   // Goes on from where Serialize was called, with this strategy, which may be another one than
-  // then. A model whose inputs, crosses or half-life are others begins anew; `notes` says so, in a
-  // line for each. DATA_LOSS: these are not such bytes, or damaged. REQUIRES: as the constructor.
+  // then. A model whose inputs, crosses or half-life are others begins anew, or goes on from where
+  // it was when it had them last; `notes` says so, in a line for each. DATA_LOSS: these are not
+  // such bytes, or damaged. REQUIRES: as the constructor.
   static absl::StatusOr<LearnerState> Parse(std::string_view bytes,
                                             std::shared_ptr<const strategy::Strategy> strategy,
                                             std::vector<std::string>& notes);
@@ -96,8 +100,9 @@ class LearnerState {
   bool ReadSituation(const outcome::AttributedOutcome& outcome);
   void LearnBy(Model& model, int treatment, const outcome::AttributedOutcome& outcome);
   void CountRefused(const absl::Status& status) { unlearned_.refused += status.ok() ? 0 : 1; }
-  absl::Status ParseModel(std::string_view name, std::string_view bytes,
+  absl::Status ParseModel(std::string_view key, std::string_view bytes,
                           std::vector<std::string>& notes);
+  void ForgetParked(std::vector<std::string>& notes);
 
   std::shared_ptr<const strategy::Strategy> strategy_;
   // By number of the NameDictionary: the index in the strategy.
@@ -108,7 +113,7 @@ class LearnerState {
   outcome::Attribution attribution_;
   learning::SuccessRates rates_;
   std::vector<Model> models_;                  // in the order of the strategy
-  std::map<std::string, std::string> parked_;  // by name: as stored
+  std::map<std::string, std::string> parked_;  // by key: as stored
   Unlearned unlearned_;
 
   // Memory of Learn.

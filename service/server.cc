@@ -57,7 +57,7 @@ constexpr uint64_t kIdKeySeedOffset = 1;
 class Housekeeping {
  public:
   // `evidence`: nullptr when there are no ramps; `learner`: when nothing is learned.
-  Housekeeping(storage::StateStore* store, evidence::EvidenceFold* evidence, const Learner* learner,
+  Housekeeping(storage::StateStore* store, evidence::EvidenceFold* evidence, Learner* learner,
                LogRetention* retention)
       : store_(*store),
         evidence_(evidence),
@@ -91,9 +91,18 @@ class Housekeeping {
       const bool all_counted = CountEvidence();
       if (round % kTrimEverySyncs != 0) continue;
       if (evidence_ != nullptr) evidence_save_.Report(evidence_->Save());
-      const bool all_read = all_counted && (learner_ == nullptr || !learner_->is_behind());
+      const bool all_read = all_counted && SaveLearned();
       trim_.Report(retention_.Apply(all_read));
     }
+  }
+
+  // What was learned is stored before the events that it was learned from may go: after a crash
+  // they would be missing. Returns whether all is learned and stored.
+  bool SaveLearned() {
+    if (learner_ == nullptr) return true;
+    const absl::Status saved = learner_->Save();
+    learner_save_.Report(saved);
+    return saved.ok() && !learner_->is_behind();
   }
 
   // Leaves the cores to decisions for most of the time: what is more waits for the next round.
@@ -126,16 +135,17 @@ class Housekeeping {
 
   storage::StateStore& store_;
   evidence::EvidenceFold* const evidence_;
-  const Learner* const learner_;
+  Learner* const learner_;
   LogRetention& retention_;
   Mutex mutex_;
   CondVar changed_;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
-  Chore sync_{"sync"};                         // of the thread
-  Chore trim_{"log retention"};                // of the thread
-  Chore evidence_chore_{"counting evidence"};  // of the thread
-  Chore evidence_save_{"saving evidence"};     // of the thread
-  std::thread thread_;                         // last: it uses the others
+  Chore sync_{"sync"};                              // of the thread
+  Chore trim_{"log retention"};                     // of the thread
+  Chore evidence_chore_{"counting evidence"};       // of the thread
+  Chore evidence_save_{"saving evidence"};          // of the thread
+  Chore learner_save_{"storing what was learned"};  // of the thread
+  std::thread thread_;                              // last: it uses the others
 };
 
 absl::StatusOr<std::unique_ptr<prometheus::Exposer>> Expose(

@@ -168,6 +168,10 @@ class AdaptiveModel {
   // weight and row, about 15 ns each.
   std::shared_ptr<const AdaptiveSnapshot> MakeSnapshot() const;
 
+  // Tells states apart that can't go on from each other: those with other inputs, crosses or
+  // another half-life. `bytes`: of Serialize.
+  static uint64_t KindOf(std::string_view bytes);
+
   // The state; equal states have equal bytes. Priors and limits are not part of it.
   std::string Serialize() const;
   // Takes memory for whatever treatments the bytes claim, learned or not: up to the limits,

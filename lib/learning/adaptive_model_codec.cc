@@ -66,6 +66,17 @@ std::optional<std::vector<double>> ReadKnots(ByteReader& reader, size_t most) {
 
 }  // namespace
 
+uint64_t AdaptiveModel::KindOf(std::string_view bytes) {
+  ByteReader reader(bytes);
+  reader.Fixed<uint8_t>();  // the format
+  const uint64_t fingerprint = reader.Fixed<uint64_t>();
+  const uint64_t half_life = reader.Varint();
+  std::string kind;
+  PutFixed(kind, fingerprint);
+  PutVarint(kind, half_life);
+  return HashOfCategory(kind);
+}
+
 std::string AdaptiveModel::Serialize() const {
   std::string out;
   PutFixed(out, kFormat);

@@ -158,10 +158,12 @@ absl::Status BlobStore::Put(std::string_view name, std::string_view bytes) {
 }
 
 absl::Status BlobStore::WriteChunks(std::string_view bytes, const Header& header) {
+  // They survive when the header does, which is written behind them to the same log.
+  const rocksdb::WriteOptions with_the_header;
   for (uint32_t i = 0; i < header.chunks; ++i) {
     const std::string_view chunk = bytes.substr(i * kChunkBytes, kChunkBytes);
     const rocksdb::Status status =
-        db_->Put(Durably(), families_.blobs, ChunkKey(header.generation, i), ToSlice(chunk));
+        db_->Put(with_the_header, families_.blobs, ChunkKey(header.generation, i), ToSlice(chunk));
     if (!status.ok()) return ToAbslStatus(status, kWriting);
   }
   return absl::OkStatus();

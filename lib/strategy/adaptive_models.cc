@@ -1,5 +1,6 @@
 #include "lib/strategy/adaptive_models.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <string>
 #include <vector>
@@ -118,6 +119,29 @@ void AssignAdaptiveModels(const v1::Strategy& file, Strategy& strategy) {
   }
   for (catalog::Treatment& treatment : strategy.catalog.treatments) {
     treatment.model = server[static_cast<size_t>(treatment.model)];
+  }
+}
+
+void CheckAdaptiveSizes(const Strategy& strategy,
+                        absl::FunctionRef<void(int model, std::string message)> report) {
+  constexpr size_t kBytesPerWeight = 16;
+  size_t bytes = 0;
+  for (const AdaptiveUse& use : strategy.adaptive) {
+    const auto treatments =
+        static_cast<size_t>(std::count(use.treatments.begin(), use.treatments.end(), true));
+    if (treatments > scoring::kMaxAdaptiveTreatments) {
+      report(use.model, absl::StrCat("learns from ", treatments, " treatments; at most ",
+                                     scoring::kMaxAdaptiveTreatments, " are allowed"));
+    }
+    const size_t effects = 1 + strategy.catalog.groups.size() + treatments;
+    const size_t before = bytes;
+    bytes += use.scorer->layout()->weights() * effects * kBytesPerWeight;
+    if (before <= kMaxAdaptiveBytes && bytes > kMaxAdaptiveBytes) {
+      report(use.model,
+             absl::StrCat("with it the adaptive models take up to ", bytes >> 20, " MiB; at most ",
+                          kMaxAdaptiveBytes >> 20,
+                          " are allowed: name fewer inputs or crosses, or fewer treatments"));
+    }
   }
 }
 

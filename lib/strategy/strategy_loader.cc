@@ -340,6 +340,9 @@ void Loader::LoadModels(Strategy* strategy) {
     strategy->models.models[i].on_error = OnErrorOf(file_, static_cast<int>(i));
   }
   AssignAdaptiveModels(file_, *strategy);
+  CheckAdaptiveSizes(*strategy, [&](int model, std::string message) {
+    Report(absl::StrCat("models[", model, "].adaptive"), std::move(message));
+  });
 }
 
 std::shared_ptr<const Strategy> Loader::Load() {

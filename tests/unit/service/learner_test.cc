@@ -341,6 +341,26 @@ TEST_F(LearnerTest, BeginsAnewWithOtherInputsAndOnlyThen) {
   EXPECT_EQ(Report().examples, 0u) << "nothing is learned for a second time";
 }
 
+TEST_F(LearnerTest, FindsWhatItHadLearnedWhenItsInputsComeBack) {
+  const std::string both = "adaptive: {inputs: [customer.age, customer.plan, context.channel]}";
+  Use(both);
+  for (int i = 0; i < 10; ++i) Show(kGift, true);
+  Learn();
+  const double before = Predict(kGift);
+  ASSERT_TRUE(learner_->Save().ok());
+  Use("adaptive: {inputs: [customer.age]}");
+  for (int i = 0; i < 3; ++i) Show(kGift, false);
+  Tick();
+  Learn();
+  EXPECT_EQ(Report().examples, 3u);
+  ASSERT_TRUE(learner_->Save().ok());
+  Use(both);
+  EXPECT_EQ(Report().examples, 10u);
+  EXPECT_EQ(Predict(kGift), before);
+  Use("adaptive: {inputs: [customer.age]}");
+  EXPECT_EQ(Report().examples, 0u) << "what was not stored is not there";
+}
+
 TEST_F(LearnerTest, KeepsAModelThatTheStrategyDoesNotHaveForAWhile) {
   for (int i = 0; i < 10; ++i) Show(kGift, true);
   Learn();
@@ -543,7 +563,8 @@ TEST_F(LearnerTest, ReadersSeeTheLatestPublicationAndKeepNothingWhileTheyRest) {
   reader.Rest();
   Show(kGift, true);
   Learn();
-  EXPECT_TRUE(old.expired());
+  learner_->Publish();
+  EXPECT_TRUE(old.expired()) << "the learner keeps it no longer than until the next publication";
 }
 
 TEST_F(LearnerTest, PublishesNothingWhenNothingWasLearned) {
