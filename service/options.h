@@ -36,6 +36,9 @@ struct Options {
   // How much of the log of decisions is kept, MiB. Outcomes of decisions that are gone from it are
   // not attributed, so that it should reach back over the strategy's windows.
   uint64_t log_max_mb = 4096;
+  // Treatments that may wait for their outcomes to be learned from, about 400 bytes of memory each
+  // at most. With more the newest are not learned from.
+  uint64_t learner_max_waiting = 500'000;
   // How long SIGTERM waits between reporting NOT_SERVING and taking no more calls.
   absl::Duration drain_delay = absl::ZeroDuration();
   // How long calls in flight may take to finish after that.
