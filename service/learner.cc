@@ -23,12 +23,23 @@ void LogSeries(const char* what, const absl::Status& status, bool& is_failing) {
   is_failing = !status.ok();
 }
 
+// As Attribution::ReadAt: who is not there was erased, or has left the log.
+absl::StatusOr<std::optional<storage::LogEntry>> ReadEvent(const storage::StateStore& store,
+                                                           uint64_t position) {
+  absl::StatusOr<std::optional<storage::LogEntry>> entry = store.ReadLogAt(position);
+  if (!entry.ok() || entry->has_value()) return entry;
+  const absl::Status status =
+      store.ReadLog(position, [](const storage::LogEntry&) { return false; });
+  if (absl::IsOutOfRange(status)) return status;
+  return entry;
+}
+
 }  // namespace
 
 Learner::Learner(const Options& options)
     : options_(options),
       blob_(std::string(kBlobPrefix) + options.strategy->name),
-      state_(options.strategy),
+      state_(options.strategy, options.limits),
       learned_(std::make_shared<const scoring::LearnedModels>()) {}
 
 absl::StatusOr<std::unique_ptr<Learner>> Learner::Load(const Options& options) {
@@ -38,7 +49,8 @@ absl::StatusOr<std::unique_ptr<Learner>> Learner::Load(const Options& options) {
   learner->was_damaged_ = !blob.ok();
   if (blob.ok() && blob->has_value()) {
     std::vector<std::string> notes;
-    absl::StatusOr<LearnerState> stored = LearnerState::Parse(**blob, options.strategy, notes);
+    absl::StatusOr<LearnerState> stored =
+        LearnerState::Parse(**blob, options.strategy, notes, options.limits);
     learner->was_damaged_ = !stored.ok();
     if (stored.ok()) {
       MutexLock saving(learner->saving_);
@@ -54,6 +66,10 @@ absl::StatusOr<std::unique_ptr<Learner>> Learner::Load(const Options& options) {
     spdlog::error(
         "learning: what was learned is damaged in the store; it is learned anew from what the log "
         "still has");
+  }
+  {
+    MutexLock stepping(learner->stepping_);
+    learner->unlearned_log_.Note(learner->state_, options.limits.open_treatments, Steady::now());
   }
   learner->Publish();
   return learner;
@@ -141,6 +157,7 @@ absl::StatusOr<bool> Learner::Step() {
   if (!more.ok()) failures_.fetch_add(1, std::memory_order_relaxed);
   if (absl::IsDataLoss(more.status())) more = SkipDamage(more.status());
   NoteFormulaError();
+  unlearned_log_.Note(state_, options_.limits.open_treatments, Steady::now());
   is_behind_.store(!more.ok() || *more, std::memory_order_relaxed);
   return more;
 }
@@ -154,9 +171,14 @@ absl::StatusOr<bool> Learner::ReadOn(uint64_t from) {
     bytes += entry.payload.size();
     return entries.size() < kMaxEventsPerStep && bytes < kMaxBytesPerStep;
   });
-  const auto read_at = [this](uint64_t position) { return options_.store->ReadLogAt(position); };
+  const auto read_at = [this](uint64_t position) { return ReadEvent(*options_.store, position); };
   for (const storage::LogEntry& entry : entries) {
     if (absl::Status added = state_.Add(entry, read_at); !added.ok()) return added;
+    if (state_.attribution().next_position() <= entry.position) {
+      // More settles by it, after others had the lock. What lies before it was read, or is gone.
+      state_.SkipTo(entry.position);
+      return true;
+    }
     events_.fetch_add(1, std::memory_order_relaxed);
   }
   if (!status.ok()) return status;
@@ -212,12 +234,16 @@ absl::Duration Learner::TimeBehind() const {
 
 absl::Status Learner::WriteClockEvent() {
   if (!options_.writes_clock_events) return absl::OkStatus();
-  const absl::Time now = options_.clock->Now();
+  absl::Time now;
   {
     MutexLock stepping(stepping_);
+    now = told_time_.At(options_.clock->Now(), Steady::now());
     const outcome::Attribution& attribution = state_.attribution();
     const absl::Time told = absl::FromUnixMicros(attribution.now_us());
-    if (attribution.open() == 0 || now - told < kClockEventPeriod) return absl::OkStatus();
+    // What the log told last may be ahead, by a clock that was.
+    if (attribution.open() == 0 || absl::AbsDuration(now - told) < kClockEventPeriod) {
+      return absl::OkStatus();
+    }
   }
   return outcome::AppendClockEvent(*options_.store, absl::ToUnixMicros(now));
 }

@@ -24,6 +24,8 @@
 #include "lib/storage/state_store.h"
 #include "lib/strategy/strategy.h"
 #include "service/learner_state.h"
+#include "service/told_time.h"
+#include "service/unlearned_log.h"
 
 namespace attune::service {
 
@@ -82,6 +84,8 @@ class Learner {
     bool writes_clock_events = true;
     // What was learned is stored so long after it was stored last; zero: nearly all the time.
     std::chrono::milliseconds save_period = kSavePeriod;
+    // What the attribution keeps at most.
+    outcome::AttributionLimits limits = {};
   };
   // Most events that one step reads, and about how many bytes of them: the event that exceeds the
   // bound is the step's last. Whoever asks for a report waits so long.
@@ -109,9 +113,9 @@ class Learner {
   // Stops the threads and stores what was learned; the store is still there. Idempotent.
   absl::Status Stop() ABSL_LOCKS_EXCLUDED(saving_, stepping_, mutex_, thread_mutex_);
 
-  // Learns from the next events. True: there may be more. After an error it goes on where it
-  // stopped. What the log can't read because it is damaged is left out, once there is something to
-  // read behind it; DATA_LOSS: there is no such place.
+  // Learns from the next events, or from a part of what settles by one. True: there may be more.
+  // After an error it goes on where it stopped. What the log can't read because it is damaged is
+  // left out, once there is something to read behind it; DATA_LOSS: there is no such place.
   absl::StatusOr<bool> Step() ABSL_LOCKS_EXCLUDED(stepping_);
   // The next decision sees what was learned.
   void Publish() ABSL_LOCKS_EXCLUDED(stepping_, mutex_);
@@ -192,6 +196,8 @@ class Learner {
   // What was published before, until no decision reads it: large ones take their time to go.
   std::vector<std::shared_ptr<const scoring::LearnedModels>> retired_ ABSL_GUARDED_BY(stepping_);
   bool formula_error_noted_ ABSL_GUARDED_BY(stepping_) = false;
+  ToldTime told_time_ ABSL_GUARDED_BY(stepping_);
+  UnlearnedLog unlearned_log_ ABSL_GUARDED_BY(stepping_);
 
   mutable Mutex mutex_;
   std::shared_ptr<const scoring::LearnedModels> learned_ ABSL_GUARDED_BY(mutex_);

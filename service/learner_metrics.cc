@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "lib/outcome/outcome.h"
 
 namespace attune::service {
 namespace {
@@ -81,6 +82,34 @@ class HealthMetrics {
   const std::function<const learning::HealthReport&()> health_;
 };
 
+void AddOutcomeMetrics(telemetry::Registry& registry,
+                       const std::shared_ptr<const LearnerReport>& report) {
+  using Counts = outcome::AttributionCounts;
+  const auto add = [&](const std::string& result, auto read) {
+    registry.AddCounterFunction(
+        "attune_learner_outcomes_total",
+        "Outcomes that were joined to their treatments, or not: by the result.",
+        [report, read] { return static_cast<double>(read(report->attribution)); },
+        {{"result", result}});
+  };
+  add("attributed", [](const Counts& c) { return c.attributed; });
+  add("after_settled", [](const Counts& c) { return c.after_settled; });
+  add("not_on_top", [](const Counts& c) { return c.not_on_top; });
+  add("without_treatment", [](const Counts& c) { return c.without_treatment; });
+  add("too_many", [](const Counts& c) { return c.too_many; });
+  add("unknown_outcome", [](const Counts& c) { return c.unknown_outcome; });
+  add("unknown_status", [](const Counts& c) { return c.by_status[0]; });
+  for (size_t status = 1; status <= outcome::kStatuses; ++status) {
+    // What was recorded or early is one of the above.
+    if (status == static_cast<size_t>(outcome::Status::kRecorded) ||
+        status == static_cast<size_t>(outcome::Status::kEarly)) {
+      continue;
+    }
+    add(std::string(outcome::StatusName(static_cast<outcome::Status>(status))),
+        [status](const Counts& c) { return c.by_status[status]; });
+  }
+}
+
 }  // namespace
 
 void AddLearnerMetrics(telemetry::Registry& registry, const Learner* learner) {
@@ -150,12 +179,15 @@ void AddLearnerMetrics(telemetry::Registry& registry, const Learner* learner) {
   };
   using Of = LearnerReport;
   unlearned("never_shown", [](const Of& r) { return r.attribution.never_shown; });
-  unlearned("gone", [](const Of& r) { return r.attribution.gone; });
+  unlearned("no_room", [](const Of& r) { return r.attribution.no_room; });
+  unlearned("left_the_log", [](const Of& r) { return r.attribution.left_the_log; });
+  unlearned("erased", [](const Of& r) { return r.attribution.erased; });
   unlearned("damaged", [](const Of& r) { return r.attribution.damaged + r.unlearned.damaged; });
   unlearned("formula_failed", [](const Of& r) { return r.attribution.formula_failed; });
   unlearned("not_declared",
             [](const Of& r) { return r.attribution.unknown_treatment + r.unlearned.undeclared; });
   unlearned("refused", [](const Of& r) { return r.unlearned.refused; });
+  AddOutcomeMetrics(registry, report);
 }
 
 }  // namespace attune::service

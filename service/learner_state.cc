@@ -56,6 +56,12 @@ std::string KindOf(std::string_view learned) {
   return key;
 }
 
+// To when the next example may move the clock of a model on.
+absl::Time LatestAfter(absl::Time last_update) {
+  return last_update == absl::InfinitePast() ? absl::InfiniteFuture()
+                                             : last_update + LearnerState::kMaxClockStep;
+}
+
 template <typename Table>
 void FillIndex(const Table& table, absl::flat_hash_map<uint32_t, int>& index) {
   for (int i = 0; i < table.size(); ++i) index.emplace(table[i].number, i);
@@ -63,9 +69,10 @@ void FillIndex(const Table& table, absl::flat_hash_map<uint32_t, int>& index) {
 
 }  // namespace
 
-LearnerState::LearnerState(std::shared_ptr<const strategy::Strategy> strategy)
+LearnerState::LearnerState(std::shared_ptr<const strategy::Strategy> strategy,
+                           const outcome::AttributionLimits& limits)
     : strategy_(std::move(strategy)),
-      attribution_(strategy_->attribution),
+      attribution_(strategy_->attribution, limits),
       features_(static_cast<size_t>(strategy_->features.size())) {
   const auto& treatments = strategy_->catalog.treatments;
   for (size_t i = 0; i < treatments.size(); ++i) {
@@ -105,7 +112,8 @@ std::string LearnerState::Serialize() const {
 
 absl::StatusOr<LearnerState> LearnerState::Parse(std::string_view bytes,
                                                  std::shared_ptr<const strategy::Strategy> strategy,
-                                                 std::vector<std::string>& notes) {
+                                                 std::vector<std::string>& notes,
+                                                 const outcome::AttributionLimits& limits) {
   if (bytes.size() < sizeof(uint32_t)) return DamagedState();
   const std::string_view body = bytes.substr(0, bytes.size() - sizeof(uint32_t));
   if (ByteReader(bytes.substr(body.size())).Fixed<uint32_t>() != storage::Crc32c(body)) {
@@ -114,9 +122,9 @@ absl::StatusOr<LearnerState> LearnerState::Parse(std::string_view bytes,
   ByteReader reader(body);
   if (reader.Fixed<uint8_t>() != kLearnerFormat) return DamagedState();
   const auto terms = strategy->attribution;
-  LearnerState state(std::move(strategy));
+  LearnerState state(std::move(strategy), limits);
   absl::StatusOr<outcome::Attribution> attribution =
-      outcome::Attribution::Parse(reader.SizedBytes(), terms);
+      outcome::Attribution::Parse(reader.SizedBytes(), terms, limits);
   if (!attribution.ok()) return attribution.status();
   state.attribution_ = *std::move(attribution);
   absl::StatusOr<learning::SuccessRates> rates = learning::SuccessRates::Parse(reader.SizedBytes());
@@ -239,7 +247,7 @@ void LearnerState::LearnBy(Model& model, int treatment, const outcome::Attribute
   learning::Response response;
   response.id = id;
   response.time = time;
-  response.written = time;
+  response.written = std::min(time, LatestAfter(model.served.last_update()));
   response.label = outcome.good;
   response.propensity = std::clamp(outcome.propensity, kMostCertain, 1 - kMostCertain);
   CountRefused(model.served.Add(response));
@@ -249,7 +257,7 @@ void LearnerState::LearnBy(Model& model, int treatment, const outcome::Attribute
   learning::Example example;
   example.id = id;
   example.time = time;
-  example.written = time;
+  example.written = std::min(time, LatestAfter(model.learned.last_update()));
   example.treatment = outcome.treatment;
   const auto group =
       static_cast<size_t>(strategy_->catalog.treatments[static_cast<size_t>(treatment)].group);
@@ -260,6 +268,7 @@ void LearnerState::LearnBy(Model& model, int treatment, const outcome::Attribute
   if (!before.ok()) return CountRefused(before.status());
   response.propensity = std::clamp(before->propensity, kMostCertain, 1 - kMostCertain);
   response.inputs = values_;
+  response.written = std::min(time, LatestAfter(model.health.last_update()));
   CountRefused(model.health.Add(response));
 }
 

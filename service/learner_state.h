@@ -12,6 +12,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "lib/context/decision_context.h"
 #include "lib/context/value.h"
 #include "lib/learning/adaptive_model.h"
@@ -48,6 +49,10 @@ class LearnerState {
   static constexpr double kSuccess = 0.5;
   // Predictions that were served count as not nearer to 0 and 1 than this.
   static constexpr double kMostCertain = 1e-9;
+  // One example moves the clock by which a model forgets at most so far on: one that a clock which
+  // was ahead dates into the future makes it forget hardly anything. After a longer pause the next
+  // examples move it on.
+  static constexpr absl::Duration kMaxClockStep = absl::Hours(24);
 
   // An adaptive model of the strategy, with how good it is.
   struct Model {
@@ -69,7 +74,8 @@ class LearnerState {
   };
 
   // One that has read nothing. REQUIRES: the strategy has an attribution.
-  explicit LearnerState(std::shared_ptr<const strategy::Strategy> strategy);
+  explicit LearnerState(std::shared_ptr<const strategy::Strategy> strategy,
+                        const outcome::AttributionLimits& limits = {});
 
   // Goes on from where Serialize was called, with this strategy, which may be another one than
   // then. A model whose inputs, crosses or half-life are others begins anew, or goes on from where
@@ -77,7 +83,8 @@ class LearnerState {
   // such bytes, or damaged. REQUIRES: as the constructor.
   static absl::StatusOr<LearnerState> Parse(std::string_view bytes,
                                             std::shared_ptr<const strategy::Strategy> strategy,
-                                            std::vector<std::string>& notes);
+                                            std::vector<std::string>& notes,
+                                            const outcome::AttributionLimits& limits = {});
   // Equal states have equal bytes.
   std::string Serialize() const;
 

@@ -104,6 +104,11 @@ void AddFlags(CLI::App& app, Options& options) {
               "How old events of that log may become, for example 2160h for 90\ndays; 0: as old as "
               "--log_max_mb allows. Not less than the strategy's\nwindows reach back. In a replay "
               "nothing ages");
+  app.add_option("--learner_max_waiting", options.learner_max_waiting,
+                 "How many treatments may wait for their outcomes to be learned from,\nsome 400 "
+                 "bytes of memory each. With more the newest are not learned from")
+      ->check(CLI::Range(1000, 20'000'000))
+      ->capture_default_str();
   AddDuration(app, "--max_clock_skew", options.max_clock_skew,
               "How far a request's time may be from the server's clock");
   AddDuration(app, "--drain_delay", options.drain_delay,

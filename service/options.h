@@ -42,6 +42,9 @@ struct Options {
   // How old its events may become; 0: as old as log_max_mb allows. At least what the strategy's
   // windows reach back.
   absl::Duration log_max_age = absl::ZeroDuration();
+  // Treatments that may wait for their outcomes to be learned from, about 400 bytes of memory each
+  // at most. With more the newest are not learned from.
+  uint64_t learner_max_waiting = 500'000;
   // How long SIGTERM waits between reporting NOT_SERVING and taking no more calls.
   absl::Duration drain_delay = absl::ZeroDuration();
   // How long calls in flight may take to finish after that.

@@ -318,13 +318,16 @@ class AttuneServer : public Server {
 
   // Without learning in the strategy nothing is learned.
   absl::Status LoadLearner() {
+    constexpr uint64_t kOutcomesPerWaiting = 4;  // on average
     if (strategy_->attribution == nullptr) return absl::OkStatus();
-    auto learner =
-        Learner::Load({.strategy = strategy_,
-                       .store = store_.get(),
-                       .clock = clock_,
-                       .writes_clock_events = !options_.replay_clock,
-                       .save_period = absl::ToChronoMilliseconds(options_.learner_save_period)});
+    auto learner = Learner::Load(
+        {.strategy = strategy_,
+         .store = store_.get(),
+         .clock = clock_,
+         .writes_clock_events = !options_.replay_clock,
+         .save_period = absl::ToChronoMilliseconds(options_.learner_save_period),
+         .limits = {.open_treatments = options_.learner_max_waiting,
+                    .open_outcomes = kOutcomesPerWaiting * options_.learner_max_waiting}});
     if (!learner.ok()) return learner.status();
     learner_ = *std::move(learner);
     return absl::OkStatus();

@@ -123,6 +123,8 @@ class ModelHealth {
   absl::Status Merge(const ModelHealth& other);
 
   HealthReport Report() const;
+  // As in the report: when the latest response settled; -infinity before there was one.
+  absl::Time last_update() const { return decay_.now(); }
 
   std::string Serialize() const;
   // DATA_LOSS: these are not such bytes, or damaged. FAILED_PRECONDITION: of a model with other

@@ -47,11 +47,11 @@ template <typename Counts, typename Visit>
 void ForEachCount(Counts& counts, Visit visit) {
   visit(counts.learned);
   visit(counts.never_shown);
-  visit(counts.gone);
+  visit(counts.erased);
   visit(counts.damaged);
   visit(counts.formula_failed);
   visit(counts.unknown_treatment);
-  visit(counts.settled_for_room);
+  visit(counts.no_room);
   visit(counts.attributed);
   visit(counts.after_settled);
   visit(counts.not_on_top);
@@ -59,6 +59,7 @@ void ForEachCount(Counts& counts, Visit visit) {
   visit(counts.too_many);
   visit(counts.unknown_outcome);
   for (auto& count : counts.by_status) visit(count);
+  visit(counts.left_the_log);
 }
 
 // Where a decision's event has a treatment.
@@ -227,9 +228,11 @@ bool Attribution::ParseTreatments(ByteReader& reader) {
 }
 
 absl::Status Attribution::Add(const storage::LogEntry& entry, ReadAt read, Learn learn) {
-  // What an error before left over.
-  if (absl::Status status = SettleFinished(read, learn); !status.ok()) return status;
-  if (absl::Status status = MakeRoom(read, learn); !status.ok()) return status;
+  // What a call before left over.
+  size_t budget = limits_.settled_per_call;
+  absl::StatusOr<bool> settled = SettleFinished(budget, read, learn);
+  if (!settled.ok() || !*settled) return settled.status();
+  MakeRoom();
   if (entry.position < next_position_) return absl::OkStatus();
 
   std::optional<int64_t> time_us;
@@ -263,7 +266,8 @@ absl::Status Attribution::Add(const storage::LogEntry& entry, ReadAt read, Learn
     }
   }
   if (time_us) {
-    if (absl::Status status = SettleEnded(*time_us, read, learn); !status.ok()) return status;
+    settled = SettleEnded(*time_us, budget, read, learn);
+    if (!settled.ok() || !*settled) return settled.status();
     SetNow(*time_us);
   }
   next_position_ = entry.position + 1;
@@ -274,14 +278,15 @@ absl::Status Attribution::Add(const storage::LogEntry& entry, ReadAt read, Learn
   } else if (entry.type == storage::EventType::kOutcome) {
     TakeOutcome(outcome);
   }
-  if (absl::Status status = SettleFinished(read, learn); !status.ok()) return status;
-  return MakeRoom(read, learn);
+  settled = SettleFinished(budget, read, learn);
+  if (settled.ok() && *settled) MakeRoom();
+  return settled.status();
 }
 
 void Attribution::FallBackTo(uint64_t position) {
   while (!open_.empty() && open_.rbegin()->first.first >= position) {
     const auto last = std::prev(open_.end());
-    if (!last->second.closed) ++counts_.gone;
+    if (!last->second.closed) ++counts_.left_the_log;
     Erase(last);
   }
   next_position_ = position;
@@ -445,22 +450,29 @@ std::vector<OutcomeTally> Attribution::Tally(const Waiting& waiting,
   return tallies;
 }
 
-absl::Status Attribution::SettleEnded(int64_t now_us, ReadAt read, Learn learn) {
+absl::StatusOr<bool> Attribution::SettleEnded(int64_t now_us, size_t& budget, ReadAt read,
+                                              Learn learn) {
   while (!by_deadline_.empty() && by_deadline_.begin()->first + kClosingDelayUs < now_us) {
+    if (budget == 0) return false;
+    --budget;
     const auto [deadline_us, key] = *by_deadline_.begin();
     const auto treatment = open_.find(key);
     absl::Status status = Settle(key, treatment->second, deadline_us, read, learn);
     if (!status.ok()) return status;
     Erase(treatment);
   }
-  return absl::OkStatus();
+  return true;
 }
 
-absl::Status Attribution::SettleFinished(ReadAt read, Learn learn) {
+absl::StatusOr<bool> Attribution::SettleFinished(size_t& budget, ReadAt read, Learn learn) {
   while (!finished_.empty()) {
+    if (budget == 0) return false;
+    --budget;
     const Key key = *finished_.begin();
     Waiting& waiting = open_.find(key)->second;
-    if (absl::Status status = Settle(key, waiting, now_us_, read, learn); !status.ok()) {
+    // What was recorded by a clock that is ahead is no reason to be taken for newer than it can be.
+    const int64_t settled_us = std::min(now_us_, DeadlineOf(waiting));
+    if (absl::Status status = Settle(key, waiting, settled_us, read, learn); !status.ok()) {
       return status;
     }
     finished_.erase(finished_.begin());
@@ -468,20 +480,18 @@ absl::Status Attribution::SettleFinished(ReadAt read, Learn learn) {
     waiting.outcomes.clear();
     waiting.closed = true;
   }
-  return absl::OkStatus();
+  return true;
 }
 
-absl::Status Attribution::MakeRoom(ReadAt read, Learn learn) {
+void Attribution::MakeRoom() {
   while (open_.size() > limits_.open_treatments || open_outcomes_ > limits_.open_outcomes) {
-    const auto oldest = open_.begin();
-    const bool waits = !oldest->second.closed;
-    absl::Status status = Settle(oldest->first, oldest->second, now_us_, read, learn);
-    if (!status.ok()) return status;
-    if (waits) ++counts_.settled_for_room;
-    given_up_to_ = std::max(given_up_to_, oldest->first.first);
-    Erase(oldest);
+    const auto newest = std::prev(open_.end());
+    if (!newest->second.closed) ++counts_.no_room;
+    // What is told of it, or of decisions before it that nobody was told of yet, comes too late.
+    given_up_to_ = std::max(given_up_to_, newest->first.first);
+    settled_up_to_ = std::max(settled_up_to_, newest->first.first);
+    Erase(newest);
   }
-  return absl::OkStatus();
 }
 
 absl::Status Attribution::Settle(const Key& key, const Waiting& waiting, int64_t settled_us,
@@ -491,11 +501,14 @@ absl::Status Attribution::Settle(const Key& key, const Waiting& waiting, int64_t
     ++counts_.never_shown;
   } else {
     const absl::StatusOr<std::optional<storage::LogEntry>> entry = read(key.first);
-    if (!entry.ok() && !absl::IsDataLoss(entry.status())) return entry.status();
-    if (!entry.ok()) {
+    if (absl::IsOutOfRange(entry.status())) {
+      ++counts_.left_the_log;
+    } else if (absl::IsDataLoss(entry.status())) {
       ++counts_.damaged;
+    } else if (!entry.ok()) {
+      return entry.status();
     } else if (!entry->has_value()) {
-      ++counts_.gone;
+      ++counts_.erased;
     } else if ((*entry)->type != storage::EventType::kDecision) {
       ++counts_.damaged;
     } else {

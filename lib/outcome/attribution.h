@@ -48,9 +48,11 @@ namespace attune::outcome {
 // serialised.
 struct AttributionLimits {
   // Treatments of decisions that wait for their outcomes, and outcomes that are kept for them. With
-  // one more the oldest decision settles early. At least 1.
+  // one more the newest decision is given up, see AttributionCounts::no_room. At least 1.
   size_t open_treatments = 500'000;
   size_t open_outcomes = 2'000'000;
+  // Treatments that settle within one call of Add. At least 1.
+  size_t settled_per_call = 2'000;
 };
 
 // For how long after its end a window still takes what is reported: entries of the log may stand in
@@ -68,7 +70,7 @@ struct AttributedOutcome {
   std::optional<uint32_t> intent;  // absent: not known
   int64_t decided_us = 0;          // the moment that was decided for
   int64_t shown_us = 0;
-  // When its last window closed; when it settled early, when what made it settle was recorded.
+  // When its last window closed; by a final outcome, when that was recorded, if that was earlier.
   int64_t settled_us = 0;
   double value = 0;  // of its good outcome, as served
   double cost = 0;   // as served
@@ -88,19 +90,20 @@ struct AttributedOutcome {
 // What became of treatments and outcomes, since the first event that was taken in.
 struct AttributionCounts {
   // Treatments. Those that were learned from, and those that were not: nobody was told that they
-  // were shown; their decision has left the log, or its customer was erased; what is stored is
-  // damaged; a formula failed; the terms don't know them.
+  // were shown; their customer was erased; their decision has left the log; what is stored is
+  // damaged; a formula failed; the terms don't know them; the limits were reached while they
+  // waited.
   uint64_t learned = 0;
   uint64_t never_shown = 0;
-  uint64_t gone = 0;
+  uint64_t erased = 0;
+  uint64_t left_the_log = 0;
   uint64_t damaged = 0;  // events as well
   uint64_t formula_failed = 0;
   uint64_t unknown_treatment = 0;
-  // Of all of those, the ones that settled early for want of room.
-  uint64_t settled_for_room = 0;
+  uint64_t no_room = 0;
   // Outcomes. Those that took part, and those that did not: recorded when their treatment had
-  // settled; of a treatment that does not count as shown, where the top one does; of no treatment;
-  // beyond kMaxRememberedOutcomes of one treatment; not known to the terms.
+  // settled or was given up; of a treatment that does not count as shown, where the top one does;
+  // of no treatment; beyond kMaxRememberedOutcomes of one treatment; not known to the terms.
   uint64_t attributed = 0;
   uint64_t after_settled = 0;
   uint64_t not_on_top = 0;
@@ -124,6 +127,10 @@ struct AttributionCounts {
 // none could come any more. Where the strategy declares no showing, the treatment on top counts as
 // shown with the decision, and no other.
 //
+// When a limit is reached the newest decision is given up and never learned from. Not the oldest:
+// of those, the ones with a final outcome were learned already, and without the others these would
+// be a choice of the good ones. So what is learned stays true, and it is only less.
+//
 // Clocks may jump: what has settled by a wrong time stays settled, and when times fall back
 // by more than kClosingDelayUs, decisions no later than those that have settled take no new
 // treatments, so that none is learned twice.
@@ -133,7 +140,8 @@ struct AttributionCounts {
 // dropped then and never learned from.
 class Attribution {
  public:
-  // The event at a position of the log: as StateStore::ReadLogAt.
+  // The event at a position of the log: as StateStore::ReadLogAt, and OUT_OF_RANGE when the log
+  // begins behind it.
   using ReadAt =
       absl::FunctionRef<absl::StatusOr<std::optional<storage::LogEntry>>(uint64_t position)>;
   // Learns from a treatment that settled. The views in it are valid during the call only.
@@ -153,8 +161,10 @@ class Attribution {
   std::string Serialize() const;
 
   // Takes in an event. What settles by it is handed to `learn`, in an order that depends on nothing
-  // but the log. An event before next_position() was taken in already. An error is one of `read`,
-  // and no DATA_LOSS, as what is damaged is counted and left out: the state is one between two
+  // but the log. An event before next_position() was taken in already. So that no call takes long
+  // it settles no more than AttributionLimits::settled_per_call: while next_position() is not
+  // behind the event, more is to settle first; call again with it. An error is one of `read`, and
+  // no DATA_LOSS, as what is damaged is counted and left out: the state is one between two
   // treatments that settle; call again with the same event, also after Serialize and Parse.
   absl::Status Add(const storage::LogEntry& entry, ReadAt read, Learn learn);
 
@@ -163,7 +173,7 @@ class Attribution {
   void SkipTo(uint64_t position) { next_position_ = position; }
   // Goes on there though it has read further: the log has lost its events from there on, and others
   // come to their positions. What settled stays settled; what waits for outcomes of the lost
-  // decisions counts as gone. REQUIRES: it is before next_position().
+  // decisions counts as left_the_log. REQUIRES: it is before next_position().
   void FallBackTo(uint64_t position);
 
   // Where to go on reading the log.
@@ -215,10 +225,12 @@ class Attribution {
   // By index of the outcome; fills `sources`.
   std::vector<OutcomeTally> Tally(const Waiting& waiting, std::bitset<kSources>& sources);
 
-  // Errors of these are those of `read`.
-  absl::Status SettleEnded(int64_t now_us, ReadAt read, Learn learn);
-  absl::Status SettleFinished(ReadAt read, Learn learn);
-  absl::Status MakeRoom(ReadAt read, Learn learn);
+  // Settle no more than `budget`, which falls by one with each. True: all have settled. Errors are
+  // those of `read`.
+  absl::StatusOr<bool> SettleEnded(int64_t now_us, size_t& budget, ReadAt read, Learn learn);
+  absl::StatusOr<bool> SettleFinished(size_t& budget, ReadAt read, Learn learn);
+  // Gives up what is beyond the limits.
+  void MakeRoom();
   // Hands the treatment over, or counts why not.
   absl::Status Settle(const Key& key, const Waiting& waiting, int64_t settled_us, ReadAt read,
                       Learn learn);

@@ -492,8 +492,8 @@ class OfferOutcomesTest : public ServerTest {
                                                    tally.good, "\n")));
       }
     }
-    for (const char* reason :
-         {"never_shown", "gone", "damaged", "formula_failed", "not_declared", "refused"}) {
+    for (const char* reason : {"never_shown", "no_room", "left_the_log", "erased", "damaged",
+                               "formula_failed", "not_declared", "refused"}) {
       EXPECT_THAT(scrape, HasSubstr(absl::StrCat("attune_learner_unlearned_total{reason=\"", reason,
                                                  "\"} 0\n")));
     }

@@ -33,7 +33,7 @@ TEST(OptionsTest, TakesWhatIsRight) {
   std::string errors;
   EXPECT_EQ(Parse({"--listen", "[::1]:7070", "--metrics_listen", "", "--seed", "7",
                    "--max_clock_skew", "90s", "--learner_save_period", "50ms", "--stored",
-                   "a=a.json", "--stored", "b=b=c.txt"},
+                   "a=a.json", "--stored", "b=b=c.txt", "--learner_max_waiting", "2000"},
                   options, errors),
             std::nullopt)
       << errors;
@@ -42,6 +42,7 @@ TEST(OptionsTest, TakesWhatIsRight) {
   EXPECT_EQ(options.seed, 7u);
   EXPECT_EQ(options.max_clock_skew, absl::Seconds(90));
   EXPECT_EQ(options.learner_save_period, absl::Milliseconds(50));
+  EXPECT_EQ(options.learner_max_waiting, 2000u);
   ASSERT_EQ(options.stored.size(), 2u);
   EXPECT_EQ(options.stored[0].name, "a");
   EXPECT_EQ(options.stored[0].path, "a.json");

@@ -430,7 +430,7 @@ TEST_F(StoppedStoreTest, ACheckpointThatIsNewerThanTheLogIsKeptAndLearnedOn) {
   EXPECT_EQ(Metric("attune_learner_lost_log_ends_total"), 1);
   Learn();
   EXPECT_EQ(Health().examples(), 8) << "what was learned is kept, and nothing is learned again";
-  EXPECT_EQ(Metric("attune_learner_unlearned_total{reason=\"gone\"}"), 1);
+  EXPECT_EQ(Metric("attune_learner_unlearned_total{reason=\"left_the_log\"}"), 1);
   EXPECT_EQ(Report(ReportOf(first, "accepted", "r")), v1::OUTCOME_STATUS_ALREADY_RECORDED);
   for (int i = 0; i < 4; ++i) ShowAndAccept();
   Learn();

@@ -582,7 +582,7 @@ TEST_F(AttributionTest, WhoWasErasedIsNotLearnedFrom) {
                     .ok());
   }
   EXPECT_THAT(learned, ElementsAre("gift@12 -2 good 0 after 241h"));
-  EXPECT_EQ(attribution.counts().gone, 1u);
+  EXPECT_EQ(attribution.counts().erased, 1u);
   EXPECT_EQ(attribution.counts().damaged, 2u);
   EXPECT_EQ(attribution.open(), 0u);
 }
@@ -635,23 +635,93 @@ TEST_F(AttributionTest, KeepsSoManyOutcomesOfATreatment) {
   EXPECT_EQ(counts_.attributed, 64u);
 }
 
-TEST_F(AttributionTest, TheOldestDecisionMakesRoom) {
+TEST_F(AttributionTest, WithoutRoomTheNewestDecisionIsGivenUpAndNeverTakenForSilence) {
   const uint64_t first = log_.Decide();
   const uint64_t second = log_.Decide();
   const uint64_t third = log_.Decide();
-  log_.Tell(second, {.at = 1});
-  log_.Tell(third, {.at = 2});
-  log_.Tell(first, {.at = 3});  // the oldest decision, not the oldest showing
-  log_.Tell(first, {.outcome = kBought, .at = 4});
-  log_.Tell(first, {.treatment = kDeal, .at = 4});
+  log_.Tell(first, {.at = 1});
+  log_.Tell(second, {.at = 2});
+  log_.Tell(third, {.at = 3});
+  log_.Tell(third, {.outcome = kBought, .at = 4});
   log_.Tell(second, {.outcome = kBought, .at = 5});
-  EXPECT_THAT(Learned({.open_treatments = 2, .open_outcomes = 100}),
-              ElementsAre("gift@3 -2 good 0 after 3h", "gift@6 98 good 1 after 5h"));
-  EXPECT_EQ(counts_.settled_for_room, 1u);
-  EXPECT_EQ(counts_.after_settled, 2u) << "the decision takes nothing more";
-  // Counted by their outcomes there is room for one as well.
-  EXPECT_THAT(Learned({.open_treatments = 100, .open_outcomes = 2}),
-              ElementsAre("gift@3 -2 good 0 after 3h", "gift@6 98 good 1 after 5h"));
+  log_.Tick(241);
+  EXPECT_THAT(Learned({.open_treatments = 2}),
+              ElementsAre("gift@6 98 good 1 after 5h", "gift@3 -2 good 0 after 241h"));
+  EXPECT_EQ(counts_.no_room, 1u);
+  EXPECT_EQ(counts_.learned, 2u);
+  EXPECT_EQ(counts_.after_settled, 1u) << "what is told of it comes too late";
+  // Counted by their outcomes there is room for two as well.
+  EXPECT_THAT(Learned({.open_outcomes = 2}),
+              ElementsAre("gift@6 98 good 1 after 5h", "gift@3 -2 good 0 after 241h"));
+}
+
+TEST_F(AttributionTest, WithoutRoomTheShareOfGoodOnesStaysTrue) {
+  // One in four is bought at once, the others never: of what is learned it must be as many.
+  Use({.showing = false});
+  for (int i = 0; i < 40; ++i) {
+    const uint64_t decision = log_.Decide();
+    if (i % 4 == 0) log_.Tell(decision, {.outcome = kBought, .at = 1});
+  }
+  log_.Tick(241);
+  const std::vector<std::string> learned = Learned({.open_treatments = 8});
+  EXPECT_EQ(learned.size(), 8u);
+  EXPECT_EQ(counts_.no_room, 32u);
+  EXPECT_EQ(std::count_if(
+                learned.begin(), learned.end(),
+                [](const std::string& text) { return text.find("good 1") != std::string::npos; }),
+            2);
+}
+
+TEST_F(AttributionTest, SettlesSoManyInOneCallAndGoesOnInTheSameOrder) {
+  for (int i = 0; i < 10; ++i) log_.Tell(log_.Decide(), {.at = 1 + i % 3});
+  log_.Tick(1000);
+  const auto read = [&](uint64_t position) { return log_.ReadAt(position); };
+  Attribution at_once(terms_);
+  std::vector<std::string> expected;
+  for (const storage::LogEntry& entry : log_.entries()) {
+    ASSERT_TRUE(
+        at_once.Add(entry, read, [&](const AttributedOutcome& o) { expected.push_back(TextOf(o)); })
+            .ok());
+  }
+  ASSERT_THAT(expected, SizeIs(10));
+  for (const size_t budget : {1, 3, 10}) {
+    Attribution attribution(terms_, {.settled_per_call = budget});
+    std::vector<std::string> learned;
+    for (const storage::LogEntry& entry : log_.entries()) {
+      do {
+        const size_t before = learned.size();
+        ASSERT_TRUE(
+            attribution
+                .Add(entry, read, [&](const AttributedOutcome& o) { learned.push_back(TextOf(o)); })
+                .ok());
+        EXPECT_LE(learned.size() - before, budget);
+      } while (attribution.next_position() <= entry.position);
+    }
+    EXPECT_EQ(learned, expected) << budget;
+    EXPECT_EQ(attribution.Serialize(), at_once.Serialize()) << budget;
+  }
+}
+
+TEST_F(AttributionTest, TellsWhatLeftTheLogFromWhoWasErased) {
+  const uint64_t decision = log_.Decide();
+  log_.Tell(decision, {.at = 1});
+  log_.Tick(241);
+  Attribution attribution(terms_);
+  for (const storage::LogEntry& entry : log_.entries()) {
+    ASSERT_TRUE(attribution
+                    .Add(
+                        entry,
+                        [](uint64_t) -> absl::StatusOr<std::optional<storage::LogEntry>> {
+                          return absl::OutOfRangeError("the log begins at 100");
+                        },
+                        [](const AttributedOutcome&) { ADD_FAILURE(); })
+                    .ok());
+  }
+  EXPECT_EQ(attribution.counts().left_the_log, 1u);
+  EXPECT_EQ(attribution.counts().erased, 0u);
+  const auto parsed = Attribution::Parse(attribution.Serialize(), terms_);
+  ASSERT_TRUE(parsed.ok()) << parsed.status();
+  EXPECT_EQ(parsed->counts().left_the_log, 1u);
 }
 
 TEST_F(AttributionTest, FallsBackToTheEndOfALogThatHasLostIt) {
@@ -677,7 +747,7 @@ TEST_F(AttributionTest, FallsBackToTheEndOfALogThatHasLostIt) {
   attribution.FallBackTo(lost);
   EXPECT_EQ(attribution.next_position(), lost);
   EXPECT_EQ(attribution.open(), 1u);
-  EXPECT_EQ(attribution.counts().gone, 1u) << "one had settled";
+  EXPECT_EQ(attribution.counts().left_the_log, 1u) << "one had settled";
   ASSERT_EQ(restored.Decide(), lost) << "another decision comes to the position";
   restored.Tell(lost, {.at = 4});
   restored.Tell(lost, {.outcome = kBought, .at = 5});

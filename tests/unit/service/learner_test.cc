@@ -28,6 +28,7 @@ using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
 constexpr int64_t kHourUs = 3600 * int64_t{1'000'000};
+constexpr int64_t kYearUs = 365 * 24 * kHourUs;
 constexpr int64_t kStartUs = 20'000 * 24 * kHourUs;
 
 constexpr char kLearning[] = R"(outcomes:
@@ -137,6 +138,20 @@ class LearnerTest : public ::testing::Test {
   void Learn() {
     const absl::Status status = learner_->CatchUp();
     ASSERT_TRUE(status.ok()) << status;
+  }
+  // One of 22 showings happens while the clock is off; all are learned, and nothing is forgotten.
+  void ShowDuringAJump(int64_t jump_us) {
+    for (int i = 0; i < 20; ++i) Show(kGift, true);
+    now_us_ += jump_us;
+    Show(kGift, true);
+    now_us_ -= jump_us;
+    Show(kGift, true);
+    Learn();
+    EXPECT_EQ(Report().examples, 22u) << "each once";
+    // With a half-life of 7 days, a day forgets less than a tenth, and a year all.
+    EXPECT_GT(Report().health.recent, 15);
+    EXPECT_GT(Report().served.recent, 15);
+    EXPECT_GT(Predict(kGift), 0.6);
   }
   ModelReport Report() const { return learner_->Report().models.front(); }
 
@@ -465,7 +480,7 @@ TEST_F(LearnerTest, GoesOnAtTheEndOfALogThatHasLostIt) {
   EXPECT_EQ(Report().examples, 5u) << "what was learned is kept";
   EXPECT_EQ(learner_->Report().position, end);
   EXPECT_EQ(learner_->Report().waiting, 2u) << "those that the log still has";
-  EXPECT_EQ(learner_->Report().attribution.gone, 1u);
+  EXPECT_EQ(learner_->Report().attribution.left_the_log, 1u);
   Learn();
   EXPECT_EQ(Report().examples, 5u) << "nothing is learned for a second time";
   // What comes to the positions that were lost is learned.
@@ -565,6 +580,47 @@ TEST_F(LearnerTest, ReadersSeeTheLatestPublicationAndKeepNothingWhileTheyRest) {
   Learn();
   learner_->Publish();
   EXPECT_TRUE(old.expired()) << "the learner keeps it no longer than until the next publication";
+}
+
+TEST_F(LearnerTest, AClockThatJumpsAheadMakesAModelForgetNothing) { ShowDuringAJump(kYearUs); }
+
+TEST_F(LearnerTest, AClockThatJumpsBackMakesAModelForgetNothing) { ShowDuringAJump(-kYearUs); }
+
+TEST_F(LearnerTest, GivesUpTheNewestWhenTooManyWait) {
+  auto learner = Learner::Load({.strategy = strategy_,
+                                .store = &store_,
+                                .clock = &clock_,
+                                .limits = {.open_treatments = 3}});
+  ASSERT_TRUE(learner.ok()) << learner.status();
+  learner_ = *std::move(learner);
+  for (int i = 0; i < 5; ++i) Show(kGift, false);
+  Learn();
+  EXPECT_EQ(Report().examples, 0u);
+  EXPECT_EQ(learner_->Report().waiting, 3u);
+  EXPECT_EQ(learner_->Report().attribution.no_room, 2u);
+  Tick();
+  Learn();
+  EXPECT_EQ(Report().examples, 3u);
+}
+
+TEST_F(LearnerTest, SettlesInPartsAndIsTheSame) {
+  for (int i = 0; i < 10; ++i) Show(i % 2, i % 3 == 0, 20 + i);
+  Tick();
+  Learn();
+  const std::string at_once = Stored();
+  Kill();
+  ASSERT_TRUE(store_.DeleteBlob("learner/small").ok());
+  auto learner = Learner::Load({.strategy = strategy_,
+                                .store = &store_,
+                                .clock = &clock_,
+                                .limits = {.settled_per_call = 1}});
+  ASSERT_TRUE(learner.ok()) << learner.status();
+  learner_ = *std::move(learner);
+  // By the last event all ten are done with: one with each step.
+  int steps = 1;
+  for (auto more = learner_->Step(); more.value(); more = learner_->Step()) ++steps;
+  EXPECT_EQ(steps, 10);
+  EXPECT_EQ(Stored(), at_once);
 }
 
 TEST_F(LearnerTest, PublishesNothingWhenNothingWasLearned) {

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "attune/storage/v1/event.pb.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -396,7 +397,14 @@ TEST_F(MetricsTest, ShowsHowAdaptiveModelsDo) {
   EXPECT_THAT(scrape,
               HasSubstr("attune_model_input_drift{model=\"taste\",input=\"customer.age\"}"));
   EXPECT_THAT(scrape, HasSubstr("attune_learner_lag_seconds 0\n"));
-  EXPECT_THAT(scrape, HasSubstr("attune_learner_unlearned_total{reason=\"never_shown\"} 0\n"));
+  for (const char* reason : {"never_shown", "no_room", "left_the_log", "erased", "refused"}) {
+    EXPECT_THAT(scrape, HasSubstr(absl::StrCat("attune_learner_unlearned_total{reason=\"", reason,
+                                               "\"} 0\n")));
+  }
+  for (const char* result : {"attributed", "after_settled", "not_on_top", "late", "not_offered"}) {
+    EXPECT_THAT(scrape, HasSubstr(absl::StrCat("attune_learner_outcomes_total{result=\"", result,
+                                               "\"} 0\n")));
+  }
 }
 
 TEST_F(MetricsTest, CountsWhatBecomesOfModels) {
