@@ -133,7 +133,7 @@ void TrafficClient::Serve() {
   v1::DecideRequest request;
   request.set_customer_id(customer);
   if (Chance(kOpenChannelShare)) {
-    request.add_open_channels("*");
+    request.add_open_channels(std::string("*"));
   } else {
     request.set_channel(std::string(kChannels[Draw(std::size(kChannels))]));
   }
