@@ -1,47 +1,15 @@
 #include "service/log_retention.h"
 
 #include <algorithm>
-#include <string_view>
 
 #include "absl/time/time.h"
-#include "attune/storage/v1/event.pb.h"
+#include "lib/evidence/event_time.h"
 #include "spdlog/spdlog.h"
 
 namespace attune::service {
 namespace {
 
 constexpr uint64_t kOldestOfLog = 0;
-
-template <typename Message>
-bool ParseLogged(std::string_view payload, Message& message) {
-  return payload.size() <= storage::kMaxEventBytes &&
-         message.ParseFromArray(payload.data(), static_cast<int>(payload.size()));
-}
-
-// When the event was recorded; nullopt: it can't be read.
-std::optional<absl::Time> TimeOf(const storage::LogEntry& entry) {
-  const auto recorded = [&](auto message) -> std::optional<absl::Time> {
-    if (!ParseLogged(entry.payload, message)) return std::nullopt;
-    return absl::FromUnixMicros(message.recorded_time_us());
-  };
-  const auto told = [&](auto message) -> std::optional<absl::Time> {
-    if (!ParseLogged(entry.payload, message)) return std::nullopt;
-    return absl::FromUnixMicros(message.time_us());
-  };
-  switch (entry.type) {
-    case storage::EventType::kDecision:
-      return told(storage::v1::DecisionEvent());
-    case storage::EventType::kInteractions:
-      return recorded(storage::v1::InteractionsEvent());
-    case storage::EventType::kConsent:
-      return recorded(storage::v1::ConsentEvent());
-    case storage::EventType::kOutcome:
-      return recorded(storage::v1::OutcomeEvent());
-    case storage::EventType::kClock:
-      return told(storage::v1::ClockEvent());
-  }
-  return std::nullopt;
-}
 
 }  // namespace
 
@@ -80,7 +48,7 @@ absl::Status LogRetention::DropOlderThan(absl::Time limit, absl::Time now) {
   size_t seen = 0;
   const absl::Status read =
       options_.store->ReadLog(kOldestOfLog, [&](const storage::LogEntry& entry) {
-        const std::optional<absl::Time> time = TimeOf(entry);
+        const std::optional<absl::Time> time = evidence::TimeOfEvent(entry);
         // What tells no time that can be goes with the next one that does.
         if (time && *time <= now) {
           is_due = is_due || *time < due;
@@ -99,7 +67,7 @@ absl::Status LogRetention::NoteOldest() {
   std::optional<absl::Time> oldest;
   const absl::Status read =
       options_.store->ReadLog(kOldestOfLog, [&](const storage::LogEntry& entry) {
-        oldest = TimeOf(entry);
+        oldest = evidence::TimeOfEvent(entry);
         return false;
       });
   oldest_us_.store(oldest ? absl::ToUnixMicros(*oldest) : kNoTime, std::memory_order_relaxed);

@@ -279,6 +279,14 @@ TEST_F(OutcomeFaultsTest, AnAttunedOnARealDiskThatIsFullRecoversWithoutARestart)
     EXPECT_EQ(RetryUntilAcknowledged(client, ReportOf(shown, "shown", "r")),
               v1::OUTCOME_STATUS_RECORDED);
     disk.FillUp();
+    // The journal has asked for room ahead, 4 MiB: decisions fill it.
+    constexpr int kMostDecisions = 50'000;
+    int decisions = 0;
+    while (decisions < kMostDecisions &&
+           !client.Decide(DecideFor("bob", "app")).response.degraded()) {
+      ++decisions;
+    }
+    ASSERT_LT(decisions, kMostDecisions);
     // What is left of a page that is begun takes some.
     int acknowledged = 0;
     auto refused = client.RecordOutcome(ReportOf(shown, "accepted", "0"));
