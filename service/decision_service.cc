@@ -109,11 +109,16 @@ void DecisionService::ReturnWorkspace(std::unique_ptr<Workspace> workspace) {
 
 absl::Status DecisionService::Decide(const pb::DecideRequest& request, std::string* answer,
                                      Violations& violations, absl::Time deadline,
-                                     storage::Durability durability) {
+                                     storage::Durability durability, bool* is_unflushed) {
   std::unique_ptr<Workspace> workspace = TakeWorkspace();
   absl::Status status = DecideWith(request, deadline, durability, *workspace, violations);
   if (status.ok()) {
     const decision::Decision& decision = workspace->decision;
+    if (is_unflushed != nullptr) {
+      *is_unflushed = durability == storage::Durability::kFlush && !request.dry_run() &&
+                      !decision.answered_before &&
+                      (decision.degradation & decision::kNotRemembered) == 0;
+    }
     if (!decision.answer.empty()) {
       *answer += decision.answer;
     } else if (!decision.answered_before) {
@@ -130,6 +135,8 @@ absl::Status DecisionService::Decide(const pb::DecideRequest& request, std::stri
 
 absl::Status DecisionService::Flush() {
   absl::Status status = options_.store->Flush();
+  // The next write goes to another file of the journal: what was wrong with this one is over then.
+  if (!status.ok()) status = options_.store->Flush();
   if (!status.ok()) LogStoreStatus(status);
   return status;
 }

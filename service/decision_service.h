@@ -72,10 +72,11 @@ class DecisionService {
   // long to be kept. INVALID_ARGUMENT comes with
   // every violation in `violations`. Only where a model waits for another process it matters how
   // long the caller waits: until `deadline`, by the system's clock. `durability` is that of
-  // decision::DecideOptions.
+  // decision::DecideOptions. `is_unflushed` is set when the decision waits for Flush.
   absl::Status Decide(const attune::v1::DecideRequest& request, std::string* answer,
                       Violations& violations, absl::Time deadline = absl::InfiniteFuture(),
-                      storage::Durability durability = storage::Durability::kProcess);
+                      storage::Durability durability = storage::Durability::kProcess,
+                      bool* is_unflushed = nullptr);
 
   // To be called after decisions with kFlush, before they are answered: once for all that were made
   // meanwhile. An error: they may be lost, and nobody may get them; decide anew, with kProcess.

@@ -262,8 +262,10 @@ void RpcServices::AddDecisionMethods(DecisionService& decisions) {
     const storage::Durability durability =
         is_flushed ? storage::Durability::kFlush : storage::Durability::kProcess;
     Violations violations;
+    bool is_unflushed = false;
     absl::Status status = decisions.Decide(request, &reply.bytes(), violations,
-                                           DeadlineOf(decisions, call), durability);
+                                           DeadlineOf(decisions, call), durability, &is_unflushed);
+    if (is_unflushed) call.CompleteLater();
     return ToRpcStatus(std::move(status), std::move(violations));
   };
   const std::string_view path = "/attune.v1.DecisionService/Decide";

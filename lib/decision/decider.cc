@@ -238,7 +238,7 @@ absl::Status Decider::FindEarlierAnswer(const customer::CustomerState& state,
         "this request_id was used for this customer with another content; use a new one");
   }
   // Whoever made the decision may not have flushed it yet.
-  absl::Status flushed = store_.Flush();
+  absl::Status flushed = store_.Flush(earlier->version);
   if (!flushed.ok()) return flushed;
   auto entry = store_.ReadLogAt(earlier->version);
   if (!entry.ok()) return entry.status();

@@ -459,19 +459,23 @@ void OutcomeWriter::RecordGroups(absl::Span<const Report> reports,
   std::vector<storage::CustomerKey> keys;
   for (const Group* group : groups) keys.push_back(group->key);
   std::vector<storage::Record> records(keys.size());
-  if (absl::Status status = store_.LoadMany(keys, absl::MakeSpan(records)); !status.ok()) {
-    for (Group* group : groups) {
-      group->again = false;
-      group->FailWith(status);
-    }
-    return;
+  std::vector<absl::Status> loaded(keys.size());
+  if (!store_.LoadMany(keys, absl::MakeSpan(records)).ok()) {
+    // A record that can't be read fails its own customer's reports, and nobody else's.
+    for (size_t i = 0; i < keys.size(); ++i) loaded[i] = store_.Load(keys[i], records[i]);
   }
   // The last one is nobody's, who has events and never a record.
   keys.push_back(kNobody);
   records.emplace_back();
   std::vector<PreparedCommit> prepared(keys.size());
   for (size_t i = 0; i < groups.size(); ++i) {
-    Prepare(reports, bounds, now_us, records[i], *groups[i], prepared[i], prepared.back());
+    if (loaded[i].ok()) {
+      Prepare(reports, bounds, now_us, records[i], *groups[i], prepared[i], prepared.back());
+    } else {
+      groups[i]->again = false;
+      groups[i]->commit = nullptr;
+      groups[i]->FailWith(loaded[i]);
+    }
   }
   std::vector<storage::CustomerCommit> commits;
   for (size_t i = 0; i < prepared.size(); ++i) {

@@ -117,8 +117,11 @@ absl::Status Checkpointer::Run() {
 
   // Records are collected as they are now. What was written to them behind the cut must not be in
   // the database while its events could still be lost with the journal. What lies before the cut
-  // may be impossible to sync; then it is safe only when it is in the database.
-  absl::Status status = parts_.journal->Sync();
+  // may be impossible to sync; then it is safe only when it is in the database. Some of what was
+  // collected may not be in the journal yet.
+  absl::Status status = parts_.queue->Flush();
+  if (!status.ok()) return status;
+  status = parts_.journal->Sync();
   const bool journal_synced = status.ok();
   if (!journal_synced) status = parts_.journal->SyncFrom(cut.number);
   if (status.ok()) status = Write(content, journal_synced);

@@ -38,8 +38,9 @@ void CommitQueue::Commit(absl::Span<const CustomerCommit> commits,
   Enter(pending);
 }
 
-absl::Status CommitQueue::Flush() {
+absl::Status CommitQueue::Flush(uint64_t position) {
   if (unwritten_.load(std::memory_order_acquire) == 0) return absl::OkStatus();
+  if (position < first_unwritten_.load(std::memory_order_acquire)) return absl::OkStatus();
   return RunAlone([&] { return WriteFrame(); });
 }
 
@@ -166,6 +167,7 @@ void CommitQueue::WriteGroup(Pending* first, Pending* last) {
     if (MayStayUnwritten(first, last)) {
       // Before it is readable: who has read it must not be told that there is nothing to flush.
       unwritten_bytes_ = frame_.size() - FrameHead::kBytes;
+      first_unwritten_.store(parts_.journal->next_number(), std::memory_order_release);
       unwritten_.store(next_number_ - parts_.journal->next_number(), std::memory_order_release);
     } else if (first->alone == nullptr || !staged_.empty()) {
       status = WriteFrame();

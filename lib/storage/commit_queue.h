@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -70,6 +71,7 @@ class CommitQueue {
   static constexpr size_t kMaxGroupBytes = 128 << 10;
   // What waits for a flush at most; what would be beyond is written at once.
   static constexpr size_t kMaxUnwrittenBytes = 128 << 10;
+  static constexpr uint64_t kEverything = std::numeric_limits<uint64_t>::max();
 
   CommitQueue(CommitParts parts, CommitLimits limits, int64_t customers);
 
@@ -81,9 +83,9 @@ class CommitQueue {
               absl::Span<absl::StatusOr<CommitReceipt>> results, absl::Time wait_until,
               bool flushed_later = false);
 
-  // Returns when the journal has everything that can be read. After an error it is tried again with
-  // the next write.
-  absl::Status Flush();
+  // Returns when the journal has everything that can be read up to this position or version. After
+  // an error it is tried again with the next write.
+  absl::Status Flush(uint64_t position = kEverything);
 
   // Removes the customer's record. Returns whether there was one, and a number: the customer's
   // events that came before have positions below it.
@@ -174,6 +176,8 @@ class CommitQueue {
   // Numbers of what is readable and stands at the front of the frame, not yet in the journal.
   // Changed by the leader.
   std::atomic<uint64_t> unwritten_{0};
+  // While there are any: what lies before it is written.
+  std::atomic<uint64_t> first_unwritten_{0};
 
   absl::Mutex mutex_;
   Pending* head_ ABSL_GUARDED_BY(mutex_) = nullptr;

@@ -123,7 +123,7 @@ class RocksDbStore : public StateStore {
                                        Durability durability) override;
   std::vector<absl::StatusOr<CommitReceipt>> CommitMany(absl::Span<const CustomerCommit> commits,
                                                         Durability durability) override;
-  absl::Status Flush() override { return queue_->Flush(); }
+  absl::Status Flush(uint64_t position) override { return queue_->Flush(position); }
   absl::Status Sync() override;
   absl::StatusOr<Erased> Erase(const CustomerKey& key) override;
   absl::Status ReadLog(uint64_t from,
@@ -556,8 +556,8 @@ std::vector<absl::StatusOr<CommitReceipt>> RocksDbStore::CommitMany(
 }
 
 absl::Status RocksDbStore::Sync() {
-  absl::Status flushed = queue_->Flush();
-  if (!flushed.ok()) return flushed;
+  const absl::Status flushed = queue_->Flush();
+  // What is there is synced also when not everything is.
   absl::Status status = journal_->Sync();
   if (status.ok()) {
     queue_->MarkSynced();
@@ -565,7 +565,7 @@ absl::Status RocksDbStore::Sync() {
     // What could not be synced is safe when it is in the database.
     checkpointer_->Request();
   }
-  return status;
+  return flushed.ok() ? status : flushed;
 }
 
 absl::StatusOr<StateStore::Erased> RocksDbStore::Erase(const CustomerKey& key) {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -191,13 +192,14 @@ class StateStore {
   virtual std::vector<absl::StatusOr<CommitReceipt>> CommitMany(
       absl::Span<const CustomerCommit> commits, Durability durability) = 0;
 
-  // Returns when everything that was committed before the call survives the process being killed,
-  // commits with kFlush by whatever thread too. Costs next to nothing when there is none of them;
-  // otherwise one write for all. After an error they can be read, and count, but may be lost with
-  // the process: they are written together with the next commit, Flush or Sync that succeeds,
-  // before everything that is committed later. While that is so, commits with kFlush are written at
-  // once, and fail as those with kProcess do.
-  virtual absl::Status Flush() = 0;
+  // Returns when everything that was committed before the call, with a version up to `position`,
+  // survives the process being killed, commits with kFlush by whatever thread too. Costs next to
+  // nothing when there is none of them; otherwise one write for all. After an error they can be
+  // read, and count, but may be lost with the process: they are written together with the next
+  // commit, Flush or Sync that succeeds, before everything that is committed later. While that is
+  // so, commits with kFlush are written at once, and fail as those with kProcess do.
+  absl::Status Flush() { return Flush(std::numeric_limits<uint64_t>::max()); }
+  virtual absl::Status Flush(uint64_t position) = 0;
 
   // Returns when everything that was committed before the call survives power loss.
   virtual absl::Status Sync() = 0;

@@ -58,6 +58,7 @@ void Call::Arm() {
   context_.grpc_context_ = &*server_context_;
   context_.cancelled_.store(false, std::memory_order_relaxed);
   context_.is_second_try_ = false;
+  context_.completes_later_ = false;
   if (WatchesCancellation()) server_context_->AsyncNotifyWhenDone(TagOf(Event::kDone));
   Request(&*server_context_, TagOf(Event::kStarted));
 }

@@ -125,6 +125,7 @@ class Call {
   RpcStatus Guarded(absl::FunctionRef<RpcStatus()> body);
 
   CallContext& context() { return context_; }
+  bool completes_later() const { return context_.completes_later_; }
   // From now on the handler is told so.
   void BeginSecondTry() { context_.is_second_try_ = true; }
   CallPool& pool() { return pool_; }

@@ -1,5 +1,6 @@
 #include "service/rpc/event_loop.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -89,8 +90,13 @@ bool EventLoop::BurstGoesOn() const {
 
 void EventLoop::FinishBurst() {
   const auto& before_answers = environment_->before_answers;
-  if (before_answers && !before_answers().ok()) {
-    for (UnaryCall* call : burst_) call->AnswerAgain();
+  const bool is_to_complete =
+      before_answers && std::any_of(burst_.begin(), burst_.end(),
+                                    [](const UnaryCall* call) { return call->completes_later(); });
+  if (is_to_complete && !before_answers().ok()) {
+    for (UnaryCall* call : burst_) {
+      if (call->completes_later()) call->AnswerAgain();
+    }
   }
   for (UnaryCall* call : burst_) call->FinishNow();
   burst_.clear();

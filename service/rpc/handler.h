@@ -41,6 +41,9 @@ class CallContext {
   // has failed after the first: now it must complete by itself what it does.
   bool is_second_try() const { return is_second_try_; }
 
+  // The handler leaves something to RpcServerOptions::before_answers. In its own thread.
+  void CompleteLater() { completes_later_ = true; }
+
   // Who calls, "ipv4:127.0.0.1:40312". Allocates.
   std::string peer() const;
 
@@ -50,6 +53,7 @@ class CallContext {
   const grpc::ServerContext* grpc_context_ = nullptr;
   std::atomic<bool> cancelled_ = false;
   bool is_second_try_ = false;
+  bool completes_later_ = false;
 };
 
 // The answer of one request, filled by the handler: either message() or bytes(). Not thread-safe.

@@ -70,21 +70,22 @@ struct RpcServerOptions {
   size_t max_pending_answer_bytes = 1024 * 1024;
 
   // Called on a polling thread when the handlers of unary calls that came together have returned,
-  // before any of their answers leaves: what their handlers did can be completed once for all. When
-  // it fails, the handlers of those calls that have succeeded are called once more, see
-  // CallContext::is_second_try, and what they answer then counts. Not called for blocking methods
-  // and streams. Must not throw. Empty: nothing is called.
+  // before any of their answers leaves, if any of them has called CallContext::CompleteLater: what
+  // they did can be completed once for all. When it fails, the handlers of those calls are called
+  // once more, see CallContext::is_second_try, and what they answer then counts. Not called for
+  // blocking methods and streams. Must not throw. Empty: nothing is called.
   std::function<absl::Status()> before_answers;
 };
 
 // An asynchronous gRPC server: a table of methods by name, gRPC health checking and reflection.
 // Thread-safe, except that methods are added before Start, on one thread.
 //
-// How it works: every completion queue has one thread that polls it, parses the bytes of a request,
-// calls the handler and hands over the answer, all in one event and on memory that it keeps. With
-// the cores shared between polling and handlers this has the best throughput and tail; what blocks
-// goes to an executor. Requests arrive as raw bytes, so that a malformed one is answered with
-// INVALID_ARGUMENT and counted; gRPC by itself would say INTERNAL or UNIMPLEMENTED.
+// How it works: every completion queue has one thread that polls it, parses the bytes of a request
+// and calls the handler in one event and on memory that it keeps, and hands over the answers of
+// calls that came together one right after the other. With the cores shared between polling and
+// handlers this has the best throughput and tail; what blocks goes to an executor. Requests arrive
+// as raw bytes, so that a malformed one is answered with INVALID_ARGUMENT and counted; gRPC by
+// itself would say INTERNAL or UNIMPLEMENTED.
 //
 // Methods are registered with gRPC one by one (RawService). An AsyncGenericService would be one
 // path for all of them, but it costs one more trip through the completion queue per call, because

@@ -18,7 +18,6 @@ void UnaryCall::OnStarted() {
 }
 
 void UnaryCall::AnswerAgain() {
-  if (!status_.ok()) return;
   answer_.Clear();
   BeginSecondTry();
   status_ = Answer(method().handler, request_, pool().loop().scratch(), answer_);

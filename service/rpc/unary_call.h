@@ -13,7 +13,9 @@ class UnaryCall : public Call {
  public:
   using Call::Call;
 
-  // For the loop, after FinishSoon: if the handler has succeeded, lets it answer for a second time.
+  // For the loop, after FinishSoon: has the handler left something to before_answers?
+  using Call::completes_later;
+  // The same: lets the handler answer for a second time.
   void AnswerAgain();
   // Sends the answer that the handler has given. For the loop, once after each FinishSoon.
   void FinishNow();

@@ -77,7 +77,7 @@ class NoStore : public storage::StateStore {
       absl::Span<const storage::CustomerCommit>, storage::Durability) override {
     return {};
   }
-  absl::Status Flush() override { return absl::OkStatus(); }
+  absl::Status Flush(uint64_t) override { return absl::OkStatus(); }
   absl::Status Sync() override { return absl::OkStatus(); }
   absl::StatusOr<Erased> Erase(const storage::CustomerKey&) override { return Erased(); }
   absl::Status ReadLog(uint64_t,

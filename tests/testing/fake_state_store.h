@@ -166,7 +166,7 @@ class FakeStateStore : public storage::StateStore {
     return receipts;
   }
 
-  absl::Status Flush() override {
+  absl::Status Flush(uint64_t /*position*/) override {
     MutexLock lock(mutex_);
     ++flushes_;
     return faults_.flush;
