@@ -34,6 +34,18 @@ absl::StatusOr<std::optional<storage::LogEntry>> ReadEvent(const storage::StateS
   return entry;
 }
 
+// Counts who waits for the lock that is taken next, and has it.
+class Asking {
+ public:
+  explicit Asking(std::atomic<int>& count) : count_(count) { count_.fetch_add(1); }
+  ~Asking() { count_.fetch_sub(1); }
+  Asking(const Asking&) = delete;
+  Asking& operator=(const Asking&) = delete;
+
+ private:
+  std::atomic<int>& count_;
+};
+
 }  // namespace
 
 Learner::Learner(const Options& options)
@@ -120,7 +132,11 @@ void Learner::Run() {
   bool is_step_failing = false;
   bool is_clock_failing = false;
   Steady::time_point next_publication = Steady::now();
-  for (bool more = true; !WaitOrStop(more ? Steady::duration::zero() : kPollPeriod);) {
+  const auto pause = [this](bool more) -> Steady::duration {
+    if (!more) return kPollPeriod;
+    return asking_.load() > 0 ? kGiveWay : Steady::duration::zero();
+  };
+  for (bool more = true; !WaitOrStop(pause(more));) {
     const absl::StatusOr<bool> stepped = Step();
     more = stepped.ok() && *stepped;
     LogSeries("learning from the log", stepped.status(), is_step_failing);
@@ -206,10 +222,9 @@ absl::StatusOr<bool> Learner::SkipGap() {
       "what they told is lost ({} positions in {} gaps since the start). Learning was {} behind: "
       "let the log keep more (--log_max_mb, --log_max_age)",
       from, start, missed_positions(), gaps(), absl::FormatDuration(TimeBehind()));
-  absl::StatusOr<bool> more = ReadOn(kOldestEvent);
-  // Where nothing is left to be read, either, the gap is behind all the same.
-  if (more.ok() && attribution.next_position() < start) state_.SkipTo(start);
-  return more;
+  // Told once, also where what is left can't be read now.
+  state_.SkipTo(start);
+  return ReadOn(kOldestEvent);
 }
 
 absl::StatusOr<bool> Learner::SkipDamage(const absl::Status& problem) {
@@ -234,10 +249,20 @@ absl::Duration Learner::TimeBehind() const {
 
 absl::Status Learner::WriteClockEvent() {
   if (!options_.writes_clock_events) return absl::OkStatus();
-  absl::Time now;
+  const absl::Time now = options_.clock->Now();
   {
     MutexLock stepping(stepping_);
-    now = told_time_.At(options_.clock->Now(), Steady::now());
+    const bool is_believed = told_time_.At(now, Steady::now()) == now;
+    if (!is_believed && is_clock_believed_) {
+      clock_jumps_.fetch_add(1, std::memory_order_relaxed);
+      spdlog::error(
+          "learning: the clock has jumped to {}: no window is closed by it until it has gone on "
+          "evenly for {}; what is recorded meanwhile has its time",
+          absl::FormatTime(now, absl::UTCTimeZone()), absl::FormatDuration(ToldTime::kAgreement));
+    }
+    is_clock_believed_ = is_believed;
+    // In doubt nothing is told: windows close later.
+    if (!is_believed) return absl::OkStatus();
     const outcome::Attribution& attribution = state_.attribution();
     const absl::Time told = absl::FromUnixMicros(attribution.now_us());
     // What the log told last may be ahead, by a clock that was.
@@ -289,6 +314,7 @@ absl::Status Learner::Save() {
   std::string bytes;
   uint64_t position = 0;
   {
+    const Asking asking(asking_);
     MutexLock stepping(stepping_);
     position = state_.attribution().next_position();
     if (position == saved_position_) return absl::OkStatus();
@@ -320,6 +346,7 @@ std::shared_ptr<const scoring::LearnedModels> Learner::learned() const {
 }
 
 LearnerReport Learner::Report() const {
+  const Asking asking(asking_);
   MutexLock stepping(stepping_);
   LearnerReport report;
   for (const LearnerState::Model& model : state_.models()) {
@@ -351,6 +378,7 @@ std::vector<RateReport> Learner::Rates() const {
   const auto& treatments = options_.strategy->catalog.treatments;
   const auto& channels = options_.strategy->context.channels;
   std::vector<RateReport> rates;
+  const Asking asking(asking_);
   MutexLock stepping(stepping_);
   for (size_t i = 0; i < treatments.size(); ++i) {
     for (int c = 0; c < channels.size(); ++c) {

@@ -97,7 +97,9 @@ class Learner {
   // that it takes a fifth of the time), ...
   static constexpr std::chrono::milliseconds kPublishPeriod{200};
   static constexpr int kPublishShare = 5;
-  // ... and pauses at least so long before it stores again.
+  // ... and lets others have what it knows for so long when they ask while there is more to learn.
+  static constexpr std::chrono::milliseconds kGiveWay{1};
+  // What was learned is not stored sooner than so long after it was stored last.
   static constexpr std::chrono::milliseconds kLeastSavePause{10};
   // How far the time in the log may be behind while treatments wait and nothing happens.
   static constexpr absl::Duration kClockEventPeriod = absl::Seconds(10);
@@ -148,6 +150,8 @@ class Learner {
   uint64_t missed_positions() const { return missed_positions_.load(std::memory_order_relaxed); }
   // 1: at the start the log ended before what was learned.
   uint64_t lost_ends() const { return lost_ends_.load(std::memory_order_relaxed); }
+  // How often the clock jumped, so that no window was closed by it for a while.
+  uint64_t clock_jumps() const { return clock_jumps_.load(std::memory_order_relaxed); }
   // How often a step failed, or had to leave out what the log can't read.
   uint64_t failures() const { return failures_.load(std::memory_order_relaxed); }
   // How often what was learned could not be stored.
@@ -160,7 +164,7 @@ class Learner {
   // Waits, at most that long. True: the thread is to end.
   bool WaitOrStop(std::chrono::steady_clock::duration period) ABSL_LOCKS_EXCLUDED(thread_mutex_);
   // Where the log ends before what was learned, goes on from its end.
-  void AcceptLostEnd() ABSL_EXCLUSIVE_LOCKS_REQUIRED(stepping_);
+  void AcceptLostEnd() ABSL_EXCLUSIVE_LOCKS_REQUIRED(saving_, stepping_);
   absl::StatusOr<bool> ReadOn(uint64_t from) ABSL_EXCLUSIVE_LOCKS_REQUIRED(stepping_);
   // Goes on behind events that are not there any more.
   absl::StatusOr<bool> SkipGap() ABSL_EXCLUSIVE_LOCKS_REQUIRED(stepping_);
@@ -182,10 +186,13 @@ class Learner {
   std::atomic<uint64_t> gaps_{0};
   std::atomic<uint64_t> missed_positions_{0};
   std::atomic<uint64_t> lost_ends_{0};
+  std::atomic<uint64_t> clock_jumps_{0};
   std::atomic<uint64_t> failures_{0};
   std::atomic<uint64_t> save_failures_{0};
   std::atomic<uint64_t> generation_{1};
 
+  // Who waits for stepping_: the thread lets them have it between two steps.
+  mutable std::atomic<int> asking_{0};
   Mutex saving_;  // before stepping_: one is stored at a time
   std::optional<uint64_t> saved_position_ ABSL_GUARDED_BY(saving_);
   // When Save ended last, by the steady clock since its epoch.
@@ -197,6 +204,7 @@ class Learner {
   std::vector<std::shared_ptr<const scoring::LearnedModels>> retired_ ABSL_GUARDED_BY(stepping_);
   bool formula_error_noted_ ABSL_GUARDED_BY(stepping_) = false;
   ToldTime told_time_ ABSL_GUARDED_BY(stepping_);
+  bool is_clock_believed_ ABSL_GUARDED_BY(stepping_) = true;
   UnlearnedLog unlearned_log_ ABSL_GUARDED_BY(stepping_);
 
   mutable Mutex mutex_;

@@ -162,6 +162,10 @@ void AddLearnerMetrics(telemetry::Registry& registry, const Learner* learner) {
           "How often, at the start, the log ended before what was learned: it has lost its last "
           "events.",
           [](const Learner& l) { return l.lost_ends(); });
+  counter("attune_learner_clock_jumps_total",
+          "How often the clock jumped, so that no window was closed by it until it had gone on "
+          "evenly for a while.",
+          [](const Learner& l) { return l.clock_jumps(); });
   counter("attune_learner_failures_total",
           "How often learning from the log failed, or events could not be read.",
           [](const Learner& l) { return l.failures(); });

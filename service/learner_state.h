@@ -50,8 +50,8 @@ class LearnerState {
   // Predictions that were served count as not nearer to 0 and 1 than this.
   static constexpr double kMostCertain = 1e-9;
   // One example moves the clock by which a model forgets at most so far on: one that a clock which
-  // was ahead dates into the future makes it forget hardly anything. After a longer pause the next
-  // examples move it on.
+  // was ahead dates into the future makes it forget hardly anything, hundreds of them do. After a
+  // longer pause the next examples move it on.
   static constexpr absl::Duration kMaxClockStep = absl::Hours(24);
 
   // An adaptive model of the strategy, with how good it is.

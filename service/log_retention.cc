@@ -26,6 +26,11 @@ absl::Status LogRetention::Apply(bool all_read, Steady::time_point now) {
   return status;
 }
 
+bool LogRetention::MayDrop() const {
+  return options_.max_age > absl::ZeroDuration() ||
+         options_.store->Stats().log_bytes > options_.max_bytes;
+}
+
 std::optional<absl::Time> LogRetention::oldest() const {
   const int64_t oldest_us = oldest_us_.load(std::memory_order_relaxed);
   if (oldest_us == kNoTime) return std::nullopt;
@@ -76,7 +81,8 @@ absl::Status LogRetention::NoteOldest() {
 
 void LogRetention::NoteOverrun(bool all_read) {
   const uint64_t bytes = all_read ? 0 : options_.store->Stats().log_bytes;
-  const bool is_overrun = bytes > options_.max_bytes;
+  // It is cut every now and then, not all the time.
+  const bool is_overrun = bytes > options_.max_bytes + options_.max_bytes / 8;
   if (is_overrun && !is_overrun_) {
     overruns_.fetch_add(1, std::memory_order_relaxed);
     spdlog::error(

@@ -52,6 +52,8 @@ class LogRetention {
   // its size because it is not read. Errors are those of StateStore; what could be dropped was.
   absl::Status Apply(bool all_read, Steady::time_point now = Steady::now());
 
+  // Whether Apply may find something to drop.
+  bool MayDrop() const;
   // When the oldest event was recorded, as far as the last Apply saw; nullopt: the log had none, or
   // it tells no time.
   std::optional<absl::Time> oldest() const;

@@ -98,7 +98,8 @@ void AddFlags(CLI::App& app, Options& options) {
       ->capture_default_str();
   AddDuration(app, "--learner_save_period", options.learner_save_period,
               "How often what adaptive models have learned is stored; what is not is\n"
-              "learned from the log anew after a crash. 0s: with everything learned",
+              "learned from the log anew after a crash. While the log is full, or ages\n"
+              "(--log_max_age), every 10 seconds at least. 0s: nearly all the time",
               kLongestSavePeriod);
   AddDuration(app, "--log_max_age", options.log_max_age,
               "How old events of that log may become, for example 2160h for 90\ndays; 0: as old as "
@@ -107,7 +108,7 @@ void AddFlags(CLI::App& app, Options& options) {
   app.add_option("--learner_max_waiting", options.learner_max_waiting,
                  "How many treatments may wait for their outcomes to be learned from,\nsome 400 "
                  "bytes of memory each. With more the newest are not learned from")
-      ->check(CLI::Range(1000, 20'000'000))
+      ->check(CLI::Range(1000, 1'000'000))
       ->capture_default_str();
   AddDuration(app, "--max_clock_skew", options.max_clock_skew,
               "How far a request's time may be from the server's clock");

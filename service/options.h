@@ -37,7 +37,7 @@ struct Options {
   // not attributed, so that it should reach back over the strategy's windows.
   uint64_t log_max_mb = 4096;
   // How often what was learned is stored: what is not, the next start learns from the log anew.
-  // Zero: with everything that is learned. At most an hour.
+  // Zero: nearly all the time. At most an hour.
   absl::Duration learner_save_period = absl::Seconds(10);
   // How old its events may become; 0: as old as log_max_mb allows. At least what the strategy's
   // windows reach back.

@@ -100,7 +100,8 @@ class Housekeeping {
   // they would be missing. Returns whether all is learned and stored.
   bool SaveLearned() {
     if (learner_ == nullptr) return true;
-    const absl::Status saved = learner_->Save();
+    absl::Status saved;
+    if (retention_.MayDrop()) saved = learner_->Save();
     learner_save_.Report(saved);
     return saved.ok() && !learner_->is_behind();
   }
@@ -245,6 +246,7 @@ class AttuneServer : public Server {
     // First: the metrics endpoint takes its time to end, and a supervisor may lose its patience.
     if (store_ != nullptr) drain_status_ = store_->Sync();
     if (evidence_ != nullptr) drain_status_.Update(evidence_->Save());
+    if (learner_ != nullptr && options_.replay_clock) learner_->CatchUp().IgnoreError();
     if (learner_ != nullptr) drain_status_.Update(learner_->Stop());
     exposer_.reset();
     // The services speak to the store until the last call has ended.

@@ -485,12 +485,16 @@ absl::StatusOr<bool> Attribution::SettleFinished(size_t& budget, ReadAt read, Le
 
 void Attribution::MakeRoom() {
   while (open_.size() > limits_.open_treatments || open_outcomes_ > limits_.open_outcomes) {
-    const auto newest = std::prev(open_.end());
-    if (!newest->second.closed) ++counts_.no_room;
+    // One that was decided by a clock that was ahead would keep its room for as long.
+    const auto& [deadline_us, last] = *by_deadline_.rbegin();
+    const bool is_ahead = deadline_us > now_us_ + terms_->showing_window_us +
+                                            terms_->longest_window_us + kClosingDelayUs;
+    const auto victim = is_ahead ? open_.find(last) : std::prev(open_.end());
+    if (!victim->second.closed) ++counts_.no_room;
     // What is told of it, or of decisions before it that nobody was told of yet, comes too late.
-    given_up_to_ = std::max(given_up_to_, newest->first.first);
-    settled_up_to_ = std::max(settled_up_to_, newest->first.first);
-    Erase(newest);
+    given_up_to_ = std::max(given_up_to_, victim->first.first);
+    settled_up_to_ = std::max(settled_up_to_, victim->first.first);
+    Erase(victim);
   }
 }
 

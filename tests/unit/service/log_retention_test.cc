@@ -176,6 +176,10 @@ TEST_F(LogRetentionTest, WithoutALimitNothingAges) {
 TEST_F(LogRetentionTest, CountsEachTimeThatTheLogOutgrowsItsSizeUnread) {
   Append(0);
   store_.SetLogBytes(kMaxBytes + 1);
+  EXPECT_TRUE(retention_.MayDrop());
+  Apply(0, /*all_read=*/false);
+  EXPECT_EQ(retention_.overruns(), 0u) << "it is about to be cut";
+  store_.SetLogBytes(2 * kMaxBytes);
   Apply(0);
   EXPECT_EQ(retention_.overruns(), 0u) << "it is read: what is too much goes";
   Apply(0, /*all_read=*/false);
