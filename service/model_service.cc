@@ -194,6 +194,7 @@ absl::Status ModelService::ListRates(const pb::ModelServiceListRatesRequest& req
     treatments.push_back(treatment.name);
   }
   std::vector<std::string> channels;
+  channels.reserve(static_cast<size_t>(strategy->context.channels.size()));
   for (int i = 0; i < strategy->context.channels.size(); ++i) {
     channels.push_back(strategy->context.channels[i].name);
   }
