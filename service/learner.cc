@@ -368,7 +368,7 @@ LearnerReport Learner::Report() const {
     const uint64_t end = options_.store->SpanOfLog().end;
     report.lag_positions = end - std::min(end, report.position);
   }
-  report.waiting = attribution.waiting();
+  report.waiting = attribution.open();
   report.attribution = attribution.counts();
   report.unlearned = state_.unlearned();
   return report;

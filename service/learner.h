@@ -48,7 +48,7 @@ struct LearnerReport {
   // are at least as many as its events; 0: nothing is left to be read.
   absl::Duration lag;
   uint64_t lag_positions = 0;
-  uint64_t waiting = 0;  // treatments that have not settled
+  uint64_t waiting = 0;  // treatments whose windows are not closed
   outcome::AttributionCounts attribution;
   LearnerState::Unlearned unlearned;
 };

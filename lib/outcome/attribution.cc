@@ -478,7 +478,6 @@ absl::StatusOr<bool> Attribution::SettleFinished(size_t& budget, ReadAt read, Le
     finished_.erase(finished_.begin());
     open_outcomes_ -= waiting.outcomes.size();
     waiting.outcomes.clear();
-    if (!waiting.closed) ++closed_;
     waiting.closed = true;
   }
   return true;
@@ -582,7 +581,6 @@ void Attribution::LearnFrom(const Key& key, const Waiting& waiting, int64_t sett
 void Attribution::Insert(const Key& key, Waiting waiting) {
   by_deadline_.emplace(DeadlineOf(waiting), key);
   open_outcomes_ += waiting.outcomes.size();
-  closed_ += waiting.closed ? 1 : 0;
   if (IsFinished(waiting)) finished_.insert(key);
   open_.emplace(key, std::move(waiting));
 }
@@ -590,7 +588,6 @@ void Attribution::Insert(const Key& key, Waiting waiting) {
 void Attribution::Erase(OpenTreatments::iterator treatment) {
   by_deadline_.erase({DeadlineOf(treatment->second), treatment->first});
   open_outcomes_ -= treatment->second.outcomes.size();
-  closed_ -= treatment->second.closed ? 1 : 0;
   finished_.erase(treatment->first);
   open_.erase(treatment);
 }

@@ -182,8 +182,6 @@ class Attribution {
   int64_t now_us() const { return now_us_; }
   // Treatments that wait, with those that settled by a final outcome before their windows closed.
   size_t open() const { return open_.size(); }
-  // Those without them.
-  size_t waiting() const { return open_.size() - closed_; }
   const AttributionCounts& counts() const { return counts_; }
   // Why a formula failed last, since this object was made, for people; empty: none did.
   const std::string& formula_error() const { return formula_error_; }
@@ -256,7 +254,6 @@ class Attribution {
   uint64_t given_up_to_ = 0;    // no later decision takes treatments that aren't open
   AttributionCounts counts_;
   OpenTreatments open_;
-  size_t closed_ = 0;                              // of all of them
   size_t open_outcomes_ = 0;                       // of all of them
   std::set<std::pair<int64_t, Key>> by_deadline_;  // of all of them
   std::set<Key> finished_;                         // of them, not closed

@@ -513,7 +513,7 @@ TEST_F(LearnerTest, ClocksThatJumpByAYearLetEverythingBeLearnedOnce) {
   Learn();
   EXPECT_EQ(Report().examples, 8u);
   EXPECT_EQ(Report().health.positives, 6);
-  EXPECT_EQ(learner_->Report().waiting, 0u) << "what is learned does not wait";
+  EXPECT_EQ(learner_->Report().waiting, 1u) << "what is learned and dated a year ahead";
   const std::string stored = Stored();
   Kill();
   ASSERT_TRUE(store_.DeleteBlob("learner/small").ok());
