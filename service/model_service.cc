@@ -59,6 +59,24 @@ void CheckModel(const std::string& name, const std::string& hash, bool needs_has
   }
 }
 
+// A part of a list. The token of a page is how many elements come before it.
+struct ModelsPage {
+  size_t first = 0;
+  size_t size = 0;
+};
+
+template <typename Request>
+ModelsPage ReadModelsPage(const Request& request, Violations& violations) {
+  if (request.page_size() < 0) violations.Add("page_size", "must not be negative");
+  ModelsPage page;
+  page.size = static_cast<size_t>(
+      std::min(request.page_size() > 0 ? request.page_size() : kDefaultPage, kMaxModelsPage));
+  if (!request.page_token().empty() && !absl::SimpleAtoi(request.page_token(), &page.first)) {
+    violations.Add("page_token", "must be a next_page_token from an earlier answer");
+  }
+  return page;
+}
+
 void CheckOptionalText(std::string_view field, std::string_view text, size_t max_bytes,
                        Violations& violations) {
   if (text.empty()) return;
@@ -97,14 +115,7 @@ absl::Status ModelService::ListModels(const pb::ModelServiceListModelsRequest& r
                                       pb::ModelServiceListModelsResponse* response,
                                       Violations& violations) const {
   if (!request.name().empty()) CheckModel(request.name(), "", false, violations);
-  if (request.page_size() < 0) violations.Add("page_size", "must not be negative");
-  const auto page_size = static_cast<size_t>(
-      std::min(request.page_size() > 0 ? request.page_size() : kDefaultPage, kMaxModelsPage));
-  // The token is how many versions come before.
-  size_t first = 0;
-  if (!request.page_token().empty() && !absl::SimpleAtoi(request.page_token(), &first)) {
-    violations.Add("page_token", "must be a next_page_token from an earlier answer");
-  }
+  const auto [first, page_size] = ReadModelsPage(request, violations);
   if (!violations.empty()) return violations.ToStatus();
   const auto state = options_.registry->state();
   std::vector<const ModelVersion*> listed;
@@ -206,14 +217,7 @@ absl::Status ModelService::ListRates(const pb::ModelServiceListRatesRequest& req
   };
   check("treatment_id", "treatment", request.treatment_id(), treatments);
   check("channel", "channel", request.channel(), channels);
-  if (request.page_size() < 0) violations.Add("page_size", "must not be negative");
-  const auto page_size = static_cast<size_t>(
-      std::min(request.page_size() > 0 ? request.page_size() : kDefaultPage, kMaxModelsPage));
-  // The token is how many rows come before.
-  size_t first = 0;
-  if (!request.page_token().empty() && !absl::SimpleAtoi(request.page_token(), &first)) {
-    violations.Add("page_token", "must be a next_page_token from an earlier answer");
-  }
+  auto [first, page_size] = ReadModelsPage(request, violations);
   if (!violations.empty()) return violations.ToStatus();
   if (options_.learner == nullptr) {
     return absl::FailedPreconditionError(
